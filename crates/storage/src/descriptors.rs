@@ -1,0 +1,234 @@
+//! The open files of all logs: opened when first needed, closed again when too many are open
+//! (`headwater.open.files.max`), and reopened after that without anybody noticing.
+//!
+//! Which file goes is decided by second chance: a ring of the open files, where one that was used since the last
+//! look goes round once more. The path of an append or read that finds its file open is one short lock of that file
+//! alone. A file handed out as `Arc` stays valid for as long as it is held, whether it was closed here or not.
+//!
+//! Closing a file with bytes not yet on stable storage loses no error: Linux keeps a failed write-back with the
+//! inode and reports it to the next descriptor's fsync.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use protocol::offset::Offset;
+
+use crate::disk::{Access, Disk, RealDisk};
+use crate::fault::Fault;
+use crate::names::SegmentFile;
+
+/// The open files, shared by all logs of a process. Cloning shares.
+pub struct Descriptors<D: Disk = RealDisk> {
+    shared: Arc<Shared<D>>,
+}
+
+struct Shared<D: Disk> {
+    disk: D,
+    open_max: AtomicUsize,
+    /// Bound: `open_max`. Never locked together with a file's own lock.
+    ring: Mutex<VecDeque<Weak<Slot<D>>>>,
+}
+
+struct Slot<D: Disk> {
+    directory: Arc<Path>,
+    base: Offset,
+    kind: SegmentFile,
+    file: Mutex<Option<Arc<D::File>>>,
+    used: AtomicBool,
+}
+
+/// One file of a segment, open or not.
+pub struct LazyFile<D: Disk = RealDisk> {
+    shared: Arc<Shared<D>>,
+    slot: Arc<Slot<D>>,
+}
+
+impl<D: Disk> Clone for Descriptors<D> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<D: Disk> Descriptors<D> {
+    /// Keeps at most `open_max` files open (at least one).
+    pub fn new(disk: D, open_max: usize) -> Self {
+        let shared =
+            Shared { disk, open_max: AtomicUsize::new(open_max.max(1)), ring: Mutex::new(VecDeque::new()) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The disk below.
+    pub fn disk(&self) -> &D {
+        &self.shared.disk
+    }
+
+    /// How many files are open at most.
+    pub fn open_max(&self) -> usize {
+        self.shared.open_max.load(Ordering::Relaxed)
+    }
+
+    /// How many files are held open now.
+    pub fn open(&self) -> usize {
+        let ring = locked(&self.shared.ring);
+        ring.iter().filter(|slot| slot.strong_count() > 0).count()
+    }
+
+    /// A file of a segment. Opens nothing.
+    pub fn file(&self, directory: &Arc<Path>, kind: SegmentFile, base: Offset) -> LazyFile<D> {
+        let slot = Slot {
+            directory: Arc::clone(directory),
+            base,
+            kind,
+            file: Mutex::new(None),
+            used: AtomicBool::new(false),
+        };
+        LazyFile { shared: Arc::clone(&self.shared), slot: Arc::new(slot) }
+    }
+}
+
+impl<D: Disk> LazyFile<D> {
+    /// Where the file lies.
+    pub fn path(&self) -> PathBuf {
+        self.slot.kind.path(&self.slot.directory, self.slot.base)
+    }
+
+    /// The disk it lies on.
+    pub fn disk(&self) -> &D {
+        &self.shared.disk
+    }
+
+    /// The open file; it must exist.
+    pub fn open(&self) -> Result<Arc<D::File>, Fault> {
+        self.open_as(Access::Write)
+    }
+
+    /// The open file, made empty if it does not exist.
+    pub fn create(&self) -> Result<Arc<D::File>, Fault> {
+        self.open_as(Access::Create)
+    }
+
+    fn open_as(&self, access: Access) -> Result<Arc<D::File>, Fault> {
+        let file = {
+            let mut held = locked(&self.slot.file);
+            self.slot.used.store(true, Ordering::Relaxed);
+            if let Some(file) = &*held {
+                return Ok(Arc::clone(file));
+            }
+            let path = self.path();
+            let opened = self.shared.disk.open(&path, access).map_err(|e| Fault::io("open", &path, e))?;
+            let file = Arc::new(opened);
+            *held = Some(Arc::clone(&file));
+            file
+        };
+        for evicted in self.shared.admit(&self.slot) {
+            let closed = locked(&evicted.file).take();
+            drop(closed);
+        }
+        Ok(file)
+    }
+}
+
+impl<D: Disk> Shared<D> {
+    /// Enters a file just opened and picks those that must close for it.
+    fn admit(&self, opened: &Arc<Slot<D>>) -> Vec<Arc<Slot<D>>> {
+        let open_max = self.open_max.load(Ordering::Relaxed);
+        let mut evicted = Vec::new();
+        let mut ring = locked(&self.ring);
+        // Whoever is looked at loses its mark, so the second round finds somebody.
+        let mut looks = 2 * ring.len();
+        while ring.len() >= open_max && looks > 0 {
+            looks -= 1;
+            let Some(oldest) = ring.pop_front() else { break };
+            let Some(slot) = oldest.upgrade() else { continue };
+            if slot.used.swap(false, Ordering::Relaxed) {
+                ring.push_back(oldest);
+            } else {
+                evicted.push(slot);
+            }
+        }
+        ring.push_back(Arc::downgrade(opened));
+        evicted
+    }
+}
+
+/// No thread panics while it holds one of these locks in a state that others must not see.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(open_max: usize, count: i64) -> (tempfile::TempDir, Descriptors, Vec<LazyFile>) {
+        let directory = tempfile::tempdir().unwrap();
+        let descriptors = Descriptors::new(RealDisk, open_max);
+        let path: Arc<Path> = directory.path().into();
+        let files = (0..count)
+            .map(|base| descriptors.file(&path, SegmentFile::Log, Offset(base)))
+            .collect::<Vec<_>>();
+        (directory, descriptors, files)
+    }
+
+    fn is_open(file: &LazyFile) -> bool {
+        locked(&file.slot.file).is_some()
+    }
+
+    #[test]
+    fn nothing_is_opened_before_it_is_used() {
+        let (_directory, descriptors, files) = files(10, 5);
+        assert_eq!(descriptors.open(), 0);
+        assert!(files[0].open().unwrap_err().not_found());
+        files[0].create().unwrap();
+        assert_eq!(descriptors.open(), 1);
+    }
+
+    #[test]
+    fn never_more_open_than_allowed_and_closed_ones_reopen() {
+        let (_directory, descriptors, files) = files(3, 20);
+        for file in &files {
+            file.create().unwrap();
+            assert!(descriptors.open() <= 3);
+        }
+        assert_eq!(files.iter().filter(|file| is_open(file)).count(), 3);
+        assert!(!is_open(&files[0]));
+        files[0].open().unwrap();
+        assert!(is_open(&files[0]));
+    }
+
+    #[test]
+    fn a_file_in_use_goes_round_once_more() {
+        let (_directory, _descriptors, files) = files(2, 4);
+        files[0].create().unwrap();
+        files[1].create().unwrap();
+        files[2].create().unwrap();
+        let survivor = if is_open(&files[1]) { 1 } else { 0 };
+        files[survivor].open().unwrap();
+        // The third was never used again after its opening mark was spent.
+        files[2].slot.used.store(false, Ordering::Relaxed);
+        files[3].create().unwrap();
+        assert!(is_open(&files[survivor]));
+        assert!(!is_open(&files[2]));
+    }
+
+    #[test]
+    fn a_file_handed_out_outlives_its_eviction() {
+        let (_directory, _descriptors, files) = files(1, 2);
+        let held = files[0].create().unwrap();
+        files[1].create().unwrap();
+        assert!(!is_open(&files[0]));
+        assert_eq!(RealDisk.pwrite(&held, b"still here", 0).unwrap(), 10);
+    }
+
+    #[test]
+    fn a_dropped_file_closes() {
+        let (_directory, descriptors, mut files) = files(8, 1);
+        let file = files.pop().unwrap();
+        let held = Arc::downgrade(&file.create().unwrap());
+        drop(file);
+        assert!(held.upgrade().is_none());
+        assert_eq!(descriptors.open(), 0);
+    }
+}

@@ -1,0 +1,193 @@
+//! The disk as a port: the few calls storage makes, with static dispatch, so that tests count and fail them and a
+//! simulator can stand in. [`RealDisk`] is the operating system's.
+//!
+//! Every position is explicit: no file has a cursor, so one open file serves any number of readers and its writer.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use protocol::id::Timestamp;
+use rustix::fs::{self, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+/// How a file is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// For reading; it must be there.
+    Read,
+    /// For reading and writing; it must be there.
+    Write,
+    /// For reading and writing; made empty if it is not there.
+    Create,
+}
+
+/// One name in a directory.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Entry {
+    /// The last component of its path.
+    pub name: OsString,
+    /// Whether it is a directory itself.
+    pub directory: bool,
+}
+
+/// Size and age of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileFacts {
+    /// Length in bytes.
+    pub length: u64,
+    /// When its bytes last changed.
+    pub modified: Timestamp,
+}
+
+/// The calls storage makes on a disk. `Err` is what the system said; callers add file and verb ([`crate::Fault`]).
+pub trait Disk: Clone + Send + Sync + 'static {
+    /// An open file. Dropping it closes it.
+    type File: Send + Sync + 'static;
+
+    /// Opens a file.
+    fn open(&self, path: &Path, access: Access) -> io::Result<Self::File>;
+    /// Length of an open file.
+    fn length(&self, file: &Self::File) -> io::Result<u64>;
+    /// Reads once at `position`; 0 at the end of the file.
+    fn pread(&self, file: &Self::File, into: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Writes once at `position`; may write less than asked.
+    fn pwrite(&self, file: &Self::File, bytes: &[u8], position: u64) -> io::Result<usize>;
+    /// Cuts or extends the file to `length`.
+    fn truncate(&self, file: &Self::File, length: u64) -> io::Result<()>;
+    /// Brings the file's bytes and length to stable storage.
+    fn fdatasync(&self, file: &Self::File) -> io::Result<()>;
+    /// Takes the exclusive lock of a file, held until it is dropped. `false` if another process has it.
+    fn lock(&self, file: &Self::File) -> io::Result<bool>;
+    /// Renames, replacing what was at `to`.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn unlink(&self, path: &Path) -> io::Result<()>;
+    /// Makes one directory.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty directory.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
+    /// Brings the names in a directory to stable storage.
+    fn fsync_dir(&self, path: &Path) -> io::Result<()>;
+    /// The names in a directory, in no order.
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
+    /// Size and age of the file at `path`.
+    fn facts(&self, path: &Path) -> io::Result<FileFacts>;
+    /// Total and usable bytes of the file system that holds `path`.
+    fn space(&self, path: &Path) -> io::Result<Space>;
+}
+
+/// Room on a file system.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Space {
+    /// All bytes of it.
+    pub total: u64,
+    /// The bytes this process may still fill.
+    pub usable: u64,
+}
+
+/// The operating system's disk.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct RealDisk;
+
+impl Disk for RealDisk {
+    type File = File;
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<File> {
+        let flags = match access {
+            Access::Read => OFlags::RDONLY,
+            Access::Write => OFlags::RDWR,
+            Access::Create => OFlags::RDWR | OFlags::CREATE,
+        };
+        let mode = Mode::from_raw_mode(0o644);
+        Ok(File::from(retried(|| fs::open(path, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, mode))?))
+    }
+
+    fn length(&self, file: &File) -> io::Result<u64> {
+        let length = fs::fstat(file)?.st_size;
+        u64::try_from(length).map_err(|_| Errno::OVERFLOW.into())
+    }
+
+    fn pread(&self, file: &File, into: &mut [u8], position: u64) -> io::Result<usize> {
+        Ok(retried(|| rustix::io::pread(file, &mut *into, position))?)
+    }
+
+    fn pwrite(&self, file: &File, bytes: &[u8], position: u64) -> io::Result<usize> {
+        Ok(retried(|| rustix::io::pwrite(file, bytes, position))?)
+    }
+
+    fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
+        Ok(retried(|| fs::ftruncate(file, length))?)
+    }
+
+    fn fdatasync(&self, file: &File) -> io::Result<()> {
+        // Not retried: after an error the pages may be dropped, and a second call would succeed over the hole.
+        Ok(fs::fdatasync(file)?)
+    }
+
+    fn lock(&self, file: &File) -> io::Result<bool> {
+        // Kafka locks by fcntl, which does not see flock; but an fcntl lock goes when the process closes any other
+        // descriptor of the file, so among our own kind flock decides.
+        let exclusive = FlockOperation::NonBlockingLockExclusive;
+        match fs::flock(file, exclusive).and_then(|()| fs::fcntl_lock(file, exclusive)) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK | Errno::ACCESS) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Ok(fs::rename(from, to)?)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        Ok(fs::unlink(path)?)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        Ok(fs::mkdir(path, Mode::from_raw_mode(0o755))?)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        Ok(fs::rmdir(path)?)
+    }
+
+    fn fsync_dir(&self, path: &Path) -> io::Result<()> {
+        Ok(fs::fsync(directory(path)?)?)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            entries.push(Entry { name: entry.file_name(), directory: entry.file_type()?.is_dir() });
+        }
+        Ok(entries)
+    }
+
+    fn facts(&self, path: &Path) -> io::Result<FileFacts> {
+        let facts = std::fs::symlink_metadata(path)?;
+        let age = facts.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let modified = Timestamp(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        Ok(FileFacts { length: facts.len(), modified })
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        let facts = fs::statvfs(path)?;
+        Ok(Space {
+            total: facts.f_blocks.saturating_mul(facts.f_frsize),
+            usable: facts.f_bavail.saturating_mul(facts.f_frsize),
+        })
+    }
+}
+
+fn directory(path: &Path) -> io::Result<OwnedFd> {
+    Ok(fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+fn retried<T>(call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    rustix::io::retry_on_intr(call)
+}

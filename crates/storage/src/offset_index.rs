@@ -1,0 +1,96 @@
+//! The offset index of a segment: from an offset to the position of the batch that holds it, or of one not far
+//! before it.
+//!
+//! An entry is eight bytes: the last offset of a batch relative to the segment's base, and the position where that
+//! batch starts. One is added for the first batch after every `index.interval.bytes`.
+
+use protocol::offset::{LastOffset, Offset};
+
+use crate::descriptors::LazyFile;
+use crate::disk::{Disk, RealDisk};
+use crate::entry_file::EntryFile;
+use crate::fault::Fault;
+
+/// Bytes of an entry.
+pub const ENTRY: usize = 8;
+
+/// An entry: the batch that starts at `position` ends with `offset`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OffsetPosition {
+    /// The last offset of the batch.
+    pub offset: LastOffset,
+    /// Where in the log file it starts.
+    pub position: u32,
+}
+
+/// The offset index of one segment.
+pub struct OffsetIndex<D: Disk = RealDisk> {
+    base: Offset,
+    entries: EntryFile<ENTRY, D>,
+}
+
+impl<D: Disk> OffsetIndex<D> {
+    /// The index of a new segment.
+    pub fn absent(base: Offset, file: LazyFile<D>) -> Self {
+        Self { base, entries: EntryFile::absent(file) }
+    }
+
+    /// The index that lies on disk.
+    pub fn present(base: Offset, file: LazyFile<D>) -> Self {
+        Self { base, entries: EntryFile::present(file) }
+    }
+
+    /// The entries, for writing and trimming them.
+    pub fn entries(&mut self) -> &mut EntryFile<ENTRY, D> {
+        &mut self.entries
+    }
+
+    /// Whether no entry fits into `bytes_max` any more.
+    pub fn full(&mut self, bytes_max: u32) -> Result<bool, Fault> {
+        Ok(self.entries.count()? >= bytes_max / ENTRY as u32)
+    }
+
+    /// Adds an entry, in memory. The offset must be within reach of the base (`relative`).
+    pub fn push(&mut self, relative: u32, position: u32) {
+        let mut entry = [0; ENTRY];
+        entry[..4].copy_from_slice(&relative.to_be_bytes());
+        entry[4..].copy_from_slice(&position.to_be_bytes());
+        self.entries.push(entry);
+    }
+
+    /// The position to search forward from for the batch that holds `target`.
+    pub fn lookup(&mut self, target: Offset) -> Result<u32, Fault> {
+        let Some(relative) = relative(self.base, target) else { return Ok(0) };
+        match self.entries.partition_point(|entry| read(entry).0 <= relative)? {
+            0 => Ok(0),
+            after => Ok(read(&self.entries.get(after - 1)?).1),
+        }
+    }
+
+    /// The last entry.
+    pub fn last(&mut self) -> Result<Option<OffsetPosition>, Fault> {
+        let last = self.entries.last()?;
+        Ok(last.map(|entry| {
+            let (relative, position) = read(&entry);
+            OffsetPosition { offset: LastOffset(self.base.0.saturating_add(i64::from(relative))), position }
+        }))
+    }
+
+    /// Drops the entries of `end` and later.
+    pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
+        let Some(relative) = relative(self.base, end) else { return self.entries.keep(0) };
+        let kept = self.entries.partition_point(|entry| read(entry).0 < relative)?;
+        self.entries.keep(kept)
+    }
+}
+
+/// How far `offset` lies after the base; `None` before it. Out of reach counts as the farthest.
+fn relative(base: Offset, offset: Offset) -> Option<u32> {
+    let distance = offset.0.checked_sub(base.0)?;
+    (distance >= 0).then(|| u32::try_from(distance).unwrap_or(u32::MAX))
+}
+
+fn read(entry: &[u8; ENTRY]) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = *entry;
+    (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
+}

@@ -1,0 +1,120 @@
+//! The transaction index of a segment: the transactions that were aborted by a marker in this segment, so that a reader
+//! of committed records can skip theirs (KIP-98).
+//!
+//! An entry is 34 bytes: version 0, producer id, first offset, last offset (the marker's), and the last stable offset as
+//! it stood once the transaction had ended.
+
+use protocol::id::ProducerId;
+use protocol::offset::{LastOffset, Offset};
+
+use crate::descriptors::LazyFile;
+use crate::disk::{Disk, RealDisk};
+use crate::entry_file::EntryFile;
+use crate::fault::Fault;
+
+/// Bytes of an entry.
+pub const ENTRY: usize = 34;
+const VERSION: i16 = 0;
+
+/// A transaction that was aborted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AbortedTransaction {
+    /// Whose it was.
+    pub producer_id: ProducerId,
+    /// Its first record.
+    pub first: Offset,
+    /// Its marker.
+    pub last: LastOffset,
+    /// Where the partition was stable once it had ended.
+    pub last_stable: Offset,
+}
+
+/// The transaction index of one segment.
+pub struct TransactionIndex<D: Disk = RealDisk> {
+    entries: EntryFile<ENTRY, D>,
+}
+
+impl<D: Disk> TransactionIndex<D> {
+    /// The index of a segment without an aborted transaction: there is no file.
+    pub fn absent(file: LazyFile<D>) -> Self {
+        Self { entries: EntryFile::absent(file) }
+    }
+
+    /// The index that lies on disk.
+    pub fn present(file: LazyFile<D>) -> Self {
+        Self { entries: EntryFile::present(file) }
+    }
+
+    /// The entries, for writing and trimming them.
+    pub fn entries(&mut self) -> &mut EntryFile<ENTRY, D> {
+        &mut self.entries
+    }
+
+    /// Adds a transaction, in memory.
+    pub fn push(&mut self, aborted: &AbortedTransaction) {
+        let mut entry = [0; ENTRY];
+        entry[..2].copy_from_slice(&VERSION.to_be_bytes());
+        entry[2..10].copy_from_slice(&aborted.producer_id.0.to_be_bytes());
+        entry[10..18].copy_from_slice(&aborted.first.0.to_be_bytes());
+        entry[18..26].copy_from_slice(&aborted.last.0.to_be_bytes());
+        entry[26..].copy_from_slice(&aborted.last_stable.0.to_be_bytes());
+        self.entries.push(entry);
+    }
+
+    /// Collects the transactions with records in `from..end`. `true` if later segments hold none of them.
+    pub fn collect(
+        &mut self,
+        from: Offset,
+        end: Offset,
+        into: &mut Vec<AbortedTransaction>,
+    ) -> Result<bool, Fault> {
+        let mut complete = false;
+        let mut wrong = None;
+        let mut index: u64 = 0;
+        self.entries.walk(0, |entry| {
+            match read(entry) {
+                Ok(aborted) => {
+                    if aborted.last.0 >= from.0 && aborted.first < end {
+                        into.push(aborted);
+                    }
+                    complete = aborted.last_stable >= end;
+                }
+                Err(version) => wrong = Some((index * ENTRY as u64, version)),
+            }
+            index += 1;
+            !complete && wrong.is_none()
+        })?;
+        match wrong {
+            None => Ok(complete),
+            Some((position, version)) => {
+                let reason = format!("an entry of version {version}; only version {VERSION} is known");
+                Err(Fault::corrupt(&self.entries.file().path(), position, reason))
+            }
+        }
+    }
+
+    /// Drops the transactions whose marker is at `end` or later.
+    pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
+        let kept = self.entries.partition_point(|entry| i64::from_be_bytes(field(entry, 18)) < end.0)?;
+        self.entries.keep(kept)
+    }
+}
+
+fn read(entry: &[u8; ENTRY]) -> Result<AbortedTransaction, i16> {
+    let version = i16::from_be_bytes([entry[0], entry[1]]);
+    if version != VERSION {
+        return Err(version);
+    }
+    Ok(AbortedTransaction {
+        producer_id: ProducerId(i64::from_be_bytes(field(entry, 2))),
+        first: Offset(i64::from_be_bytes(field(entry, 10))),
+        last: LastOffset(i64::from_be_bytes(field(entry, 18))),
+        last_stable: Offset(i64::from_be_bytes(field(entry, 26))),
+    })
+}
+
+fn field(entry: &[u8; ENTRY], start: usize) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&entry[start..start + 8]);
+    bytes
+}

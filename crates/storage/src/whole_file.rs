@@ -1,0 +1,98 @@
+//! Small files that are read and replaced as a whole: checkpoints, snapshots, properties.
+//!
+//! A replacement is all or nothing across a power cut: written beside, brought to stable storage, renamed, and the
+//! directory brought to stable storage too (KAFKA-9892 and KAFKA-16541 are what happens otherwise).
+
+use std::path::{Path, PathBuf};
+
+use crate::disk::{Access, Disk};
+use crate::fault::Fault;
+
+/// The most a file of this kind may hold: a checkpoint of a million partitions fits four times.
+pub const LENGTH_MAX: u64 = 256 * 1024 * 1024;
+
+/// Reads the file; `None` if it is not there.
+pub fn read<D: Disk>(disk: &D, path: &Path) -> Result<Option<Vec<u8>>, Fault> {
+    let file = match disk.open(path, Access::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Fault::io("open", path, error)),
+    };
+    let length = disk.length(&file).map_err(|error| Fault::io("read", path, error))?;
+    if length > LENGTH_MAX {
+        let reason = format!("{length} bytes long, more than the {LENGTH_MAX} such a file may have");
+        return Err(Fault::corrupt(path, LENGTH_MAX, reason));
+    }
+    let mut bytes = vec![0; length as usize];
+    let read = read_up_to(disk, &file, &mut bytes, 0).map_err(|error| Fault::io("read", path, error))?;
+    bytes.truncate(read);
+    Ok(Some(bytes))
+}
+
+/// Reads the text file; `None` if it is not there.
+pub fn read_text<D: Disk>(disk: &D, path: &Path) -> Result<Option<String>, Fault> {
+    let Some(bytes) = read(disk, path)? else { return Ok(None) };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) => {
+            Err(Fault::corrupt(path, error.utf8_error().valid_up_to() as u64, "a byte that is not UTF-8"))
+        }
+    }
+}
+
+/// Puts `bytes` in place of the file, durably or not at all.
+pub fn replace<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let beside = beside(path);
+    let file = disk.open(&beside, Access::Create).map_err(|error| Fault::io("create", &beside, error))?;
+    disk.truncate(&file, 0).map_err(|error| Fault::io("write", &beside, error))?;
+    write_all(disk, &file, bytes, 0).map_err(|error| Fault::io("write", &beside, error))?;
+    disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &beside, error))?;
+    drop(file);
+    disk.rename(&beside, path).map_err(|error| Fault::io("rename", &beside, error))?;
+    if let Some(directory) = path.parent() {
+        disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))?;
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` at `position`.
+pub fn write_all<D: Disk>(
+    disk: &D,
+    file: &D::File,
+    mut bytes: &[u8],
+    mut position: u64,
+) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        let written = disk.pwrite(file, bytes, position)?;
+        if written == 0 {
+            return Err(std::io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[written..];
+        position += written as u64;
+    }
+    Ok(())
+}
+
+/// Fills `into` from `position` until it is full or the file ends, and says how much there was.
+pub fn read_up_to<D: Disk>(
+    disk: &D,
+    file: &D::File,
+    into: &mut [u8],
+    position: u64,
+) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < into.len() {
+        let read = disk.pread(file, &mut into[filled..], position + filled as u64)?;
+        if read == 0 {
+            break;
+        }
+        filled += read;
+    }
+    Ok(filled)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    name.into()
+}
