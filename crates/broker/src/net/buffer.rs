@@ -1,0 +1,239 @@
+//! Read buffers: pooled, so that bytes land in pages that are already there, and bounded, so that a frame's
+//! length alone costs nothing.
+//!
+//! A fresh page costs more than copying what goes into it, hence the pool. A connection without bytes to read
+//! holds no buffer; one whose frame is incomplete holds a buffer that grows with what has arrived and never
+//! with what was announced.
+
+use std::sync::Mutex;
+
+/// The sizes that are pooled. The smallest is what a connection begins with; a frame over the largest gets a
+/// buffer of its own that is dropped after it. Each is twice the one before: a frame that grows holds at most
+/// three times what has arrived, also while it moves from one to the next.
+const CLASSES: [usize; 8] = [16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20];
+
+/// How much a connection that fills its reads may ask for at once, without having a larger frame: what is read
+/// together should still be in the cache when it is walked and written.
+pub const READ_BYTES_MAX: usize = 256 << 10;
+
+/// Buffers that no connection needs right now.
+#[derive(Debug)]
+pub struct BufferPool {
+    free: Mutex<Free>,
+    /// How many bytes of buffers are kept at most.
+    bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Free {
+    classes: [Vec<Vec<u8>>; CLASSES.len()],
+    bytes: usize,
+}
+
+impl BufferPool {
+    /// A pool that keeps at most `bytes_max` bytes of unused buffers.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { free: Mutex::new(Free::default()), bytes_max }
+    }
+
+    /// A buffer of at least `bytes`, zeroed or with old content.
+    fn take(&self, bytes: usize) -> Vec<u8> {
+        let Some(class) = CLASSES.iter().position(|&size| size >= bytes) else {
+            return vec![0; bytes];
+        };
+        let mut free = self.free.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match free.classes[class].pop() {
+            Some(buffer) => {
+                free.bytes -= CLASSES[class];
+                buffer
+            }
+            None => {
+                drop(free);
+                vec![0; CLASSES[class]]
+            }
+        }
+    }
+
+    fn give(&self, buffer: Vec<u8>) {
+        let Some(class) = CLASSES.iter().position(|&size| size == buffer.len()) else {
+            return;
+        };
+        let mut free = self.free.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if free.bytes + buffer.len() <= self.bytes_max {
+            free.bytes += buffer.len();
+            free.classes[class].push(buffer);
+        }
+    }
+
+    /// How many bytes of unused buffers are kept.
+    pub fn bytes_kept(&self) -> usize {
+        self.free.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).bytes
+    }
+}
+
+/// The bytes of one connection that have been read and not yet served.
+#[derive(Debug)]
+pub struct ReadBuffer {
+    /// Empty while nothing is held; initialised over its whole length otherwise.
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// How much to take for the next read: follows what the connection sends.
+    wanted: usize,
+}
+
+impl Default for ReadBuffer {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), start: 0, end: 0, wanted: CLASSES[0] }
+    }
+}
+
+impl ReadBuffer {
+    /// What has been read and not yet consumed.
+    pub fn filled(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// The first `length` unconsumed bytes, to be worked on in place.
+    ///
+    /// # Panics
+    /// If fewer have been read.
+    pub fn front(&mut self, length: usize) -> &mut [u8] {
+        assert!(length <= self.end - self.start, "a frame is cut from what has been read");
+        &mut self.bytes[self.start..self.start + length]
+    }
+
+    /// Drops the first `length` unconsumed bytes.
+    pub fn consume(&mut self, length: usize) {
+        assert!(length <= self.end - self.start, "only what has been read is consumed");
+        self.start += length;
+    }
+
+    /// Room to read into. `needed` is how many bytes the frame at the front takes in all, as far as known; the
+    /// room follows what has arrived, doubling, and reaches `needed` only with the bytes.
+    pub fn room(&mut self, pool: &BufferPool, needed: usize) -> &mut [u8] {
+        let held = self.end - self.start;
+        if self.bytes.is_empty() {
+            self.bytes = pool.take(self.wanted);
+        } else if self.start > 0 && (self.start + needed > self.bytes.len() || self.end == self.bytes.len()) {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.start = 0;
+            self.end = held;
+        }
+        if self.end == self.bytes.len() {
+            let grown = needed.max(self.wanted).min(self.bytes.len() * 2);
+            let mut larger = pool.take(grown.max(self.bytes.len() + 1));
+            larger[..held].copy_from_slice(&self.bytes[self.start..self.end]);
+            pool.give(std::mem::replace(&mut self.bytes, larger));
+            self.start = 0;
+            self.end = held;
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// Notes that the last room was filled with `count` bytes.
+    pub fn read(&mut self, count: usize) {
+        let room = self.bytes.len() - self.end;
+        assert!(count <= room, "a read stays within its room");
+        self.end += count;
+        if count == room {
+            self.wanted = (self.wanted * 2).min(READ_BYTES_MAX);
+        } else if self.end - self.start < self.wanted / 8 {
+            self.wanted = (self.wanted / 2).max(CLASSES[0]);
+        }
+    }
+
+    /// Gives the buffer back when nothing is left in it.
+    pub fn release(&mut self, pool: &BufferPool) {
+        if self.start == self.end && !self.bytes.is_empty() {
+            pool.give(std::mem::take(&mut self.bytes));
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Gives the buffer back with what is in it.
+    pub fn discard(&mut self, pool: &BufferPool) {
+        self.start = self.end;
+        self.release(pool);
+    }
+
+    /// How many bytes are held, used or not.
+    pub fn capacity(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(buffer: &mut ReadBuffer, pool: &BufferPool, needed: usize, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = buffer.room(pool, needed);
+            let count = rest.len().min(room.len());
+            room[..count].copy_from_slice(&rest[..count]);
+            buffer.read(count);
+            rest = &rest[count..];
+        }
+    }
+
+    #[test]
+    fn an_announced_length_alone_costs_the_smallest_buffer() {
+        let pool = BufferPool::new(1 << 20);
+        let mut buffer = ReadBuffer::default();
+        fill(&mut buffer, &pool, 100 << 20, &[0; 12]);
+        buffer.room(&pool, 100 << 20);
+        assert_eq!(buffer.capacity(), CLASSES[0]);
+    }
+
+    #[test]
+    fn room_grows_with_what_has_arrived() {
+        let pool = BufferPool::new(1 << 20);
+        let mut buffer = ReadBuffer::default();
+        let bytes: Vec<u8> = (0..300_000u32).map(|index| (index % 251) as u8).collect();
+        for piece in bytes.chunks(1000) {
+            fill(&mut buffer, &pool, 100 << 20, piece);
+            let arrived = buffer.filled().len();
+            assert!(buffer.capacity() <= 4 * arrived + (64 << 10), "{} for {arrived}", buffer.capacity());
+        }
+        assert_eq!(buffer.filled(), &bytes[..]);
+    }
+
+    #[test]
+    fn a_partial_frame_moves_to_the_front_when_its_rest_would_not_fit() {
+        let pool = BufferPool::new(1 << 20);
+        let mut buffer = ReadBuffer::default();
+        fill(&mut buffer, &pool, 4, &[7; 16 << 10]);
+        buffer.consume((16 << 10) - 3);
+        let room = buffer.room(&pool, 100);
+        assert!(room.len() >= 97);
+        assert_eq!(buffer.filled(), &[7; 3]);
+    }
+
+    #[test]
+    fn an_empty_buffer_goes_back_and_is_taken_again() {
+        let pool = BufferPool::new(1 << 20);
+        let mut buffer = ReadBuffer::default();
+        fill(&mut buffer, &pool, 4, &[1; 100]);
+        buffer.consume(50);
+        buffer.release(&pool);
+        assert_eq!(pool.bytes_kept(), 0, "half of it is still unread");
+        buffer.consume(50);
+        buffer.release(&pool);
+        assert_eq!(buffer.capacity(), 0);
+        assert_eq!(pool.bytes_kept(), CLASSES[0]);
+        buffer.room(&pool, 4);
+        assert_eq!(pool.bytes_kept(), 0);
+    }
+
+    #[test]
+    fn a_pool_keeps_no_more_than_its_bound() {
+        let pool = BufferPool::new(CLASSES[0] * 2);
+        for buffer in [pool.take(1), pool.take(1), pool.take(1)] {
+            pool.give(buffer);
+        }
+        assert_eq!(pool.bytes_kept(), CLASSES[0] * 2);
+    }
+}

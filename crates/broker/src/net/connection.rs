@@ -1,0 +1,188 @@
+//! One connection: reads, hands frames to the service, writes the answers.
+//!
+//! ```text
+//!   readable -> receive -> frame, frame, frame -> one write -> readable ...
+//!                             |
+//!                             +- an answer that waits: what was answered before it leaves first,
+//!                                what was sent after it stays unread
+//! ```
+//! Nothing more is read while answers wait to be written, so a client that sends and does not read holds back
+//! only itself, with at most one read and its answers in memory.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+use super::buffer::{BufferPool, ReadBuffer};
+use super::foreign::Foreign;
+use super::frame::{self, Front, PREFIX};
+use super::socket::Socket;
+use super::{Close, Outbound, Peer, Pending, Service, Step};
+
+/// Answers in memory over this are written before the next frame is served.
+const OUTBOUND_BYTES_MAX: usize = 256 << 10;
+
+/// What all connections of a server share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Where read buffers come from.
+    pub pool: BufferPool,
+    /// `socket.request.max.bytes`.
+    pub frame_bytes_max: usize,
+    /// `connections.max.idle.ms`; `None` for never.
+    pub idle_max: Option<Duration>,
+    /// Set once the server stops: what was read is answered, nothing more is read.
+    pub stopping: AtomicBool,
+}
+
+/// A connection being served.
+pub struct Connection<S> {
+    service: Arc<S>,
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+    socket: Arc<Socket>,
+    buffer: ReadBuffer,
+    out: Outbound,
+    /// Whether no frame has been served yet: another protocol shows at the very beginning.
+    fresh: bool,
+    heard: Instant,
+    idle: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S: Service> Connection<S> {
+    /// A connection over a socket that has just been accepted.
+    pub fn new(service: Arc<S>, shared: Arc<Shared>, peer: Arc<Peer>, socket: Arc<Socket>) -> Self {
+        let (buffer, out) = (ReadBuffer::default(), Outbound::default());
+        let heard = Instant::now();
+        let idle =
+            shared.idle_max.map(|idle_max| Box::pin(tokio::time::sleep_until((heard + idle_max).into())));
+        Self { service, shared, peer, socket, buffer, out, fresh: true, heard, idle }
+    }
+
+    /// Serves until the other end has closed its side and everything is answered.
+    pub async fn run(mut self) -> Result<(), Close> {
+        let result = self.serve().await;
+        // What was answered before the end is still owed.
+        if !self.out.is_empty()
+            && !matches!(result, Err(Close::Socket(_) | Close::FileEnded { .. } | Close::Idle))
+        {
+            self.flush().await?;
+        }
+        self.buffer.discard(&self.shared.pool);
+        result
+    }
+
+    async fn serve(&mut self) -> Result<(), Close> {
+        let mut needed = PREFIX;
+        loop {
+            self.wait_readable().await?;
+            let room = self.buffer.room(&self.shared.pool, needed);
+            match self.socket.receive(room).await? {
+                None => {}
+                Some(0) if self.buffer.filled().is_empty() => return Ok(()),
+                Some(0) => return Err(self.foreign().map_or(Close::EndInFrame, Close::Foreign)),
+                Some(count) => {
+                    self.buffer.read(count);
+                    self.heard = Instant::now();
+                    needed = self.serve_frames().await?;
+                    self.flush().await?;
+                    if self.shared.stopping.load(Ordering::Relaxed) {
+                        return Ok(());
+                    }
+                }
+            }
+            self.buffer.release(&self.shared.pool);
+        }
+    }
+
+    /// Serves every whole frame that has been read; returns what the next one takes.
+    async fn serve_frames(&mut self) -> Result<usize, Close> {
+        loop {
+            let length = match frame::front(self.buffer.filled(), self.shared.frame_bytes_max) {
+                Ok(Front::Frame(length)) => length,
+                Ok(Front::Partial(needed)) => return Ok(needed),
+                Err(close) => return Err(self.foreign().map_or(close, Close::Foreign)),
+            };
+            let frame = &mut self.buffer.front(PREFIX + length)[PREFIX..];
+            let step = self.service.call(&self.peer, frame, &mut self.out);
+            self.buffer.consume(PREFIX + length);
+            self.fresh = false;
+            match step {
+                Step::Done => {}
+                Step::Wait(pending) => self.wait(pending).await?,
+                Step::Close(close) => return Err(close),
+            }
+            if self.out.bytes_in_memory() > OUTBOUND_BYTES_MAX {
+                self.flush().await?;
+            }
+        }
+    }
+
+    /// Waits for an answer; what was answered before leaves first, unless there is nothing to wait for.
+    async fn wait(&mut self, mut pending: Pending) -> Result<(), Close> {
+        let at_once = poll_fn(|context| Poll::Ready(pending.as_mut().poll(context))).await;
+        let answer = match at_once {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => {
+                self.buffer.release(&self.shared.pool);
+                self.flush().await?;
+                pending.await
+            }
+        };
+        self.out.append(answer?);
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Close> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        match self.shared.idle_max {
+            None => self.socket.send(&mut self.out).await,
+            Some(idle_max) => {
+                // The timer is set only when the first attempt has not sent all.
+                let send = self.socket.send(&mut self.out);
+                tokio::pin!(send);
+                match poll_fn(|context| Poll::Ready(send.as_mut().poll(context))).await {
+                    Poll::Ready(sent) => sent,
+                    Poll::Pending => tokio::time::timeout(idle_max, send).await.unwrap_or(Err(Close::Idle)),
+                }
+            }
+        }
+    }
+
+    /// Waits for bytes, or for the end of the other side's patience.
+    async fn wait_readable(&mut self) -> Result<(), Close> {
+        let readable = self.socket.readable();
+        tokio::pin!(readable);
+        if let Poll::Ready(ready) = poll_fn(|context| Poll::Ready(readable.as_mut().poll(context))).await {
+            return Ok(ready?);
+        }
+        let (Some(idle_max), Some(idle)) = (self.shared.idle_max, self.idle.as_mut()) else {
+            return Ok(readable.await?);
+        };
+        // The timer is not moved with every request; when it goes off early it is set anew.
+        loop {
+            tokio::select! {
+                biased;
+                ready = &mut readable => return Ok(ready?),
+                () = idle.as_mut() => {
+                    let deadline = self.heard + idle_max;
+                    if deadline <= Instant::now() {
+                        return Err(Close::Idle);
+                    }
+                    idle.as_mut().reset(deadline.into());
+                }
+            }
+        }
+    }
+
+    fn foreign(&self) -> Option<Foreign> {
+        self.fresh.then(|| Foreign::recognise(self.buffer.filled())).flatten()
+    }
+}

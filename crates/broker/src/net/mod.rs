@@ -1,0 +1,66 @@
+//! Room 1 of every request: sockets, frames, their bounds and their order.
+//!
+//! A connection is one task on the connection runtime. It reads what has come into a pooled buffer, hands each
+//! whole frame in place to a [`Service`], gathers the answers of one read and writes them out together, in the
+//! order the requests came. As in Kafka, a connection has one request in work at a time: an answer that has to
+//! wait (a long fetch, records that wait for stable storage) holds back what the same connection sent after it,
+//! and nothing else.
+//!
+//! This room knows frames and nothing of what is in them: it never decodes a message, never authorises, never
+//! touches a log.
+
+pub mod buffer;
+pub mod close;
+pub mod connection;
+pub mod foreign;
+pub mod frame;
+pub mod limits;
+pub mod listener;
+pub mod outbound;
+pub mod socket;
+mod watch;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub use close::Close;
+pub use outbound::{FileRange, Outbound};
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The connection's number, unique while the process lives.
+    pub connection: u64,
+    /// The other end's address, IPv4 written as IPv4 even where it came through an IPv6 socket.
+    pub address: SocketAddr,
+    /// The name of the listener it came through (`listeners`).
+    pub listener: Arc<str>,
+}
+
+/// An answer that cannot be given at once. It owns what it needs: the frame's bytes are gone while it waits, so
+/// that a connection in a long fetch holds no buffer.
+pub type Pending = Pin<Box<dyn Future<Output = Result<Outbound, Close>> + Send>>;
+
+/// What became of a frame.
+pub enum Step {
+    /// The answer, if there is one, stands at the end of the outbound bytes.
+    Done,
+    /// The answer comes later; until then the connection takes no other frame.
+    Wait(Pending),
+    /// The connection has to end; what stands in the outbound bytes is still written.
+    Close(Close),
+}
+
+/// What serves the frames of a connection.
+pub trait Service: Send + Sync + 'static {
+    /// Serves one frame (without its length prefix). The service may change the frame's bytes in place.
+    fn call(&self, peer: &Arc<Peer>, frame: &mut [u8], out: &mut Outbound) -> Step;
+
+    /// Told once when a connection has been admitted.
+    fn connected(&self, _peer: &Peer) {}
+
+    /// Told once when an admitted connection has ended.
+    fn disconnected(&self, _peer: &Peer) {}
+}

@@ -1,0 +1,232 @@
+//! What a connection is about to send: bytes, and ranges of log files between them.
+//!
+//! The bytes of records never pass through here: a fetch's answer is its headers, with the ranges that
+//! `sendfile` is to put between them.
+
+use std::fs::File;
+use std::sync::Arc;
+
+/// Bytes of a log file that go out as they are.
+#[derive(Debug, Clone)]
+pub struct FileRange {
+    /// The segment's file.
+    pub file: Arc<File>,
+    /// Where the range begins.
+    pub position: u64,
+    /// How many bytes it has.
+    pub length: u64,
+}
+
+/// Answers in the order they are to leave.
+#[derive(Debug, Default)]
+pub struct Outbound {
+    bytes: Vec<u8>,
+    /// Ranges, each with the number of `bytes` that go before it.
+    ranges: Vec<(usize, FileRange)>,
+    range_bytes: u64,
+}
+
+/// Where an answer began, so that its length can be filled in.
+#[derive(Debug, Clone, Copy)]
+pub struct Begun {
+    at: usize,
+    ranges: usize,
+    range_bytes: u64,
+}
+
+/// The next thing to send.
+#[derive(Debug)]
+pub enum Piece<'a> {
+    /// Bytes, and whether a file range follows them at once.
+    Bytes(&'a [u8], bool),
+    /// A file range: what is left of it.
+    Range(&'a FileRange),
+}
+
+/// How far the sending of an [`Outbound`] has come.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Sent {
+    bytes: usize,
+    ranges: usize,
+}
+
+/// Buffers over this are dropped rather than kept for the next answers.
+const KEPT_BYTES_MAX: usize = 64 << 10;
+
+impl Outbound {
+    /// Begins an answer: leaves room for its length.
+    pub fn begin(&mut self) -> Begun {
+        let begun = Begun { at: self.bytes.len(), ranges: self.ranges.len(), range_bytes: self.range_bytes };
+        self.bytes.extend_from_slice(&[0; super::frame::PREFIX]);
+        begun
+    }
+
+    /// The bytes to append to.
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Puts a file range after what has been appended so far.
+    pub fn range(&mut self, range: FileRange) {
+        if range.length > 0 {
+            self.range_bytes += range.length;
+            self.ranges.push((self.bytes.len(), range));
+        }
+    }
+
+    /// Ends the answer: fills in its length.
+    ///
+    /// # Panics
+    /// If the answer is over 2 GiB; `fetch.max.bytes` and the size of a message keep it below.
+    pub fn end(&mut self, begun: Begun) {
+        let bytes = (self.bytes.len() - begun.at - super::frame::PREFIX) as u64;
+        let length = bytes + self.range_bytes - begun.range_bytes;
+        let length = i32::try_from(length).expect("an answer is bounded far below 2 GiB");
+        self.bytes[begun.at..begun.at + super::frame::PREFIX].copy_from_slice(&length.to_be_bytes());
+    }
+
+    /// Takes back an answer that was begun.
+    pub fn abandon(&mut self, begun: Begun) {
+        self.bytes.truncate(begun.at);
+        self.ranges.truncate(begun.ranges);
+        self.range_bytes = begun.range_bytes;
+    }
+
+    /// Appends another outbound whole.
+    pub fn append(&mut self, other: Self) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        let before = self.bytes.len();
+        self.bytes.extend_from_slice(&other.bytes);
+        self.ranges.extend(other.ranges.into_iter().map(|(at, range)| (at + before, range)));
+        self.range_bytes += other.range_bytes;
+    }
+
+    /// Whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.ranges.is_empty()
+    }
+
+    /// How many bytes wait in memory.
+    pub fn bytes_in_memory(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many bytes are to be sent in all.
+    pub fn bytes_in_all(&self) -> u64 {
+        self.bytes.len() as u64 + self.range_bytes
+    }
+
+    /// Forgets what has been sent; keeps a small buffer for what comes next.
+    pub fn clear(&mut self) {
+        if self.bytes.capacity() > KEPT_BYTES_MAX {
+            self.bytes = Vec::new();
+        }
+        self.bytes.clear();
+        self.ranges.clear();
+        self.range_bytes = 0;
+    }
+
+    /// What comes next after `sent`; `None` when all is sent.
+    pub fn piece(&self, sent: Sent) -> Option<Piece<'_>> {
+        let next = self.ranges.get(sent.ranges);
+        let until = next.map_or(self.bytes.len(), |(at, _)| *at);
+        if sent.bytes < until {
+            return Some(Piece::Bytes(&self.bytes[sent.bytes..until], next.is_some()));
+        }
+        next.map(|(_, range)| Piece::Range(range))
+    }
+
+    /// Notes that `count` bytes of the piece after `sent` have left.
+    pub fn advance(&mut self, sent: &mut Sent, count: usize) {
+        let next = self.ranges.get_mut(sent.ranges);
+        let until = next.as_ref().map_or(self.bytes.len(), |(at, _)| *at);
+        if sent.bytes < until {
+            sent.bytes += count;
+        } else if let Some((_, range)) = next {
+            range.position += count as u64;
+            range.length -= count as u64;
+            if range.length == 0 {
+                sent.ranges += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(length: u64) -> FileRange {
+        FileRange { file: Arc::new(File::open("/dev/null").unwrap()), position: 10, length }
+    }
+
+    #[test]
+    fn lengths_count_bytes_and_ranges() {
+        let mut out = Outbound::default();
+        let begun = out.begin();
+        out.bytes().extend_from_slice(b"head");
+        out.range(range(100));
+        out.bytes().push(0);
+        out.end(begun);
+        assert_eq!(out.bytes, [0, 0, 0, 105, b'h', b'e', b'a', b'd', 0]);
+        assert_eq!(out.bytes_in_all(), 109);
+    }
+
+    #[test]
+    fn pieces_come_in_order_and_the_end_of_one_answer_leaves_with_the_head_of_the_next() {
+        let mut out = Outbound::default();
+        for _ in 0..2 {
+            let begun = out.begin();
+            out.range(range(3));
+            out.bytes().push(9);
+            out.end(begun);
+        }
+        let mut sent = Sent::default();
+        let mut seen = Vec::new();
+        while let Some(piece) = out.piece(sent) {
+            let (count, told) = match piece {
+                Piece::Bytes(bytes, more) => (bytes.len(), format!("{} bytes, more {more}", bytes.len())),
+                Piece::Range(range) => (2.min(range.length as usize), format!("range at {}", range.position)),
+            };
+            out.advance(&mut sent, count);
+            seen.push(told);
+        }
+        let expected = [
+            "4 bytes, more true",
+            "range at 10",
+            "range at 12",
+            "5 bytes, more true",
+            "range at 10",
+            "range at 12",
+            "1 bytes, more false",
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn an_abandoned_answer_leaves_no_trace() {
+        let mut out = Outbound::default();
+        let first = out.begin();
+        out.end(first);
+        let second = out.begin();
+        out.range(range(3));
+        out.abandon(second);
+        assert_eq!(out.bytes, [0; 4]);
+        assert_eq!(out.bytes_in_all(), 4);
+    }
+
+    #[test]
+    fn appending_shifts_the_ranges() {
+        let mut out = Outbound::default();
+        out.bytes().extend_from_slice(&[1, 2]);
+        let mut other = Outbound::default();
+        other.bytes().push(3);
+        other.range(range(1));
+        out.append(other);
+        assert_eq!(out.ranges[0].0, 3);
+        assert_eq!(out.bytes_in_all(), 4);
+    }
+}

@@ -1,0 +1,95 @@
+//! A connected socket on tokio's epoll, with the three calls a connection makes: receive, send, sendfile.
+//!
+//! tokio's own stream is not used: a read that comes back short has emptied the socket and needs no second call
+//! to learn so, file ranges go out without passing through memory, and a shutdown of the reading side from
+//! outside ends a connection that waits.
+
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::{RecvFlags, SendFlags};
+use tokio::io::unix::AsyncFd;
+
+use super::Close;
+use super::outbound::{Outbound, Piece, Sent};
+use super::watch::watch;
+
+/// A connected, non-blocking socket.
+#[derive(Debug)]
+pub struct Socket {
+    fd: AsyncFd<OwnedFd>,
+}
+
+impl Socket {
+    /// Takes a connected socket; it must be non-blocking. Called within a runtime.
+    pub fn new(fd: OwnedFd) -> io::Result<Self> {
+        Ok(Self { fd: watch(fd)? })
+    }
+
+    /// Waits until there is something to read, or the other end has closed.
+    pub async fn readable(&self) -> io::Result<()> {
+        poll_fn(|context| self.fd.poll_read_ready(context)).await.map(drop)
+    }
+
+    /// Receives into `room` what is there; `None` when nothing is, 0 at the end of the stream.
+    pub async fn receive(&self, room: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut guard = poll_fn(|context| self.fd.poll_read_ready(context)).await?;
+        let wanted = room.len();
+        match rustix::net::recv(self.fd.as_fd(), &mut *room, RecvFlags::empty()) {
+            Ok((_, count)) => {
+                // A short read has emptied the socket: what comes later raises a new event.
+                if count < wanted && count > 0 {
+                    guard.clear_ready();
+                }
+                Ok(Some(count))
+            }
+            Err(rustix::io::Errno::AGAIN) => {
+                guard.clear_ready();
+                Ok(None)
+            }
+            Err(rustix::io::Errno::INTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends all of `out` and leaves it empty.
+    pub async fn send(&self, out: &mut Outbound) -> Result<(), Close> {
+        let mut sent = Sent::default();
+        while let Some(piece) = out.piece(sent) {
+            let mut guard = poll_fn(|context| self.fd.poll_write_ready(context)).await?;
+            let result = match piece {
+                Piece::Bytes(bytes, more) => {
+                    let flags =
+                        if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
+                    rustix::net::send(self.fd.as_fd(), bytes, flags)
+                }
+                Piece::Range(range) => {
+                    let mut position = range.position;
+                    let length = usize::try_from(range.length).unwrap_or(usize::MAX);
+                    match rustix::fs::sendfile(self.fd.as_fd(), &*range.file, Some(&mut position), length) {
+                        Ok(0) => return Err(Close::FileEnded { missing: range.length }),
+                        other => other,
+                    }
+                }
+            };
+            match result {
+                Ok(count) => {
+                    drop(guard);
+                    out.advance(&mut sent, count);
+                }
+                Err(rustix::io::Errno::AGAIN) => guard.clear_ready(),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(Close::Socket(error.into())),
+            }
+        }
+        out.clear();
+        Ok(())
+    }
+
+    /// Ends the reading side: a waiting connection sees the end of its stream.
+    pub fn stop_reading(&self) {
+        // A socket that is no longer connected has nothing to stop.
+        let _not_connected = rustix::net::shutdown(self.fd.as_fd(), rustix::net::Shutdown::Read);
+    }
+}
