@@ -1,3 +1,30 @@
-//! See `ARCHITECTURE.md`.
+//! Apache Kafka and real clients held against Headwater: `cargo run -p headwater-conformance -- WHAT`.
 
-fn main() {}
+mod clients;
+
+use clap::Parser;
+
+/// Apache Kafka and real clients held against Headwater.
+#[derive(Parser)]
+#[command(name = "headwater-conformance")]
+enum What {
+    /// Run the clients of conformance/clients against a broker.
+    Clients(clients::Clients),
+}
+
+/// The broker under examination: Headwater on a directory of its own unless another is named.
+#[derive(clap::Args)]
+struct Against {
+    /// A broker that already runs.
+    #[arg(long, value_name = "HOST:PORT")]
+    bootstrap: Option<String>,
+    /// Apache Kafka instead, to see that the examination itself is right.
+    #[arg(long, conflicts_with = "bootstrap")]
+    apache_kafka: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    match What::parse() {
+        What::Clients(clients) => clients.run(),
+    }
+}

@@ -1,0 +1,199 @@
+//! A broker as a child process: Headwater's release binary, or Apache Kafka from its jars.
+//!
+//! Starts it on loopback, waits until it accepts connections, and ends it with the value. Knows nothing of what is
+//! asked of the broker.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// Whose broker it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The binary of this workspace.
+    Headwater,
+    /// Apache Kafka, run by `conformance/apache-kafka/run`.
+    ApacheKafka,
+}
+
+/// How to start a broker.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// Whose broker.
+    pub kind: Kind,
+    /// Where its data and its output go. Data that is there is kept.
+    pub directory: PathBuf,
+    /// The port of its Kafka listener; the controller's is the next one.
+    pub port: u16,
+    /// Broker config, `key=value`.
+    pub overrides: Vec<String>,
+    /// What runs it, such as `taskset -c 0`; empty to run it as it is.
+    pub wrapper: Vec<String>,
+}
+
+/// A broker that runs until this is dropped.
+#[derive(Debug)]
+pub struct BrokerProcess {
+    child: Child,
+    launch: Launch,
+}
+
+impl Launch {
+    /// A launch on free ports with nothing special.
+    pub fn new(kind: Kind, directory: &Path) -> Result<Self> {
+        Ok(Self {
+            kind,
+            directory: directory.to_owned(),
+            port: free_port_pair()?,
+            overrides: Vec::new(),
+            wrapper: Vec::new(),
+        })
+    }
+
+    /// The same with one more config.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: impl std::fmt::Display) -> Self {
+        self.overrides.push(format!("{key}={value}"));
+        self
+    }
+
+    /// Where the Kafka listener will be.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// The file both output streams of the broker go to.
+    pub fn output(&self) -> PathBuf {
+        self.directory.join("output.log")
+    }
+
+    fn command(&self) -> Result<Command> {
+        let broker = match self.kind {
+            Kind::Headwater => headwater_binary()?,
+            Kind::ApacheKafka => repository().join("conformance/apache-kafka/run"),
+        };
+        let mut line = self.wrapper.iter().map(AsRef::<OsStr>::as_ref).chain([broker.as_os_str()]);
+        let mut command = Command::new(line.next().context("a command line has a first word")?);
+        command.args(line);
+        match self.kind {
+            Kind::Headwater => {
+                command.arg("--data").arg(self.directory.join("data"));
+                command.args(["--listen", &self.address().to_string()]);
+                let http = format!("headwater.http.listen=127.0.0.1:{}", free_port_pair()?);
+                for setting in self.overrides.iter().chain([&http]) {
+                    command.args(["--override", setting]);
+                }
+            }
+            Kind::ApacheKafka => {
+                command.arg(self.port.to_string()).arg(&self.directory).args(&self.overrides);
+            }
+        }
+        Ok(command)
+    }
+
+    /// Starts the process without waiting for it.
+    pub fn spawn(&self) -> Result<BrokerProcess> {
+        std::fs::create_dir_all(&self.directory)?;
+        let output = File::options().create(true).append(true).open(self.output())?;
+        let child = self
+            .command()?
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("starting {:?}", self.kind))?;
+        Ok(BrokerProcess { child, launch: self.clone() })
+    }
+
+    /// Starts the process and waits until it accepts connections.
+    pub fn start(&self) -> Result<BrokerProcess> {
+        let mut broker = self.spawn()?;
+        broker.wait_until_listening(Duration::from_secs(120))?;
+        Ok(broker)
+    }
+}
+
+impl BrokerProcess {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.launch.address()
+    }
+
+    /// Its process id. With a wrapper that replaces itself, as taskset does, the broker's own.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it by SIGKILL, as a crash does.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    fn wait_until_listening(&mut self, at_most: Duration) -> Result<()> {
+        let end = Instant::now() + at_most;
+        while TcpStream::connect(self.address()).is_err() {
+            let output = self.launch.output();
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the broker ended with {status} before it listened:\n{}", tail(&output));
+            }
+            ensure!(Instant::now() < end, "no listener after {at_most:?}:\n{}", tail(&output));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for BrokerProcess {
+    fn drop(&mut self) {
+        // An error here means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The last lines of a file, for a message.
+fn tail(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
+}
+
+/// The root of this repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The release binary: `$HEADWATER_BINARY`, or built now from this workspace.
+pub fn headwater_binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("HEADWATER_BINARY") {
+        return Ok(PathBuf::from(path));
+    }
+    let built = Command::new("cargo")
+        .args(["build", "--release", "--quiet", "--package", "headwater"])
+        .current_dir(repository())
+        .status()
+        .context("running cargo")?;
+    ensure!(built.success(), "the release build of headwater failed");
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+    Ok(target.join("release/headwater"))
+}
+
+/// A port that is free together with the next one.
+fn free_port_pair() -> Result<u16> {
+    for _ in 0..100 {
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = first.local_addr()?.port();
+        if port < u16::MAX && TcpListener::bind((Ipv4Addr::LOCALHOST, port + 1)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no two free ports next to each other on loopback")
+}

@@ -1,0 +1,105 @@
+//! Runs the real clients of `conformance/clients` against a broker, one after another.
+//!
+//! Each `run` installs what it needs, prints its checks and ends with `N passed, M failed`. Nothing here looks into
+//! what they check.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use conformance::broker_process::{Kind, Launch, repository};
+
+use crate::Against;
+
+/// Which clients to run, and against what.
+#[derive(clap::Args)]
+pub struct Clients {
+    #[command(flatten)]
+    against: Against,
+    /// Only the clients of these names; all of them if none is named.
+    #[arg(long)]
+    only: Vec<String>,
+}
+
+impl Clients {
+    /// Runs them; an error if a check failed.
+    pub fn run(&self) -> Result<()> {
+        let directory = tempfile::tempdir()?;
+        let mut broker = None;
+        let bootstrap = match &self.against.bootstrap {
+            Some(bootstrap) => bootstrap.clone(),
+            None => {
+                let kind = if self.against.apache_kafka { Kind::ApacheKafka } else { Kind::Headwater };
+                let started = Launch::new(kind, directory.path())?.start()?;
+                let address = started.address().to_string();
+                broker = Some(started);
+                address
+            }
+        };
+        let mut totals = (0, 0);
+        for client in self.chosen()? {
+            let name = client.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            println!("== {name}");
+            let (passed, failed) = run_client(&client, &bootstrap).with_context(|| name.clone())?;
+            totals = (totals.0 + passed, totals.1 + failed);
+        }
+        drop(broker);
+        println!("== all clients\n{} passed, {} failed", totals.0, totals.1);
+        ensure!(totals.1 == 0, "{} checks of real clients failed", totals.1);
+        Ok(())
+    }
+
+    fn chosen(&self) -> Result<Vec<PathBuf>> {
+        let mut clients = Vec::new();
+        for entry in std::fs::read_dir(repository().join("conformance/clients"))? {
+            let path = entry?.path();
+            let named = |name: &String| path.ends_with(name);
+            if path.join("run").exists() && (self.only.is_empty() || self.only.iter().any(named)) {
+                clients.push(path);
+            }
+        }
+        ensure!(!clients.is_empty(), "no client in conformance/clients has one of the names {:?}", self.only);
+        clients.sort();
+        Ok(clients)
+    }
+}
+
+/// Runs one client, passes on what it prints and reads the counts off its last line.
+fn run_client(client: &std::path::Path, bootstrap: &str) -> Result<(u32, u32)> {
+    let mut child = Command::new(client.join("run"))
+        .arg(bootstrap)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = child.stdout.take().context("the output is piped")?;
+    let mut counts = None;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        counts = counts_of(&line).or(counts);
+    }
+    let status = child.wait()?;
+    let (passed, failed) = counts.with_context(|| format!("ended with {status} and no counts"))?;
+    ensure!(passed > 0 || failed > 0, "checked nothing");
+    ensure!(status.success() == (failed == 0), "ended with {status} and {failed} failed checks");
+    Ok((passed, failed))
+}
+
+/// Reads `N passed, M failed`.
+fn counts_of(line: &str) -> Option<(u32, u32)> {
+    let (passed, failed) = line.split_once(" passed, ")?;
+    Some((passed.parse().ok()?, failed.strip_suffix(" failed")?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counts_of;
+
+    #[test]
+    fn only_the_closing_line_counts() {
+        assert_eq!(counts_of("12 passed, 3 failed"), Some((12, 3)));
+        assert_eq!(counts_of("ok   12 passed, 3 failed"), None);
+        assert_eq!(counts_of("12 passed, 3 failed, 1 skipped"), None);
+    }
+}

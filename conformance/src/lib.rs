@@ -1,0 +1,3 @@
+//! What the conformance runs and the benches share: brokers as processes.
+
+pub mod broker_process;
