@@ -3,6 +3,7 @@
 //! A request walks through six rooms: [`net`] (frame, bounds, order), the protocol crate (decode), one of
 //! [`handlers`] (authorise, resolve, translate), a pure machine, storage, and the delayed reply.
 
+pub mod config;
 pub mod handlers;
 pub mod metrics;
 pub mod net;
