@@ -1,0 +1,145 @@
+//! Writes the bytes of one message.
+
+use super::{STRING_BYTES_MAX, Unwritable, Value, varint};
+
+/// The longest length and the largest count: a compact one is written plus one.
+const LENGTH_MAX: usize = i32::MAX as usize - 1;
+
+/// A buffer that a message is appended to, with what is needed to know which bytes it has.
+#[derive(Debug)]
+pub struct Writer<'o> {
+    out: &'o mut Vec<u8>,
+    version: i16,
+    flexible: bool,
+    field: &'static str,
+}
+
+impl<'o> Writer<'o> {
+    /// Appends to `out` as `version`, which the caller knows to be flexible or not.
+    pub fn new(out: &'o mut Vec<u8>, version: i16, flexible: bool) -> Self {
+        Self { out, version, flexible, field: "" }
+    }
+
+    /// The version that is written.
+    pub fn version(&self) -> i16 {
+        self.version
+    }
+
+    /// Whether lengths are varints and structs end with tagged fields (KIP-482).
+    pub fn flexible(&self) -> bool {
+        self.flexible
+    }
+
+    /// The innermost field that writing has come to, in Kafka's spelling.
+    pub fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// Appends bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// Writes the field `name`.
+    pub fn put<'a>(&mut self, name: &'static str, value: &impl Value<'a>) -> Result<(), Unwritable> {
+        self.field = name;
+        value.write(self)
+    }
+
+    /// Writes the field `name`, which may be null if `nullable`: that is a matter of the version.
+    pub fn put_nullable<'a, T: Value<'a>>(
+        &mut self,
+        name: &'static str,
+        nullable: bool,
+        value: &Option<T>,
+    ) -> Result<(), Unwritable> {
+        self.field = name;
+        match value {
+            _ if nullable => T::write_nullable(value.as_ref(), self),
+            Some(value) => value.write(self),
+            None => Err(Unwritable::UnexpectedNull),
+        }
+    }
+
+    /// Writes the field `name` as an inflexible version has it, whatever this version is.
+    pub fn put_inflexible<'a, T: Value<'a>>(
+        &mut self,
+        name: &'static str,
+        nullable: bool,
+        value: &Option<T>,
+    ) -> Result<(), Unwritable> {
+        let flexible = std::mem::replace(&mut self.flexible, false);
+        let outcome = self.put_nullable(name, nullable, value);
+        self.flexible = flexible;
+        outcome
+    }
+
+    /// Refuses the field `name`, which this version lacks, unless it has its default.
+    pub fn absent(&mut self, name: &'static str, is_default: bool) -> Result<(), Unwritable> {
+        self.field = name;
+        if is_default { Ok(()) } else { Err(Unwritable::NotInVersion) }
+    }
+
+    /// Begins the tagged fields that end a struct of a flexible version, `count` of them; writes nothing in
+    /// other versions, where `count` is 0.
+    pub fn tags(&mut self, count: u32) {
+        if self.flexible {
+            self.unsigned_varint(count);
+        }
+    }
+
+    /// Writes one tagged field with what `write` writes.
+    pub fn tag(
+        &mut self,
+        tag: u32,
+        write: impl FnOnce(&mut Self) -> Result<(), Unwritable>,
+    ) -> Result<(), Unwritable> {
+        self.unsigned_varint(tag);
+        let start = self.out.len();
+        write(self)?;
+        // The size stands before the value and is known after it.
+        let end = self.out.len();
+        let size = end - start;
+        if size > LENGTH_MAX {
+            return Err(Unwritable::TooLong(size));
+        }
+        self.unsigned_varint(size as u32);
+        let size_len = self.out.len() - end;
+        self.out[start..].rotate_right(size_len);
+        Ok(())
+    }
+
+    /// Writes an unsigned varint.
+    pub fn unsigned_varint(&mut self, number: u32) {
+        varint::put(number, self.out);
+    }
+
+    /// Writes the length of bytes or the count of an array; `None` is null.
+    pub fn length(&mut self, length: Option<usize>) -> Result<(), Unwritable> {
+        if let Some(length) = length.filter(|&length| length > LENGTH_MAX) {
+            return Err(Unwritable::TooLong(length));
+        }
+        match (self.flexible, length) {
+            (true, None) => self.unsigned_varint(0),
+            (true, Some(length)) => self.unsigned_varint(length as u32 + 1),
+            (false, None) => self.raw(&(-1i32).to_be_bytes()),
+            (false, Some(length)) => self.raw(&(length as i32).to_be_bytes()),
+        }
+        Ok(())
+    }
+
+    /// Writes a string, or null.
+    pub fn string(&mut self, text: Option<&str>) -> Result<(), Unwritable> {
+        let text = text.map(str::as_bytes);
+        if let Some(text) = text.filter(|text| text.len() > STRING_BYTES_MAX) {
+            return Err(Unwritable::StringTooLong(text.len()));
+        }
+        if self.flexible {
+            self.length(text.map(<[u8]>::len))?;
+        } else {
+            self.raw(&text.map_or(-1i16, |text| text.len() as i16).to_be_bytes());
+        }
+        self.raw(text.unwrap_or_default());
+        Ok(())
+    }
+}
