@@ -7,6 +7,7 @@ pub mod config;
 pub mod handlers;
 pub mod metrics;
 pub mod net;
+pub mod runtime;
 
 use protocol::id::NodeId;
 
