@@ -128,6 +128,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    type Entries = &'static [(i32, i64)];
+
     fn epochs(entries: &[(i32, i64)]) -> LeaderEpochs {
         let entry = |&(epoch, start)| EpochEntry { epoch: LeaderEpoch(epoch), start_offset: Offset(start) };
         LeaderEpochs { entries: entries.iter().map(entry).collect() }
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn assigning_drops_what_it_contradicts() {
-        let table: [(&[(i32, i64)], (i32, i64), &[(i32, i64)]); 8] = [
+        let table: [(Entries, (i32, i64), Entries); 8] = [
             (&[], (0, 0), &[(0, 0)]),
             (&[(0, 0)], (0, 5), &[(0, 0)]),
             (&[(0, 5)], (0, 3), &[(0, 3)]),
