@@ -94,7 +94,8 @@ fn field(json: &Value, shared: &Shared<'_>) -> Result<Field> {
         tag: json.get("tag").and_then(|tag| tag.as_i64().or_else(|| tag.as_str()?.parse().ok())),
         tagged,
         default: canonical_default(&match json.get("default") {
-            None => String::new(),
+            // Kafka's generator takes the JSON null, unlike the text "null", for no default at all.
+            None | Some(Value::Null) => String::new(),
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
         }),
