@@ -1,5 +1,3 @@
-//! What the conformance runs and the benches share: brokers as processes, and a client that speaks by schema.
+//! What the conformance runs and the benches share: brokers as processes.
 
 pub mod broker_process;
-pub mod by_schema;
-pub mod connection;

@@ -87,34 +87,32 @@ pub enum Close {
     EndInFrame,
 }
 
-/// The names of the reasons, as metrics and logs carry them.
-pub const KINDS: [&str; 14] = [
-    "frame_length",
-    "frame_too_large",
-    "http",
-    "tls",
-    "header",
-    "api_key",
-    "version",
-    "body",
-    "unacknowledged",
-    "answer",
-    "file_ended",
-    "socket",
-    "idle",
-    "end_in_frame",
-];
-
+const KINDS: usize = 14;
 const QUIET: Duration = Duration::from_secs(10);
 
 impl Close {
-    /// The name of the reason.
+    /// The name of the reason, as metrics and logs carry it.
     pub fn kind(&self) -> &'static str {
-        KINDS[self.index()]
+        const NAMES: [&str; KINDS] = [
+            "frame_length",
+            "frame_too_large",
+            "http",
+            "tls",
+            "header",
+            "api_key",
+            "version",
+            "body",
+            "unacknowledged",
+            "answer",
+            "file_ended",
+            "socket",
+            "idle",
+            "end_in_frame",
+        ];
+        NAMES[self.index()]
     }
 
-    /// The place of the reason in [`KINDS`].
-    pub fn index(&self) -> usize {
+    fn index(&self) -> usize {
         match self {
             Self::FrameLength { .. } => 0,
             Self::FrameTooLarge { .. } => 1,
@@ -137,7 +135,7 @@ impl Close {
 /// Says why connections end, each reason seldom enough.
 #[derive(Debug)]
 pub struct CloseLog {
-    said: Mutex<[Said; KINDS.len()]>,
+    said: Mutex<[Said; KINDS]>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -148,7 +146,7 @@ struct Said {
 
 impl Default for CloseLog {
     fn default() -> Self {
-        Self { said: Mutex::new([Said::default(); KINDS.len()]) }
+        Self { said: Mutex::new([Said::default(); KINDS]) }
     }
 }
 

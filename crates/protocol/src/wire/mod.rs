@@ -10,7 +10,7 @@ mod array;
 mod error;
 mod reader;
 mod value;
-mod varint;
+pub mod varint;
 mod writer;
 
 pub use array::{Array, Iter};

@@ -1,3 +1,0 @@
-//! What runs between the handlers and the pure machines.
-
-pub mod fetch_sessions;

@@ -1,0 +1,431 @@
+//! Decisions against small clusters. The ledger asserts after each that replaying the log gives the live image.
+
+use std::collections::BTreeMap;
+
+use protocol::ErrorCode;
+use protocol::id::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex, ProducerId, Timestamp, TopicId, Uuid};
+
+use super::brokers::{Heartbeat, Sessions, decide_fence, decide_heartbeat, decide_register_broker};
+use super::configs::{ConfigChanges, ConfigOp, decide_alter_configs, decide_incremental_alter_configs};
+use super::elections::{ElectionType, decide_elect_leaders};
+use super::features::{FeatureUpdate, UpgradeType, decide_update_features};
+use super::partitions::{
+    MorePartitions, ReplicaDirectory, decide_assign_directories, decide_create_partitions, decide_recovered,
+};
+use super::placement::Seed;
+use super::producer_ids::decide_allocate_producer_ids;
+use super::topics::{
+    CreateTopics, NewTopic, TopicDefaults, TopicRef, decide_create_topics, decide_delete_topics,
+};
+use super::*;
+use crate::image::{ConfigResource, LeaderRecovery, Partition};
+use crate::ledger::{Ledger, TwoKeys, registration};
+
+fn new_topic(name: &str, partitions: i32, replication_factor: i16) -> NewTopic {
+    NewTopic {
+        name: name.to_owned(),
+        id: id_of(name),
+        partitions,
+        replication_factor,
+        assignments: Vec::new(),
+        configs: Vec::new(),
+    }
+}
+
+fn id_of(name: &str) -> TopicId {
+    let mut id = [0xee; 16];
+    let head = name.len().min(16);
+    id[..head].copy_from_slice(&name.as_bytes()[..head]);
+    Uuid(id)
+}
+
+fn by_hand(name: &str, assignments: &[(i32, &[i32])]) -> NewTopic {
+    let nodes = |ids: &[i32]| ids.iter().copied().map(NodeId).collect();
+    let assignments = assignments.iter().map(|&(index, ids)| (PartitionIndex(index), nodes(ids))).collect();
+    NewTopic { assignments, ..new_topic(name, -1, -1) }
+}
+
+fn request(topics: Vec<NewTopic>) -> CreateTopics {
+    let defaults = TopicDefaults { partitions: 3, replication_factor: 1 };
+    CreateTopics { topics, validate_only: false, defaults, seed: Seed(1) }
+}
+
+fn create(ledger: &mut Ledger, topics: Vec<NewTopic>) -> Vec<Option<ErrorCode>> {
+    let decided = decide_create_topics(&ledger.image, request(topics), &TwoKeys);
+    let results = ledger.take(decided).unwrap();
+    results.iter().map(|(_, result)| result.as_ref().err().map(ErrorCode::from)).collect()
+}
+
+fn partition<'a>(ledger: &'a Ledger, topic: &str, index: i32) -> &'a Partition {
+    ledger.image.topics.by_name(topic).unwrap().partition(PartitionIndex(index)).unwrap()
+}
+
+fn beat(ledger: &Ledger, id: i32, want_fence: bool, want_shutdown: bool) -> Heartbeat {
+    let epoch = ledger.image.cluster.broker(NodeId(id)).unwrap().epoch;
+    Heartbeat { id: NodeId(id), epoch, metadata_offset: ledger.image.end(), want_fence, want_shutdown }
+}
+
+#[test]
+fn topics_get_defaults_or_what_was_asked() {
+    let mut ledger = Ledger::with_brokers(&[(1, ""), (2, "")]);
+    assert_eq!(create(&mut ledger, vec![new_topic("a", -1, -1), new_topic("b", 2, 2)]), [None, None]);
+    assert_eq!(ledger.image.topics.by_name("a").unwrap().partitions.len(), 3);
+    let b = partition(&ledger, "b", 1);
+    assert_eq!((b.replicas.len(), b.isr.len(), b.leader), (2, 2, b.replicas.first().copied()));
+    assert_eq!(b.directory_of(NodeId(2)), Uuid([102; 16]));
+    assert_eq!(ledger.delta.topics_created.len(), 2);
+}
+
+#[test]
+fn topics_are_refused_with_kafkas_codes() {
+    use ErrorCode as E;
+    let long = "x".repeat(250);
+    let mut with_null = new_topic("null", 1, 1);
+    with_null.configs.push(("retention.ms".to_owned(), None));
+    let mut wrong_value = new_topic("wrong", 1, 1);
+    wrong_value.configs.push(("retention.ms".to_owned(), Some("soon".to_owned())));
+    let cases = [
+        (new_topic("", 1, 1), E::InvalidTopicException),
+        (new_topic("..", 1, 1), E::InvalidTopicException),
+        (new_topic("a/b", 1, 1), E::InvalidTopicException),
+        (new_topic(&long, 1, 1), E::InvalidTopicException),
+        (new_topic("there.is", 1, 1), E::TopicAlreadyExists),
+        (new_topic("there_is", 1, 1), E::InvalidTopicException),
+        (new_topic("p", 0, 1), E::InvalidPartitions),
+        (new_topic("p", -2, 1), E::InvalidPartitions),
+        (new_topic("r", 1, 0), E::InvalidReplicationFactor),
+        (new_topic("r", 1, 3), E::InvalidReplicationFactor),
+        (NewTopic { partitions: 1, ..by_hand("m", &[(0, &[1])]) }, E::InvalidRequest),
+        (NewTopic { replication_factor: 1, ..by_hand("m", &[(0, &[1])]) }, E::InvalidRequest),
+        (by_hand("m", &[(0, &[])]), E::InvalidReplicaAssignment),
+        (by_hand("m", &[(0, &[1, 1])]), E::InvalidReplicaAssignment),
+        (by_hand("m", &[(0, &[9])]), E::InvalidReplicaAssignment),
+        (by_hand("m", &[(0, &[1]), (0, &[2])]), E::InvalidReplicaAssignment),
+        (by_hand("m", &[(0, &[1]), (1, &[1, 2])]), E::InvalidReplicaAssignment),
+        (by_hand("m", &[(1, &[1])]), E::InvalidReplicaAssignment),
+        (with_null, E::InvalidRequest),
+        (wrong_value, E::InvalidConfig),
+    ];
+    let mut ledger = Ledger::with_brokers(&[(1, ""), (2, "")]);
+    assert_eq!(create(&mut ledger, vec![new_topic("there.is", 1, 1)]), [None]);
+    let log = ledger.log.len();
+    for (topic, code) in cases {
+        let name = format!("{topic:?}");
+        assert_eq!(create(&mut ledger, vec![topic]), [Some(code)], "{name}");
+    }
+    assert_eq!(ledger.log.len(), log, "a refusal writes nothing");
+}
+
+#[test]
+fn one_bad_topic_does_not_stop_the_others() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    let topics = vec![
+        new_topic("a.b", 1, 1),
+        new_topic("a_b", 1, 1),
+        new_topic("twice", 1, 1),
+        new_topic("twice", 1, 1),
+        new_topic("c", 1, 1),
+    ];
+    let codes = create(&mut ledger, topics);
+    let expected = [None, Some(ErrorCode::InvalidTopicException), Some(ErrorCode::InvalidRequest), None];
+    assert_eq!(codes, expected);
+}
+
+#[test]
+fn too_many_partitions_refuse_the_whole_request() {
+    let ledger = Ledger::with_brokers(&[(1, "")]);
+    let topics = vec![new_topic("a", 10_000, 1), new_topic("b", 1, 1)];
+    let refusal = decide_create_topics(&ledger.image, request(topics), &TwoKeys).unwrap_err();
+    assert_eq!(ErrorCode::from(&refusal), ErrorCode::PolicyViolation);
+}
+
+#[test]
+fn validating_only_writes_nothing() {
+    let ledger = Ledger::with_brokers(&[(1, "")]);
+    let only = CreateTopics { validate_only: true, ..request(vec![new_topic("a", 1, 1)]) };
+    let decision = decide_create_topics(&ledger.image, only, &TwoKeys).unwrap();
+    assert!(decision.records.is_empty() && decision.response[0].1.is_ok());
+}
+
+#[test]
+fn topics_are_deleted_by_name_and_id_once() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    create(&mut ledger, vec![new_topic("a", 1, 1), new_topic("b", 1, 1)]);
+    let b = id_of("b");
+    let topics = vec![
+        TopicRef::Name("a".into()),
+        TopicRef::Id(b),
+        TopicRef::Name("b".into()),
+        TopicRef::Name("c".into()),
+        TopicRef::Id(Uuid([5; 16])),
+    ];
+    let decided = decide_delete_topics(&ledger.image, topics);
+    let results = ledger.take(decided).unwrap();
+    let codes: Vec<_> =
+        results.iter().map(|(_, result)| result.as_ref().err().map(ErrorCode::from)).collect();
+    use ErrorCode as E;
+    let expected =
+        [None, None, Some(E::InvalidRequest), Some(E::UnknownTopicOrPartition), Some(E::UnknownTopicId)];
+    assert_eq!(codes, expected);
+    assert!(ledger.image.topics.is_empty());
+}
+
+#[test]
+fn topics_only_grow() {
+    let mut ledger = Ledger::with_brokers(&[(1, ""), (2, "")]);
+    create(&mut ledger, vec![new_topic("a", 2, 1)]);
+    let more = |count, assignments: Option<Vec<Vec<i32>>>| MorePartitions {
+        topic: "a".to_owned(),
+        count,
+        assignments: assignments
+            .map(|all| all.into_iter().map(|ids| ids.into_iter().map(NodeId).collect()).collect()),
+    };
+    use ErrorCode as E;
+    let cases = [
+        (more(2, None), Some(E::InvalidPartitions)),
+        (more(1, None), Some(E::InvalidPartitions)),
+        (more(4, Some(vec![vec![1]])), Some(E::InvalidReplicaAssignment)),
+        (more(3, Some(vec![vec![1, 2]])), Some(E::InvalidReplicaAssignment)),
+        (more(3, Some(vec![vec![7]])), Some(E::InvalidReplicaAssignment)),
+        (more(3, Some(vec![vec![2]])), None),
+        (more(5, None), None),
+    ];
+    for (more, code) in cases {
+        let decided = decide_create_partitions(&ledger.image, vec![more], false, Seed(3));
+        let results = ledger.take(decided).unwrap();
+        assert_eq!(results[0].1.as_ref().err().map(ErrorCode::from), code, "{:?}", results[0]);
+    }
+    assert_eq!(ledger.image.topics.by_name("a").unwrap().partitions.len(), 5);
+    assert_eq!(partition(&ledger, "a", 2).replicas, [NodeId(2)]);
+}
+
+#[test]
+fn configs_change_key_by_key() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    create(&mut ledger, vec![new_topic("a", 1, 1)]);
+    let resource = ConfigResource::topic("a");
+    let mut alter = |key: &str, op: ConfigOp| {
+        let ops = vec![(key.to_owned(), op)];
+        let changes = vec![ConfigChanges { resource: ConfigResource::topic("a"), ops }];
+        let decided = decide_incremental_alter_configs(&ledger.image, changes, false, &TwoKeys);
+        let results = ledger.take(decided).unwrap();
+        let value = ledger.image.configs.get(&resource, key).map(str::to_owned);
+        (results[0].1.as_ref().err().map(ErrorCode::from), value)
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(alter("cleanup.policy", ConfigOp::Append("compact".into())), (None, text("delete,compact")));
+    assert_eq!(alter("cleanup.policy", ConfigOp::Append("compact".into())), (None, text("delete,compact")));
+    assert_eq!(alter("cleanup.policy", ConfigOp::Subtract("delete".into())), (None, text("compact")));
+    assert_eq!(alter("cleanup.policy", ConfigOp::Delete), (None, None));
+    assert_eq!(alter("cleanup.policy", ConfigOp::Delete), (None, None));
+    let invalid = Some(ErrorCode::InvalidConfig);
+    assert_eq!(alter("retention.ms", ConfigOp::Append("5".into())), (invalid, None));
+    assert_eq!(alter("retention.ms", ConfigOp::Set("5".into())), (None, text("5")));
+    assert_eq!(alter("retention.ms", ConfigOp::Set("soon".into())), (invalid, text("5")));
+}
+
+#[test]
+fn altering_the_old_way_removes_what_is_not_named() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    create(&mut ledger, vec![new_topic("a", 1, 1)]);
+    for values in
+        [[("retention.ms", "5"), ("cleanup.policy", "compact")].as_slice(), &[("retention.ms", "6")]]
+    {
+        let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let resources = vec![(ConfigResource::topic("a"), values)];
+        let decided = decide_alter_configs(&ledger.image, resources, false, &TwoKeys);
+        ledger.take(decided).unwrap();
+    }
+    let values = ledger.image.configs.of(&ConfigResource::topic("a")).unwrap();
+    assert_eq!(**values, BTreeMap::from([("retention.ms".to_owned(), "6".to_owned())]));
+    let resources = vec![(ConfigResource::topic("none"), BTreeMap::new())];
+    let decided = decide_alter_configs(&ledger.image, resources, false, &TwoKeys);
+    assert!(matches!(ledger.take(decided).unwrap()[0].1, Err(Refusal::UnknownTopic(_))));
+}
+
+#[test]
+fn lone_broker_comes_back_after_a_clean_stop() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    create(&mut ledger, vec![new_topic("a", 1, 1)]);
+    let before = partition(&ledger, "a", 0).clone();
+    let epoch = ledger.image.cluster.broker(NodeId(1)).unwrap().epoch;
+    ledger.register(1, "", epoch);
+    let stopped = partition(&ledger, "a", 0);
+    assert_eq!((stopped.leader, stopped.elr.as_slice()), (None, [NodeId(1)].as_slice()));
+    let epoch = ledger.image.cluster.broker(NodeId(1)).unwrap().epoch;
+    ledger.join(1, "", epoch);
+    let after = partition(&ledger, "a", 0);
+    assert_eq!((after.leader, &after.isr, &after.elr), (before.leader, &before.isr, &before.elr));
+    assert_eq!(after.leader_recovery, LeaderRecovery::Recovered);
+    assert!(after.leader_epoch > before.leader_epoch);
+}
+
+#[test]
+fn lone_broker_recovers_after_a_crash() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    create(&mut ledger, vec![new_topic("a", 1, 1)]);
+    ledger.register(1, "", BrokerEpoch(-1));
+    let crashed = partition(&ledger, "a", 0).clone();
+    assert_eq!((crashed.leader, crashed.isr.len(), crashed.elr.len()), (None, 0, 0));
+    assert_eq!(crashed.last_known_elr, [NodeId(1)]);
+    ledger.join(1, "", BrokerEpoch(-1));
+    let after = partition(&ledger, "a", 0);
+    assert_eq!((after.leader, after.isr.as_slice()), (Some(NodeId(1)), [NodeId(1)].as_slice()));
+    assert_eq!(after.leader_recovery, LeaderRecovery::Recovering);
+    let decided = decide_recovered(&ledger.image, NodeId(1));
+    ledger.take(decided).unwrap();
+    assert_eq!(partition(&ledger, "a", 0).leader_recovery, LeaderRecovery::Recovered);
+}
+
+#[test]
+fn fenced_leader_is_replaced_by_one_in_sync() {
+    let mut ledger = Ledger::with_brokers(&[(1, ""), (2, "")]);
+    create(&mut ledger, vec![by_hand("a", &[(0, &[1, 2])])]);
+    let decided = decide_fence(&ledger.image, &[NodeId(1)]);
+    ledger.take(decided).unwrap();
+    let after = partition(&ledger, "a", 0).clone();
+    assert_eq!((after.leader, after.isr.as_slice()), (Some(NodeId(2)), [NodeId(2)].as_slice()));
+    assert_eq!((after.leader_epoch, after.partition_epoch), (LeaderEpoch(1), 1));
+    let decided = decide_fence(&ledger.image, &[NodeId(1)]);
+    assert!(decided.unwrap().records.is_empty(), "fencing twice changes nothing");
+}
+
+#[test]
+fn stopping_broker_hands_its_partitions_over_first() {
+    let mut ledger = Ledger::with_brokers(&[(1, ""), (2, "")]);
+    create(&mut ledger, vec![by_hand("a", &[(0, &[1, 2])])]);
+    let decided = decide_heartbeat(&ledger.image, beat(&ledger, 1, false, true));
+    assert!(!ledger.take(decided).unwrap().should_shut_down);
+    assert_eq!(partition(&ledger, "a", 0).leader, Some(NodeId(2)));
+    let decided = decide_heartbeat(&ledger.image, beat(&ledger, 1, false, true));
+    let answer = ledger.take(decided).unwrap();
+    assert!(answer.should_shut_down && answer.fenced);
+}
+
+#[test]
+fn heartbeat_of_an_earlier_incarnation_is_stale() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    let old = beat(&ledger, 1, false, false);
+    ledger.join(1, "", BrokerEpoch(-1));
+    let refusal = decide_heartbeat(&ledger.image, old).unwrap_err();
+    assert_eq!(ErrorCode::from(&refusal), ErrorCode::StaleBrokerEpoch);
+    let unknown = Heartbeat { id: NodeId(5), ..old };
+    let refusal = decide_heartbeat(&ledger.image, unknown).unwrap_err();
+    assert_eq!(ErrorCode::from(&refusal), ErrorCode::BrokerIdNotRegistered);
+}
+
+#[test]
+fn broker_stays_fenced_until_it_has_seen_its_registration() {
+    let mut ledger = Ledger::with_brokers(&[]);
+    let epoch = ledger.register(1, "", BrokerEpoch(-1));
+    let behind = protocol::offset::Offset(epoch.0 - 1);
+    let beat = Heartbeat { metadata_offset: behind, ..beat(&ledger, 1, false, false) };
+    let decision = decide_heartbeat(&ledger.image, beat).unwrap();
+    assert!(decision.records.is_empty() && decision.response.fenced && !decision.response.caught_up);
+}
+
+#[test]
+fn registrations_that_cannot_be_are_refused() {
+    let ledger = Ledger::with_brokers(&[(1, ""), (2, "")]);
+    let code = |registration, alive| {
+        decide_register_broker(&ledger.image, &registration, alive).err().map(|refusal| (&refusal).into())
+    };
+    let fresh = || registration(1, "", BrokerEpoch(-1), 200);
+    assert_eq!(code(fresh(), true), Some(ErrorCode::DuplicateBrokerRegistration));
+    assert_eq!(code(fresh(), false), None);
+    let mut nowhere = fresh();
+    nowhere.log_dirs.clear();
+    assert_eq!(code(nowhere, false), Some(ErrorCode::InvalidRegistration));
+    let mut copied = fresh();
+    copied.log_dirs = vec![Uuid([102; 16])];
+    assert_eq!(code(copied, false), Some(ErrorCode::InvalidRegistration));
+    let mut old = fresh();
+    old.features.remove("group.version");
+    assert_eq!(code(old, false), Some(ErrorCode::UnsupportedVersion));
+}
+
+#[test]
+fn sessions_run_out() {
+    let mut sessions = Sessions::new(9000);
+    sessions.touch(NodeId(1), Timestamp(0));
+    sessions.touch(NodeId(2), Timestamp(5000));
+    assert_eq!(sessions.next_expiry(), Some(Timestamp(9000)));
+    assert_eq!(sessions.expired(Timestamp(8999)), []);
+    assert_eq!(sessions.expired(Timestamp(9000)), [NodeId(1)]);
+    sessions.forget(NodeId(1));
+    assert_eq!(sessions.next_expiry(), Some(Timestamp(14000)));
+}
+
+#[test]
+fn elections_are_held_where_needed() {
+    let mut ledger = Ledger::with_brokers(&[(1, ""), (2, "")]);
+    create(&mut ledger, vec![by_hand("a", &[(0, &[1, 2]), (1, &[2, 1])])]);
+    let elect = |ledger: &mut Ledger, kind, index| {
+        let decided =
+            decide_elect_leaders(&ledger.image, kind, Some(vec![("a".to_owned(), PartitionIndex(index))]));
+        let results = ledger.take(decided).unwrap();
+        results[0].2.as_ref().err().map(ErrorCode::from)
+    };
+    use ErrorCode as E;
+    assert_eq!(elect(&mut ledger, ElectionType::Preferred, 0), Some(E::ElectionNotNeeded));
+    assert_eq!(elect(&mut ledger, ElectionType::Preferred, 9), Some(E::UnknownTopicOrPartition));
+    let decided = decide_fence(&ledger.image, &[NodeId(1)]);
+    ledger.take(decided).unwrap();
+    assert_eq!(elect(&mut ledger, ElectionType::Preferred, 0), Some(E::PreferredLeaderNotAvailable));
+    assert_eq!(elect(&mut ledger, ElectionType::Unclean, 0), Some(E::ElectionNotNeeded));
+    let decided = decide_fence(&ledger.image, &[NodeId(2)]);
+    ledger.take(decided).unwrap();
+    assert_eq!(elect(&mut ledger, ElectionType::Unclean, 0), Some(E::EligibleLeadersNotAvailable));
+    let all = decide_elect_leaders(&ledger.image, ElectionType::Preferred, None).unwrap();
+    assert_eq!(all.response.len(), 2);
+}
+
+#[test]
+fn producer_ids_are_given_once() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    let epoch = ledger.image.cluster.broker(NodeId(1)).unwrap().epoch;
+    let mut next = || {
+        let decided = decide_allocate_producer_ids(&ledger.image, NodeId(1), epoch);
+        ledger.take(decided).unwrap().first
+    };
+    assert_eq!([next(), next()], [ProducerId(0), ProducerId(1000)]);
+    let stale = decide_allocate_producer_ids(&ledger.image, NodeId(1), BrokerEpoch(0)).unwrap_err();
+    assert_eq!(ErrorCode::from(&stale), ErrorCode::StaleBrokerEpoch);
+}
+
+#[test]
+fn feature_levels_move_together_or_not_at_all() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    let update =
+        |feature: &str, level, upgrade| FeatureUpdate { feature: feature.to_owned(), level, upgrade };
+    use UpgradeType::{SafeDowngrade, Upgrade};
+    let cases = [
+        (update("group.version", 0, Upgrade), false),
+        (update("group.version", 2, Upgrade), false),
+        (update("unknown", 1, Upgrade), false),
+        (update("metadata.version", 30, SafeDowngrade), false),
+        (update("group.version", 0, SafeDowngrade), true),
+        (update("group.version", 1, SafeDowngrade), false),
+        (update("group.version", 1, Upgrade), true),
+    ];
+    for (update, accepted) in cases {
+        let what = format!("{update:?}");
+        let decided = decide_update_features(&ledger.image, &[update], false);
+        assert_eq!(ledger.take(decided).unwrap()[0].1.is_ok(), accepted, "{what}");
+    }
+    let both = [update("group.version", 0, SafeDowngrade), update("group.version", 9, Upgrade)];
+    assert!(decide_update_features(&ledger.image, &both, false).unwrap().records.is_empty());
+}
+
+#[test]
+fn directories_are_noted_once() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    create(&mut ledger, vec![new_topic("a", 1, 1)]);
+    let broker = (NodeId(1), ledger.image.cluster.broker(NodeId(1)).unwrap().epoch);
+    let replica =
+        ReplicaDirectory { topic: id_of("a"), partition: PartitionIndex(0), directory: Uuid([77; 16]) };
+    let decided = decide_assign_directories(&ledger.image, broker, &[replica]);
+    ledger.take(decided).unwrap();
+    assert_eq!(partition(&ledger, "a", 0).directory_of(NodeId(1)), Uuid([77; 16]));
+    assert!(decide_assign_directories(&ledger.image, broker, &[replica]).unwrap().records.is_empty());
+}
