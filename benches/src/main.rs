@@ -1,3 +1,19 @@
-//! See `ARCHITECTURE.md`.
+//! `cargo run --release -p headwater-benches -- compare`: Apache Kafka and Headwater side by side.
 
-fn main() {}
+mod compare;
+
+use clap::Parser;
+
+/// What Headwater costs beside Apache Kafka.
+#[derive(Parser)]
+#[command(name = "headwater-benches")]
+enum What {
+    /// Run both brokers in turn and print what each costs.
+    Compare(compare::Compare),
+}
+
+fn main() -> anyhow::Result<()> {
+    match What::parse() {
+        What::Compare(compare) => compare.run(),
+    }
+}

@@ -1,3 +1,5 @@
-//! What the conformance runs and the benches share: brokers as processes.
+//! What the conformance runs and the benches share: brokers as processes, and a client that speaks by schema.
 
 pub mod broker_process;
+pub mod by_schema;
+pub mod connection;

@@ -1,6 +1,7 @@
 //! Apache Kafka and real clients held against Headwater: `cargo run -p headwater-conformance -- WHAT`.
 
 mod clients;
+mod schemas;
 
 use clap::Parser;
 
@@ -10,6 +11,8 @@ use clap::Parser;
 enum What {
     /// Run the clients of conformance/clients against a broker.
     Clients(clients::Clients),
+    /// Compare every declared message with the schema files of Apache Kafka.
+    Schemas(schemas::Schemas),
 }
 
 /// The broker under examination: Headwater on a directory of its own unless another is named.
@@ -26,5 +29,6 @@ struct Against {
 fn main() -> anyhow::Result<()> {
     match What::parse() {
         What::Clients(clients) => clients.run(),
+        What::Schemas(schemas) => schemas.run(),
     }
 }

@@ -105,19 +105,27 @@ fn placed(member: &Member) -> Option<TokenStream> {
     Some(quote!(#versions && !(#tagged)))
 }
 
-fn read_one(member: &Member) -> TokenStream {
+/// Where a field stands: at its place, or among the tagged fields.
+#[derive(Clone, Copy, PartialEq)]
+enum Stand {
+    Place,
+    Tag,
+}
+
+fn read_one(member: &Member, stand: Stand) -> TokenStream {
     let name = &member.name;
     let nullable = is_in(member.nullable);
-    match (member.is_option(), member.inflexible) {
-        (true, true) => quote!(reader.get_inflexible(#name, #nullable)?),
-        (true, false) => quote!(reader.get_nullable(#name, #nullable)?),
-        (false, _) => quote!(reader.get(#name)?),
+    match stand {
+        _ if !member.is_option() => quote!(reader.get(#name)?),
+        Stand::Tag => quote!(reader.get_tagged_nullable(#name, #nullable)?),
+        Stand::Place if member.inflexible => quote!(reader.get_inflexible(#name, #nullable)?),
+        Stand::Place => quote!(reader.get_nullable(#name, #nullable)?),
     }
 }
 
 fn read(declaration: &Declaration<'_>) -> TokenStream {
     let members = declaration.members.iter().map(|member| {
-        let (ident, default, read) = (&member.ident, default(member), read_one(member));
+        let (ident, default, read) = (&member.ident, default(member), read_one(member, Stand::Place));
         match placed(member) {
             None => quote!(#ident: #default),
             Some(condition) if condition.to_string() == "true" => quote!(#ident: #read),
@@ -125,7 +133,7 @@ fn read(declaration: &Declaration<'_>) -> TokenStream {
         }
     });
     let arms = declaration.members.iter().filter_map(|member| {
-        let (ident, tag, read) = (&member.ident, member.tag?, read_one(member));
+        let (ident, tag, read) = (&member.ident, member.tag?, read_one(member, Stand::Tag));
         let condition = is_in(member.tagged);
         Some(quote!(#tag if #condition => this.#ident = #read,))
     });
@@ -155,13 +163,14 @@ fn read(declaration: &Declaration<'_>) -> TokenStream {
     }
 }
 
-fn write_one(member: &Member) -> TokenStream {
+fn write_one(member: &Member, stand: Stand) -> TokenStream {
     let (ident, name) = (&member.ident, &member.name);
     let nullable = is_in(member.nullable);
-    match (member.is_option(), member.inflexible) {
-        (true, true) => quote!(writer.put_inflexible(#name, #nullable, &self.#ident)?),
-        (true, false) => quote!(writer.put_nullable(#name, #nullable, &self.#ident)?),
-        (false, _) => quote!(writer.put(#name, &self.#ident)?),
+    match stand {
+        _ if !member.is_option() => quote!(writer.put(#name, &self.#ident)?),
+        Stand::Tag => quote!(writer.put_tagged_nullable(#name, #nullable, &self.#ident)?),
+        Stand::Place if member.inflexible => quote!(writer.put_inflexible(#name, #nullable, &self.#ident)?),
+        Stand::Place => quote!(writer.put_nullable(#name, #nullable, &self.#ident)?),
     }
 }
 
@@ -182,7 +191,7 @@ fn is_default(member: &Member) -> TokenStream {
 fn write(declaration: &Declaration<'_>) -> TokenStream {
     let members = declaration.members.iter().map(|member| {
         let name = &member.name;
-        let (write, is_default) = (write_one(member), is_default(member));
+        let (write, is_default) = (write_one(member, Stand::Place), is_default(member));
         let placed = placed(member).map(|condition| quote!(if #condition { #write; }));
         let absent = (!member.ignorable && member.versions != Versions::ALL).then(|| {
             let condition = is_in(member.versions);
@@ -198,7 +207,7 @@ fn write(declaration: &Declaration<'_>) -> TokenStream {
         quote!((#condition) && !(#is_default))
     });
     let tags = tagged.iter().zip(&flags).map(|(member, flag)| {
-        let (tag, write) = (member.tag, write_one(member));
+        let (tag, write) = (member.tag, write_one(member, Stand::Tag));
         quote!(if #flag { writer.tag(#tag, |writer| { #write; Ok(()) })?; })
     });
     quote! {

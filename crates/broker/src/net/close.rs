@@ -87,32 +87,34 @@ pub enum Close {
     EndInFrame,
 }
 
-const KINDS: usize = 14;
+/// The names of the reasons, as metrics and logs carry them.
+pub const KINDS: [&str; 14] = [
+    "frame_length",
+    "frame_too_large",
+    "http",
+    "tls",
+    "header",
+    "api_key",
+    "version",
+    "body",
+    "unacknowledged",
+    "answer",
+    "file_ended",
+    "socket",
+    "idle",
+    "end_in_frame",
+];
+
 const QUIET: Duration = Duration::from_secs(10);
 
 impl Close {
-    /// The name of the reason, as metrics and logs carry it.
+    /// The name of the reason.
     pub fn kind(&self) -> &'static str {
-        const NAMES: [&str; KINDS] = [
-            "frame_length",
-            "frame_too_large",
-            "http",
-            "tls",
-            "header",
-            "api_key",
-            "version",
-            "body",
-            "unacknowledged",
-            "answer",
-            "file_ended",
-            "socket",
-            "idle",
-            "end_in_frame",
-        ];
-        NAMES[self.index()]
+        KINDS[self.index()]
     }
 
-    fn index(&self) -> usize {
+    /// The place of the reason in [`KINDS`].
+    pub fn index(&self) -> usize {
         match self {
             Self::FrameLength { .. } => 0,
             Self::FrameTooLarge { .. } => 1,
@@ -135,7 +137,7 @@ impl Close {
 /// Says why connections end, each reason seldom enough.
 #[derive(Debug)]
 pub struct CloseLog {
-    said: Mutex<[Said; KINDS]>,
+    said: Mutex<[Said; KINDS.len()]>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -146,7 +148,7 @@ struct Said {
 
 impl Default for CloseLog {
     fn default() -> Self {
-        Self { said: Mutex::new([Said::default(); KINDS]) }
+        Self { said: Mutex::new([Said::default(); KINDS.len()]) }
     }
 }
 

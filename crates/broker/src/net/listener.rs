@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::buffer::BufferPool;
 use super::close::CloseLog;
 use super::connection::{Connection, Shared};
-use super::limits::{ConnectionBounds, ConnectionCounts, ListenerBound};
+use super::limits::{ConnectionBounds, ConnectionCounts, ListenerBound, Slot};
 use super::socket::Socket;
 use super::watch::watch;
 use super::{Peer, Service};
@@ -264,6 +264,22 @@ impl Open {
     }
 }
 
+/// Gives up the place of a connection when its task ends, by whatever way.
+struct Ended<S: Service> {
+    peer: Arc<Peer>,
+    service: Arc<S>,
+    open: Arc<Open>,
+    _slot: Slot,
+    _alive: mpsc::Sender<()>,
+}
+
+impl<S: Service> Drop for Ended<S> {
+    fn drop(&mut self) {
+        self.open.lock().remove(&self.peer.connection);
+        self.service.disconnected(&self.peer);
+    }
+}
+
 struct Acceptor<S> {
     socket: AsyncFd<OwnedFd>,
     bound: ListenerBound,
@@ -341,12 +357,11 @@ impl<S: Service> Acceptor<S> {
         service.connected(&peer);
         let connection = Connection::new(service.clone(), self.shared.clone(), peer.clone(), socket);
         tokio::spawn(async move {
+            let ended = Ended { peer, service, open, _slot: slot, _alive: alive };
             if let Err(close) = connection.run().await {
-                closes.note(&peer, &close, Instant::now());
+                ended.service.closed(&ended.peer, &close);
+                closes.note(&ended.peer, &close, Instant::now());
             }
-            open.lock().remove(&number);
-            service.disconnected(&peer);
-            drop((slot, alive));
         });
     }
 

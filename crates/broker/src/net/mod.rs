@@ -63,4 +63,7 @@ pub trait Service: Send + Sync + 'static {
 
     /// Told once when an admitted connection has ended.
     fn disconnected(&self, _peer: &Peer) {}
+
+    /// Told when this side ends a connection, before the other end notices.
+    fn closed(&self, _peer: &Peer, _close: &Close) {}
 }

@@ -3,7 +3,7 @@
 use super::record::*;
 use super::schema::Schema;
 use super::{Message, RequestHeader, ResponseHeader};
-use crate::wire::{DecodeError, EncodeError};
+use crate::wire::{DecodeError, EncodeError, Value};
 
 /// Reads bytes in a version and, if they are a message, appends it in the same version to the buffer.
 pub type Recode = fn(&[u8], i16, &mut Vec<u8>) -> Result<Result<(), EncodeError>, DecodeError>;
@@ -15,6 +15,9 @@ pub struct Entry {
     pub schema: &'static Schema,
     /// Reads the bytes in a version and writes what was read, in the same version, to the buffer.
     pub recode: Recode,
+    /// Reads the bytes in a version, copies what was read free of them and writes the copy, in the same version, to
+    /// the buffer. Says whether the copy is equal to what was read.
+    pub copy: fn(&[u8], i16, &mut Vec<u8>) -> Result<bool, DecodeError>,
     /// Reads the bytes in a version and forgets them.
     pub decode: fn(&[u8], i16) -> Result<(), DecodeError>,
     /// Writes the message of all defaults in a version to the buffer.
@@ -26,6 +29,11 @@ macro_rules! entry {
         Entry {
             schema: <$message as Message<'_>>::SCHEMA,
             recode: |bytes, version, out| Ok(<$message>::decode(bytes, version)?.encode(version, out)),
+            copy: |bytes, version, out| {
+                let read = <$message>::decode(bytes, version)?;
+                let copy = read.clone().into_owned();
+                Ok(copy.encode(version, out).is_ok() && copy == read)
+            },
             decode: |bytes, version| <$message>::decode(bytes, version).map(drop),
             encode_default: |version, out| <$message>::default().encode(version, out),
         }
@@ -327,30 +335,7 @@ pub const RECORDS: &[Entry] = &[
 ];
 
 /// Every message.
+#[inline]
 pub fn all() -> impl Iterator<Item = &'static Entry> {
     APIS.iter().chain(RECORDS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_message_of_defaults_reads_back_in_every_version() {
-        let (mut bytes, mut again) = (Vec::new(), Vec::new());
-        for entry in all() {
-            for version in entry.schema.versions.iter() {
-                bytes.clear();
-                again.clear();
-                // A nullable field whose default is null may not be null in old versions.
-                if (entry.encode_default)(version, &mut bytes).is_err() {
-                    continue;
-                }
-                let name = entry.schema.name;
-                let outcome = (entry.recode)(&bytes, version, &mut again);
-                assert_eq!(outcome, Ok(Ok(())), "{name} {version}");
-                assert_eq!(again, bytes, "{name} {version}");
-            }
-        }
-    }
 }

@@ -23,6 +23,14 @@ pub enum RecordError {
         /// The record's length.
         length: i32,
     },
+    /// A record is longer than the topic's `max.decompressed.message.bytes`.
+    #[error("a record of {length} bytes is longer than the {max} bytes allowed")]
+    TooLarge {
+        /// The record's length.
+        length: i32,
+        /// The limit.
+        max: u32,
+    },
     /// A key, value or header value has a length below -1.
     #[error("a field of the record has length {length}")]
     FieldLength {

@@ -61,7 +61,7 @@ fn batch(payload: &[u8], count: i32) -> Vec<u8> {
 }
 
 fn announced(count: i32) -> Announced {
-    Announced { count, base_timestamp: Timestamp(1000) }
+    Announced { count, base_timestamp: Timestamp(1000), record_bytes_max: u32::MAX }
 }
 
 #[test]
@@ -229,7 +229,8 @@ mod built {
         let values: Vec<Vec<u8>> = [0, 10, 70_000, 200_000, 3, 65_530, 1].map(|size| vec![7; size]).into();
         let plain = fill(Codec::None, &values);
         let batch = Batches::new(&plain).next().unwrap();
-        let announced = Announced { count: batch.header.count, base_timestamp: batch.header.base_timestamp };
+        let announced =
+            Announced { base_timestamp: batch.header.base_timestamp, ..announced(batch.header.count) };
         let expected = walk(batch.payload(), announced).unwrap();
         assert_eq!((expected.max_timestamp, expected.max_timestamp_index), (Timestamp(1006), 6));
         let mut states = Decompressors::default();
@@ -258,7 +259,7 @@ mod built {
     fn a_record_larger_than_the_cap_is_refused_and_never_held() {
         let bytes = fill(Codec::Zstd, &[vec![0; 8 << 20]]);
         let batch = Batches::new(&bytes).next().unwrap();
-        let announced = Announced { count: 1, base_timestamp: Timestamp(0) };
+        let announced = announced(1);
         let mut states = Decompressors::default();
         let mut stream = states.start(Codec::Zstd, batch.payload(), 1 << 20).unwrap();
         let error = walk_compressed(&mut stream, announced, |_, _| {}).unwrap_err();

@@ -98,6 +98,8 @@ pub struct Announced {
     pub count: i32,
     /// The timestamp that records count theirs from.
     pub base_timestamp: Timestamp,
+    /// The bytes that a single record may take; a longer one is refused before it is walked.
+    pub record_bytes_max: u32,
 }
 
 /// What a walk over all records of a batch has seen.
@@ -150,7 +152,7 @@ pub fn walk_cursor<C: Cursor>(
     };
     let mut min = i64::MAX;
     for index in 0..announced.count {
-        let record = read_seen(cursor)?;
+        let record = read_seen(cursor, announced.record_bytes_max)?;
         // Kafka adds with wrap-around; what comes out is then judged like any other timestamp.
         let timestamp = announced.base_timestamp.0.wrapping_add(record.timestamp_delta);
         if timestamp > walk.max_timestamp.0 {
@@ -176,9 +178,12 @@ pub fn walk_cursor<C: Cursor>(
 }
 
 #[inline]
-fn read_seen<C: Cursor>(cursor: &mut C) -> Result<Seen, C::Error> {
+fn read_seen<C: Cursor>(cursor: &mut C, bytes_max: u32) -> Result<Seen, C::Error> {
     let length = varint::read_i32(cursor)?;
     let Ok(whole) = usize::try_from(length) else { return Err(RecordError::Length { length }.into()) };
+    if length as u32 > bytes_max {
+        return Err(RecordError::TooLarge { length, max: bytes_max }.into());
+    }
     if let Some(piece) = cursor.piece(whole) {
         return read_fields(&mut SliceCursor::new(piece), whole).map_err(|error| match error {
             // The record's own length is what ended the bytes.

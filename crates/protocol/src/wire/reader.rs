@@ -1,6 +1,7 @@
 //! Walks the bytes of one message.
 
 use super::{Malformed, STRING_BYTES_MAX, Value, varint};
+use crate::messages::schema::Type;
 
 /// The rest of a message's bytes, with what is needed to know their meaning.
 #[derive(Clone, Debug)]
@@ -51,6 +52,21 @@ impl<'a> Reader<'a> {
     ) -> Result<Option<T>, Malformed> {
         self.field = name;
         if nullable { T::read_nullable(self) } else { T::read(self).map(Some) }
+    }
+
+    /// Reads the tagged field `name`, which may be null if `nullable`. Among tagged fields a varint says whether a
+    /// struct is there, elsewhere it is a byte.
+    pub fn get_tagged_nullable<T: Value<'a>>(
+        &mut self,
+        name: &'static str,
+        nullable: bool,
+    ) -> Result<Option<T>, Malformed> {
+        let is_struct = matches!(T::TYPE, Type::Struct(_));
+        self.field = name;
+        if nullable && is_struct && self.unsigned_varint()? == 0 {
+            return Ok(None);
+        }
+        self.get_nullable(name, nullable && !is_struct)
     }
 
     /// Reads the field `name` as an inflexible version has it, whatever this version is.

@@ -1,6 +1,7 @@
 //! Writes the bytes of one message.
 
 use super::{STRING_BYTES_MAX, Unwritable, Value, varint};
+use crate::messages::schema::Type;
 
 /// The longest length and the largest count: a compact one is written plus one.
 const LENGTH_MAX: usize = i32::MAX as usize - 1;
@@ -59,6 +60,21 @@ impl<'o> Writer<'o> {
             Some(value) => value.write(self),
             None => Err(Unwritable::UnexpectedNull),
         }
+    }
+
+    /// Writes the tagged field `name`, which may be null if `nullable`. Among tagged fields a varint says whether a
+    /// struct is there, elsewhere it is a byte.
+    pub fn put_tagged_nullable<'a, T: Value<'a>>(
+        &mut self,
+        name: &'static str,
+        nullable: bool,
+        value: &Option<T>,
+    ) -> Result<(), Unwritable> {
+        if !nullable || !matches!(T::TYPE, Type::Struct(_)) {
+            return self.put_nullable(name, nullable, value);
+        }
+        self.unsigned_varint(value.is_some().into());
+        value.as_ref().map_or(Ok(()), |value| self.put(name, value))
     }
 
     /// Writes the field `name` as an inflexible version has it, whatever this version is.

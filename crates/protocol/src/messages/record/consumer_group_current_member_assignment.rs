@@ -32,6 +32,6 @@ pub struct ConsumerGroupCurrentMemberAssignmentValue<'a> {
 pub struct TopicPartitions<'a> {
     pub topic_id: Uuid,
     pub partitions: Array<'a, i32>,
-    #[kafka(nullable = "0+", tag = 0, tagged = "0+", default = null)]
+    #[kafka(nullable = "0+", tag = 0, tagged = "0+")]
     pub assignment_epochs: Option<Array<'a, i32>>,
 }

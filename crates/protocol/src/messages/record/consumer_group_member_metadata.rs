@@ -33,7 +33,7 @@ pub struct ConsumerGroupMemberMetadataValue<'a> {
     pub rebalance_timeout_ms: i32,
     #[kafka(nullable = "0+")]
     pub server_assignor: Option<Cow<'a, str>>,
-    #[kafka(nullable = "0+", tag = 0, tagged = "0+", default = null)]
+    #[kafka(nullable = "0+", tag = 0, tagged = "0+")]
     pub classic_member_metadata: Option<ClassicMemberMetadata<'a>>,
 }
 

@@ -35,6 +35,6 @@ pub struct StreamsGroupCurrentMemberAssignmentValue<'a> {
 pub struct TaskIds<'a> {
     pub subtopology_id: Cow<'a, str>,
     pub partitions: Array<'a, i32>,
-    #[kafka(nullable = "0+", tag = 0, tagged = "0+", default = null)]
+    #[kafka(nullable = "0+", tag = 0, tagged = "0+")]
     pub assignment_epochs: Option<Array<'a, i32>>,
 }

@@ -22,7 +22,7 @@ pub struct StreamsGroupMetadataValue<'a> {
     pub metadata_hash: i64,
     #[kafka(tag = 0, tagged = "0+", default = -1)]
     pub validated_topology_epoch: i32,
-    #[kafka(nullable = "0+", tag = 1, tagged = "0+", default = null)]
+    #[kafka(nullable = "0+", tag = 1, tagged = "0+")]
     pub last_assignment_configs: Option<Array<'a, LastAssignmentConfig<'a>>>,
     #[kafka(tag = 2, tagged = "0+", default = -1)]
     pub stored_description_topology_epoch: i32,

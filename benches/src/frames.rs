@@ -1,0 +1,182 @@
+//! Requests built once and sent many times.
+//!
+//! The generator must not show in what it measures, so a frame is encoded before the clock starts and only its
+//! correlation id, partition and offset are patched in place. The versions are those of a current client that names
+//! topics: Produce 11 and Fetch 12; a single-partition answer has everything at a fixed place.
+
+use anyhow::{Result, ensure};
+
+/// A frame with the places that change from one request to the next.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    bytes: Vec<u8>,
+    partition_at: Option<usize>,
+    offset_at: Option<usize>,
+}
+
+const CORRELATION_AT: usize = 8;
+
+/// Appends the fields of a flexible request.
+struct Fields(Vec<u8>);
+
+impl Fields {
+    /// The header of a request, version 2.
+    fn request(api_key: i16, version: i16) -> Self {
+        let mut fields = Self(vec![0; 4]);
+        fields.i16(api_key).i16(version).i32(0).i16(5);
+        fields.0.extend_from_slice(b"bench");
+        fields.untagged();
+        fields
+    }
+
+    fn i8(&mut self, value: i8) -> &mut Self {
+        self.0.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
+    fn i16(&mut self, value: i16) -> &mut Self {
+        self.0.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
+    fn i32(&mut self, value: i32) -> &mut Self {
+        self.0.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
+    fn i64(&mut self, value: i64) -> &mut Self {
+        self.0.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
+    /// A compact length or count.
+    fn count(&mut self, count: usize) -> &mut Self {
+        let mut rest = count + 1;
+        while rest > 0x7f {
+            self.0.push((rest & 0x7f) as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.0.push(rest as u8);
+        self
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.count(bytes.len());
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// The empty tagged fields that end a struct.
+    fn untagged(&mut self) -> &mut Self {
+        self.0.push(0);
+        self
+    }
+
+    fn finish(self, partition_at: Option<usize>, offset_at: Option<usize>) -> Frame {
+        let mut bytes = self.0;
+        let length = i32::try_from(bytes.len() - 4).expect("a frame of a bench is small");
+        bytes[..4].copy_from_slice(&length.to_be_bytes());
+        Frame { bytes, partition_at, offset_at }
+    }
+}
+
+impl Frame {
+    /// A Produce of one batch to one partition, acknowledged by the leader.
+    pub fn produce(topic: &str, batch: &[u8]) -> Self {
+        let mut fields = Fields::request(0, 11);
+        fields.0.push(0);
+        fields.i16(1).i32(30_000).count(1).bytes(topic.as_bytes()).count(1);
+        let partition_at = fields.0.len();
+        fields.i32(0).bytes(batch).untagged().untagged().untagged();
+        fields.finish(Some(partition_at), None)
+    }
+
+    /// A Fetch of one partition outside a session, of at most `bytes` bytes and without waiting for more.
+    pub fn fetch(topic: &str, bytes: i32) -> Self {
+        let mut fields = Fields::request(1, 12);
+        fields.i32(-1).i32(500).i32(1).i32(i32::MAX).i8(0).i32(0).i32(-1);
+        fields.count(1).bytes(topic.as_bytes()).count(1);
+        let partition_at = fields.0.len();
+        fields.i32(0).i32(-1);
+        let offset_at = fields.0.len();
+        fields.i64(0).i32(-1).i64(-1).i32(bytes).untagged().untagged();
+        fields.count(0).bytes(b"").untagged();
+        fields.finish(Some(partition_at), Some(offset_at))
+    }
+
+    /// A CreateTopics of one topic with `partitions` partitions of one replica.
+    pub fn create_topic(topic: &str, partitions: i32) -> Self {
+        let mut fields = Fields::request(19, 5);
+        fields.count(1).bytes(topic.as_bytes()).i32(partitions).i16(1).count(0).count(0).untagged();
+        fields.i32(30_000).i8(0).untagged();
+        fields.finish(None, None)
+    }
+
+    /// A DeleteTopics of one topic.
+    pub fn delete_topic(topic: &str) -> Self {
+        let mut fields = Fields::request(20, 4);
+        fields.count(1).bytes(topic.as_bytes()).i32(30_000).untagged();
+        fields.finish(None, None)
+    }
+
+    /// The bytes to send.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Gives the request a number.
+    pub fn set_correlation(&mut self, correlation: i32) {
+        self.bytes[CORRELATION_AT..CORRELATION_AT + 4].copy_from_slice(&correlation.to_be_bytes());
+    }
+
+    /// Turns the request to another partition.
+    pub fn set_partition(&mut self, partition: i32) {
+        if let Some(at) = self.partition_at {
+            self.bytes[at..at + 4].copy_from_slice(&partition.to_be_bytes());
+        }
+    }
+
+    /// Turns a fetch to another offset.
+    pub fn set_offset(&mut self, offset: i64) {
+        if let Some(at) = self.offset_at {
+            self.bytes[at..at + 8].copy_from_slice(&offset.to_be_bytes());
+        }
+    }
+}
+
+/// What is read of an answer: its first bytes hold all that is fixed.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerShape {
+    /// Where the error of the only partition or topic stands, counted from behind the length.
+    error_at: usize,
+}
+
+impl AnswerShape {
+    /// How many bytes of an answer must be there to judge it.
+    pub const PREFIX: usize = 300;
+
+    /// Correlation, tags, one topic, its name, one partition, its index.
+    pub fn produce(topic: &str) -> Self {
+        Self { error_at: 5 + 1 + 1 + topic.len() + 1 + 4 }
+    }
+
+    /// Correlation, tags, throttle time, error, session, one topic, its name, one partition, its index.
+    pub fn fetch(topic: &str) -> Self {
+        Self { error_at: 5 + 4 + 2 + 4 + 1 + 1 + topic.len() + 1 + 4 }
+    }
+
+    /// Correlation, tags, throttle time, one topic, its name.
+    pub fn topics(topic: &str) -> Self {
+        Self { error_at: 5 + 4 + 1 + 1 + topic.len() }
+    }
+
+    /// Refuses an answer to another request, or one with an error.
+    pub fn check(&self, answer: &[u8], correlation: i32) -> Result<()> {
+        ensure!(answer.len() >= self.error_at + 2, "an answer of only {} bytes", answer.len());
+        let got = i32::from_be_bytes([answer[0], answer[1], answer[2], answer[3]]);
+        ensure!(got == correlation, "answer {got} came where {correlation} was due");
+        let error = i16::from_be_bytes([answer[self.error_at], answer[self.error_at + 1]]);
+        ensure!(error == 0, "refused with error code {error}");
+        Ok(())
+    }
+}

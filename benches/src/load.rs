@@ -1,0 +1,209 @@
+//! One connection that keeps a number of requests in flight, with blocking reads and writes.
+//!
+//! Answers come in order, so that no request needs remembering: for every answer read one request is sent.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::frames::{AnswerShape, Frame};
+use crate::workload::{Direction, Workload};
+
+/// How many requests are under way at once.
+pub const IN_FLIGHT: u32 = 5;
+
+/// How many batches a fetch workload reads round and round.
+const STORED_BATCHES_MAX: u32 = 512;
+
+/// A connection to a broker.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    scratch: Vec<u8>,
+    sent: i32,
+    answered: i32,
+}
+
+/// What a run of a workload moved.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved {
+    /// Requests answered.
+    pub requests: u32,
+    /// Bytes of their batches, as on the wire.
+    pub bytes: u64,
+    /// Bytes of their records, uncompressed.
+    pub logical_bytes: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Connection {
+    /// Connects.
+    pub fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Ok(Self { stream, scratch: vec![0; 256 * 1024], sent: 0, answered: 0 })
+    }
+
+    fn send(&mut self, frame: &mut Frame) -> Result<()> {
+        frame.set_correlation(self.sent);
+        self.sent = self.sent.wrapping_add(1);
+        Ok(self.stream.write_all(frame.bytes())?)
+    }
+
+    /// Reads one answer and returns how many bytes it had.
+    fn receive(&mut self, shape: AnswerShape) -> Result<u64> {
+        // One read brings small answers whole; nothing beyond this answer is read, so that none is lost.
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length).context("waiting for an answer")?;
+        let length = usize::try_from(i32::from_be_bytes(length))?;
+        let mut left = length;
+        let prefix = left.min(AnswerShape::PREFIX);
+        self.stream.read_exact(&mut self.scratch[..prefix])?;
+        let answered = self.answered;
+        self.answered = answered.wrapping_add(1);
+        let verdict = shape.check(&self.scratch[..prefix], answered);
+        left -= prefix;
+        while left > 0 {
+            let step = left.min(self.scratch.len());
+            let read = self.stream.read(&mut self.scratch[..step])?;
+            ensure!(read > 0, "the broker closed the connection within an answer");
+            left -= read;
+        }
+        verdict?;
+        Ok(length as u64)
+    }
+
+    /// One request and its answer.
+    pub fn ask(&mut self, mut frame: Frame, shape: AnswerShape) -> Result<u64> {
+        self.send(&mut frame)?;
+        self.receive(shape)
+    }
+
+    /// Makes a topic.
+    pub fn create_topic(&mut self, topic: &str, partitions: i32) -> Result<()> {
+        self.ask(Frame::create_topic(topic, partitions), AnswerShape::topics(topic))
+            .with_context(|| format!("creating topic {topic}"))?;
+        Ok(())
+    }
+
+    /// Deletes a topic.
+    pub fn delete_topic(&mut self, topic: &str) -> Result<()> {
+        self.ask(Frame::delete_topic(topic), AnswerShape::topics(topic))
+            .with_context(|| format!("deleting topic {topic}"))?;
+        Ok(())
+    }
+
+    /// Sends `requests` frames, each made ready by `turn`, `IN_FLIGHT` at a time; returns the bytes of all answers.
+    pub fn pump(
+        &mut self,
+        frame: &mut Frame,
+        shape: AnswerShape,
+        requests: u32,
+        mut turn: impl FnMut(&mut Frame, u32),
+    ) -> Result<u64> {
+        let mut bytes = 0;
+        for number in 0..requests + IN_FLIGHT {
+            if number >= IN_FLIGHT {
+                bytes += self.receive(shape)?;
+            }
+            if number < requests {
+                turn(frame, number);
+                self.send(frame)?;
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// A workload set up on a broker: its topic is there and, to be fetched, full.
+#[derive(Debug)]
+pub struct Prepared {
+    workload: Workload,
+    topic: String,
+    batch: Vec<u8>,
+    records: u32,
+    stored: u32,
+    connection: Connection,
+}
+
+impl Prepared {
+    /// Makes the topic and fills it if it is to be read.
+    pub fn new(address: SocketAddr, workload: Workload, requests: u32) -> Result<Self> {
+        let mut connection = Connection::open(address)?;
+        let topic = format!("{}-{:08x}", workload.name, std::process::id() ^ requests);
+        connection.create_topic(&topic, workload.partitions)?;
+        let (batch, records) = workload.batch()?;
+        let stored = requests.min(STORED_BATCHES_MAX);
+        let mut prepared = Self { workload, topic, batch, records, stored, connection };
+        let written = prepared.write_once_to_each_partition()?;
+        if workload.direction == Direction::Fetch {
+            prepared.produce(stored - written)?;
+        }
+        Ok(prepared)
+    }
+
+    /// The first append to a partition waits until the broker has heard of it, and makes its files: neither is
+    /// what is measured.
+    fn write_once_to_each_partition(&mut self) -> Result<u32> {
+        let mut frame = Frame::produce(&self.topic, &self.batch);
+        let shape = AnswerShape::produce(&self.topic);
+        let end = Instant::now() + Duration::from_secs(30);
+        for partition in 0..self.workload.partitions {
+            frame.set_partition(partition);
+            while let Err(refusal) = self.connection.ask(frame.clone(), shape) {
+                ensure!(Instant::now() < end, "{}-{partition}: {refusal}", self.topic);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(u32::try_from(self.workload.partitions)?)
+    }
+
+    fn produce(&mut self, requests: u32) -> Result<u64> {
+        let mut frame = Frame::produce(&self.topic, &self.batch);
+        let partitions = self.workload.partitions;
+        let shape = AnswerShape::produce(&self.topic);
+        self.connection.pump(&mut frame, shape, requests, |frame, number| {
+            frame.set_partition(number as i32 % partitions);
+        })
+    }
+
+    fn fetch(&mut self, requests: u32) -> Result<u64> {
+        let bytes = i32::try_from(self.batch.len())?;
+        let mut frame = Frame::fetch(&self.topic, bytes);
+        let (records, stored) = (self.records, self.stored);
+        let shape = AnswerShape::fetch(&self.topic);
+        let received = self.connection.pump(&mut frame, shape, requests, |frame, number| {
+            frame.set_offset(i64::from(number % stored) * i64::from(records));
+        })?;
+        let wanted = u64::from(requests) * self.batch.len() as u64;
+        ensure!(received >= wanted, "{received} bytes fetched where {wanted} were asked for");
+        Ok(received)
+    }
+
+    /// Runs it once.
+    pub fn run(&mut self, requests: u32) -> Result<Moved> {
+        let begin = Instant::now();
+        match self.workload.direction {
+            Direction::Produce => self.produce(requests)?,
+            Direction::Fetch => self.fetch(requests)?,
+        };
+        let elapsed = begin.elapsed();
+        let logical = self.records as usize * self.workload.record_bytes;
+        Ok(Moved {
+            requests,
+            bytes: u64::from(requests) * self.batch.len() as u64,
+            logical_bytes: u64::from(requests) * logical as u64,
+            elapsed,
+        })
+    }
+
+    /// Deletes the topic.
+    pub fn finish(mut self) -> Result<()> {
+        let topic = self.topic.clone();
+        self.connection.delete_topic(&topic)
+    }
+}

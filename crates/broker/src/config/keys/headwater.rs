@@ -1,0 +1,20 @@
+//! Keys of our own. Kafka ignores them, so one `server.properties` serves both.
+
+use crate::config::key::{Key, int, string};
+
+/// The table.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    string("headwater.compressed.validation", "full").one_of(&["full", "header"]).since("headwater").honoured()
+        .doc("How a compressed batch is checked before it is appended: full looks at every record, as Kafka does; header checks the batch header and its checksum only, which saves the decompression."),
+    int("headwater.connection.requests.max", "64").between(1, 65_536).since("headwater").honoured()
+        .doc("How many requests one connection may have waiting for their answer. Beyond it the broker stops reading from that connection until an answer has left."),
+    int("headwater.connection.response.bytes.max", "16777216").at_least(65_536).since("headwater").honoured()
+        .doc("How many bytes of answers may wait in memory for one slow reader. Beyond it the broker stops taking that connection's requests."),
+    string("headwater.durability", "replica").one_of(&["replica", "fsync"]).high().since("headwater").honoured()
+        .doc("What an acknowledged record is safe from: replica is Kafka's promise (in the memory of the in-sync replicas), fsync puts it on stable storage first, by group commit. Topics ask for the same with flush.messages=1."),
+    string("headwater.http.listen", "127.0.0.1:8082").since("headwater").honoured()
+        .doc("Address of the HTTP port with metrics and health, as host:port. Empty for none. It is never part of listeners."),
+    int("headwater.open.files.max", "4096").at_least(64).since("headwater").honoured()
+        .doc("How many files of logs may be open at once. Files beyond it are closed, the longest unused first, and opened again when needed."),
+];

@@ -1,0 +1,27 @@
+//! Configuration: what every key is, what a node runs with, what is shown and what may change.
+//!
+//! [`key`] and [`keys`] declare the keys; [`properties`] reads a file; [`settings`] keeps the layers of text;
+//! [`static_config`] gives the typed [`NodeConfig`] of a node and [`topic_config`] the typed [`TopicConfig`]
+//! of a topic; [`dynamic`] judges changes; [`describe`] answers DescribeConfigs. Nothing here opens a socket
+//! or a log directory.
+
+pub mod client_metrics_config;
+pub mod cross_checks;
+pub mod describe;
+pub mod dynamic;
+pub mod group_config;
+pub mod key;
+pub mod keys;
+pub mod listeners;
+pub mod properties;
+pub mod quorum_config;
+pub mod settings;
+pub mod static_config;
+pub mod topic_config;
+pub mod value;
+
+pub use listeners::{Endpoint, Listeners, SecurityProtocol};
+pub use quorum_config::{QuorumConfig, Voter};
+pub use settings::{ConfigError, Settings, Texts};
+pub use static_config::NodeConfig;
+pub use topic_config::TopicConfig;

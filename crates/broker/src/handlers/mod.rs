@@ -1,0 +1,238 @@
+//! Room 3: the table of APIs this broker serves, and a handler for each.
+//!
+//! A handler translates between a message and the machines: it authorises, resolves names, asks, and puts the
+//! answer into words. It holds no policy. What is not in [`TABLE`] is neither served nor advertised.
+//!
+//! To add an API: write `handlers/<api_name>.rs` with
+//! `pub async fn handle(call: &Call, request: XRequest<'_>) -> XResponse<'static>`, and add its line to the table.
+
+pub mod api_versions;
+pub mod find_coordinator;
+pub mod get_telemetry_subscriptions;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use protocol::ApiKey;
+use protocol::messages::header::{RequestHeader, ResponseHeader, response_header_version};
+use protocol::messages::{self, Message, Request};
+
+use crate::Broker;
+use crate::net::{Close, Outbound, Peer, Service, Step};
+
+/// What a request's header says.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// The API.
+    pub api: ApiKey,
+    /// The version of request and answer; the table has it.
+    pub version: i16,
+    /// What the client tells answers apart by.
+    pub correlation_id: i32,
+    /// When the frame was whole.
+    pub at: Instant,
+}
+
+/// A request on its way through a handler that may wait.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The broker that serves it.
+    pub broker: Arc<Broker>,
+    /// Who asks.
+    pub peer: Arc<Peer>,
+    /// What is asked.
+    pub asked: Asked,
+}
+
+type Inline = fn(&Arc<Broker>, &Arc<Peer>, Asked, &mut [u8], &mut Outbound) -> Step;
+type Answer = Pin<Box<dyn Future<Output = Result<Outbound, Close>> + Send>>;
+
+/// How an API is served.
+#[derive(Clone, Copy)]
+enum Serve {
+    /// On the spot, in the frame itself, straight into the outbound bytes. For the hot paths.
+    Inline(Inline),
+    /// From a copy of the body, by a future of its own. For everything else.
+    Later(fn(Call, Vec<u8>) -> Answer),
+}
+
+/// How an API stands in the answer to ApiVersions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Listed {
+    /// With the versions it is served in.
+    AsServed,
+    /// Served to who asks, and not advertised.
+    No,
+}
+
+/// A line of the table.
+struct Served {
+    api: ApiKey,
+    first: i16,
+    last: i16,
+    listed: Listed,
+    serve: Serve,
+}
+
+/// A line of the table for an async handler: decode, handle, encode.
+macro_rules! served {
+    ($api:ident $first:literal to $last:literal by $module:ident :: $request:ident) => {
+        Served {
+            api: ApiKey::$api,
+            first: $first,
+            last: $last,
+            listed: Listed::AsServed,
+            serve: Serve::Later(|call, body| {
+                Box::pin(async move {
+                    let request = call.asked.decode::<messages::$request>(&body)?;
+                    let response = $module::handle(&call, request).await;
+                    call.answer(&response)
+                })
+            }),
+        }
+    };
+}
+
+/// Every API served, by rising key.
+static TABLE: &[Served] = &[
+    served!(FindCoordinator 0 to 6 by find_coordinator::FindCoordinatorRequest),
+    Served {
+        api: ApiKey::ApiVersions,
+        first: 0,
+        last: 5,
+        listed: Listed::AsServed,
+        serve: Serve::Inline(api_versions::serve),
+    },
+    Served {
+        // Kafka answers it without having a receiver of metrics, and advertises it only when it has one.
+        listed: Listed::No,
+        ..served!(GetTelemetrySubscriptions 0 to 0 by
+                  get_telemetry_subscriptions::GetTelemetrySubscriptionsRequest)
+    },
+];
+
+fn served(api: ApiKey) -> Option<&'static Served> {
+    TABLE.binary_search_by_key(&(api as i16), |served| served.api as i16).ok().map(|index| &TABLE[index])
+}
+
+/// The versions each API is advertised in.
+pub fn advertised() -> impl Iterator<Item = (ApiKey, i16, i16)> {
+    TABLE.iter().filter_map(|served| match served.listed {
+        Listed::AsServed => Some((served.api, served.first, served.last)),
+        Listed::No => None,
+    })
+}
+
+/// Hands the frames of connections to the handlers.
+#[derive(Debug)]
+pub struct Dispatch {
+    broker: Arc<Broker>,
+}
+
+impl Dispatch {
+    /// Serves for this broker.
+    pub fn new(broker: Arc<Broker>) -> Self {
+        Self { broker }
+    }
+}
+
+impl Service for Dispatch {
+    fn call(&self, peer: &Arc<Peer>, frame: &mut [u8], out: &mut Outbound) -> Step {
+        let at = Instant::now();
+        let (header, body_at) = match RequestHeader::parse(frame) {
+            Ok((header, body)) => (header, frame.len() - body.len()),
+            Err(error) => return Step::Close(Close::Header(error.to_string())),
+        };
+        let Some(api) = ApiKey::from_i16(header.request_api_key) else {
+            return Step::Close(Close::ApiKey { api_key: header.request_api_key });
+        };
+        let Some(served) = served(api) else {
+            return Step::Close(Close::ApiKey { api_key: header.request_api_key });
+        };
+        let version = header.request_api_version;
+        let asked = Asked { api, version, correlation_id: header.correlation_id, at };
+        if !(served.first..=served.last).contains(&version) {
+            // The one refusal a client must be able to read: it then asks again in a version it is told (KIP-511).
+            if api == ApiKey::ApiVersions {
+                return asked.step(api_versions::unsupported_version(&asked, out), &self.broker);
+            }
+            return Step::Close(Close::Version { api: api.name(), version });
+        }
+        match served.serve {
+            Serve::Inline(serve) => serve(&self.broker, peer, asked, &mut frame[body_at..], out),
+            Serve::Later(serve) => {
+                let call = Call { broker: self.broker.clone(), peer: peer.clone(), asked };
+                Step::Wait(serve(call, frame[body_at..].to_vec()))
+            }
+        }
+    }
+
+    fn closed(&self, _peer: &Peer, close: &Close) {
+        self.broker.metrics.closes.note(close);
+    }
+}
+
+impl Asked {
+    /// Reads the body. As in Kafka, bytes after its end are passed over.
+    pub fn decode<'a, R: Request<'a>>(&self, body: &'a [u8]) -> Result<R, Close> {
+        match R::decode_prefix(body, self.version) {
+            Ok((request, _)) => Ok(request),
+            Err(error) => {
+                Err(Close::Body { api: self.api.name(), version: self.version, reason: error.to_string() })
+            }
+        }
+    }
+
+    /// Appends the response with its header.
+    pub fn answer<'r, M: Message<'r>>(&self, response: &M, out: &mut Outbound) -> Result<(), Close> {
+        self.answer_in(response, self.version, out)
+    }
+
+    /// Appends the response, encoded in another version than was asked for.
+    fn answer_in<'r, M: Message<'r>>(
+        &self,
+        response: &M,
+        version: i16,
+        out: &mut Outbound,
+    ) -> Result<(), Close> {
+        let begun = out.begin();
+        let header = ResponseHeader { correlation_id: self.correlation_id };
+        let written = header
+            .encode(response_header_version(self.api, version), out.bytes())
+            .and_then(|()| response.encode(version, out.bytes()));
+        match written {
+            Ok(()) => {
+                out.end(begun);
+                Ok(())
+            }
+            Err(error) => {
+                out.abandon(begun);
+                Err(Close::Answer { api: self.api.name(), version, reason: error.to_string() })
+            }
+        }
+    }
+
+    /// The step after an answer was written on the spot; counts the request.
+    pub fn step(&self, answered: Result<(), Close>, broker: &Broker) -> Step {
+        broker.metrics.requests.note(self.api as i16, self.at.elapsed());
+        match answered {
+            Ok(()) => Step::Done,
+            Err(close) => Step::Close(close),
+        }
+    }
+}
+
+impl Call {
+    /// The response with its header, ready to be sent; counts the request.
+    pub fn answer<'r, M: Message<'r>>(&self, response: &M) -> Result<Outbound, Close> {
+        let mut out = Outbound::default();
+        let answered = self.asked.answer(response, &mut out);
+        self.broker.metrics.requests.note(self.asked.api as i16, self.asked.at.elapsed());
+        answered.map(|()| out)
+    }
+}
+
+#[cfg(test)]
+mod tests;

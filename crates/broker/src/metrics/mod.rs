@@ -1,0 +1,60 @@
+//! What the broker counts, and its text form for Prometheus.
+//!
+//! Names are those that dashboards made for Kafka's JMX exporter ask for (`kafka_<domain>_<type>_<name>`). The
+//! hot path only adds to atomics it already holds; everything else is gathered when somebody asks.
+
+pub mod histogram;
+pub mod request;
+pub mod text;
+pub mod topic;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::net::Close;
+use crate::net::close::KINDS;
+
+pub use request::RequestMetrics;
+pub use topic::{TopicMetrics, Topics};
+
+/// A count that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `count`.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The count so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Everything the broker counts as it goes.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Requests, by API.
+    pub requests: RequestMetrics,
+    /// Records and bytes, by topic.
+    pub topics: Topics,
+    /// Connections that this side ended, by reason.
+    pub closes: Closes,
+}
+
+/// Connections ended, by reason.
+#[derive(Debug, Default)]
+pub struct Closes([Counter; KINDS.len()]);
+
+impl Closes {
+    /// Notes one.
+    pub fn note(&self, close: &Close) {
+        self.0[close.index()].add(1);
+    }
+
+    /// Each reason with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        KINDS.iter().zip(&self.0).map(|(kind, count)| (*kind, count.get()))
+    }
+}

@@ -1,0 +1,333 @@
+//! Fetch sessions (KIP-227): what a reader follows is remembered here, so that its requests carry only what
+//! changes and its answers only partitions with news.
+//!
+//! ```text
+//!   epoch 0, no session   full fetch; the answer carries a new session id, or 0 where there is no slot
+//!   epoch n, session      incremental; n must be the epoch after the last one
+//!   epoch -1              full fetch without a session; ends the one it names
+//! ```
+//! There are `max.incremental.fetch.session.cache.slots` of them. A full cache gives a slot away only if one
+//! has been unused for two minutes, or is smaller than the new one and two minutes old; a reader without a slot
+//! is served all the same, with full fetches. Nothing here reads a log or knows whether a topic exists.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use protocol::ErrorCode;
+use protocol::id::{LeaderEpoch, PartitionIndex, TopicId};
+use protocol::offset::Offset;
+
+/// The epoch of a request that wants a new session.
+const INITIAL_EPOCH: i32 = 0;
+/// The epoch of a request that wants no session.
+const FINAL_EPOCH: i32 = -1;
+/// How long a slot is safe from being given away.
+const EVICTION: Duration = Duration::from_secs(120);
+
+/// How a request names a topic: by id from version 13 on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum TopicKey {
+    /// By id.
+    Id(TopicId),
+    /// By name.
+    Name(Arc<str>),
+}
+
+/// A partition of a fetch.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PartitionKey {
+    /// Its topic.
+    pub topic: TopicKey,
+    /// Its index.
+    pub partition: PartitionIndex,
+}
+
+/// What a reader wants of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The partition.
+    pub key: PartitionKey,
+    /// The leader epoch the reader knows, if it says so.
+    pub current_leader_epoch: LeaderEpoch,
+    /// Where to read from.
+    pub fetch_offset: Offset,
+    /// The epoch of the last record the reader has, if it says so (followers, KIP-595).
+    pub last_fetched_epoch: LeaderEpoch,
+    /// How many bytes of this partition the reader takes.
+    pub bytes_max: i32,
+}
+
+/// What an answer says of a partition, as far as news go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// The high watermark; -1 with an error.
+    pub high_watermark: Offset,
+    /// The log start offset; -1 with an error.
+    pub log_start_offset: Offset,
+    /// Whether there are records.
+    pub records: bool,
+    /// Whether something must be told whatever was told before: an error, a better replica, a divergence.
+    pub always: bool,
+    /// Whether the partition has an error or diverges: then it is told again once it is sound.
+    pub unsound: bool,
+}
+
+/// The session part of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// The session; 0 for none.
+    pub session_id: i32,
+    /// Its epoch.
+    pub session_epoch: i32,
+    /// Whether topics are named by id.
+    pub topic_ids: bool,
+}
+
+/// What a request fetches.
+#[derive(Debug)]
+pub enum Context {
+    /// What the request names; no session comes of it.
+    Sessionless(Vec<Wanted>),
+    /// What the request names; the answer may open a session.
+    Full(Vec<Wanted>),
+    /// What the session remembers.
+    Incremental(Arc<Session>),
+}
+
+/// A session.
+#[derive(Debug)]
+pub struct Session {
+    id: i32,
+    topic_ids: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The epoch the next request must carry.
+    epoch: i32,
+    /// In the order of answering: a partition whose records were sent moves to the end.
+    order: BTreeMap<u64, Followed>,
+    places: HashMap<PartitionKey, u64>,
+    next_place: u64,
+}
+
+#[derive(Debug)]
+struct Followed {
+    wanted: Wanted,
+    high_watermark: Offset,
+    log_start_offset: Offset,
+}
+
+/// The partitions of a session while an answer is made of them.
+#[derive(Debug)]
+pub struct Answering<'a> {
+    state: MutexGuard<'a, State>,
+}
+
+/// All sessions of a broker.
+#[derive(Debug)]
+pub struct FetchSessions {
+    slots: usize,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    sessions: HashMap<i32, Entry>,
+    evictions: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    session: Arc<Session>,
+    created: Instant,
+    used: Instant,
+    size: usize,
+}
+
+impl FetchSessions {
+    /// At most `slots` sessions.
+    pub fn new(slots: usize) -> Self {
+        Self { slots, cache: Mutex::new(Cache::default()) }
+    }
+
+    /// Finds out what a request fetches. `wanted` are the partitions it names, `forgotten` those it drops.
+    pub fn begin(
+        &self,
+        now: Instant,
+        asked: Asked,
+        wanted: Vec<Wanted>,
+        forgotten: impl Iterator<Item = PartitionKey>,
+    ) -> Result<Context, ErrorCode> {
+        let mut cache = self.lock();
+        if asked.session_epoch == INITIAL_EPOCH || asked.session_epoch == FINAL_EPOCH {
+            cache.sessions.remove(&asked.session_id);
+            return Ok(if asked.session_epoch == FINAL_EPOCH {
+                Context::Sessionless(wanted)
+            } else {
+                Context::Full(wanted)
+            });
+        }
+        let entry = cache.sessions.get_mut(&asked.session_id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        let session = entry.session.clone();
+        let mut state = session.lock();
+        if state.epoch != asked.session_epoch {
+            return Err(ErrorCode::InvalidFetchSessionEpoch);
+        }
+        if session.topic_ids != asked.topic_ids {
+            return Err(ErrorCode::FetchSessionTopicIdError);
+        }
+        for wanted in wanted {
+            state.follow(wanted, Offset(-1), Offset(-1));
+        }
+        for key in forgotten {
+            if let Some(place) = state.places.remove(&key) {
+                state.order.remove(&place);
+            }
+        }
+        if state.order.is_empty() {
+            cache.sessions.remove(&asked.session_id);
+            return Ok(Context::Sessionless(Vec::new()));
+        }
+        state.epoch = next_epoch(state.epoch);
+        entry.size = state.order.len();
+        entry.used = now;
+        drop(state);
+        Ok(Context::Incremental(session))
+    }
+
+    /// Opens a session for what a full fetch was answered; returns its id, or 0 where no slot is free.
+    pub fn open(&self, now: Instant, topic_ids: bool, answered: Vec<(Wanted, Told)>) -> i32 {
+        let mut cache = self.lock();
+        if cache.sessions.len() >= self.slots && !cache.evict(now, answered.len()) {
+            return 0;
+        }
+        let mut state = State { epoch: 1, order: BTreeMap::new(), places: HashMap::new(), next_place: 0 };
+        for (wanted, told) in answered {
+            let high_watermark = if told.unsound { Offset(-1) } else { told.high_watermark };
+            state.follow(wanted, high_watermark, told.log_start_offset);
+        }
+        let id = cache.unused_id();
+        let size = state.order.len();
+        let session = Arc::new(Session { id, topic_ids, state: Mutex::new(state) });
+        cache.sessions.insert(id, Entry { session, created: now, used: now, size });
+        id
+    }
+
+    /// How many sessions there are, how many partitions they follow, how many were evicted so far.
+    pub fn counts(&self) -> (usize, usize, u64) {
+        let cache = self.lock();
+        let partitions = cache.sessions.values().map(|entry| entry.size).sum();
+        (cache.sessions.len(), partitions, cache.evictions)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Cache {
+    /// Makes room for a session of `size` partitions, if somebody has to give way.
+    fn evict(&mut self, now: Instant, size: usize) -> bool {
+        let stale = |since: Instant| now.saturating_duration_since(since) > EVICTION;
+        let oldest = self.sessions.iter().min_by_key(|(_, entry)| entry.used);
+        let mut given = oldest.filter(|(_, entry)| stale(entry.used)).map(|(id, _)| *id);
+        if given.is_none() {
+            let settled = self.sessions.iter().filter(|(_, entry)| stale(entry.created));
+            let smallest = settled.min_by_key(|(_, entry)| entry.size);
+            given = smallest.filter(|(_, entry)| entry.size < size).map(|(id, _)| *id);
+        }
+        let Some(id) = given else {
+            return false;
+        };
+        self.sessions.remove(&id);
+        self.evictions += 1;
+        true
+    }
+
+    /// An id above 0 that no session has. Ids are spread: a client of another broker, or of this one before it
+    /// restarted, should not meet somebody else's session by counting.
+    fn unused_id(&self) -> i32 {
+        loop {
+            let random = uuid::Uuid::new_v4().into_bytes();
+            let id = i32::from_be_bytes([random[0] & 0x7f, random[1], random[2], random[3]]);
+            if id > 0 && !self.sessions.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+}
+
+impl Session {
+    /// The session's id.
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+
+    /// What the session follows, in the order of answering.
+    pub fn wanted(&self) -> Vec<Wanted> {
+        self.lock().order.values().map(|followed| followed.wanted.clone()).collect()
+    }
+
+    /// Begins an answer.
+    pub fn answer(&self) -> Answering<'_> {
+        Answering { state: self.lock() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl State {
+    fn follow(&mut self, wanted: Wanted, high_watermark: Offset, log_start_offset: Offset) {
+        if let Some(followed) = self.places.get(&wanted.key).and_then(|place| self.order.get_mut(place)) {
+            followed.wanted = wanted;
+            return;
+        }
+        let place = self.next_place;
+        self.next_place += 1;
+        self.places.insert(wanted.key.clone(), place);
+        self.order.insert(place, Followed { wanted, high_watermark, log_start_offset });
+    }
+}
+
+impl Answering<'_> {
+    /// Whether a partition has to stand in the answer; remembers what is told of it.
+    pub fn tell(&mut self, key: &PartitionKey, told: Told) -> bool {
+        let state = &mut *self.state;
+        let Some(&place) = state.places.get(key) else {
+            // Forgotten by a request that overtook this one: it is told, and harms nobody.
+            return true;
+        };
+        let Some(followed) = state.order.get_mut(&place) else {
+            return true;
+        };
+        let news = followed.high_watermark != told.high_watermark
+            || followed.log_start_offset != told.log_start_offset
+            || told.records
+            || told.always;
+        followed.high_watermark = if told.unsound { Offset(-1) } else { told.high_watermark };
+        followed.log_start_offset = told.log_start_offset;
+        if told.records {
+            // The others come first next time, so that none starves under max_bytes.
+            let next = state.next_place;
+            state.next_place += 1;
+            if let Some(followed) = state.order.remove(&place) {
+                state.order.insert(next, followed);
+                state.places.insert(key.clone(), next);
+            }
+        }
+        news
+    }
+}
+
+/// The epoch after `epoch`; past the largest it goes on at 1.
+fn next_epoch(epoch: i32) -> i32 {
+    epoch.checked_add(1).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! What runs between the handlers and the pure machines.
+
+pub mod fetch_sessions;

@@ -1,0 +1,230 @@
+//! Which leader wrote from which offset on: the cache behind OffsetForLeaderEpoch, divergence checks and the
+//! `leader-epoch-checkpoint` file (KIP-101, KIP-279, KIP-320).
+//!
+//! Epochs and start offsets both go up from entry to entry. An epoch may have no record at all: it is assigned when a
+//! leader begins, so that a follower can be told where to cut even then.
+
+use protocol::id::LeaderEpoch;
+use protocol::offset::Offset;
+
+/// The first offset of one leader's reign.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EpochEntry {
+    /// The epoch.
+    pub epoch: LeaderEpoch,
+    /// The offset of its first record.
+    pub start_offset: Offset,
+}
+
+/// The epochs of one log, oldest first.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LeaderEpochs {
+    entries: Vec<EpochEntry>,
+}
+
+impl LeaderEpochs {
+    /// Takes what a checkpoint holds. Entries that contradict later ones give way to them.
+    pub fn from_entries(entries: impl IntoIterator<Item = EpochEntry>) -> Self {
+        let mut epochs = Self::default();
+        for entry in entries {
+            epochs.assign(entry.epoch, entry.start_offset);
+        }
+        epochs
+    }
+
+    /// The entries, oldest first.
+    pub fn entries(&self) -> &[EpochEntry] {
+        &self.entries
+    }
+
+    /// The newest epoch.
+    pub fn latest(&self) -> Option<LeaderEpoch> {
+        self.entries.last().map(|entry| entry.epoch)
+    }
+
+    /// Whether assigning this would change anything.
+    pub fn would_change(&self, epoch: LeaderEpoch, start_offset: Offset) -> bool {
+        match self.entries.last() {
+            _ if epoch.0 < 0 => false,
+            Some(last) => epoch != last.epoch || start_offset < last.start_offset,
+            None => true,
+        }
+    }
+
+    /// Notes that `epoch` begins at `start_offset`; says whether that was news. Entries it contradicts are
+    /// dropped. Batches without an epoch change nothing.
+    pub fn assign(&mut self, epoch: LeaderEpoch, start_offset: Offset) -> bool {
+        if !self.would_change(epoch, start_offset) {
+            return false;
+        }
+        while let Some(last) = self.entries.last()
+            && (last.epoch >= epoch || last.start_offset >= start_offset)
+        {
+            self.entries.pop();
+        }
+        self.entries.push(EpochEntry { epoch, start_offset });
+        true
+    }
+
+    /// The largest epoch not above `requested` that is known, with the offset where the next one begins; `None`
+    /// where nothing can be said.
+    pub fn end_offset_for(&self, requested: LeaderEpoch, log_end: Offset) -> Option<EpochEnd> {
+        if requested == LeaderEpoch::NONE {
+            return None;
+        }
+        if self.latest() == Some(requested) {
+            return Some(EpochEnd { epoch: requested, end_offset: log_end });
+        }
+        let above = self.entries.partition_point(|entry| entry.epoch <= requested);
+        let end_offset = self.entries.get(above)?.start_offset;
+        // An epoch before the first one known ended where that one begins.
+        let epoch = above.checked_sub(1).map_or(requested, |floor| self.entries[floor].epoch);
+        Some(EpochEnd { epoch, end_offset })
+    }
+
+    /// The epoch of the record at `offset`.
+    pub fn epoch_for(&self, offset: Offset) -> Option<LeaderEpoch> {
+        let above = self.entries.partition_point(|entry| entry.start_offset <= offset);
+        above.checked_sub(1).map(|at| self.entries[at].epoch)
+    }
+
+    /// Forgets what begins at or behind a new log end; says whether that was anything.
+    pub fn truncate_from_end(&mut self, log_end: Offset) -> bool {
+        let keep = self.entries.partition_point(|entry| entry.start_offset < log_end);
+        let dropped = keep < self.entries.len();
+        self.entries.truncate(keep);
+        dropped
+    }
+
+    /// Forgets what ended before a new log start; the epoch that the first record belongs to then begins there.
+    pub fn truncate_from_start(&mut self, log_start: Offset) -> bool {
+        let above = self.entries.partition_point(|entry| entry.start_offset <= log_start);
+        let Some(current) = above.checked_sub(1) else { return false };
+        if current == 0 && self.entries[0].start_offset == log_start {
+            return false;
+        }
+        self.entries[current].start_offset = log_start;
+        self.entries.drain(..current);
+        true
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+}
+
+/// Where an epoch ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EpochEnd {
+    /// The epoch asked for, or the largest known one below it.
+    pub epoch: LeaderEpoch,
+    /// The offset behind its last record.
+    pub end_offset: Offset,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Entries = &'static [(i32, i64)];
+
+    fn epochs(entries: &[(i32, i64)]) -> LeaderEpochs {
+        let entry = |&(epoch, start)| EpochEntry { epoch: LeaderEpoch(epoch), start_offset: Offset(start) };
+        LeaderEpochs { entries: entries.iter().map(entry).collect() }
+    }
+
+    #[test]
+    fn assigning_drops_what_it_contradicts() {
+        let table: [(Entries, (i32, i64), Entries); 8] = [
+            (&[], (0, 0), &[(0, 0)]),
+            (&[(0, 0)], (0, 5), &[(0, 0)]),
+            (&[(0, 5)], (0, 3), &[(0, 3)]),
+            (&[(0, 0)], (2, 10), &[(0, 0), (2, 10)]),
+            (&[(0, 0), (2, 10)], (3, 10), &[(0, 0), (3, 10)]),
+            (&[(0, 0), (2, 10)], (1, 10), &[(0, 0), (1, 10)]),
+            (&[(0, 0), (2, 10), (3, 20)], (4, 5), &[(0, 0), (4, 5)]),
+            (&[(4, 5)], (-1, 9), &[(4, 5)]),
+        ];
+        for (before, (epoch, start), after) in table {
+            let mut cache = epochs(before);
+            let changed = cache.assign(LeaderEpoch(epoch), Offset(start));
+            assert_eq!(cache, epochs(after), "{before:?} and then {epoch} from {start}");
+            assert_eq!(changed, before != after);
+        }
+    }
+
+    #[test]
+    fn end_offsets_are_those_of_kafka() {
+        let cache = epochs(&[(2, 10), (4, 30), (5, 40)]);
+        let table = [
+            (-1, None),
+            (0, Some((0, 10))),
+            (2, Some((2, 30))),
+            (3, Some((2, 30))),
+            (4, Some((4, 40))),
+            (5, Some((5, 99))),
+            (6, None),
+        ];
+        for (requested, expected) in table {
+            let found = cache.end_offset_for(LeaderEpoch(requested), Offset(99));
+            assert_eq!(found.map(|end| (end.epoch.0, end.end_offset.0)), expected, "epoch {requested}");
+        }
+        assert_eq!(epochs(&[]).end_offset_for(LeaderEpoch(0), Offset(99)), None);
+    }
+
+    #[test]
+    fn truncation_keeps_the_epoch_of_the_first_record() {
+        let mut cache = epochs(&[(0, 0), (1, 10), (2, 20)]);
+        assert!(cache.truncate_from_start(Offset(15)));
+        assert_eq!(cache, epochs(&[(1, 15), (2, 20)]));
+        assert!(!cache.truncate_from_start(Offset(15)));
+        assert!(!cache.truncate_from_start(Offset(3)));
+        assert!(cache.truncate_from_end(Offset(20)));
+        assert_eq!(cache, epochs(&[(1, 15)]));
+        assert!(!cache.truncate_from_end(Offset(16)));
+        assert!(cache.truncate_from_start(Offset(50)));
+        assert_eq!(cache, epochs(&[(1, 50)]));
+    }
+
+    proptest! {
+        /// The cache against a scan of a log that holds the epoch of each record.
+        #[test]
+        fn cache_agrees_with_a_scan(
+            steps in proptest::collection::vec((0..3_i32, 1..4_usize), 1..20),
+            cuts in proptest::collection::vec((any::<bool>(), 0..60_i64), 0..6),
+        ) {
+            let mut log: Vec<LeaderEpoch> = Vec::new();
+            let mut cache = LeaderEpochs::default();
+            let mut epoch = 0;
+            for (up, records) in steps {
+                epoch += up;
+                cache.assign(LeaderEpoch(epoch), Offset(log.len() as i64));
+                log.extend(std::iter::repeat_n(LeaderEpoch(epoch), records));
+            }
+            let mut start = 0_usize;
+            for (from_end, at) in cuts {
+                let at = (at as usize).clamp(start, log.len());
+                if from_end {
+                    log.truncate(at);
+                    cache.truncate_from_end(Offset(at as i64));
+                } else {
+                    start = at;
+                    cache.truncate_from_start(Offset(at as i64));
+                }
+            }
+            for (offset, &epoch) in log.iter().enumerate().skip(start) {
+                prop_assert_eq!(cache.epoch_for(Offset(offset as i64)), Some(epoch));
+            }
+            for requested in 0..=epoch {
+                let known = log[start..].iter().rposition(|&at| at.0 == requested).map(|last| start + last + 1);
+                if let Some(end) = known {
+                    let found = cache.end_offset_for(LeaderEpoch(requested), Offset(log.len() as i64));
+                    let expected = EpochEnd { epoch: LeaderEpoch(requested), end_offset: Offset(end as i64) };
+                    prop_assert_eq!(found, Some(expected));
+                }
+            }
+        }
+    }
+}

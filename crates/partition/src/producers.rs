@@ -1,0 +1,171 @@
+//! What the log remembers of each producer: its epoch, its last five batches and its open transaction (KIP-98,
+//! KIP-360, KIP-890).
+//!
+//! That memory is what makes a retried batch a duplicate instead of a second copy, a lost one a gap, and an old
+//! incarnation a zombie. It is rebuilt from the log itself, from a snapshot on, and a producer is forgotten when
+//! it has been silent for `producer.id.expiration.ms` outside of a transaction.
+
+mod check;
+mod state;
+
+use std::collections::BTreeMap;
+
+use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
+use protocol::offset::{LastOffset, Offset};
+use protocol::records::batch::BatchHeader;
+use protocol::records::control::{CoordinatorEpoch, EndMarker};
+
+use crate::rules::Millis;
+use crate::transactions::CompletedTransaction;
+
+pub use check::TransactionVersion;
+pub(crate) use check::{Checked, Strictness, check_data, check_marker};
+pub use state::{BatchMetadata, ProducerState};
+
+/// All producers of one log.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Producers {
+    states: BTreeMap<ProducerId, ProducerState>,
+}
+
+/// One producer as `<offset>.snapshot` files keep it: of its batches only the last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ProducerEntry {
+    /// The producer.
+    pub producer_id: ProducerId,
+    /// Its newest epoch.
+    pub producer_epoch: ProducerEpoch,
+    /// The last sequence appended; `Sequence::NONE` where no batch is known.
+    pub last_sequence: Sequence,
+    /// The last record appended; -1 where no batch is known.
+    pub last_offset: LastOffset,
+    /// From the first to the last record of that batch.
+    pub offset_delta: i32,
+    /// Of the last batch or marker.
+    pub timestamp: Timestamp,
+    /// Of the last marker.
+    pub coordinator_epoch: CoordinatorEpoch,
+    /// The first record of the open transaction.
+    pub current_transaction_first_offset: Option<Offset>,
+}
+
+/// What one appended batch changes about its producer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ProducerUpdate {
+    Data(DataUpdate),
+    Marker(MarkerUpdate),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct DataUpdate {
+    pub(crate) producer_id: ProducerId,
+    pub(crate) producer_epoch: ProducerEpoch,
+    pub(crate) batch: BatchMetadata,
+    /// The batch is the first of a transaction.
+    pub(crate) begins_at: Option<Offset>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct MarkerUpdate {
+    pub(crate) producer_id: ProducerId,
+    pub(crate) producer_epoch: ProducerEpoch,
+    pub(crate) coordinator_epoch: CoordinatorEpoch,
+    pub(crate) timestamp: Timestamp,
+    pub(crate) completed: Option<CompletedTransaction>,
+}
+
+impl Producers {
+    /// Takes what a snapshot holds, leaving out those who have been silent for too long.
+    pub fn from_entries(
+        entries: impl IntoIterator<Item = ProducerEntry>,
+        now: Timestamp,
+        expiration: Millis,
+    ) -> Self {
+        let states = entries.into_iter().map(|entry| (entry.producer_id, ProducerState::from_entry(&entry)));
+        let states = states.filter(|(_, state)| !state.is_expired(now, expiration)).collect();
+        Self { states }
+    }
+
+    /// What a snapshot keeps, by producer id.
+    pub fn entries(&self) -> impl Iterator<Item = ProducerEntry> {
+        self.states.iter().map(|(&producer_id, state)| state.to_entry(producer_id))
+    }
+
+    /// What is known of a producer.
+    pub fn get(&self, producer_id: ProducerId) -> Option<&ProducerState> {
+        self.states.get(&producer_id)
+    }
+
+    /// Every producer with its state, by id: what DescribeProducers shows.
+    pub fn iter(&self) -> impl Iterator<Item = (ProducerId, &ProducerState)> {
+        self.states.iter().map(|(&producer_id, state)| (producer_id, state))
+    }
+
+    /// How many producers are known.
+    pub fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+
+    /// Forgets producers that have been silent for `expiration` outside of a transaction; says how many.
+    pub fn remove_expired(&mut self, now: Timestamp, expiration: Millis) -> usize {
+        let before = self.states.len();
+        self.states.retain(|_, state| !state.is_expired(now, expiration));
+        before - self.states.len()
+    }
+
+    pub(crate) fn apply(&mut self, update: &ProducerUpdate) {
+        match update {
+            ProducerUpdate::Data(data) => {
+                let state = self.states.entry(data.producer_id).or_default();
+                state.add_batch(data.producer_epoch, data.batch);
+                if data.begins_at.is_some() {
+                    state.current_transaction_first_offset = data.begins_at;
+                }
+            }
+            ProducerUpdate::Marker(marker) => {
+                let state = self.states.entry(marker.producer_id).or_default();
+                state.end_transaction(marker.producer_epoch, marker.coordinator_epoch, marker.timestamp);
+            }
+        }
+    }
+}
+
+/// What a batch of the log, appended by whatever leader, says about its producer. Nothing is refused: the leader
+/// has judged it.
+pub(crate) fn replayed_data(state: Option<&ProducerState>, header: &BatchHeader) -> ProducerUpdate {
+    let open = state.is_some_and(|state| state.current_transaction_first_offset.is_some());
+    let begins = header.attributes.is_transactional() && !open;
+    ProducerUpdate::Data(DataUpdate {
+        producer_id: header.producer_id,
+        producer_epoch: header.producer_epoch,
+        batch: BatchMetadata::of(header),
+        begins_at: begins.then_some(header.base_offset),
+    })
+}
+
+pub(crate) fn marker_update(
+    state: Option<&ProducerState>,
+    header: &BatchHeader,
+    marker: EndMarker,
+    timestamp: Timestamp,
+) -> MarkerUpdate {
+    let first_offset = state.and_then(|state| state.current_transaction_first_offset);
+    let completed = first_offset.map(|first_offset| CompletedTransaction {
+        producer_id: header.producer_id,
+        first_offset,
+        last_offset: LastOffset(header.base_offset.0),
+        aborted: !marker.committed,
+    });
+    MarkerUpdate {
+        producer_id: header.producer_id,
+        producer_epoch: header.producer_epoch,
+        coordinator_epoch: marker.coordinator_epoch,
+        timestamp,
+        completed,
+    }
+}

@@ -1,0 +1,274 @@
+//! The machine itself: what one replica knows, and the verbs that change it.
+
+use protocol::id::{LeaderEpoch, NodeId, Timestamp};
+use protocol::offset::Offset;
+use protocol::records::batches::Batch;
+
+use crate::append::{AppendPlan, end_marker};
+use crate::leader_epochs::{EpochEntry, LeaderEpochs};
+use crate::producers::{ProducerEntry, ProducerUpdate, Producers, marker_update, replayed_data};
+use crate::refusal::AppendRefusal;
+use crate::rules::Millis;
+use crate::transactions::{AbortedTransaction, Transactions};
+use crate::watermarks::{Leadership, Role, Watermarks};
+
+/// One replica of one partition.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Partition {
+    watermarks: Watermarks,
+    leader_epochs: LeaderEpochs,
+    producers: Producers,
+    transactions: Transactions,
+    role: Role,
+}
+
+/// What the files of a log say when it is opened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Restored<P, E> {
+    /// `log-start-offset-checkpoint`, or the first segment's base offset if that is larger.
+    pub log_start: Offset,
+    /// `replication-offset-checkpoint`; brought between start and end.
+    pub high_watermark: Offset,
+    /// The offset that the producer snapshot was taken at, or the log start without one: replay begins there.
+    pub snapshot_offset: Offset,
+    /// The snapshot's producers.
+    pub producers: P,
+    /// The lines of `leader-epoch-checkpoint`.
+    pub leader_epochs: E,
+}
+
+impl Partition {
+    /// An empty log that begins at `log_start`.
+    pub fn empty(log_start: Offset) -> Self {
+        Self {
+            watermarks: Watermarks::new(log_start, log_start, log_start),
+            leader_epochs: LeaderEpochs::default(),
+            producers: Producers::default(),
+            transactions: Transactions::default(),
+            role: Role::Unknown,
+        }
+    }
+
+    /// The machine as of a producer snapshot. The batches from there on are to be replayed, in order, up to the end
+    /// of the log; producers silent for `expiration` are left out. The high watermark is given again once the
+    /// log end is known, by `restore_high_watermark`.
+    pub fn restore<P, E>(restored: Restored<P, E>, now: Timestamp, expiration: Millis) -> Self
+    where
+        P: IntoIterator<Item = ProducerEntry>,
+        E: IntoIterator<Item = EpochEntry>,
+    {
+        let producers = Producers::from_entries(restored.producers, now, expiration);
+        let mut transactions = Transactions::default();
+        for (producer_id, state) in producers.iter() {
+            if let Some(first_offset) = state.current_transaction_first_offset {
+                transactions.begin(producer_id, first_offset);
+            }
+        }
+        let log_end = restored.snapshot_offset.max(restored.log_start);
+        Self {
+            watermarks: Watermarks::new(restored.log_start, restored.high_watermark, log_end),
+            leader_epochs: LeaderEpochs::from_entries(restored.leader_epochs),
+            producers,
+            transactions,
+            role: Role::Unknown,
+        }
+    }
+
+    /// Takes in a batch that is in the log: after a crash, after a truncation, or copied from a leader. Returns the
+    /// transaction index entry it brings. Batches must come in the order of the log.
+    pub fn replay(&mut self, batch: &Batch<'_>) -> Result<Option<AbortedTransaction>, AppendRefusal> {
+        let header = &batch.header;
+        let mut aborted = None;
+        if header.has_producer_id()
+            && let Some(update) = self.replayed(batch)?
+        {
+            aborted = self.aborted_by(&update);
+            self.apply(&update);
+        }
+        self.leader_epochs.assign(header.leader_epoch, header.base_offset);
+        assert!(
+            header.next_offset() > self.watermarks.log_end,
+            "a batch is replayed that is behind the log end"
+        );
+        self.watermarks.log_end = header.next_offset();
+        Ok(aborted)
+    }
+
+    fn replayed(&self, batch: &Batch<'_>) -> Result<Option<ProducerUpdate>, AppendRefusal> {
+        let header = &batch.header;
+        let state = self.producers.get(header.producer_id);
+        if !header.attributes.is_control() {
+            return Ok(Some(replayed_data(state, header)));
+        }
+        let Some((marker, timestamp)) = end_marker(batch)? else { return Ok(None) };
+        Ok(Some(ProducerUpdate::Marker(marker_update(state, header, marker, timestamp))))
+    }
+
+    /// Sets the checkpointed high watermark once all batches are replayed.
+    pub fn restore_high_watermark(&mut self, checkpoint: Offset) {
+        let Watermarks { log_start, log_end, .. } = self.watermarks;
+        self.watermarks = Watermarks::new(log_start, checkpoint, log_end);
+        self.transactions.safe_up_to(self.watermarks.high_watermark);
+    }
+
+    /// Applies a plan whose bytes are in the log. Returns whether the high watermark has moved.
+    pub fn appended(&mut self, plan: &AppendPlan) -> bool {
+        assert_eq!(
+            plan.base_offset, self.watermarks.log_end,
+            "a plan is applied that was made for another log end"
+        );
+        if let Some(update) = &plan.producer {
+            self.apply(update);
+        }
+        self.leader_epochs.assign(plan.leader_epoch, plan.base_offset);
+        self.watermarks.log_end = plan.next_offset();
+        self.advance_high_watermark()
+    }
+
+    fn apply(&mut self, update: &ProducerUpdate) {
+        match update {
+            ProducerUpdate::Data(data) => {
+                if let Some(first_offset) = data.begins_at {
+                    self.transactions.begin(data.producer_id, first_offset);
+                }
+            }
+            ProducerUpdate::Marker(marker) => {
+                if let Some(completed) = &marker.completed {
+                    self.transactions.complete(completed);
+                }
+            }
+        }
+        self.producers.apply(update);
+    }
+
+    /// Leads from now on. Returns whether the leader epochs have changed: a new epoch is noted before its first record,
+    /// so that followers can be told where to cut (KAFKA-7415).
+    pub fn become_leader(
+        &mut self,
+        leader_epoch: LeaderEpoch,
+        local: NodeId,
+        in_sync_min: usize,
+        in_sync: impl IntoIterator<Item = NodeId>,
+    ) -> bool {
+        let log_end = self.watermarks.log_end;
+        let changed = self.leader_epochs.assign(leader_epoch, log_end);
+        let start = match &self.role {
+            Role::Leader(known) if known.leader_epoch == leader_epoch => known.epoch_start_offset,
+            _ => log_end,
+        };
+        self.role = Role::Leader(Leadership::new(leader_epoch, start, local, in_sync_min, in_sync));
+        self.advance_high_watermark();
+        changed
+    }
+
+    /// Follows the leader of this epoch from now on.
+    pub fn become_follower(&mut self, leader_epoch: LeaderEpoch) {
+        self.role = Role::Follower { leader_epoch };
+    }
+
+    /// Replaces the in-sync set of the leader. Returns whether the high watermark has moved.
+    pub fn set_in_sync(
+        &mut self,
+        confirmed: impl IntoIterator<Item = NodeId>,
+        pending: impl IntoIterator<Item = NodeId>,
+    ) -> bool {
+        if let Role::Leader(leadership) = &mut self.role {
+            leadership.set_in_sync(confirmed, pending);
+        }
+        self.advance_high_watermark()
+    }
+
+    /// Sets how many replicas acks=all asks for: the smaller of `min.insync.replicas` and the number of replicas.
+    pub fn set_in_sync_min(&mut self, in_sync_min: usize) -> bool {
+        if let Role::Leader(leadership) = &mut self.role {
+            leadership.in_sync_min = in_sync_min;
+        }
+        self.advance_high_watermark()
+    }
+
+    /// A follower has fetched from `log_end` on. Returns whether the high watermark has moved.
+    pub fn follower_reached(&mut self, follower: NodeId, log_end: Offset) -> bool {
+        if let Role::Leader(leadership) = &mut self.role {
+            leadership.follower_reached(follower, log_end);
+        }
+        self.advance_high_watermark()
+    }
+
+    /// Takes the high watermark that the leader has told, as far as this log reaches. Returns whether it moved.
+    pub fn follow_high_watermark(&mut self, leader: Offset) -> bool {
+        let Watermarks { log_start, log_end, high_watermark } = self.watermarks;
+        self.raise_high_watermark(leader.clamp(log_start, log_end).max(high_watermark))
+    }
+
+    fn advance_high_watermark(&mut self) -> bool {
+        match &self.role {
+            Role::Leader(leadership) => match leadership.high_watermark(self.watermarks.log_end) {
+                Some(safe) => self.raise_high_watermark(safe),
+                None => false,
+            },
+            Role::Follower { .. } | Role::Unknown => false,
+        }
+    }
+
+    fn raise_high_watermark(&mut self, safe: Offset) -> bool {
+        if safe <= self.watermarks.high_watermark {
+            return false;
+        }
+        assert!(safe <= self.watermarks.log_end, "the high watermark would pass the log end");
+        self.watermarks.high_watermark = safe;
+        self.transactions.safe_up_to(safe);
+        true
+    }
+
+    /// Moves the log start up, after DeleteRecords or retention, and with it a high watermark and a log end that are
+    /// behind. Returns whether the leader epochs have changed.
+    pub fn set_log_start(&mut self, log_start: Offset) -> bool {
+        if log_start <= self.watermarks.log_start {
+            return false;
+        }
+        let Watermarks { high_watermark, log_end, .. } = self.watermarks;
+        self.watermarks = Watermarks::new(log_start, high_watermark, log_end.max(log_start));
+        self.transactions.safe_up_to(log_start);
+        self.leader_epochs.truncate_from_start(log_start)
+    }
+
+    /// Forgets producers that have been silent for `expiration`. Returns how many.
+    pub fn expire_producers(&mut self, now: Timestamp, expiration: Millis) -> usize {
+        self.producers.remove_expired(now, expiration)
+    }
+
+    /// What a producer snapshot taken now holds.
+    pub fn producer_snapshot(&self) -> impl Iterator<Item = ProducerEntry> {
+        self.producers.entries()
+    }
+
+    /// Log start, high watermark, log end.
+    pub fn watermarks(&self) -> Watermarks {
+        self.watermarks
+    }
+
+    /// Where readers of committed data stop.
+    pub fn last_stable_offset(&self) -> Offset {
+        self.transactions.last_stable_offset(self.watermarks.log_start, self.watermarks.high_watermark)
+    }
+
+    /// The epochs of the log.
+    pub fn leader_epochs(&self) -> &LeaderEpochs {
+        &self.leader_epochs
+    }
+
+    /// The producers of the log.
+    pub fn producers(&self) -> &Producers {
+        &self.producers
+    }
+
+    /// The transactions that hold committed readers back.
+    pub fn transactions(&self) -> &Transactions {
+        &self.transactions
+    }
+
+    /// Leader, follower or neither.
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+}

@@ -1,0 +1,99 @@
+//! The transactions that hold readers of committed data back, and the last stable offset that follows from them
+//! (KIP-98).
+//!
+//! A transaction is ongoing from its first record to its marker. Behind its marker it still counts until the high
+//! watermark has passed that marker: the decision must be as safe as the records.
+
+use std::collections::BTreeMap;
+
+use protocol::id::ProducerId;
+use protocol::offset::{LastOffset, Offset};
+
+/// The open and the just decided transactions of one log.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Transactions {
+    ongoing: BTreeMap<Offset, ProducerId>,
+    /// First offset to the offset of the marker.
+    unreplicated: BTreeMap<Offset, LastOffset>,
+}
+
+/// A transaction that a marker has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CompletedTransaction {
+    /// Its producer.
+    pub producer_id: ProducerId,
+    /// Its first record.
+    pub first_offset: Offset,
+    /// Its marker.
+    pub last_offset: LastOffset,
+    /// Whether it was aborted.
+    pub aborted: bool,
+}
+
+/// An entry of the transaction index: readers of committed data skip these records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AbortedTransaction {
+    /// Its producer.
+    pub producer_id: ProducerId,
+    /// Its first record.
+    pub first_offset: Offset,
+    /// Its marker.
+    pub last_offset: LastOffset,
+    /// The last stable offset once it was decided.
+    pub last_stable_offset: Offset,
+}
+
+impl Transactions {
+    /// A transaction begins with the record at `first_offset`.
+    pub fn begin(&mut self, producer_id: ProducerId, first_offset: Offset) {
+        self.ongoing.insert(first_offset, producer_id);
+    }
+
+    /// A marker ends a transaction.
+    pub fn complete(&mut self, completed: &CompletedTransaction) {
+        let began = self.ongoing.remove(&completed.first_offset);
+        assert!(began.is_some(), "a transaction is completed that never began at {}", completed.first_offset);
+        self.unreplicated.insert(completed.first_offset, completed.last_offset);
+    }
+
+    /// The index entry of a transaction that is about to be completed; `None` if it commits.
+    pub fn aborted_entry(&self, completed: &CompletedTransaction) -> Option<AbortedTransaction> {
+        if !completed.aborted {
+            return None;
+        }
+        let next_open = self.ongoing.iter().find(|&(_, &producer)| producer != completed.producer_id);
+        Some(AbortedTransaction {
+            producer_id: completed.producer_id,
+            first_offset: completed.first_offset,
+            last_offset: completed.last_offset,
+            last_stable_offset: next_open.map_or(completed.last_offset.next(), |(&first, _)| first),
+        })
+    }
+
+    /// The high watermark, or the log start, has reached `offset`: decisions before it are safe.
+    pub fn safe_up_to(&mut self, offset: Offset) {
+        if !self.unreplicated.is_empty() {
+            self.unreplicated.retain(|_, last| last.next() > offset);
+        }
+    }
+
+    /// The first record whose fate is open or not yet safe.
+    pub fn first_unstable_offset(&self) -> Option<Offset> {
+        let first_ongoing = self.ongoing.keys().next();
+        let first_unreplicated = self.unreplicated.keys().next();
+        first_ongoing.into_iter().chain(first_unreplicated).min().copied()
+    }
+
+    /// The first record whose fate is open.
+    pub fn first_undecided_offset(&self) -> Option<Offset> {
+        self.ongoing.keys().next().copied()
+    }
+
+    /// Where readers of committed data stop.
+    pub fn last_stable_offset(&self, log_start: Offset, high_watermark: Offset) -> Offset {
+        match self.first_unstable_offset() {
+            Some(first) => first.max(log_start).min(high_watermark),
+            None => high_watermark,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Whether a log directory is in order, out of room, or lost until the process restarts.
+//!
+//! ```text
+//!            no room at a write                    a write succeeds
+//!   online -----------------------> full ------------------------------> online
+//!     |                               |
+//!     +------- error of the disk -----+-----> offline (until restart)
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crate::fault::Fault;
+
+/// How a log directory is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DirectoryHealth {
+    /// In order.
+    Online,
+    /// Appends found no room; reads and deletes go on, and so does every append that finds room.
+    Full,
+    /// Not used any more.
+    Offline,
+}
+
+const ONLINE: u8 = 0;
+const FULL: u8 = 1;
+const OFFLINE: u8 = 2;
+
+/// The health of one log directory, shared by its logs.
+#[derive(Debug)]
+pub struct DirectoryState {
+    directory: PathBuf,
+    health: AtomicU8,
+    reason: OnceLock<Arc<str>>,
+}
+
+impl DirectoryState {
+    /// A directory in order.
+    pub fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), health: AtomicU8::new(ONLINE), reason: OnceLock::new() }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// How it is.
+    pub fn health(&self) -> DirectoryHealth {
+        match self.health.load(Ordering::Acquire) {
+            ONLINE => DirectoryHealth::Online,
+            FULL => DirectoryHealth::Full,
+            _ => DirectoryHealth::Offline,
+        }
+    }
+
+    /// Refuses if the directory is offline.
+    pub fn check(&self) -> Result<(), Fault> {
+        if self.health.load(Ordering::Acquire) != OFFLINE {
+            return Ok(());
+        }
+        let reason = self.reason.get().cloned().unwrap_or_else(|| "unknown".into());
+        Err(Fault::Offline { path: self.directory.clone(), reason })
+    }
+
+    /// Takes note of a fault met in the directory.
+    pub fn note(&self, fault: &Fault) {
+        if fault.takes_directory_offline() {
+            self.take_offline(&fault.to_string());
+        } else if fault.no_space() {
+            let first = self.health.compare_exchange(ONLINE, FULL, Ordering::AcqRel, Ordering::Acquire);
+            if first.is_ok() {
+                tracing::warn!(directory = %self.directory.display(), %fault, "log directory is full");
+            }
+        }
+    }
+
+    /// Stops using the directory, because of `reason`.
+    pub fn take_offline(&self, reason: &str) {
+        let _ = self.reason.set(reason.into());
+        if self.health.swap(OFFLINE, Ordering::AcqRel) != OFFLINE {
+            tracing::error!(directory = %self.directory.display(), reason, "log directory goes offline");
+        }
+    }
+
+    /// Takes note of a write that found room.
+    pub fn wrote(&self) {
+        if self.health.load(Ordering::Relaxed) == FULL {
+            let _ = self.health.compare_exchange(FULL, ONLINE, Ordering::AcqRel, Ordering::Acquire);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    fn fault(doing: &'static str, errno: Errno) -> Fault {
+        Fault::io(doing, Path::new("/d/t-0/0.log"), errno.into())
+    }
+
+    #[test]
+    fn a_full_directory_recovers_with_the_first_write() {
+        let state = DirectoryState::new(Path::new("/d"));
+        state.note(&fault("write", Errno::NOSPC));
+        assert_eq!(state.health(), DirectoryHealth::Full);
+        state.check().unwrap();
+        state.wrote();
+        assert_eq!(state.health(), DirectoryHealth::Online);
+    }
+
+    #[test]
+    fn an_offline_directory_stays_so_and_says_why() {
+        let state = DirectoryState::new(Path::new("/d"));
+        state.note(&fault("write", Errno::IO));
+        state.note(&fault("write", Errno::NOSPC));
+        state.wrote();
+        assert_eq!(state.health(), DirectoryHealth::Offline);
+        let refused = state.check().unwrap_err().to_string();
+        assert!(
+            refused.contains("log directory /d is offline after an earlier error: cannot write /d/t-0/0.log")
+        );
+    }
+
+    #[test]
+    fn trouble_of_the_process_is_not_the_disks() {
+        let state = DirectoryState::new(Path::new("/d"));
+        state.note(&fault("open", Errno::MFILE));
+        assert_eq!(state.health(), DirectoryHealth::Online);
+    }
+}

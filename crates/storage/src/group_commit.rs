@@ -1,0 +1,154 @@
+//! Acknowledging only what is on stable storage, without an fsync for each request.
+//!
+//! Each log directory has one thread that makes files durable. An append whose log asks for it hands in a ticket with
+//! the files it made dirty; while one fsync runs the tickets of all other partitions gather, and the next cycle brings
+//! every file of theirs to stable storage once and then completes them together. So k concurrent appends cost the
+//! fsyncs of the files they touched, not k.
+//!
+//! An error of fsync fails every ticket of its cycle and all that come later: the pages may be gone, and a second
+//! fsync would succeed over the hole. The directory is offline from then on.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::directory_state::DirectoryState;
+use crate::disk::{Disk, RealDisk};
+use crate::fault::Fault;
+use crate::segment::DirtyFile;
+
+/// What is told when a ticket's files are on stable storage, or never will be. It runs on the directory's thread and
+/// must not block it.
+pub type Done = Box<dyn FnOnce(Result<(), Fault>) + Send>;
+
+/// A wish to have files on stable storage.
+pub struct Ticket<D: Disk = RealDisk> {
+    /// The files, with all their bytes written.
+    pub files: Vec<DirtyFile<D>>,
+    /// Directories whose names have changed.
+    pub directories: Vec<PathBuf>,
+    /// Told once it is done.
+    pub done: Done,
+}
+
+/// The thread of one log directory that makes files durable.
+pub struct GroupCommit<D: Disk = RealDisk> {
+    shared: Arc<Shared<D>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared<D: Disk> {
+    disk: D,
+    state: Arc<DirectoryState>,
+    queue: Mutex<Queue<D>>,
+    wake: Condvar,
+}
+
+struct Queue<D: Disk> {
+    /// Bound: one for each append in flight, which the connections bound.
+    tickets: Vec<Ticket<D>>,
+    closing: bool,
+}
+
+impl<D: Disk> GroupCommit<D> {
+    /// Starts the thread of a log directory.
+    pub fn start(disk: D, directory: &Path, state: Arc<DirectoryState>) -> Result<Self, Fault> {
+        let queue = Mutex::new(Queue { tickets: Vec::new(), closing: false });
+        let shared = Arc::new(Shared { disk, state, queue, wake: Condvar::new() });
+        let worker = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("group-commit".into())
+            .spawn(move || worker.run())
+            .map_err(|error| Fault::io("start the fsync thread of", directory, error))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Hands in a ticket. Never waits.
+    pub fn submit(&self, ticket: Ticket<D>) {
+        let mut queue = self.shared.lock();
+        if queue.closing {
+            drop(queue);
+            (ticket.done)(Err(self.shared.closed()));
+            return;
+        }
+        let first = queue.tickets.is_empty();
+        queue.tickets.push(ticket);
+        drop(queue);
+        if first {
+            self.shared.wake.notify_one();
+        }
+    }
+}
+
+impl<D: Disk> Drop for GroupCommit<D> {
+    /// Completes what was handed in, then ends the thread.
+    fn drop(&mut self) {
+        self.shared.lock().closing = true;
+        self.shared.wake.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A ticket may own the last handle of its directory; its thread cannot wait for itself.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl<D: Disk> Shared<D> {
+    fn run(&self) {
+        loop {
+            let tickets = {
+                let queue = self.lock();
+                let mut queue = self
+                    .wake
+                    .wait_while(queue, |queue| queue.tickets.is_empty() && !queue.closing)
+                    .unwrap_or_else(PoisonError::into_inner);
+                std::mem::take(&mut queue.tickets)
+            };
+            if tickets.is_empty() {
+                return;
+            }
+            self.cycle(tickets);
+        }
+    }
+
+    fn cycle(&self, tickets: Vec<Ticket<D>>) {
+        let outcome = self.state.check().and_then(|()| {
+            self.sync(&tickets).inspect_err(|fault| {
+                self.state.note(fault);
+            })
+        });
+        for ticket in tickets {
+            (ticket.done)(outcome.clone());
+        }
+    }
+
+    fn sync(&self, tickets: &[Ticket<D>]) -> Result<(), Fault> {
+        let mut files: Vec<&DirtyFile<D>> = tickets.iter().flat_map(|ticket| &ticket.files).collect();
+        // The same open file is the same pointer; a file that was closed and reopened in between costs a second
+        // fsync, which has nothing left to do.
+        files.sort_by_key(|(_, file)| Arc::as_ptr(file));
+        files.dedup_by_key(|(_, file)| Arc::as_ptr(file));
+        for (path, file) in files {
+            self.disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error))?;
+        }
+        let mut directories: Vec<&PathBuf> = tickets.iter().flat_map(|ticket| &ticket.directories).collect();
+        directories.sort();
+        directories.dedup();
+        for directory in directories {
+            self.disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))?;
+        }
+        Ok(())
+    }
+
+    fn closed(&self) -> Fault {
+        Fault::Offline { path: self.state.directory().to_owned(), reason: "it is being closed".into() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue<D>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! What group commit costs and what it promises, seen through a disk that counts and holds back fsyncs.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use rustix::io::Errno;
+
+use super::*;
+use crate::directory_state::DirectoryHealth;
+use crate::disk::Access;
+use crate::scripted_disk::{ScriptedDisk, ScriptedFile};
+
+struct Bench {
+    temp: tempfile::TempDir,
+    disk: ScriptedDisk,
+    state: Arc<DirectoryState>,
+    commit: GroupCommit<ScriptedDisk>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let disk = ScriptedDisk::default();
+        let state = Arc::new(DirectoryState::new(temp.path()));
+        let commit = GroupCommit::start(disk.clone(), temp.path(), Arc::clone(&state)).unwrap();
+        Self { temp, disk, state, commit }
+    }
+
+    fn file(&self, name: &str) -> DirtyFile<ScriptedDisk> {
+        let path = self.temp.path().join(name);
+        let file: Arc<ScriptedFile> = Arc::new(self.disk.open(&path, Access::Create).unwrap());
+        (path, file)
+    }
+
+    fn submit(&self, file: &DirtyFile<ScriptedDisk>) -> mpsc::Receiver<Result<(), Fault>> {
+        let (told, outcome) = mpsc::channel();
+        let done: Done = Box::new(move |result| told.send(result).unwrap());
+        self.commit.submit(Ticket {
+            files: vec![file.clone()],
+            directories: vec![self.temp.path().into()],
+            done,
+        });
+        outcome
+    }
+}
+
+#[test]
+fn appends_that_gather_during_an_fsync_share_the_next() {
+    let bench = Bench::new();
+    let files: Vec<_> = (0..4).map(|name| bench.file(&name.to_string())).collect();
+    bench.disk.hold_syncs();
+    let first = bench.submit(&files[0]);
+    bench.disk.wait_for_syncs(1);
+    let gathered: Vec<_> = (0..400).map(|append| bench.submit(&files[append % 4])).collect();
+    assert!(first.try_recv().is_err(), "nothing is acknowledged before its fsync");
+    bench.disk.release_syncs();
+    first.recv().unwrap().unwrap();
+    for outcome in gathered {
+        outcome.recv().unwrap().unwrap();
+    }
+    assert_eq!(bench.disk.count("fdatasync", ""), 5, "one for the first, then one for each file");
+    assert_eq!(bench.disk.count("fsync_dir", ""), 2);
+}
+
+#[test]
+fn nothing_is_acknowledged_before_its_fsync() {
+    let bench = Bench::new();
+    let file = bench.file("a");
+    bench.disk.hold_syncs();
+    let first = bench.submit(&file);
+    bench.disk.wait_for_syncs(1);
+    // It comes while an fsync of the very same file runs, which may not have seen its bytes.
+    let second = bench.submit(&file);
+    bench.disk.release_syncs();
+    first.recv().unwrap().unwrap();
+    second.recv().unwrap().unwrap();
+    assert_eq!(bench.disk.count("fdatasync", "a"), 2);
+}
+
+#[test]
+fn a_failed_fsync_fails_all_who_waited_and_is_never_tried_again() {
+    let bench = Bench::new();
+    let (good, bad) = (bench.file("good"), bench.file("bad"));
+    bench.disk.fail_once("fdatasync", "bad", Errno::IO);
+    bench.disk.hold_syncs();
+    let first = bench.submit(&good);
+    bench.disk.wait_for_syncs(1);
+    let (shared, failed) = (bench.submit(&good), bench.submit(&bad));
+    bench.disk.release_syncs();
+    first.recv().unwrap().unwrap();
+    for outcome in [shared, failed] {
+        assert!(outcome.recv().unwrap().unwrap_err().to_string().contains("cannot fsync"));
+    }
+    assert_eq!(bench.state.health(), DirectoryHealth::Offline);
+    bench.disk.reset();
+    assert!(matches!(bench.submit(&good).recv().unwrap(), Err(Fault::Offline { .. })));
+    assert_eq!(bench.disk.count("fdatasync", ""), 0);
+}
+
+#[test]
+fn what_was_handed_in_is_completed_at_the_end() {
+    let bench = Bench::new();
+    let file = bench.file("a");
+    bench.disk.hold_syncs();
+    let completed = Arc::new(AtomicUsize::new(0));
+    for _ in 0..10 {
+        let completed = Arc::clone(&completed);
+        let done: Done = Box::new(move |result| {
+            result.unwrap();
+            completed.fetch_add(1, Ordering::SeqCst);
+        });
+        bench.commit.submit(Ticket { files: vec![file.clone()], directories: vec![], done });
+    }
+    bench.disk.release_syncs();
+    drop(bench.commit);
+    assert_eq!(completed.load(Ordering::SeqCst), 10);
+}

@@ -1,0 +1,189 @@
+//! A real disk for tests that counts the calls made on it, fails those it is told to fail, and can hold fsyncs back.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex};
+
+use rustix::io::Errno;
+
+use crate::disk::{Access, Disk, Entry, FileFacts, RealDisk, Space};
+
+/// The disk; clones share one script.
+#[derive(Clone, Default)]
+pub struct ScriptedDisk {
+    script: Arc<Script>,
+}
+
+#[derive(Default)]
+struct Script {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    calls: BTreeMap<&'static str, Vec<PathBuf>>,
+    failures: Vec<Failure>,
+    /// fsyncs wait while this is set.
+    held: bool,
+    /// How many fsyncs have begun.
+    syncing: usize,
+    /// A pwrite writes at most this much before it fails with the failure due.
+    torn: Option<usize>,
+}
+
+struct Failure {
+    verb: &'static str,
+    suffix: &'static str,
+    errno: Errno,
+}
+
+/// An open file that knows its name.
+pub struct ScriptedFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl ScriptedDisk {
+    /// Makes the next `verb` on a path that ends with `suffix` fail.
+    pub fn fail_once(&self, verb: &'static str, suffix: &'static str, errno: Errno) {
+        self.script.state.lock().unwrap().failures.push(Failure { verb, suffix, errno });
+    }
+
+    /// A pwrite that fails first writes this many bytes.
+    pub fn tear(&self, bytes: usize) {
+        self.script.state.lock().unwrap().torn = Some(bytes);
+    }
+
+    /// How many times `verb` was called on a path that ends with `suffix`.
+    pub fn count(&self, verb: &'static str, suffix: &str) -> usize {
+        let state = self.script.state.lock().unwrap();
+        let calls = state.calls.get(verb);
+        calls.map_or(0, |paths| paths.iter().filter(|path| path.to_string_lossy().ends_with(suffix)).count())
+    }
+
+    /// How many calls there were in all.
+    pub fn total(&self) -> usize {
+        self.script.state.lock().unwrap().calls.values().map(Vec::len).sum()
+    }
+
+    /// Forgets the calls so far.
+    pub fn reset(&self) {
+        self.script.state.lock().unwrap().calls.clear();
+    }
+
+    /// Holds back every fsync from now on.
+    pub fn hold_syncs(&self) {
+        self.script.state.lock().unwrap().held = true;
+    }
+
+    /// Lets fsyncs go on.
+    pub fn release_syncs(&self) {
+        self.script.state.lock().unwrap().held = false;
+        self.script.changed.notify_all();
+    }
+
+    /// Waits until `count` fsyncs have begun since the start.
+    pub fn wait_for_syncs(&self, count: usize) {
+        let state = self.script.state.lock().unwrap();
+        drop(self.script.changed.wait_while(state, |state| state.syncing < count).unwrap());
+    }
+
+    fn call(&self, verb: &'static str, path: &Path) -> io::Result<()> {
+        let mut state = self.script.state.lock().unwrap();
+        state.calls.entry(verb).or_default().push(path.to_owned());
+        let matching = state
+            .failures
+            .iter()
+            .position(|failure| failure.verb == verb && path.to_string_lossy().ends_with(failure.suffix));
+        let Some(index) = matching else { return Ok(()) };
+        let errno = state.failures[index].errno;
+        state.failures.remove(index);
+        Err(errno.into())
+    }
+}
+
+impl Disk for ScriptedDisk {
+    type File = ScriptedFile;
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<ScriptedFile> {
+        self.call("open", path)?;
+        Ok(ScriptedFile { file: RealDisk.open(path, access)?, path: path.to_owned() })
+    }
+
+    fn length(&self, file: &ScriptedFile) -> io::Result<u64> {
+        self.call("length", &file.path)?;
+        RealDisk.length(&file.file)
+    }
+
+    fn pread(&self, file: &ScriptedFile, into: &mut [u8], position: u64) -> io::Result<usize> {
+        self.call("pread", &file.path)?;
+        RealDisk.pread(&file.file, into, position)
+    }
+
+    fn pwrite(&self, file: &ScriptedFile, bytes: &[u8], position: u64) -> io::Result<usize> {
+        if let Err(error) = self.call("pwrite", &file.path) {
+            let torn = self.script.state.lock().unwrap().torn.unwrap_or(0).min(bytes.len());
+            RealDisk.pwrite(&file.file, &bytes[..torn], position)?;
+            return Err(error);
+        }
+        RealDisk.pwrite(&file.file, bytes, position)
+    }
+
+    fn truncate(&self, file: &ScriptedFile, length: u64) -> io::Result<()> {
+        self.call("truncate", &file.path)?;
+        RealDisk.truncate(&file.file, length)
+    }
+
+    fn fdatasync(&self, file: &ScriptedFile) -> io::Result<()> {
+        let mut state = self.script.state.lock().unwrap();
+        state.syncing += 1;
+        self.script.changed.notify_all();
+        drop(self.script.changed.wait_while(state, |state| state.held).unwrap());
+        self.call("fdatasync", &file.path)
+    }
+
+    fn lock(&self, file: &ScriptedFile) -> io::Result<bool> {
+        RealDisk.lock(&file.file)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call("rename", from)?;
+        RealDisk.rename(from, to)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        self.call("unlink", path)?;
+        RealDisk.unlink(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.call("create_dir", path)?;
+        RealDisk.create_dir(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.call("remove_dir", path)?;
+        RealDisk.remove_dir(path)
+    }
+
+    fn fsync_dir(&self, path: &Path) -> io::Result<()> {
+        self.call("fsync_dir", path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        self.call("list", path)?;
+        RealDisk.list(path)
+    }
+
+    fn facts(&self, path: &Path) -> io::Result<FileFacts> {
+        self.call("facts", path)?;
+        RealDisk.facts(path)
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        RealDisk.space(path)
+    }
+}

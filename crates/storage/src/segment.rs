@@ -1,0 +1,460 @@
+//! One segment of a log: the file of batches and its three indexes.
+//!
+//! A segment appends at its end, finds batches by offset, and knows the largest timestamp it holds. It does not judge
+//! what it is given, does not know the rest of the log, and rolls only when told.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use protocol::id::Timestamp;
+use protocol::offset::Offset;
+
+use crate::descriptors::{Descriptors, LazyFile};
+use crate::disk::{Disk, RealDisk};
+use crate::fault::Fault;
+use crate::names::{DELETED_SUFFIX, SegmentFile};
+use crate::offset_index::OffsetIndex;
+use crate::recent_batches::{RecentBatch, RecentBatches};
+use crate::scan::{BatchSpan, Scan};
+use crate::time_index::{TimeIndex, TimestampOffset};
+use crate::transaction_index::{AbortedTransaction, TransactionIndex};
+use crate::whole_file::write_all;
+
+/// Which files of a segment lie on disk, and how long its log is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SegmentFacts {
+    /// Bytes of the log file.
+    pub size: u32,
+    /// When the log file last changed.
+    pub modified: Timestamp,
+    /// Whether there is an offset index.
+    pub offset_index: bool,
+    /// Whether there is a time index.
+    pub time_index: bool,
+    /// Whether there is a transaction index.
+    pub transaction_index: bool,
+}
+
+/// A file that an fsync is due on.
+pub type DirtyFile<D> = (PathBuf, Arc<<D as Disk>::File>);
+
+/// One segment of a log.
+pub struct Segment<D: Disk = RealDisk> {
+    base: Offset,
+    size: u32,
+    /// Set when a failed write left bytes beyond `size` that could not be cut.
+    torn: bool,
+    /// Whether anything was added since the indexes were last ended.
+    unfinished: bool,
+    log: LazyFile<D>,
+    offsets: OffsetIndex<D>,
+    times: TimeIndex<D>,
+    transactions: TransactionIndex<D>,
+    bytes_since_entry: u32,
+    /// The largest timestamp in the segment, once known; `Some(None)` if no batch has one.
+    largest: Option<Option<TimestampOffset>>,
+    /// The largest timestamp of the first batch, once known.
+    first_timestamp: Option<Timestamp>,
+    /// When the segment was made, or last changed before it was opened.
+    created: Timestamp,
+    recent: RecentBatches,
+}
+
+impl<D: Disk> Segment<D> {
+    /// Makes an empty segment that begins with `base`.
+    pub fn create(
+        descriptors: &Descriptors<D>,
+        directory: &Arc<Path>,
+        base: Offset,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
+        let file = |kind| descriptors.file(directory, kind, base);
+        let segment = Self {
+            base,
+            size: 0,
+            torn: false,
+            unfinished: true,
+            log: file(SegmentFile::Log),
+            offsets: OffsetIndex::absent(base, file(SegmentFile::OffsetIndex)),
+            times: TimeIndex::absent(base, file(SegmentFile::TimeIndex)),
+            transactions: TransactionIndex::absent(file(SegmentFile::TransactionIndex)),
+            bytes_since_entry: 0,
+            largest: Some(None),
+            first_timestamp: None,
+            created: now,
+            recent: RecentBatches::default(),
+        };
+        segment.log.create()?;
+        Ok(segment)
+    }
+
+    /// A segment that lies on disk. Opens nothing.
+    pub fn open(
+        descriptors: &Descriptors<D>,
+        directory: &Arc<Path>,
+        base: Offset,
+        facts: SegmentFacts,
+    ) -> Self {
+        let file = |kind| descriptors.file(directory, kind, base);
+        let offsets = file(SegmentFile::OffsetIndex);
+        let times = file(SegmentFile::TimeIndex);
+        let transactions = file(SegmentFile::TransactionIndex);
+        Self {
+            base,
+            size: facts.size,
+            torn: false,
+            unfinished: !(facts.offset_index && facts.time_index),
+            log: file(SegmentFile::Log),
+            offsets: if facts.offset_index {
+                OffsetIndex::present(base, offsets)
+            } else {
+                OffsetIndex::absent(base, offsets)
+            },
+            times: if facts.time_index {
+                TimeIndex::present(base, times)
+            } else {
+                TimeIndex::absent(base, times)
+            },
+            transactions: if facts.transaction_index {
+                TransactionIndex::present(transactions)
+            } else {
+                TransactionIndex::absent(transactions)
+            },
+            bytes_since_entry: 0,
+            largest: None,
+            first_timestamp: None,
+            created: facts.modified,
+            recent: RecentBatches::default(),
+        }
+    }
+
+    /// The offset its name says: no record in it has a smaller one.
+    pub fn base(&self) -> Offset {
+        self.base
+    }
+
+    /// Bytes of its batches.
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// When it was made, or last changed before it was opened.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// Where the log file lies.
+    pub fn path(&self) -> PathBuf {
+        self.log.path()
+    }
+
+    /// The disk it lies on.
+    pub fn disk(&self) -> &D {
+        self.log.disk()
+    }
+
+    /// The log file, open.
+    pub fn file(&self) -> Result<Arc<D::File>, Fault> {
+        self.log.open()
+    }
+
+    /// Whether `last` can stand in the indexes: Kafka counts offsets and positions of a segment in 31 bits.
+    pub fn reaches(&self, last: Offset) -> bool {
+        (0..=i64::from(i32::MAX)).contains(&last.0.saturating_sub(self.base.0))
+    }
+
+    /// Whether an index has no room for another entry within `bytes_max`.
+    pub fn index_full(&mut self, bytes_max: u32) -> Result<bool, Fault> {
+        Ok(self.offsets.full(bytes_max)? || self.times.full(bytes_max)?)
+    }
+
+    /// Appends whole batches with one write. After an error the segment is as it was.
+    pub fn append(&mut self, batches: &[u8], index_interval_bytes: u32) -> Result<(), Fault> {
+        self.check_whole(batches)?;
+        self.make_room()?;
+        let file = self.log.open()?;
+        if let Err(error) = write_all(self.log.disk(), &file, batches, u64::from(self.size)) {
+            self.torn = self.log.disk().truncate(&file, u64::from(self.size)).is_err();
+            return Err(Fault::io("write", &self.log.path(), error));
+        }
+        let end = self.size + batches.len() as u32;
+        while self.size < end {
+            let start = batches.len() - (end - self.size) as usize;
+            let span = BatchSpan::parse(&batches[start..], self.size).expect("checked before the write");
+            self.note(&span, index_interval_bytes);
+        }
+        Ok(())
+    }
+
+    /// Takes a batch that lies at the end of the file into the indexes, as an append or a recovery meets it.
+    pub fn note(&mut self, span: &BatchSpan, index_interval_bytes: u32) {
+        self.unfinished = true;
+        if self.size == 0 {
+            self.first_timestamp = Some(span.max_timestamp);
+        }
+        let grown = TimestampOffset { timestamp: span.max_timestamp, offset: span.last_offset };
+        let largest = self.largest.flatten();
+        if span.max_timestamp > largest.map_or(Timestamp::NONE, |largest| largest.timestamp) {
+            self.largest = Some(Some(grown));
+        }
+        let relative = |offset: i64| u32::try_from(offset - self.base.0).unwrap_or(u32::MAX);
+        let (first, last) = (relative(span.base_offset.0), relative(span.last_offset.0));
+        if self.bytes_since_entry > index_interval_bytes {
+            self.offsets.push(last, span.position);
+            if let Some(largest) = self.largest.flatten() {
+                self.times.push(largest);
+            }
+            self.bytes_since_entry = 0;
+        }
+        self.bytes_since_entry = self.bytes_since_entry.saturating_add(span.size);
+        self.recent.push(first, RecentBatch { last, position: span.position, size: span.size });
+        self.size = span.end();
+    }
+
+    /// Notes a transaction that a marker in this segment aborted.
+    pub fn abort(&mut self, aborted: &AbortedTransaction) {
+        self.unfinished = true;
+        self.transactions.push(aborted);
+    }
+
+    /// Collects the aborted transactions with records in `from..end`. `true` if later segments hold none of them.
+    pub fn collect_aborted(
+        &mut self,
+        from: Offset,
+        end: Offset,
+        into: &mut Vec<AbortedTransaction>,
+    ) -> Result<bool, Fault> {
+        self.transactions.collect(from, end, into)
+    }
+
+    /// The first batch that holds `target` or a later offset: where it starts and how long it is.
+    pub fn find(&mut self, target: Offset) -> Result<Option<(u32, u32)>, Fault> {
+        if let Ok(relative) = u32::try_from(target.0.saturating_sub(self.base.0))
+            && let Some(batch) = self.recent.find(relative)
+        {
+            return Ok(Some((batch.position, batch.size)));
+        }
+        let start = self.offsets.lookup(target)?;
+        self.scan(start, |scan| Ok(scan.find(target)?.map(|span| (span.position, span.size))))
+    }
+
+    /// The end of the last whole batch before `position`, if that is known without reading.
+    pub fn batch_end_before(&self, position: u32) -> Option<u32> {
+        self.recent.end_before(position)
+    }
+
+    /// Walks the batches from the one at `start`, which must be the start of a batch.
+    pub fn scan<R>(
+        &self,
+        start: u32,
+        walk: impl FnOnce(&mut Scan<'_, D>) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        let (file, path) = (self.log.open()?, self.log.path());
+        walk(&mut Scan::new(self.log.disk(), &file, &path, start, self.size))
+    }
+
+    /// The offset after the last batch, found from the last index entry on.
+    pub fn read_next_offset(&mut self) -> Result<Offset, Fault> {
+        if self.size == 0 {
+            return Ok(self.base);
+        }
+        let start = self.offsets.last()?.map_or(0, |entry| entry.position);
+        let base = self.base;
+        self.scan(start, |scan| {
+            let mut next = base;
+            while let Some(span) = scan.next_span()? {
+                next = span.last_offset.next();
+            }
+            Ok(next)
+        })
+    }
+
+    /// Where to search forward for the first record as young as `timestamp`.
+    pub fn position_for_timestamp(&mut self, timestamp: Timestamp) -> Result<u32, Fault> {
+        let from = self.times.lookup(timestamp)?;
+        self.offsets.lookup(from)
+    }
+
+    /// The largest timestamp and the last offset of the batch that holds it; `None` if no batch has one.
+    pub fn largest(&mut self) -> Result<Option<TimestampOffset>, Fault> {
+        if let Some(known) = self.largest {
+            return Ok(known);
+        }
+        let mut largest = self.times.last()?;
+        let start = match largest {
+            Some(entry) => self.offsets.lookup(Offset(entry.offset.0))?,
+            None => 0,
+        };
+        self.scan(start, |scan| {
+            while let Some(span) = scan.next_span()? {
+                if span.max_timestamp > largest.map_or(Timestamp::NONE, |largest| largest.timestamp) {
+                    largest =
+                        Some(TimestampOffset { timestamp: span.max_timestamp, offset: span.last_offset });
+                }
+            }
+            Ok(())
+        })?;
+        self.largest = Some(largest);
+        Ok(largest)
+    }
+
+    /// The largest timestamp of the first batch; `None` in an empty segment.
+    pub fn first_timestamp(&mut self) -> Result<Option<Timestamp>, Fault> {
+        if self.first_timestamp.is_none() && self.size > 0 {
+            let first = self.scan(0, |scan| scan.next_span())?;
+            self.first_timestamp = first.map(|span| span.max_timestamp);
+        }
+        Ok(self.first_timestamp)
+    }
+
+    /// Ends the indexes as Kafka does when a segment is rolled or closed: a last entry of the time index, all written,
+    /// nothing beyond the entries. Does nothing where nothing was added since.
+    pub fn finish(&mut self) -> Result<(), Fault> {
+        if !self.unfinished {
+            return Ok(());
+        }
+        // The last entry decides whether another is due.
+        self.times.last()?;
+        if let Some(largest) = self.largest()? {
+            self.times.push(largest);
+        }
+        self.recent.clear();
+        self.offsets.entries().trim()?;
+        self.times.entries().trim()?;
+        self.transactions.entries().write_pending()?;
+        self.unfinished = false;
+        Ok(())
+    }
+
+    /// The files to bring to stable storage: the log, and with `indexes` those too, written up to their ends.
+    pub fn dirty_files(&mut self, indexes: bool) -> Result<Vec<DirtyFile<D>>, Fault> {
+        let mut files = vec![(self.log.path(), self.log.open()?)];
+        if indexes {
+            let written = [
+                (self.offsets.entries().file().path(), opened(self.offsets.entries())?),
+                (self.times.entries().file().path(), opened(self.times.entries())?),
+                (self.transactions.entries().file().path(), opened(self.transactions.entries())?),
+            ];
+            files.extend(written.into_iter().filter_map(|(path, file)| file.map(|file| (path, file))));
+        }
+        Ok(files)
+    }
+
+    /// Drops all batches that hold `end` or later offsets. A batch that spans `end` goes as a whole.
+    pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
+        let cut = self.find(end)?;
+        self.recent.clear();
+        self.unfinished = true;
+        self.offsets.truncate(end)?;
+        self.times.truncate(end)?;
+        self.transactions.truncate(end)?;
+        (self.largest, self.first_timestamp) = (None, None);
+        self.bytes_since_entry = 0;
+        if let Some((position, _)) = cut {
+            self.cut(position)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets all indexes, to be filled again by `note` from the first batch on.
+    pub fn reset_indexes(&mut self) -> Result<(), Fault> {
+        self.recent.clear();
+        self.offsets.entries().keep(0)?;
+        self.times.truncate(Offset(i64::MIN))?;
+        self.transactions.entries().keep(0)?;
+        self.times.last()?;
+        (self.largest, self.first_timestamp) = (Some(None), None);
+        (self.bytes_since_entry, self.size) = (0, 0);
+        Ok(())
+    }
+
+    /// Cuts the log file at `size`, where a batch ends.
+    pub fn cut(&mut self, size: u32) -> Result<(), Fault> {
+        let file = self.log.open()?;
+        self.log
+            .disk()
+            .truncate(&file, u64::from(size))
+            .map_err(|error| Fault::io("truncate", &self.log.path(), error))?;
+        (self.size, self.torn) = (size, false);
+        Ok(())
+    }
+
+    /// The files it has, for renaming and removing them.
+    pub fn files(&mut self) -> Vec<PathBuf> {
+        let mut files = vec![self.log.path()];
+        let offsets = self.offsets.entries();
+        files.extend(offsets.exists().then(|| offsets.file().path()));
+        let times = self.times.entries();
+        files.extend(times.exists().then(|| times.file().path()));
+        let transactions = self.transactions.entries();
+        files.extend(transactions.exists().then(|| transactions.file().path()));
+        files
+    }
+
+    /// Whether `batches` are whole batches that still have positions in 31 bits.
+    fn check_whole(&self, batches: &[u8]) -> Result<(), Fault> {
+        let mut start = 0;
+        while start < batches.len() {
+            let reason = match BatchSpan::parse(&batches[start..], self.size) {
+                Ok(span) if span.size as usize <= batches.len() - start => {
+                    start += span.size as usize;
+                    continue;
+                }
+                Ok(span) => {
+                    format!("asked to append {} bytes of a batch of {}", batches.len() - start, span.size)
+                }
+                Err(reason) => format!("asked to append {reason}"),
+            };
+            return Err(Fault::Mismatch { path: self.log.path(), reason });
+        }
+        if batches.len() > (i32::MAX as u32).saturating_sub(self.size) as usize {
+            let reason = format!(
+                "asked to append {} bytes to {}, and a segment ends at 2 GiB",
+                batches.len(),
+                self.size
+            );
+            return Err(Fault::Mismatch { path: self.log.path(), reason });
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self) -> Result<(), Fault> {
+        if self.torn {
+            self.cut(self.size)?;
+        }
+        // Both are asked later where no fault may happen any more.
+        self.largest()?;
+        self.times.last()?;
+        self.make_index_room()
+    }
+
+    /// Writes index entries that have filled a page in memory.
+    pub fn make_index_room(&mut self) -> Result<(), Fault> {
+        self.offsets.entries().make_room()?;
+        self.times.entries().make_room()?;
+        self.transactions.entries().make_room()
+    }
+}
+
+/// Marks files of a segment for deletion by name; says what they are called then.
+pub fn rename_deleted<D: Disk>(disk: &D, files: Vec<PathBuf>) -> Result<Vec<PathBuf>, Fault> {
+    let mut renamed = Vec::with_capacity(files.len());
+    for path in files {
+        let mut name = path.clone().into_os_string();
+        name.push(DELETED_SUFFIX);
+        let to = PathBuf::from(name);
+        match disk.rename(&path, &to) {
+            Ok(()) => renamed.push(to),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Fault::io("rename", &path, error)),
+        }
+    }
+    Ok(renamed)
+}
+
+fn opened<const WIDTH: usize, D: Disk>(
+    entries: &mut crate::entry_file::EntryFile<WIDTH, D>,
+) -> Result<Option<Arc<D::File>>, Fault> {
+    entries.write_pending()?;
+    entries.opened()
+}

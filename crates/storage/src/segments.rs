@@ -1,0 +1,347 @@
+//! The segments of one log in order: loaded, recovered, appended to, read, truncated, dropped from the front.
+//!
+//! There is always at least one segment; the last one is active, the only one appended to. What batches mean, and when a
+//! segment is rolled or dropped, is decided elsewhere: this is equally the floor of partitions and of the metadata log.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use protocol::id::Timestamp;
+use protocol::offset::Offset;
+
+use crate::descriptors::Descriptors;
+use crate::disk::{Disk, RealDisk};
+use crate::fault::Fault;
+use crate::listing::Listing;
+use crate::recovery::{self, Replay};
+use crate::segment::{Segment, rename_deleted};
+use crate::transaction_index::AbortedTransaction;
+
+/// The two numbers that shape the indexes (`segment.index.bytes`, `index.interval.bytes`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IndexLimits {
+    /// The most bytes of one index.
+    pub bytes_max: u32,
+    /// An entry is due after so many bytes of batches.
+    pub interval_bytes: u32,
+}
+
+impl Default for IndexLimits {
+    fn default() -> Self {
+        Self { bytes_max: 10 * 1024 * 1024, interval_bytes: 4096 }
+    }
+}
+
+/// What is known of a log before its files are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Loading {
+    /// Whether the directory was closed cleanly: then the files are what they should be.
+    pub clean: bool,
+    /// Up to here the batches are on stable storage.
+    pub recovery_point: Offset,
+    /// The log begins here, or at its first segment if that begins later.
+    pub log_start: Offset,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// A part of a log file: what a fetch sends.
+pub struct ReadSlice<D: Disk = RealDisk> {
+    /// The open log file, for sendfile.
+    pub file: Arc<D::File>,
+    /// Where the slice begins in it.
+    pub position: u64,
+    /// How long it is; 0 if there is nothing to read, or the first batch alone is more than asked for.
+    pub length: u32,
+    /// The bytes of the first batch, which holds the offset asked for; 0 if there is none.
+    pub first_batch: u32,
+    /// How many bytes of the log lie behind the beginning of the slice: what was appended since.
+    pub behind: u64,
+}
+
+/// The segments of a log.
+pub struct Segments<D: Disk = RealDisk> {
+    descriptors: Descriptors<D>,
+    directory: Arc<Path>,
+    /// Ascending by base; never empty.
+    list: Vec<Segment<D>>,
+    limits: IndexLimits,
+}
+
+/// Segments as they came from the disk.
+pub struct Loaded<D: Disk = RealDisk> {
+    /// The segments.
+    pub segments: Segments<D>,
+    /// The offset after the last batch.
+    pub end: Offset,
+    /// Where and why the tail was cut, for the log of the process.
+    pub cut: Option<(PathBuf, String)>,
+}
+
+impl<D: Disk> Segments<D> {
+    /// Makes the first segment of a new log.
+    pub fn create(
+        descriptors: &Descriptors<D>,
+        directory: Arc<Path>,
+        base: Offset,
+        limits: IndexLimits,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
+        let first = Segment::create(descriptors, &directory, base, now)?;
+        Ok(Self { descriptors: descriptors.clone(), directory, list: vec![first], limits })
+    }
+
+    /// Loads the segments of a listing: those from [`first_recovered`] on are checked and their indexes made anew.
+    /// `replay` is told every batch from `replay_from` on, once, in order; that must not lie behind the first segment
+    /// recovered.
+    pub fn load(
+        descriptors: &Descriptors<D>,
+        directory: Arc<Path>,
+        (listing, limits, loading): (&Listing, IndexLimits, Loading),
+        replay_from: Offset,
+        replay: &mut impl Replay,
+    ) -> Result<Loaded<D>, Fault> {
+        let opened = listing
+            .segments
+            .iter()
+            .map(|(base, facts)| Segment::open(descriptors, &directory, *base, *facts))
+            .collect();
+        let mut segments = Self { descriptors: descriptors.clone(), directory, list: opened, limits };
+        let (mut end, mut cut) = (loading.log_start, None);
+        let recover_from = first_recovered(listing, loading).unwrap_or(Offset(i64::MAX));
+        let mut index = 0;
+        while index < segments.list.len() {
+            let next_base = segments.list.get(index + 1).map(Segment::base);
+            let segment = &mut segments.list[index];
+            if segment.base() >= recover_from {
+                let recovered = recovery::recover(segment, limits.interval_bytes, replay)?;
+                end = recovered.end;
+                if let Some(reason) = recovered.cut {
+                    cut = Some((segment.path(), reason));
+                    segments.drop_after(index)?;
+                }
+            } else {
+                if next_base.is_none_or(|next| next > replay_from) {
+                    recovery::replay(segment, replay_from, replay)?;
+                }
+                if next_base.is_none() {
+                    end = segment.read_next_offset()?;
+                }
+            }
+            index += 1;
+        }
+        if end < loading.log_start || segments.list.is_empty() {
+            // Files were taken away by hand: nothing before the log start may come back as new.
+            segments.restart(loading.log_start, loading.now)?;
+            end = loading.log_start;
+        }
+        Ok(Loaded { segments, end, cut })
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Arc<Path> {
+        &self.directory
+    }
+
+    /// The segments, oldest first.
+    pub fn iter(&self) -> std::slice::Iter<'_, Segment<D>> {
+        self.list.iter()
+    }
+
+    /// The segments, oldest first.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, Segment<D>> {
+        self.list.iter_mut()
+    }
+
+    /// The base offset of the first segment.
+    pub fn first_base(&self) -> Offset {
+        self.list[0].base()
+    }
+
+    /// The segment that is appended to.
+    pub fn active(&mut self) -> &mut Segment<D> {
+        self.list.last_mut().expect("there is always a segment")
+    }
+
+    /// Bytes of all batches.
+    pub fn size(&self) -> u64 {
+        self.list.iter().map(|segment| u64::from(segment.size())).sum()
+    }
+
+    /// Takes new limits from here on.
+    pub fn set_limits(&mut self, limits: IndexLimits) {
+        self.limits = limits;
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> IndexLimits {
+        self.limits
+    }
+
+    /// Appends whole batches to the active segment.
+    pub fn append(&mut self, batches: &[u8]) -> Result<(), Fault> {
+        let interval = self.limits.interval_bytes;
+        self.active().append(batches, interval)
+    }
+
+    /// Ends the active segment and begins a new one with `base`, the log's end. An empty active segment that begins
+    /// there already is kept.
+    pub fn roll(&mut self, base: Offset, now: Timestamp) -> Result<bool, Fault> {
+        if self.active().base() == base {
+            return Ok(false);
+        }
+        self.active().finish()?;
+        let next = Segment::create(&self.descriptors, &self.directory, base, now)?;
+        self.list.push(next);
+        Ok(true)
+    }
+
+    /// The part of one segment that begins with the batch that holds `from` (or the next one there is) and ends before
+    /// the batch that holds `end`: at most `bytes_max`, but with `min_one` the first batch whole. `log_end` is the
+    /// offset after the last batch.
+    pub fn read(
+        &mut self,
+        from: Offset,
+        (end, log_end): (Offset, Offset),
+        bytes_max: u32,
+        min_one: bool,
+    ) -> Result<ReadSlice<D>, Fault> {
+        let mut index = self.index_of(from);
+        if from < end {
+            while index < self.list.len() {
+                if let Some(first) = self.list[index].find(from)? {
+                    return self.slice(index, first, (end, log_end), (bytes_max, min_one));
+                }
+                index += 1;
+            }
+        }
+        let active = self.active();
+        let (file, position) = (active.file()?, u64::from(active.size()));
+        Ok(ReadSlice { file, position, length: 0, first_batch: 0, behind: 0 })
+    }
+
+    /// The transactions aborted with records in `from..end`.
+    pub fn aborted(&mut self, from: Offset, end: Offset) -> Result<Vec<AbortedTransaction>, Fault> {
+        let mut aborted = Vec::new();
+        let first = self.index_of(from);
+        for segment in &mut self.list[first..] {
+            if segment.collect_aborted(from, end, &mut aborted)? {
+                break;
+            }
+        }
+        Ok(aborted)
+    }
+
+    /// Drops the oldest `count` segments, of which one at least stays: their files are renamed, and their new names
+    /// handed back to be removed later.
+    pub fn drop_front(&mut self, count: usize) -> Result<Vec<PathBuf>, Fault> {
+        let disk = self.descriptors.disk().clone();
+        let mut renamed = Vec::new();
+        for _ in 0..count.min(self.list.len() - 1) {
+            // Taken out only once its files are out of the way: an error leaves the rest in order.
+            let files = self.list[0].files();
+            renamed.extend(rename_deleted(&disk, files)?);
+            self.list.remove(0);
+        }
+        Ok(renamed)
+    }
+
+    /// Drops every batch that holds `end` or later offsets. `end` must not lie before the first segment.
+    pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
+        let index = self.index_of(end);
+        self.drop_after(index)?;
+        self.list[index].truncate(end)
+    }
+
+    /// Removes all segments and begins anew with `base`.
+    pub fn restart(&mut self, base: Offset, now: Timestamp) -> Result<(), Fault> {
+        let disk = self.descriptors.disk().clone();
+        while let Some(segment) = self.list.last_mut() {
+            remove_all(&disk, segment.files())?;
+            self.list.pop();
+        }
+        self.list.push(Segment::create(&self.descriptors, &self.directory, base, now)?);
+        Ok(())
+    }
+
+    /// Ends the indexes of the segments that were written to.
+    pub fn finish(&mut self) -> Result<(), Fault> {
+        self.list.iter_mut().try_for_each(Segment::finish)
+    }
+
+    /// The place of the segment that holds `offset`, or of the first one if that begins later.
+    pub fn index_of(&self, offset: Offset) -> usize {
+        self.list.partition_point(|segment| segment.base() <= offset).saturating_sub(1)
+    }
+
+    fn slice(
+        &mut self,
+        index: usize,
+        (position, first_batch): (u32, u32),
+        (end, log_end): (Offset, Offset),
+        (bytes_max, min_one): (u32, bool),
+    ) -> Result<ReadSlice<D>, Fault> {
+        let behind: u64 = self.list[index + 1..].iter().map(|later| u64::from(later.size())).sum();
+        let next_base = self.list.get(index + 1).map(Segment::base);
+        let segment = &mut self.list[index];
+        let behind = behind + u64::from(segment.size() - position);
+        let whole = end >= log_end || next_base.is_some_and(|next| next <= end);
+        let limit = match whole {
+            true => segment.size(),
+            false => segment.find(end)?.map_or(segment.size(), |(position, _)| position),
+        };
+        let available = limit.saturating_sub(position);
+        let mut length = available.min(bytes_max);
+        if length < first_batch {
+            length = if min_one { available.min(first_batch) } else { 0 };
+        } else if length < available
+            && let Some(cut) = segment.batch_end_before(position + length)
+            && cut > position
+        {
+            // Half a batch is of no use to a reader.
+            length = cut - position;
+        }
+        Ok(ReadSlice { file: segment.file()?, position: u64::from(position), length, first_batch, behind })
+    }
+
+    fn drop_after(&mut self, index: usize) -> Result<(), Fault> {
+        let disk = self.descriptors.disk().clone();
+        while self.list.len() > index + 1 {
+            let files = self.active().files();
+            remove_all(&disk, files)?;
+            self.list.pop();
+        }
+        Ok(())
+    }
+}
+
+/// The base of the first segment that loading checks and indexes anew: after a crash the one that holds the recovery
+/// point, and in any case one whose index is missing beside its batches (KAFKA-13603).
+pub fn first_recovered(listing: &Listing, loading: Loading) -> Option<Offset> {
+    let broken = listing
+        .segments
+        .iter()
+        .find(|(_, facts)| facts.size > 0 && !(facts.offset_index && facts.time_index))
+        .map(|(base, _)| *base);
+    if loading.clean {
+        return broken;
+    }
+    let held = listing.segments.range(..=loading.recovery_point).next_back();
+    let unsafe_from = held.or(listing.segments.first_key_value()).map(|(base, _)| *base);
+    broken.into_iter().chain(unsafe_from).min()
+}
+
+fn remove_all<D: Disk>(disk: &D, files: Vec<PathBuf>) -> Result<(), Fault> {
+    for path in files {
+        match disk.unlink(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Fault::io("remove", &path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

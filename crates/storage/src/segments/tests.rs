@@ -1,0 +1,375 @@
+//! Segments against a vector of batches: appended, read, rolled, reopened, crashed at any byte.
+
+use proptest::prelude::*;
+use protocol::records::batches::{Batch, Batches};
+use protocol::records::build::{BatchBuilder, BatchOptions};
+use rustix::io::Errno;
+
+use super::*;
+use crate::disk::{Access, RealDisk};
+use crate::scripted_disk::ScriptedDisk;
+
+const SMALL: IndexLimits = IndexLimits { bytes_max: 1 << 20, interval_bytes: 200 };
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+fn batch(base: i64, records: i64, payload: usize) -> Vec<u8> {
+    let mut builder =
+        BatchBuilder::new(BatchOptions { base_offset: Offset(base), ..BatchOptions::default() });
+    let value = vec![b'x'; payload];
+    for record in 0..records {
+        builder.push(Timestamp(NOW.0 + base + record), None, Some(&value), &[]);
+    }
+    builder.finish_uncompressed()
+}
+
+fn unclean(recovery_point: i64) -> Loading {
+    Loading { clean: false, recovery_point: Offset(recovery_point), log_start: Offset::ZERO, now: NOW }
+}
+
+fn clean() -> Loading {
+    Loading { clean: true, ..unclean(0) }
+}
+
+struct Dir<D: Disk> {
+    temp: tempfile::TempDir,
+    descriptors: Descriptors<D>,
+}
+
+impl<D: Disk> Dir<D> {
+    fn new(disk: D) -> Self {
+        Self { temp: tempfile::tempdir().unwrap(), descriptors: Descriptors::new(disk, 3) }
+    }
+
+    fn create(&self) -> Segments<D> {
+        Segments::create(&self.descriptors, self.temp.path().into(), Offset::ZERO, SMALL, NOW).unwrap()
+    }
+
+    fn load(&self, loading: Loading) -> Loaded<D> {
+        let listing = Listing::read(self.descriptors.disk(), self.temp.path()).unwrap();
+        let input = (&listing, SMALL, loading);
+        Segments::load(&self.descriptors, self.temp.path().into(), input, Offset(0), &mut ()).unwrap()
+    }
+
+    fn bytes(&self, slice: &ReadSlice<D>) -> Vec<u8> {
+        let mut bytes = vec![0; slice.length as usize];
+        let read =
+            crate::whole_file::read_up_to(self.descriptors.disk(), &slice.file, &mut bytes, slice.position);
+        assert_eq!(read.unwrap(), bytes.len());
+        bytes
+    }
+}
+
+/// All batches from `from` on, read slice by slice.
+fn read_all<D: Disk>(dir: &Dir<D>, segments: &mut Segments<D>, from: i64, end: Offset) -> Vec<u8> {
+    let mut next = Offset(from);
+    let mut all = Vec::new();
+    while next < end {
+        let slice = segments.read(next, (end, end), 400, true).unwrap();
+        let bytes = dir.bytes(&slice);
+        let before = all.len();
+        for Batch { header, bytes, .. } in Batches::new(&bytes) {
+            all.extend_from_slice(bytes);
+            next = header.next_offset();
+        }
+        assert!(all.len() > before, "no progress at {next}");
+    }
+    all
+}
+
+#[test]
+fn an_append_is_one_system_call() {
+    let dir = Dir::new(ScriptedDisk::default());
+    let mut segments = dir.create();
+    segments.append(&batch(0, 1, 300)).unwrap();
+    let disk = dir.descriptors.disk();
+    disk.reset();
+    for base in 1..100 {
+        segments.append(&batch(base, 1, 300)).unwrap();
+    }
+    assert_eq!(disk.count("pwrite", ".log"), 99);
+    assert_eq!(disk.total(), 99, "each of these batches has index entries, which wait in memory");
+}
+
+#[test]
+fn a_tail_read_is_no_system_call() {
+    let dir = Dir::new(ScriptedDisk::default());
+    let mut segments = dir.create();
+    for base in 0..100 {
+        segments.append(&batch(base, 1, 300)).unwrap();
+    }
+    dir.descriptors.disk().reset();
+    for from in 0..100 {
+        let end = Offset(100);
+        let slice = segments.read(Offset(from), (end, end), 1000, true).unwrap();
+        let (size, left) = (batch(0, 1, 300).len() as u32, 100 - from as u32);
+        assert_eq!((slice.position, slice.length), (from as u64 * u64::from(size), 2.min(left) * size));
+    }
+    assert_eq!(dir.descriptors.disk().total(), 0);
+}
+
+#[test]
+fn a_failed_write_leaves_nothing_behind() {
+    let dir = Dir::new(ScriptedDisk::default());
+    let mut segments = dir.create();
+    segments.append(&batch(0, 2, 50)).unwrap();
+    let size = segments.size();
+    let disk = dir.descriptors.disk();
+    for cannot_cut in [false, true] {
+        disk.tear(33);
+        disk.fail_once("pwrite", ".log", Errno::NOSPC);
+        if cannot_cut {
+            disk.fail_once("truncate", ".log", Errno::IO);
+        }
+        assert!(segments.append(&batch(2, 2, 5000)).unwrap_err().no_space());
+        assert_eq!(segments.size(), size);
+    }
+    segments.append(&batch(2, 1, 1)).unwrap();
+    let mut reopened = dir.load(unclean(0));
+    assert_eq!((reopened.end, &reopened.cut), (Offset(3), &None), "no torn bytes follow the last batch");
+    assert_eq!(
+        read_all(&dir, &mut reopened.segments, 0, Offset(3)),
+        [batch(0, 2, 50), batch(2, 1, 1)].concat()
+    );
+}
+
+#[test]
+fn a_first_batch_over_the_limit_comes_whole_or_not_at_all() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    segments.append(&batch(0, 1, 1000)).unwrap();
+    segments.append(&batch(1, 1, 10)).unwrap();
+    let end = Offset(2);
+    let mut length = |from, bytes_max, min_one| {
+        let slice = segments.read(Offset(from), (end, end), bytes_max, min_one).unwrap();
+        (slice.length, slice.first_batch)
+    };
+    let (large, small) = (batch(0, 1, 1000).len() as u32, batch(1, 1, 10).len() as u32);
+    assert_eq!(length(0, 100, true), (large, large));
+    assert_eq!(length(0, 100, false), (0, large));
+    assert_eq!(length(0, large + 5, false), (large, large));
+    assert_eq!(length(1, 0, true), (small, small));
+    assert_eq!(length(2, 1000, true), (0, 0));
+}
+
+#[test]
+fn a_bound_inside_the_log_ends_the_slice() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    for base in 0..10 {
+        segments.append(&batch(base, 1, 100)).unwrap();
+    }
+    segments.roll(Offset(10), NOW).unwrap();
+    let size = batch(0, 1, 100).len() as u32;
+    for end in 0..=10 {
+        let slice = segments.read(Offset(0), (Offset(end), Offset(10)), 1 << 20, true).unwrap();
+        assert_eq!(slice.length, end as u32 * size, "up to {end}");
+    }
+}
+
+#[test]
+fn leftovers_of_an_interrupted_compaction_are_finished() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    for base in 0..6 {
+        segments.append(&batch(base, 1, 100)).unwrap();
+        segments.roll(Offset(base + 1), NOW).unwrap();
+    }
+    segments.finish().unwrap();
+    drop(segments);
+    let path = |name: &str| dir.temp.path().join(name);
+    // Segments 1 to 3 were compacted into one that keeps the last record.
+    std::fs::write(path("00000000000000000001.log.swap"), batch(3, 1, 7)).unwrap();
+    std::fs::write(path("00000000000000000001.index.swap"), b"").unwrap();
+    std::fs::write(path("00000000000000000001.timeindex.swap"), b"").unwrap();
+    std::fs::write(path("00000000000000000004.log.cleaned"), b"half").unwrap();
+    std::fs::write(path("00000000000000000000.log.deleted"), b"old").unwrap();
+    std::fs::write(path("00000000000000000099.index"), b"orphan").unwrap();
+    let mut loaded = dir.load(clean());
+    let bases: Vec<i64> = loaded.segments.iter().map(|segment| segment.base().0).collect();
+    assert_eq!(bases, [0, 1, 4, 5, 6]);
+    let expected = [batch(0, 1, 100), batch(3, 1, 7), batch(4, 1, 100), batch(5, 1, 100)].concat();
+    assert_eq!(read_all(&dir, &mut loaded.segments, 0, loaded.end), expected);
+    let names: Vec<_> = std::fs::read_dir(dir.temp.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let odd = |name: &&std::ffi::OsString| {
+        let name = name.to_string_lossy().into_owned();
+        name.ends_with(".swap")
+            || name.ends_with(".cleaned")
+            || name.ends_with(".deleted")
+            || name.contains("99")
+    };
+    assert_eq!(names.iter().find(odd), None);
+}
+
+#[test]
+fn a_missing_index_is_made_anew() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    for base in 0..50 {
+        segments.append(&batch(base, 1, 100)).unwrap();
+    }
+    segments.roll(Offset(50), NOW).unwrap();
+    segments.finish().unwrap();
+    drop(segments);
+    let index = dir.temp.path().join("00000000000000000000.index");
+    let before = std::fs::read(&index).unwrap();
+    assert!(before.len() > 80);
+    std::fs::remove_file(&index).unwrap();
+    let mut loaded = dir.load(clean());
+    loaded.segments.finish().unwrap();
+    assert_eq!(std::fs::read(&index).unwrap(), before);
+}
+
+#[test]
+fn a_tail_of_zeros_is_cut() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    segments.append(&batch(0, 3, 100)).unwrap();
+    let path = dir.temp.path().join("00000000000000000000.log");
+    let length = std::fs::metadata(&path).unwrap().len();
+    let file = RealDisk.open(&path, Access::Write).unwrap();
+    RealDisk.truncate(&file, length + 5000).unwrap();
+    drop(segments);
+    let loaded = dir.load(unclean(0));
+    assert_eq!(loaded.end, Offset(3));
+    assert!(loaded.cut.is_some());
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append { records: i64, payload: usize },
+    Roll,
+    Truncate(i64),
+    DropFront(usize),
+    CleanRestart,
+    Crash { point: u8 },
+    CrashTorn { point: u8, cut: u16 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        20 => (1..5i64, 0..300usize).prop_map(|(records, payload)| Step::Append { records, payload }),
+        3 => Just(Step::Roll),
+        1 => any::<u8>().prop_map(|end| Step::Truncate(i64::from(end))),
+        1 => (0..3usize).prop_map(Step::DropFront),
+        1 => Just(Step::CleanRestart),
+        1 => any::<u8>().prop_map(|point| Step::Crash { point }),
+        2 => any::<(u8, u16)>().prop_map(|(point, cut)| Step::CrashTorn { point, cut }),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+/// The batches that ought to be there.
+#[derive(Default)]
+struct Model {
+    batches: Vec<(i64, i64, Vec<u8>)>,
+    end: i64,
+}
+
+impl Model {
+    fn bytes(&self) -> Vec<u8> {
+        self.batches.iter().flat_map(|(_, _, bytes)| bytes.clone()).collect()
+    }
+
+    fn first(&self) -> i64 {
+        self.batches.first().map_or(self.end, |(base, ..)| *base)
+    }
+
+    fn truncate(&mut self, end: i64) {
+        self.batches.retain(|(_, next, _)| *next <= end);
+        self.end = self.batches.last().map_or(self.end.min(end), |(_, next, _)| *next);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn segments_are_a_vector_of_batches(steps in steps()) {
+        let dir = Dir::new(RealDisk);
+        let mut segments = dir.create();
+        let mut model = Model::default();
+        for step in steps {
+            match step {
+                Step::Append { records, payload } => {
+                    let bytes = batch(model.end, records, payload);
+                    segments.append(&bytes).unwrap();
+                    model.batches.push((model.end, model.end + records, bytes));
+                    model.end += records;
+                }
+                Step::Roll => drop(segments.roll(Offset(model.end), NOW).unwrap()),
+                Step::Truncate(end) => {
+                    let end = end.max(segments.first_base().0);
+                    segments.truncate(Offset(end)).unwrap();
+                    model.truncate(end);
+                    let next = segments.active().read_next_offset().unwrap();
+                    model.end = model.end.min(next.0.max(model.batches.last().map_or(0, |batch| batch.1)));
+                    prop_assert_eq!(next.0, model.end);
+                }
+                Step::DropFront(count) => {
+                    for path in segments.drop_front(count).unwrap() {
+                        std::fs::remove_file(path).unwrap();
+                    }
+                    let first = segments.first_base().0;
+                    model.batches.retain(|(base, ..)| *base >= first);
+                }
+                Step::CleanRestart => {
+                    segments.finish().unwrap();
+                    drop(segments);
+                    let loaded = dir.load(clean());
+                    prop_assert_eq!(loaded.end.0, model.end);
+                    segments = loaded.segments;
+                }
+                Step::Crash { point } => {
+                    let point = i64::from(point).min(model.end);
+                    drop(segments);
+                    let loaded = dir.load(unclean(point));
+                    prop_assert_eq!(loaded.end.0, model.end);
+                    segments = loaded.segments;
+                }
+                Step::CrashTorn { point, cut } => {
+                    let active = segments.active();
+                    let (path, base, size) = (active.path(), active.base().0, active.size());
+                    let point = i64::from(point).min(base);
+                    drop(segments);
+                    let kept = u64::from(cut) % (u64::from(size) + 1);
+                    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(kept).unwrap();
+                    let mut left = kept as usize;
+                    model.batches.retain(|(first, _, bytes)| {
+                        if *first < base {
+                            return true;
+                        }
+                        let whole = left >= bytes.len();
+                        left = if whole { left - bytes.len() } else { 0 };
+                        whole
+                    });
+                    model.end = model.batches.last().map_or(base, |(_, next, _)| *next).max(base);
+                    let loaded = dir.load(unclean(point));
+                    prop_assert_eq!(loaded.end.0, model.end);
+                    segments = loaded.segments;
+                }
+            }
+            let (first, end) = (model.first(), Offset(model.end));
+            prop_assert_eq!(read_all(&dir, &mut segments, first, end), model.bytes());
+        }
+        // Every offset is found in the batch that holds it, from the ring or the index alike.
+        for (base, next, bytes) in &model.batches {
+            for offset in *base..*next {
+                let slice = segments.read(Offset(offset), (Offset(model.end), Offset(model.end)), 1, true).unwrap();
+                prop_assert_eq!(&dir.bytes(&slice), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_in_a_log_file_are_cut_or_kept(
+        good in 0..4i64,
+        garbage in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let dir = Dir::new(RealDisk);
+        let mut bytes: Vec<u8> = (0..good).flat_map(|base| batch(base, 1, 20)).collect();
+        bytes.extend(garbage);
+        std::fs::write(dir.temp.path().join("00000000000000000000.log"), &bytes).unwrap();
+        let loaded = dir.load(unclean(0));
+        prop_assert_eq!(loaded.end.0, good);
+    }
+}
