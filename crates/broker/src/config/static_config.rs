@@ -208,12 +208,7 @@ impl NodeConfig {
         let parsed = super::properties::parse(text).map_err(|bad| ConfigError::conflict(bad.to_string()))?;
         let mut texts: Texts = parsed.into_iter().map(|property| (property.key, property.value)).collect();
         texts.extend(overrides.iter().map(|(name, text)| (name.clone(), text.clone())));
-        let mut config = NodeConfig::from_texts(texts)?;
-        let open: Vec<String> = config.listeners.open_to_the_network().map(ToString::to_string).collect();
-        config.warnings.extend(open.into_iter().map(|endpoint| {
-            format!("{endpoint} takes connections from other machines without encryption or authentication")
-        }));
-        Ok(config)
+        NodeConfig::from_texts(texts)
     }
 
     /// A node without a file: one node on loopback, data in `./headwater-data`, with `overrides` on top.
@@ -221,8 +216,7 @@ impl NodeConfig {
     /// # Errors
     /// [`ConfigError`] when an override does not fit.
     pub fn without_file(overrides: &Texts) -> Result<NodeConfig, ConfigError> {
-        let mut texts: Texts =
-            NO_FILE.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let mut texts = texts_without_file();
         texts.extend(overrides.iter().map(|(name, text)| (name.clone(), text.clone())));
         NodeConfig::from_texts(texts)
     }
@@ -235,6 +229,10 @@ impl NodeConfig {
         let (settings, warnings) = Settings::load(texts)?;
         let mut config = NodeConfig::read(settings)?;
         config.warnings = warnings;
+        let open = config.listeners.open_to_the_network().map(|endpoint| {
+            format!("{endpoint} takes connections from other machines without encryption or authentication")
+        });
+        config.warnings.extend(open);
         Ok(config)
     }
 
@@ -276,6 +274,11 @@ impl NodeConfig {
         super::cross_checks::check(&config)?;
         Ok(config)
     }
+}
+
+/// The settings that a node without a file starts from: one node on loopback, data in `./headwater-data`.
+pub fn texts_without_file() -> Texts {
+    NO_FILE.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
 }
 
 /// What a node without a file runs with. Everything else has Kafka's default.

@@ -1,0 +1,29 @@
+//! The house rules that the compiler cannot check.
+
+mod config_keys;
+mod decisions;
+mod files;
+mod links;
+mod markers;
+mod purity;
+
+use crate::Problem;
+use crate::house::House;
+
+/// Everything that is untidy.
+pub fn check(house: &House) -> Vec<Problem> {
+    let checks: &[fn(&House) -> Vec<Problem>] = &[
+        purity::check,
+        files::check,
+        markers::check,
+        decisions::check,
+        links::check,
+        config_keys::check_read,
+    ];
+    checks.iter().flat_map(|check| check(house)).collect()
+}
+
+/// Config keys that are called honoured although nobody uses what they are read into.
+pub fn unused_settings(house: &House) -> Vec<Problem> {
+    config_keys::check_used(house)
+}
