@@ -8,8 +8,12 @@ use crate::wire::{DecodeError, EncodeError, Value};
 /// Reads bytes in a version and, if they are a message, appends it in the same version to the buffer.
 pub type Recode = fn(&[u8], i16, &mut Vec<u8>) -> Result<Result<(), EncodeError>, DecodeError>;
 
+/// Reads bytes in a version and, if they are a message, appends a copy of it in the same version to the buffer and
+/// says whether the copy is equal.
+pub type WriteCopy = fn(&[u8], i16, &mut Vec<u8>) -> Result<bool, DecodeError>;
+
 /// A message without its type.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// The message as data.
     pub schema: &'static Schema,
@@ -17,7 +21,7 @@ pub struct Entry {
     pub recode: Recode,
     /// Reads the bytes in a version, copies what was read free of them and writes the copy, in the same version, to
     /// the buffer. Says whether the copy is equal to what was read.
-    pub copy: fn(&[u8], i16, &mut Vec<u8>) -> Result<bool, DecodeError>,
+    pub copy: WriteCopy,
     /// Reads the bytes in a version and forgets them.
     pub decode: fn(&[u8], i16) -> Result<(), DecodeError>,
     /// Writes the message of all defaults in a version to the buffer.

@@ -23,3 +23,5 @@ pub use writer::Writer;
 pub const STRING_BYTES_MAX: usize = 0x7fff;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod work;

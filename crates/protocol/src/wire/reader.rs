@@ -114,6 +114,8 @@ impl<'a> Reader<'a> {
 
     /// Takes `len` bytes off the front.
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
+        #[cfg(test)]
+        super::work::count_step();
         let Some((taken, rest)) = self.bytes.split_at_checked(len) else {
             return Err(Malformed::TooShort { needed: len, remaining: self.bytes.len() });
         };
@@ -123,6 +125,8 @@ impl<'a> Reader<'a> {
 
     /// Takes `N` bytes off the front.
     pub fn take_array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        #[cfg(test)]
+        super::work::count_step();
         let Some((taken, rest)) = self.bytes.split_first_chunk() else {
             return Err(Malformed::TooShort { needed: N, remaining: self.bytes.len() });
         };
@@ -132,6 +136,8 @@ impl<'a> Reader<'a> {
 
     /// Takes an unsigned varint off the front.
     pub fn unsigned_varint(&mut self) -> Result<u32, Malformed> {
+        #[cfg(test)]
+        super::work::count_step();
         varint::take(&mut self.bytes)
     }
 
