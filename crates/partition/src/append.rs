@@ -331,3 +331,6 @@ impl Partition {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

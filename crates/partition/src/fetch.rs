@@ -172,3 +172,6 @@ impl From<FetchRefusal> for ErrorCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,8 @@ mod replica;
 pub mod retention;
 pub mod rules;
 pub mod segments;
+#[cfg(test)]
+mod testing;
 pub mod transactions;
 mod validate;
 pub mod watermarks;

@@ -8,6 +8,8 @@ use super::walk::{Announced, walk};
 use crate::id::*;
 use crate::offset::*;
 
+mod golden;
+
 fn encode(
     delta: i32,
     timestamp_delta: i64,
