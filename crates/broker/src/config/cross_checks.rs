@@ -156,6 +156,16 @@ fn log(config: &NodeConfig) -> Option<String> {
     if config.log_dirs.directories.is_empty() {
         return Some("log.dirs is empty: name at least one directory".to_owned());
     }
+    let cordoned = config.settings.list("cordoned.log.dirs").unwrap_or_default();
+    let foreign = |directory: &&String| {
+        directory.as_str() != "*"
+            && !config.log_dirs.directories.iter().any(|known| known.as_os_str() == directory.as_str())
+    };
+    if let Some(directory) = cordoned.iter().find(foreign) {
+        return Some(format!(
+            "cordoned.log.dirs has {directory}, which is not one of log.dirs: name one of them, or * for all"
+        ));
+    }
     let (buffer, threads) = (integer("log.cleaner.dedupe.buffer.size"), integer("log.cleaner.threads"));
     (threads > 0 && buffer / threads <= 1024 * 1024).then(|| {
         format!("log.cleaner.dedupe.buffer.size is {buffer} for log.cleaner.threads {threads}: it must be above 1048576 for each thread")

@@ -158,8 +158,13 @@ pub fn group(settings: &Settings, own: &Texts) -> Vec<Entry> {
 pub fn client_metrics(own: &Texts) -> Vec<Entry> {
     let entry = |key: &'static Key| {
         let set = own.get(key.name).and_then(|text| key.check(text).ok()).map(|value| value.to_string());
-        let source = if set.is_some() { Source::ClientMetrics } else { Source::Default };
-        Entry { source, ..of_key(key, set.or(key.default_text().map(str::to_owned)), Vec::new(), false) }
+        let of_own = |value: &String| Synonym {
+            name: key.name.to_owned(),
+            value: Some(value.clone()),
+            source: Source::ClientMetrics,
+        };
+        let synonyms = set.iter().map(of_own).collect();
+        of_key(key, set.or(key.default_text().map(str::to_owned)), synonyms, false)
     };
     keys::client_metrics_keys().map(entry).collect()
 }

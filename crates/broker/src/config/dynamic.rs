@@ -6,7 +6,8 @@
 
 use super::key::Update;
 use super::keys;
-use super::settings::Texts;
+use super::settings::{Settings, Texts};
+use super::static_config::NodeConfig;
 
 /// For whom a dynamic setting is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,59 @@ pub fn check(scope: Scope, name: &str, text: &str) -> Result<(), String> {
     key.check(text).map(|_| ()).map_err(|invalid| invalid.to_string())
 }
 
+/// Whether a whole dynamic layer may take the place of the recorded one: every name, every value, and all of
+/// them together with the file and the other layer.
+///
+/// # Errors
+/// A sentence for the person who asked.
+pub fn check_layer(config: &NodeConfig, scope: Scope, proposed: &Texts) -> Result<(), String> {
+    for (name, text) in proposed {
+        check(scope, name, text)?;
+    }
+    let (cluster, broker) = match scope {
+        Scope::Cluster => (proposed, config.settings.broker()),
+        Scope::Broker => (config.settings.cluster(), proposed),
+    };
+    let (next, _) = config.with_dynamic(cluster, broker).map_err(|error| error.to_string())?;
+    THREADS.iter().find_map(|name| too_sudden(&config.settings, &next.settings, name)).map_or(Ok(()), Err)?;
+    local_beyond_whole(&next).map_or(Ok(()), Err)
+}
+
+/// Sizes of thread pools, which may at most double or halve at once.
+const THREADS: &[&str] = &[
+    "num.io.threads",
+    "num.network.threads",
+    "num.replica.fetchers",
+    "num.recovery.threads.per.data.dir",
+    "background.threads",
+    "log.cleaner.threads",
+];
+
+fn too_sudden(now: &Settings, next: &Settings, name: &str) -> Option<String> {
+    let (now, next) = (now.integer(name).ok()?, next.integer(name).ok()?);
+    let least = now / 2;
+    (next > now * 2 || next < least || (next == 0 && now != 0)).then(|| {
+        format!("{name} is {now} and cannot change to {next} at once: at most double or halve it, and repeat")
+    })
+}
+
+fn local_beyond_whole(config: &NodeConfig) -> Option<String> {
+    let topic = &config.topic_defaults;
+    let pairs = [
+        ("log.retention.ms", "log.local.retention.ms", topic.retention_ms, topic.local_retention_ms),
+        (
+            "log.retention.bytes",
+            "log.local.retention.bytes",
+            topic.retention_bytes,
+            topic.local_retention_bytes,
+        ),
+    ];
+    pairs.into_iter().find_map(|(whole_name, local_name, whole, local)| {
+        let whole = whole.filter(|whole| local != -2 && (local == -1 || local > *whole))?;
+        Some(format!("{local_name} is {local}: it must not be more than {whole_name}, which is {whole}"))
+    })
+}
+
 /// The part of a recorded layer that can be applied; what cannot is said in `left_out`.
 pub fn usable(layer: &Texts, scope: Scope, left_out: &mut Vec<String>) -> Texts {
     let mut kept = Texts::new();
@@ -60,6 +114,33 @@ pub fn usable(layer: &Texts, scope: Scope, left_out: &mut Vec<String>) -> Texts 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Accepted and refused by Apache Kafka 4.4.0 when asked through IncrementalAlterConfigs.
+    #[test]
+    fn whole_layers_are_judged_as_kafka_judges_them() {
+        use Scope::{Broker, Cluster};
+        let config = NodeConfig::without_file(&Texts::new()).unwrap();
+        let recorded = Texts::from([("log.retention.ms".to_owned(), "77777".to_owned())]);
+        let (config, _) = config.with_dynamic(&recorded, &Texts::new()).unwrap();
+        for (scope, name, text, wanted) in [
+            (Cluster, "num.io.threads", "4", Ok(())),
+            (Cluster, "num.io.threads", "16", Ok(())),
+            (Cluster, "num.io.threads", "17", Err("at most double or halve")),
+            (Cluster, "num.io.threads", "3", Err("at most double or halve")),
+            (Cluster, "log.cleaner.threads", "3", Err("at most double or halve")),
+            (Broker, "log.retention.ms", "0", Err("or -1 to keep records forever")),
+            (Broker, "log.local.retention.ms", "999999999999", Err("which is 77777")),
+            (Broker, "cordoned.log.dirs", "/nope", Err("is not one of log.dirs")),
+            (Cluster, "unknown.key", "x", Ok(())),
+        ] {
+            let proposed = Texts::from([(name.to_owned(), text.to_owned())]);
+            match (check_layer(&config, scope, &proposed), wanted) {
+                (Ok(()), Ok(())) => {}
+                (Err(why), Err(part)) => assert!(why.contains(part), "{name}={text}: {why}"),
+                (got, wanted) => panic!("{name}={text}: got {got:?}, wanted {wanted:?}"),
+            }
+        }
+    }
 
     #[test]
     fn scopes() {

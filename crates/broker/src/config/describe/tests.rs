@@ -119,3 +119,102 @@ fn listener_settings_have_the_base_key_as_synonym() {
         ]
     );
 }
+
+/// A line as the golden files have it: resource, name, value, source, mode, secrecy, type, synonyms.
+fn line(resource: &str, entry: &Entry) -> String {
+    let null = || "null".to_owned();
+    let synonyms: String = entry
+        .synonyms
+        .iter()
+        .map(|s| format!("{}={}@{};", s.name, s.value.clone().unwrap_or_else(null), source_name(s.source)))
+        .collect();
+    let mode = if entry.read_only { "ro" } else { "rw" };
+    let secrecy = if entry.sensitive { "secret" } else { "plain" };
+    let value = entry.value.clone().unwrap_or_else(null);
+    let kind =
+        ["UNKNOWN", "BOOLEAN", "STRING", "INT", "SHORT", "LONG", "DOUBLE", "LIST", "CLASS", "PASSWORD"];
+    let kind = kind[usize::try_from(entry.kind).unwrap()];
+    [resource, &entry.name, &value, source_name(entry.source), mode, secrecy, kind, &synonyms].join("\t")
+}
+
+/// The names that the Java client gives to sources.
+fn source_name(source: Source) -> &'static str {
+    match source {
+        Source::Topic => "DYNAMIC_TOPIC_CONFIG",
+        Source::DynamicBroker => "DYNAMIC_BROKER_CONFIG",
+        Source::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
+        Source::StaticBroker => "STATIC_BROKER_CONFIG",
+        Source::Default => "DEFAULT_CONFIG",
+        Source::BrokerLogger => "DYNAMIC_BROKER_LOGGER_CONFIG",
+        Source::ClientMetrics => "DYNAMIC_CLIENT_METRICS_CONFIG",
+        Source::Group => "DYNAMIC_GROUP_CONFIG",
+    }
+}
+
+fn lines(settings: &Settings, own: [&Texts; 3]) -> Vec<String> {
+    let of = |resource: &str, entries: Vec<Entry>| {
+        let kafkas = entries.into_iter().filter(|entry| !entry.name.starts_with("headwater."));
+        kafkas.map(|entry| line(resource, &entry)).collect::<Vec<_>>()
+    };
+    let mut lines = of("broker", broker(settings));
+    lines.extend(of("topic", topic(settings, own[0])));
+    lines.extend(of("group", group(settings, own[1])));
+    lines.extend(of("client-metrics", client_metrics(own[2])));
+    lines.sort();
+    lines
+}
+
+fn assert_same(ours: &[String], kafkas: &[&str]) {
+    let more: Vec<&String> = ours.iter().filter(|line| !kafkas.contains(&line.as_str())).collect();
+    let less: Vec<&&str> = kafkas.iter().filter(|line| !ours.iter().any(|our| our == **line)).collect();
+    assert!(more.is_empty() && less.is_empty(), "only ours: {more:#?}\nonly Kafka's: {less:#?}");
+}
+
+/// Captured from Apache Kafka 4.4.0 that runs with `golden/server.properties`. Formatting finalises
+/// eligible leader replicas, for which Kafka itself sets `min.insync.replicas` for all brokers.
+fn golden_start() -> (Settings, Vec<&'static str>) {
+    let parsed = crate::config::properties::parse(include_str!("golden/server.properties")).unwrap();
+    let file = parsed.into_iter().map(|property| (property.key, property.value)).collect();
+    let settings = Settings::load(file).unwrap().0;
+    let (settings, _) = settings.with_dynamic(&texts(&[("min.insync.replicas", "1")]), &Texts::new());
+    (settings, include_str!("golden/at_start.tsv").lines().collect())
+}
+
+#[test]
+fn everything_is_described_as_apache_kafka_describes_it() {
+    let (settings, kafkas) = golden_start();
+    let none = Texts::new();
+    assert_same(&lines(&settings, [&none, &none, &none]), &kafkas);
+}
+
+#[test]
+fn changes_are_described_as_apache_kafka_describes_them() {
+    let (settings, at_start) = golden_start();
+    let cluster = texts(&[
+        ("max.connections", "500"),
+        ("log.retention.ms", "77777"),
+        ("log.cleaner.threads", "2"),
+        ("num.io.threads", "4"),
+        ("unknown.key", "x"),
+        ("listener.name.plaintext.max.connections", "9"),
+        ("follower.replication.throttled.rate", "1000"),
+        ("min.insync.replicas", "1"),
+        ("transaction.partition.verification.enable", "false"),
+    ]);
+    let one = texts(&[
+        ("max.connections", "400"),
+        ("listener.name.plaintext.max.connections", "99"),
+        ("listener.name.plaintext.ssl.key.password", "pw"),
+    ]);
+    let (settings, left_out) = settings.with_dynamic(&cluster, &one);
+    assert_eq!(left_out, Vec::<String>::new());
+    let own = [
+        texts(&[("retention.ms", "5"), ("cleanup.policy", "compact")]),
+        texts(&[("share.session.timeout.ms", "46000")]),
+        texts(&[("interval.ms", "5000")]),
+    ];
+    let mut ours = lines(&settings, [&own[0], &own[1], &own[2]]);
+    ours.extend(super::cluster(&settings).iter().map(|entry| line("default", entry)));
+    ours.retain(|line| !at_start.contains(&line.as_str()));
+    assert_same(&ours, &include_str!("golden/after_changes.tsv").lines().collect::<Vec<_>>());
+}

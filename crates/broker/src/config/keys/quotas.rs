@@ -1,7 +1,7 @@
 //! Keys of quotas.
 
 use super::NO_JAVA;
-use crate::config::key::{Key, Type, int, long};
+use crate::config::key::{Key, Type, int};
 
 /// The table.
 #[rustfmt::skip]
@@ -16,15 +16,15 @@ pub const KEYS: &[Key] = &[
         .doc("Number of samples kept to measure the quota on topic creation and deletion."),
     int("controller.quota.window.size.seconds", "1").at_least(1).low()
         .doc("Length of one sample of the quota on topic creation and deletion."),
-    long("follower.replication.throttled.rate", "9223372036854775807").at_least(0).cluster_wide().internal()
+    Key::unset(Type::Long, "follower.replication.throttled.rate").at_least(0).cluster_wide().internal()
         .doc("Most bytes a second that this broker fetches for throttled replicas."),
-    long("leader.replication.throttled.rate", "9223372036854775807").at_least(0).cluster_wide().internal()
+    Key::unset(Type::Long, "leader.replication.throttled.rate").at_least(0).cluster_wide().internal()
         .doc("Most bytes a second that this broker serves to throttled replicas of others."),
     int("quota.window.num", "11").at_least(1).low()
         .doc("Number of samples kept to measure client quotas."),
     int("quota.window.size.seconds", "1").at_least(1).low()
         .doc("Length of one sample of client quotas."),
-    long("replica.alter.log.dirs.io.max.bytes.per.second", "9223372036854775807").at_least(0).cluster_wide().internal()
+    Key::unset(Type::Long, "replica.alter.log.dirs.io.max.bytes.per.second").at_least(0).cluster_wide().internal()
         .doc("Most bytes a second that moves between log directories may take."),
     int("replication.quota.window.num", "11").at_least(1).low()
         .doc("Number of samples kept to measure the replication throttle."),
