@@ -122,9 +122,11 @@ impl ConfigCheck for TwoKeys {
         (key == "cleanup.policy").then(|| "delete".to_owned())
     }
 
-    fn check(&self, _: &ConfigResource, values: &BTreeMap<String, String>) -> Result<(), String> {
+    fn check(&self, _: &ConfigResource, values: &BTreeMap<String, String>) -> Result<(), Refusal> {
         match values.get("retention.ms") {
-            Some(value) if value.parse::<i64>().is_err() => Err(format!("retention.ms={value} is no number")),
+            Some(value) if value.parse::<i64>().is_err() => {
+                Err(Refusal::InvalidConfig(format!("retention.ms={value} is no number")))
+            }
             _ => Ok(()),
         }
     }

@@ -18,9 +18,9 @@ pub trait ConfigCheck {
     /// What a key is where nothing was set, for appending to.
     fn default_value(&self, kind: ResourceType, key: &str) -> Option<String>;
 
-    /// Whether a resource may have these values, its whole configuration after the change. The sentence names key,
-    /// value and what is allowed.
-    fn check(&self, resource: &ConfigResource, values: &BTreeMap<String, String>) -> Result<(), String>;
+    /// Whether a resource may have this name and these values, its whole configuration after the change. The
+    /// sentence names key, value and what is allowed; the code depends on the kind of resource.
+    fn check(&self, resource: &ConfigResource, values: &BTreeMap<String, String>) -> Result<(), Refusal>;
 }
 
 /// One change of one key.
@@ -77,9 +77,7 @@ pub fn decide_alter_configs(
     let mut records = Vec::new();
     let mut response = Vec::new();
     for (resource, values) in resources {
-        let result = known(image, &resource)
-            .and_then(|()| to_records(image, &resource, values, check))
-            .map(|more| records.extend(more));
+        let result = to_records(image, &resource, values, check).map(|more| records.extend(more));
         response.push((resource, result));
     }
     if validate_only {
@@ -94,7 +92,7 @@ pub(super) fn set_all(
     values: BTreeMap<String, String>,
     check: &dyn ConfigCheck,
 ) -> Result<Vec<MetadataRecord<'static>>, Refusal> {
-    check.check(resource, &values).map_err(Refusal::InvalidConfig)?;
+    check.check(resource, &values)?;
     Ok(difference(resource, &BTreeMap::new(), &values))
 }
 
@@ -104,7 +102,6 @@ fn alter(
     ops: Vec<(String, ConfigOp)>,
     check: &dyn ConfigCheck,
 ) -> Result<Vec<MetadataRecord<'static>>, Refusal> {
-    known(image, resource)?;
     let mut values = image.configs.of(resource).map(|values| (**values).clone()).unwrap_or_default();
     for (key, op) in ops {
         match op {
@@ -174,7 +171,9 @@ fn to_records(
             return Err(Refusal::InvalidConfig(sentence.to_owned()));
         }
     }
-    check.check(resource, &values).map_err(Refusal::InvalidConfig)?;
+    check.check(resource, &values)?;
+    // Kafka judges the values first: a wrong value for a topic that is not there is a wrong value.
+    known(image, resource)?;
     let mut records = difference(resource, &present, &values);
     if min_isr_changes
         && image.keeps_elr()

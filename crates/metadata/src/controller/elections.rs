@@ -1,5 +1,8 @@
 //! Elections that an operator asks for (ElectLeaders).
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use protocol::id::PartitionIndex;
 
 use super::partition_change::{Election, PartitionChange};
@@ -16,47 +19,63 @@ pub enum ElectionType {
     Unclean,
 }
 
-/// The outcome for each partition. For "all partitions" those that needed no election are left out.
-pub type Elections = Vec<(String, PartitionIndex, Result<(), Refusal>)>;
+/// Partitions of one topic.
+pub type Named<T> = (Arc<str>, Vec<T>);
+
+/// The outcome for each partition, by topic. For "all partitions" those that needed no election are left out.
+pub type Elections = Vec<Named<(PartitionIndex, Result<(), Refusal>)>>;
 
 /// Holds elections for the partitions named, or for all.
 pub fn decide_elect_leaders(
     image: &Image,
     kind: ElectionType,
-    partitions: Option<Vec<(String, PartitionIndex)>>,
+    partitions: Option<Vec<Named<PartitionIndex>>>,
 ) -> Result<Decision<Elections>, Refusal> {
     let mut records = Vec::new();
     let mut response = Vec::new();
-    match partitions {
-        Some(named) => {
-            for (name, index) in named {
-                let result = find(image, &name, index)
-                    .and_then(|(topic, partition)| elect(image, kind, topic, partition))
-                    .map(|record| records.push(record));
-                response.push((name, index, result));
-            }
-        }
-        None => {
-            for topic in image.topics.iter() {
-                for partition in &topic.partitions {
-                    let result = elect(image, kind, topic, partition).map(|record| records.push(record));
-                    if !matches!(result, Err(Refusal::ElectionNotNeeded { .. })) {
-                        response.push((topic.name.to_string(), partition.index, result));
-                    }
+    let Some(named) = partitions else {
+        for topic in image.topics.iter() {
+            let mut outcomes = Vec::new();
+            for partition in &topic.partitions {
+                let outcome = elect(image, kind, topic, partition).map(|record| records.push(record));
+                if !matches!(outcome, Err(Refusal::ElectionNotNeeded { .. })) {
+                    outcomes.push((partition.index, outcome));
                 }
             }
+            if !outcomes.is_empty() {
+                response.push((Arc::clone(&topic.name), outcomes));
+            }
         }
+        return Ok(Decision::new(records, response));
+    };
+    // A partition named twice has its election once, and needs none the second time.
+    let mut elected = BTreeSet::new();
+    for (name, indexes) in named {
+        let mut outcomes = Vec::with_capacity(indexes.len());
+        for index in indexes {
+            let outcome = find(image, &name, index).and_then(|(topic, partition)| {
+                if elected.contains(&(topic.id, index)) {
+                    let topic = Arc::clone(&topic.name);
+                    return Err(Refusal::ElectionNotNeeded { topic, partition: index });
+                }
+                records.push(elect(image, kind, topic, partition)?);
+                elected.insert((topic.id, index));
+                Ok(())
+            });
+            outcomes.push((index, outcome));
+        }
+        response.push((name, outcomes));
     }
     Ok(Decision::new(records, response))
 }
 
 fn find<'a>(
     image: &'a Image,
-    name: &str,
+    name: &Arc<str>,
     index: PartitionIndex,
 ) -> Result<(&'a Topic, &'a Partition), Refusal> {
-    let topic = image.topics.by_name(name).ok_or_else(|| Refusal::UnknownTopic(name.to_owned()))?;
-    let unknown = || Refusal::UnknownPartition { topic: name.to_owned(), partition: index };
+    let unknown = || Refusal::UnknownPartition { topic: Arc::clone(name), partition: index };
+    let topic = image.topics.by_name(name).ok_or_else(unknown)?;
     let partition = topic.partition(index).ok_or_else(unknown)?;
     Ok((topic, partition))
 }
@@ -67,7 +86,7 @@ fn elect(
     topic: &Topic,
     partition: &Partition,
 ) -> Result<MetadataRecord<'static>, Refusal> {
-    let name = || topic.name.to_string();
+    let name = || Arc::clone(&topic.name);
     let needed = match kind {
         ElectionType::Preferred => !partition.has_preferred_leader(),
         ElectionType::Unclean => partition.leader.is_none(),

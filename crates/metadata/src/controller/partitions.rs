@@ -36,11 +36,17 @@ pub fn decide_create_partitions(
     let mut seen = BTreeSet::new();
     let doubled: BTreeSet<String> =
         topics.iter().filter(|more| !seen.insert(&more.topic)).map(|more| more.topic.clone()).collect();
+    let single = topics.iter().filter(|more| !doubled.contains(&more.topic));
+    let asked: usize = single.map(|more| partitions_asked(image, more)).sum();
+    if asked > PARTITIONS_MAX {
+        return Err(Refusal::TooManyPartitions { asked, max: PARTITIONS_MAX });
+    }
     let mut records = Vec::new();
     let mut response: GrownTopics = Vec::new();
+    let mut answered = BTreeSet::new();
     for more in topics {
         if doubled.contains(&more.topic) {
-            if !response.iter().any(|(topic, _)| *topic == more.topic) {
+            if answered.insert(more.topic.clone()) {
                 response.push((more.topic.clone(), Err(Refusal::DuplicateTopic(more.topic))));
             }
             continue;
@@ -49,13 +55,16 @@ pub fn decide_create_partitions(
         let result = grow(image, &more, seed).map(|more| records.extend(more));
         response.push((more.topic, result));
     }
-    if records.len() > PARTITIONS_MAX {
-        return Err(Refusal::TooManyPartitions { asked: records.len(), max: PARTITIONS_MAX });
-    }
     if validate_only {
         records.clear();
     }
     Ok(Decision::new(records, response))
+}
+
+/// How many partitions a topic would gain.
+fn partitions_asked(image: &Image, more: &MorePartitions) -> usize {
+    let present = image.topics.by_name(&more.topic).map_or(0, |topic| topic.partitions.len());
+    usize::try_from(more.count).unwrap_or(0).saturating_sub(present)
 }
 
 fn grow(image: &Image, more: &MorePartitions, seed: Seed) -> Result<Vec<MetadataRecord<'static>>, Refusal> {
@@ -72,11 +81,6 @@ fn grow(image: &Image, more: &MorePartitions, seed: Seed) -> Result<Vec<Metadata
         )));
     }
     let added = usize::try_from(more.count - present).unwrap_or(0);
-    if added > PARTITIONS_MAX {
-        return Err(Refusal::InvalidPartitions(format!(
-            "{added} partitions are more than one request may add: ask for at most {PARTITIONS_MAX} at a time"
-        )));
-    }
     let factor = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
     let assignments = match &more.assignments {
         None => place(image, added, i16::try_from(factor).unwrap_or(i16::MAX), seed)?,

@@ -1,5 +1,7 @@
 //! Why the controller turns something down: the wire's code, and a sentence that names the thing and the way out.
 
+use std::sync::Arc;
+
 use protocol::ErrorCode;
 use protocol::id::{BrokerEpoch, NodeId, PartitionIndex, TopicId, Uuid};
 
@@ -40,7 +42,7 @@ pub enum Refusal {
     #[error("topic '{topic}' has no partition {partition}")]
     UnknownPartition {
         /// The topic.
-        topic: String,
+        topic: Arc<str>,
         /// The index asked for.
         partition: PartitionIndex,
     },
@@ -102,7 +104,7 @@ pub enum Refusal {
     #[error("partition {partition} of '{topic}' has the leader asked for already")]
     ElectionNotNeeded {
         /// The topic.
-        topic: String,
+        topic: Arc<str>,
         /// The partition.
         partition: PartitionIndex,
     },
@@ -110,7 +112,7 @@ pub enum Refusal {
     #[error("the preferred leader of partition {partition} of '{topic}' is not in sync or not running")]
     PreferredLeaderNotAvailable {
         /// The topic.
-        topic: String,
+        topic: Arc<str>,
         /// The partition.
         partition: PartitionIndex,
     },
@@ -118,7 +120,7 @@ pub enum Refusal {
     #[error("no replica of partition {partition} of '{topic}' is running")]
     EligibleLeadersNotAvailable {
         /// The topic.
-        topic: String,
+        topic: Arc<str>,
         /// The partition.
         partition: PartitionIndex,
     },

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use protocol::ErrorCode;
 use protocol::id::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex, ProducerId, Timestamp, TopicId, Uuid};
+use protocol::messages::record::partition_change_record::PartitionChangeRecord;
 
 use super::brokers::{Heartbeat, Sessions, decide_fence, decide_heartbeat, decide_register_broker};
 use super::configs::{ConfigChanges, ConfigOp, decide_alter_configs, decide_incremental_alter_configs};
@@ -15,7 +16,8 @@ use super::partitions::{
 use super::placement::Seed;
 use super::producer_ids::decide_allocate_producer_ids;
 use super::topics::{
-    CreateTopics, NewTopic, TopicDefaults, TopicRef, decide_create_topics, decide_delete_topics,
+    CreateTopics, CreatedTopics, NewTopic, TopicDefaults, TopicRef, decide_create_topics,
+    decide_delete_topics,
 };
 use super::*;
 use crate::image::{ConfigResource, LeaderRecovery, Partition};
@@ -103,7 +105,7 @@ fn topics_are_refused_with_kafkas_codes() {
         (by_hand("m", &[(0, &[1]), (0, &[2])]), E::InvalidReplicaAssignment),
         (by_hand("m", &[(0, &[1]), (1, &[1, 2])]), E::InvalidReplicaAssignment),
         (by_hand("m", &[(1, &[1])]), E::InvalidReplicaAssignment),
-        (with_null, E::InvalidRequest),
+        (with_null, E::InvalidConfig),
         (wrong_value, E::InvalidConfig),
     ];
     let mut ledger = Ledger::with_brokers(&[(1, ""), (2, "")]);
@@ -362,9 +364,9 @@ fn elections_are_held_where_needed() {
     create(&mut ledger, vec![by_hand("a", &[(0, &[1, 2]), (1, &[2, 1])])]);
     let elect = |ledger: &mut Ledger, kind, index| {
         let decided =
-            decide_elect_leaders(&ledger.image, kind, Some(vec![("a".to_owned(), PartitionIndex(index))]));
+            decide_elect_leaders(&ledger.image, kind, Some(vec![("a".into(), vec![PartitionIndex(index)])]));
         let results = ledger.take(decided).unwrap();
-        results[0].2.as_ref().err().map(ErrorCode::from)
+        results[0].1[0].1.as_ref().err().map(ErrorCode::from)
     };
     use ErrorCode as E;
     assert_eq!(elect(&mut ledger, ElectionType::Preferred, 0), Some(E::ElectionNotNeeded));
@@ -377,7 +379,51 @@ fn elections_are_held_where_needed() {
     ledger.take(decided).unwrap();
     assert_eq!(elect(&mut ledger, ElectionType::Unclean, 0), Some(E::EligibleLeadersNotAvailable));
     let all = decide_elect_leaders(&ledger.image, ElectionType::Preferred, None).unwrap();
-    assert_eq!(all.response.len(), 2);
+    assert_eq!(all.response.iter().map(|(_, outcomes)| outcomes.len()).sum::<usize>(), 2);
+}
+
+#[test]
+fn a_partition_named_twice_has_one_election() {
+    let mut ledger = Ledger::with_brokers(&[(1, ""), (2, "")]);
+    create(&mut ledger, vec![by_hand("a", &[(0, &[1, 2])])]);
+    let led_by_2 =
+        PartitionChangeRecord { topic_id: id_of("a"), leader: 2, ..PartitionChangeRecord::default() };
+    ledger.append(vec![led_by_2.into()]);
+    let twice = vec![("a".into(), vec![PartitionIndex(0), PartitionIndex(0)])];
+    let decided = decide_elect_leaders(&ledger.image, ElectionType::Preferred, Some(twice)).unwrap();
+    assert_eq!(decided.records.len(), 1);
+    let outcomes = &decided.response[0].1;
+    assert_eq!(outcomes[0].1, Ok(()));
+    assert!(matches!(outcomes[1].1, Err(Refusal::ElectionNotNeeded { .. })));
+}
+
+#[test]
+fn a_request_brings_ten_thousand_records_at_most() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    let too_many = |decided: Result<Decision<CreatedTopics>, Refusal>| {
+        matches!(decided, Err(Refusal::TooManyPartitions { .. }))
+    };
+    let decide = |topics| decide_create_topics(&ledger.image, request(topics), &TwoKeys);
+    assert!(!too_many(decide(vec![new_topic("a", 9_999, 1)])));
+    assert!(too_many(decide(vec![new_topic("a", 10_000, 1)])), "the topic has a record too");
+    assert!(too_many(decide(vec![new_topic("a", 6_000, 1), new_topic("b", 6_000, 1)])));
+    // What is refused anyway does not count.
+    assert!(!too_many(decide(vec![new_topic("a", 6_000, 1), new_topic("a", 6_000, 1)])));
+
+    create(&mut ledger, vec![new_topic("p", 1, 1), new_topic("q", 1, 1)]);
+    let grow = |counts: &[(&str, i32)]| {
+        let more = |&(topic, count): &(&str, i32)| MorePartitions {
+            topic: topic.to_owned(),
+            count,
+            assignments: None,
+        };
+        let topics = counts.iter().map(more).collect();
+        decide_create_partitions(&ledger.image, topics, true, Seed(1))
+    };
+    assert!(grow(&[("p", 10_001)]).is_ok());
+    for counts in [&[("p", 10_002)][..], &[("p", 6_000), ("q", 6_000)], &[("nope", 10_001), ("p", 2)]] {
+        assert!(matches!(grow(counts), Err(Refusal::TooManyPartitions { .. })), "{counts:?}");
+    }
 }
 
 #[test]

@@ -84,7 +84,8 @@ pub fn decide_create_topics(
     }
     let doubled: BTreeSet<String> =
         names.iter().filter(|(_, times)| **times > 1).map(|(name, _)| (*name).to_owned()).collect();
-    let asked: usize = request.topics.iter().map(|topic| partitions_asked(topic, &request)).sum();
+    let single = request.topics.iter().filter(|topic| !doubled.contains(&topic.name));
+    let asked: usize = single.map(|topic| partitions_asked(topic, &request)).sum();
     if asked > PARTITIONS_MAX {
         return Err(Refusal::TooManyPartitions { asked, max: PARTITIONS_MAX });
     }
@@ -92,10 +93,11 @@ pub fn decide_create_topics(
         Creation { image, defaults: request.defaults, seed: request.seed, check, taken: BTreeMap::new() };
     let mut records = Vec::new();
     let mut response = Vec::new();
+    let mut answered = BTreeSet::new();
     for topic in request.topics {
         if doubled.contains(&topic.name) {
             // Kafka answers once for a name that stands twice.
-            if !response.iter().any(|(name, _): &(String, _)| *name == topic.name) {
+            if answered.insert(topic.name.clone()) {
                 response.push((topic.name.clone(), Err(Refusal::DuplicateTopic(topic.name))));
             }
             continue;
@@ -105,6 +107,10 @@ pub fn decide_create_topics(
             created
         });
         response.push((topic.name, result));
+    }
+    if records.len() > PARTITIONS_MAX {
+        // As in Kafka, whose bound is really on the records of a batch: a topic takes one of its own.
+        return Err(Refusal::TooManyPartitions { asked, max: PARTITIONS_MAX });
     }
     if request.validate_only {
         records.clear();
@@ -176,7 +182,7 @@ impl Creation<'_> {
             topic.configs.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.as_str()).collect();
         if !without.is_empty() {
             let sentence = format!("null value not supported for topic configs: {}", without.join(","));
-            return Err(Refusal::InvalidRequest(sentence));
+            return Err(Refusal::InvalidConfig(sentence));
         }
         let values = topic.configs.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
         configs::set_all(&ConfigResource::topic(&*topic.name), values.collect(), self.check)
