@@ -386,8 +386,12 @@ fn elections_are_held_where_needed() {
 fn a_partition_named_twice_has_one_election() {
     let mut ledger = Ledger::with_brokers(&[(1, ""), (2, "")]);
     create(&mut ledger, vec![by_hand("a", &[(0, &[1, 2])])]);
-    let led_by_2 =
-        PartitionChangeRecord { topic_id: id_of("a"), leader: 2, ..PartitionChangeRecord::default() };
+    let led_by_2 = PartitionChangeRecord {
+        partition_id: 0,
+        topic_id: id_of("a"),
+        leader: 2,
+        ..PartitionChangeRecord::default()
+    };
     ledger.append(vec![led_by_2.into()]);
     let twice = vec![("a".into(), vec![PartitionIndex(0), PartitionIndex(0)])];
     let decided = decide_elect_leaders(&ledger.image, ElectionType::Preferred, Some(twice)).unwrap();
