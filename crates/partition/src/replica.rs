@@ -104,6 +104,26 @@ impl Partition {
         Ok(Some(ProducerUpdate::Marker(marker_update(state, header, marker, timestamp))))
     }
 
+    /// Ends loading, once all batches are replayed: what the epochs hold beyond the log is forgotten, and the marks are
+    /// where the files and checkpoints put them. A log may end behind its last batch, never before it.
+    pub fn loaded(mut self, log_start: Offset, high_watermark: Offset, log_end: Offset) -> Self {
+        assert!(
+            log_end >= self.watermarks.log_end || self.watermarks.log_end <= log_start,
+            "a log that ends at {log_end} was replayed up to {}",
+            self.watermarks.log_end
+        );
+        self.leader_epochs.truncate_from_end(log_end);
+        self.leader_epochs.truncate_from_start(log_start);
+        self.watermarks = Watermarks::new(log_start, high_watermark, log_end);
+        self.transactions.safe_up_to(self.watermarks.high_watermark);
+        self
+    }
+
+    /// This machine in the role of another: truncation makes a machine anew and changes nothing about who leads.
+    pub fn with_role(self, role: Role) -> Self {
+        Self { role, ..self }
+    }
+
     /// Sets the checkpointed high watermark once all batches are replayed.
     pub fn restore_high_watermark(&mut self, checkpoint: Offset) {
         let Watermarks { log_start, log_end, .. } = self.watermarks;

@@ -42,11 +42,16 @@ pub fn read_offsets<D: Disk>(disk: &D, path: &Path) -> Result<PartitionOffsets, 
 
 /// Replaces a checkpoint of offsets.
 pub fn write_offsets<D: Disk>(disk: &D, path: &Path, offsets: &PartitionOffsets) -> Result<(), Fault> {
+    whole_file::replace(disk, path, offsets_text(offsets).as_bytes())
+}
+
+/// The text of a checkpoint of offsets.
+pub fn offsets_text(offsets: &PartitionOffsets) -> String {
     let mut text = format!("{VERSION}\n{}\n", offsets.len());
     for (partition, offset) in offsets {
         let _ = writeln!(text, "{} {} {offset}", partition.topic, partition.partition);
     }
-    whole_file::replace(disk, path, text.as_bytes())
+    text
 }
 
 /// Reads a checkpoint of leader epochs; no file is no entries. Epochs and offsets must both grow.

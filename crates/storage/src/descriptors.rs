@@ -75,6 +75,15 @@ impl<D: Disk> Descriptors<D> {
         ring.iter().filter(|slot| slot.strong_count() > 0).count()
     }
 
+    /// Closes every file. They reopen when they are next needed.
+    pub fn close_all(&self) {
+        let open = std::mem::take(&mut *locked(&self.shared.ring));
+        for slot in open.iter().filter_map(Weak::upgrade) {
+            let closed = locked(&slot.file).take();
+            drop(closed);
+        }
+    }
+
     /// A file of a segment. Opens nothing.
     pub fn file(&self, directory: &Arc<Path>, kind: SegmentFile, base: Offset) -> LazyFile<D> {
         let slot = Slot {

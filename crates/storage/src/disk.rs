@@ -72,6 +72,8 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
     /// Brings the names in a directory to stable storage.
     fn fsync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Brings everything on the file system that holds `path` to stable storage.
+    fn sync_all(&self, path: &Path) -> io::Result<()>;
     /// The names in a directory, in no order.
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
     /// Size and age of the file at `path`.
@@ -157,6 +159,10 @@ impl Disk for RealDisk {
 
     fn fsync_dir(&self, path: &Path) -> io::Result<()> {
         Ok(fs::fsync(directory(path)?)?)
+    }
+
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        Ok(fs::syncfs(directory(path)?)?)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {

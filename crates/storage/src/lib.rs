@@ -13,7 +13,32 @@
 //!   [`transaction_index`]: the indexes of a segment.
 //! - [`segment`] and [`segments`]: the batches of a log, appended, found, truncated; [`recovery`] brings them back after
 //!   a crash and tells a [`recovery::Replay`] what it meets; [`listing`] tidies a directory before that.
-//! - [`group_commit`]: durable acknowledgements that share fsyncs; [`directory_state`]: online, full, offline.
+//! - [`group_commit`]: durable acknowledgements that share fsyncs; [`directory_state`]: online, full, offline;
+//!   [`removals`]: what is deleted a while after it was renamed. [`log_directory`] holds these together for one directory.
+//! - [`log`]: the log of a partition, machine and segments; [`log_dirs`]: all directories of a node and their logs.
+//!
+//! # For those who drive it
+//!
+//! | when | call | then |
+//! |---|---|---|
+//! | a new directory | [`log_dirs::format`] | |
+//! | start | [`LogDirs::open`] | register with [`LogDirs::clean_shutdown_epoch`] and the directories' ids |
+//! | the metadata is known | [`LogDirs::load`] | tell of what the report says was cut, set aside or failed |
+//! | a partition is placed here | [`LogDirs::create`] or [`LogDirs::get`] | keep the [`SharedLog`]; [`Log::become_leader`] |
+//! | produce | lock; [`Log::append`]; if `commit_due`, [`Log::commit`] under the same lock | answer after unlocking, or from the commit's `done` |
+//! | fetch | lock; [`Log::fetch`]; unlock | headers, then `sendfile` of the slice; the file stays open while it is held |
+//! | ListOffsets | lock; [`Log::offset_for_timestamp`] | |
+//! | DeleteRecords | lock; [`Log::delete_records`]; unlock; [`LogDirs::keep_log_starts`] once for the request | answer |
+//! | a topic is deleted | [`LogDirs::delete`] | [`LogDirs::remove_due`] later |
+//! | a config changes | lock; [`Log::set_config`] | |
+//! | timers | [`LogDirs::retain`], [`LogDirs::flush_due`], [`LogDirs::remove_due`], [`LogDirs::expire_producers`], the three checkpoints | |
+//! | DescribeLogDirs | [`LogDirs::describe`], [`Log::size`], [`Log::directory_id`] | |
+//! | DescribeProducers | [`Log::partition`], `.producers()` | |
+//! | a heartbeat | [`LogDirs::offline`] | |
+//! | a clean end | [`LogDirs::close`] | |
+//!
+//! A [`Fault`] out of any of these is KAFKA_STORAGE_ERROR to a client. With `headwater.durability=fsync` the broker gives
+//! every log a [`LogConfig`] with `flush_messages` of 1.
 //!
 //! Everything that touches files is generic over [`Disk`] and means [`RealDisk`] where nothing is said.
 
@@ -25,8 +50,13 @@ pub mod directory_state;
 pub mod disk;
 pub mod entry_file;
 pub mod fault;
+pub mod flush_progress;
 pub mod group_commit;
 pub mod listing;
+pub mod log;
+pub mod log_config;
+pub mod log_directory;
+pub mod log_dirs;
 pub mod meta_properties;
 pub mod names;
 pub mod offset_index;
@@ -34,6 +64,7 @@ pub mod partition_metadata;
 pub mod producer_snapshot;
 pub mod recent_batches;
 pub mod recovery;
+pub mod removals;
 pub mod scan;
 #[cfg(test)]
 mod scripted_disk;
@@ -45,4 +76,7 @@ pub mod whole_file;
 
 pub use disk::{Disk, RealDisk};
 pub use fault::Fault;
+pub use log::Log;
+pub use log_config::LogConfig;
+pub use log_dirs::{LogDirs, LogDirsConfig, SharedLog};
 pub use names::TopicPartition;

@@ -45,11 +45,6 @@ impl<D: Disk> OffsetIndex<D> {
         &mut self.entries
     }
 
-    /// Whether no entry fits into `bytes_max` any more.
-    pub fn full(&mut self, bytes_max: u32) -> Result<bool, Fault> {
-        Ok(self.entries.count()? >= bytes_max / ENTRY as u32)
-    }
-
     /// Adds an entry, in memory. The offset must be within reach of the base (`relative`).
     pub fn push(&mut self, relative: u32, position: u32) {
         let mut entry = [0; ENTRY];
@@ -74,6 +69,16 @@ impl<D: Disk> OffsetIndex<D> {
             let (relative, position) = read(&entry);
             OffsetPosition { offset: LastOffset(self.base.0.saturating_add(i64::from(relative))), position }
         }))
+    }
+
+    /// The last offset of the first batch in the index that starts at `position` or later.
+    pub fn first_from(&mut self, position: u32) -> Result<Option<LastOffset>, Fault> {
+        let index = self.entries.partition_point(|entry| read(entry).1 < position)?;
+        if index == self.entries.count()? {
+            return Ok(None);
+        }
+        let (relative, _) = read(&self.entries.get(index)?);
+        Ok(Some(LastOffset(self.base.0.saturating_add(i64::from(relative)))))
     }
 
     /// Drops the entries of `end` and later.

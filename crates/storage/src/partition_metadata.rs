@@ -12,17 +12,18 @@ use crate::whole_file;
 /// The name of the file.
 pub const PARTITION_METADATA: &str = "partition.metadata";
 
-/// Reads the topic id of a partition's directory; `None` if the file is not there.
+/// Reads the topic id of a partition's directory; `None` if the file is not there, or empty as a power cut right after
+/// its making may leave it.
 pub fn read<D: Disk>(disk: &D, directory: &Path) -> Result<Option<TopicId>, Fault> {
     let path = directory.join(PARTITION_METADATA);
     let Some(text) = whole_file::read_text(disk, &path)? else { return Ok(None) };
-    parse(&path, &text).map(Some)
+    if text.is_empty() { Ok(None) } else { parse(&path, &text).map(Some) }
 }
 
-/// Writes the topic id of a partition's directory.
+/// Writes the topic id of a new partition's directory, without waiting for stable storage.
 pub fn write<D: Disk>(disk: &D, directory: &Path, topic_id: TopicId) -> Result<(), Fault> {
     let text = format!("version: 0\ntopic_id: {topic_id}");
-    whole_file::replace(disk, &directory.join(PARTITION_METADATA), text.as_bytes())
+    whole_file::replace_unsynced(disk, &directory.join(PARTITION_METADATA), text.as_bytes())
 }
 
 fn parse(path: &Path, text: &str) -> Result<TopicId, Fault> {

@@ -6,9 +6,11 @@
 
 use std::path::Path;
 
+use partition::producers::ProducerEntry;
 use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
-use protocol::offset::Offset;
+use protocol::offset::{LastOffset, Offset};
 use protocol::records::checksum::crc32c;
+use protocol::records::control::CoordinatorEpoch;
 
 use crate::disk::Disk;
 use crate::fault::Fault;
@@ -18,34 +20,14 @@ const VERSION: i16 = 1;
 const HEADING: usize = 2 + 4 + 4;
 const ENTRY: usize = 46;
 
-/// One producer, as the file has it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SnapshotEntry {
-    /// The producer.
-    pub producer_id: ProducerId,
-    /// Its incarnation.
-    pub epoch: ProducerEpoch,
-    /// The last sequence of its last batch; -1 if only markers are known.
-    pub last_sequence: Sequence,
-    /// The last offset of its last batch; -1 if only markers are known.
-    pub last_offset: i64,
-    /// How far the first offset of that batch lies before the last.
-    pub offset_delta: i32,
-    /// The time of the last batch or marker.
-    pub timestamp: Timestamp,
-    /// The epoch of the coordinator that wrote the last marker; -1 without one.
-    pub coordinator_epoch: i32,
-    /// Where its open transaction begins.
-    pub transaction_start: Option<Offset>,
-}
-
-/// Writes a snapshot, durably or not at all.
-pub fn write<D: Disk>(disk: &D, path: &Path, entries: &[SnapshotEntry]) -> Result<(), Fault> {
-    whole_file::replace(disk, path, &encode(entries))
+/// Writes a snapshot. Its CRC tells whether all of it arrived, so that nobody needs to wait for stable storage; whoever
+/// counts on it later must bring it there.
+pub fn write<D: Disk>(disk: &D, path: &Path, entries: &[ProducerEntry]) -> Result<(), Fault> {
+    whole_file::replace_unsynced(disk, path, &encode(entries))
 }
 
 /// Reads a snapshot; a file that is none is a fault that says why.
-pub fn read<D: Disk>(disk: &D, path: &Path) -> Result<Option<Vec<SnapshotEntry>>, Fault> {
+pub fn read<D: Disk>(disk: &D, path: &Path) -> Result<Option<Vec<ProducerEntry>>, Fault> {
     let Some(bytes) = whole_file::read(disk, path)? else { return Ok(None) };
     match decode(&bytes) {
         Ok(entries) => Ok(Some(entries)),
@@ -53,27 +35,27 @@ pub fn read<D: Disk>(disk: &D, path: &Path) -> Result<Option<Vec<SnapshotEntry>>
     }
 }
 
-fn encode(entries: &[SnapshotEntry]) -> Vec<u8> {
+fn encode(entries: &[ProducerEntry]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADING + entries.len() * ENTRY);
     bytes.extend(VERSION.to_be_bytes());
     bytes.extend([0; 4]);
     bytes.extend((entries.len() as u32).to_be_bytes());
     for entry in entries {
         bytes.extend(entry.producer_id.0.to_be_bytes());
-        bytes.extend(entry.epoch.0.to_be_bytes());
+        bytes.extend(entry.producer_epoch.0.to_be_bytes());
         bytes.extend(entry.last_sequence.0.to_be_bytes());
-        bytes.extend(entry.last_offset.to_be_bytes());
+        bytes.extend(entry.last_offset.0.to_be_bytes());
         bytes.extend(entry.offset_delta.to_be_bytes());
         bytes.extend(entry.timestamp.0.to_be_bytes());
-        bytes.extend(entry.coordinator_epoch.to_be_bytes());
-        bytes.extend(entry.transaction_start.map_or(-1, |start| start.0).to_be_bytes());
+        bytes.extend(entry.coordinator_epoch.0.to_be_bytes());
+        bytes.extend(entry.current_transaction_first_offset.map_or(-1, |start| start.0).to_be_bytes());
     }
     let crc = crc32c(&bytes[6..]);
     bytes[2..6].copy_from_slice(&crc.to_be_bytes());
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Result<Vec<SnapshotEntry>, (u64, String)> {
+fn decode(bytes: &[u8]) -> Result<Vec<ProducerEntry>, (u64, String)> {
     let Some((heading, entries)) = bytes.split_first_chunk::<HEADING>() else {
         return Err((0, format!("{} bytes, less than a snapshot's heading", bytes.len())));
     };
@@ -93,19 +75,19 @@ fn decode(bytes: &[u8]) -> Result<Vec<SnapshotEntry>, (u64, String)> {
     Ok(entries.as_chunks::<ENTRY>().0.iter().map(decode_entry).collect())
 }
 
-fn decode_entry(bytes: &[u8; ENTRY]) -> SnapshotEntry {
+fn decode_entry(bytes: &[u8; ENTRY]) -> ProducerEntry {
     let long = |at: usize| i64::from_be_bytes(field(bytes, at));
     let int = |at: usize| i32::from_be_bytes(field(bytes, at));
     let transaction_start = long(38);
-    SnapshotEntry {
+    ProducerEntry {
         producer_id: ProducerId(long(0)),
-        epoch: ProducerEpoch(i16::from_be_bytes(field(bytes, 8))),
+        producer_epoch: ProducerEpoch(i16::from_be_bytes(field(bytes, 8))),
         last_sequence: Sequence(int(10)),
-        last_offset: long(14),
+        last_offset: LastOffset(long(14)),
         offset_delta: int(22),
         timestamp: Timestamp(long(26)),
-        coordinator_epoch: int(34),
-        transaction_start: (transaction_start >= 0).then_some(Offset(transaction_start)),
+        coordinator_epoch: CoordinatorEpoch(int(34)),
+        current_transaction_first_offset: (transaction_start >= 0).then_some(Offset(transaction_start)),
     }
 }
 
@@ -139,15 +121,15 @@ mod tests {
     fn the_file_is_kafkas_to_the_byte() {
         let bytes = hex(WRITTEN_BY_KAFKA);
         let entries = decode(&bytes).unwrap();
-        let first = SnapshotEntry {
+        let first = ProducerEntry {
             producer_id: ProducerId(6),
-            epoch: ProducerEpoch(3),
+            producer_epoch: ProducerEpoch(3),
             last_sequence: Sequence(2),
-            last_offset: 28,
+            last_offset: LastOffset(28),
             offset_delta: 0,
             timestamp: Timestamp(0x018b_cfe5_681e),
-            coordinator_epoch: 0,
-            transaction_start: Some(Offset(24)),
+            coordinator_epoch: CoordinatorEpoch(0),
+            current_transaction_first_offset: Some(Offset(24)),
         };
         assert_eq!((entries.len(), entries[0]), (2, first));
         assert_eq!(encode(&entries), bytes);

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use partition::transactions::AbortedTransaction;
 use protocol::offset::Offset;
 use protocol::records::batch::MAGIC_V2;
 use protocol::records::batches::{Batch, Batches};
@@ -14,7 +15,6 @@ use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::scan::BatchSpan;
 use crate::segment::Segment;
-use crate::transaction_index::AbortedTransaction;
 use crate::whole_file::read_up_to;
 
 /// Batches are read through a buffer of this size, or of one batch if that is larger.

@@ -173,6 +173,10 @@ impl Disk for ScriptedDisk {
         self.call("fsync_dir", path)
     }
 
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        self.call("sync_all", path)
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         self.call("list", path)?;
         RealDisk.list(path)

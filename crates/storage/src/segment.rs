@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use partition::transactions::AbortedTransaction;
 use protocol::id::Timestamp;
-use protocol::offset::Offset;
+use protocol::offset::{LastOffset, Offset};
 
 use crate::descriptors::{Descriptors, LazyFile};
 use crate::disk::{Disk, RealDisk};
@@ -17,7 +18,7 @@ use crate::offset_index::OffsetIndex;
 use crate::recent_batches::{RecentBatch, RecentBatches};
 use crate::scan::{BatchSpan, Scan};
 use crate::time_index::{TimeIndex, TimestampOffset};
-use crate::transaction_index::{AbortedTransaction, TransactionIndex};
+use crate::transaction_index::TransactionIndex;
 use crate::whole_file::write_all;
 
 /// Which files of a segment lie on disk, and how long its log is.
@@ -163,9 +164,19 @@ impl<D: Disk> Segment<D> {
         (0..=i64::from(i32::MAX)).contains(&last.0.saturating_sub(self.base.0))
     }
 
-    /// Whether an index has no room for another entry within `bytes_max`.
-    pub fn index_full(&mut self, bytes_max: u32) -> Result<bool, Fault> {
-        Ok(self.offsets.full(bytes_max)? || self.times.full(bytes_max)?)
+    /// How many entries the offset index has.
+    pub fn offset_index_entries(&mut self) -> Result<u32, Fault> {
+        self.offsets.entries().count()
+    }
+
+    /// How many entries the time index has.
+    pub fn time_index_entries(&mut self) -> Result<u32, Fault> {
+        self.times.entries().count()
+    }
+
+    /// The last offset of the first indexed batch that starts at `position` or later.
+    pub fn offset_from_position(&mut self, position: u32) -> Result<Option<LastOffset>, Fault> {
+        self.offsets.first_from(position)
     }
 
     /// Appends whole batches with one write. After an error the segment is as it was.
@@ -273,6 +284,27 @@ impl<D: Disk> Segment<D> {
     pub fn position_for_timestamp(&mut self, timestamp: Timestamp) -> Result<u32, Fault> {
         let from = self.times.lookup(timestamp)?;
         self.offsets.lookup(from)
+    }
+
+    /// The position to search forward from for the batch that holds `offset`.
+    pub fn position_for_offset(&mut self, offset: Offset) -> Result<u32, Fault> {
+        self.offsets.lookup(offset)
+    }
+
+    /// The first batch from `start` on, the start of a batch, that is wanted.
+    pub fn first_span(
+        &self,
+        start: u32,
+        wanted: impl Fn(&BatchSpan) -> bool,
+    ) -> Result<Option<BatchSpan>, Fault> {
+        self.scan(start, |scan| {
+            while let Some(span) = scan.next_span()? {
+                if wanted(&span) {
+                    return Ok(Some(span));
+                }
+            }
+            Ok(None)
+        })
     }
 
     /// The largest timestamp and the last offset of the batch that holds it; `None` if no batch has one.

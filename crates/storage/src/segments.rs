@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use partition::transactions::AbortedTransaction;
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
@@ -15,7 +16,6 @@ use crate::fault::Fault;
 use crate::listing::Listing;
 use crate::recovery::{self, Replay};
 use crate::segment::{Segment, rename_deleted};
-use crate::transaction_index::AbortedTransaction;
 
 /// The two numbers that shape the indexes (`segment.index.bytes`, `index.interval.bytes`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -230,6 +230,16 @@ impl<D: Disk> Segments<D> {
             }
         }
         Ok(aborted)
+    }
+
+    /// An offset not far behind the end of a slice that was read from `from` on; `None` if that is not known.
+    pub fn offset_behind(&mut self, from: Offset, slice: &ReadSlice<D>) -> Result<Option<Offset>, Fault> {
+        let index = self.index_of(from);
+        let next_base = self.list.get(index + 1).map(Segment::base);
+        let end = slice.position.saturating_add(u64::from(slice.length));
+        let Ok(end) = u32::try_from(end) else { return Ok(next_base) };
+        let behind = self.list[index].offset_from_position(end)?;
+        Ok(behind.map(|last| Offset(last.0)).or(next_base))
     }
 
     /// Drops the oldest `count` segments, of which one at least stays: their files are renamed, and their new names

@@ -48,11 +48,6 @@ impl<D: Disk> TimeIndex<D> {
         &mut self.entries
     }
 
-    /// Whether no entry fits into `bytes_max` any more; as in Kafka the last place is kept for the roll.
-    pub fn full(&mut self, bytes_max: u32) -> Result<bool, Fault> {
-        Ok(self.entries.count()? + 1 >= bytes_max / ENTRY as u32)
-    }
-
     /// Adds an entry, in memory, if its timestamp is larger than the last one's. `last` must have been called before.
     pub fn push(&mut self, grown: TimestampOffset) {
         let last = self.last.flatten();

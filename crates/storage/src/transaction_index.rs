@@ -4,6 +4,7 @@
 //! An entry is 34 bytes: version 0, producer id, first offset, last offset (the marker's), and the last stable offset as
 //! it stood once the transaction had ended.
 
+use partition::transactions::AbortedTransaction;
 use protocol::id::ProducerId;
 use protocol::offset::{LastOffset, Offset};
 
@@ -15,19 +16,6 @@ use crate::fault::Fault;
 /// Bytes of an entry.
 pub const ENTRY: usize = 34;
 const VERSION: i16 = 0;
-
-/// A transaction that was aborted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AbortedTransaction {
-    /// Whose it was.
-    pub producer_id: ProducerId,
-    /// Its first record.
-    pub first: Offset,
-    /// Its marker.
-    pub last: LastOffset,
-    /// Where the partition was stable once it had ended.
-    pub last_stable: Offset,
-}
 
 /// The transaction index of one segment.
 pub struct TransactionIndex<D: Disk = RealDisk> {
@@ -55,9 +43,9 @@ impl<D: Disk> TransactionIndex<D> {
         let mut entry = [0; ENTRY];
         entry[..2].copy_from_slice(&VERSION.to_be_bytes());
         entry[2..10].copy_from_slice(&aborted.producer_id.0.to_be_bytes());
-        entry[10..18].copy_from_slice(&aborted.first.0.to_be_bytes());
-        entry[18..26].copy_from_slice(&aborted.last.0.to_be_bytes());
-        entry[26..].copy_from_slice(&aborted.last_stable.0.to_be_bytes());
+        entry[10..18].copy_from_slice(&aborted.first_offset.0.to_be_bytes());
+        entry[18..26].copy_from_slice(&aborted.last_offset.0.to_be_bytes());
+        entry[26..].copy_from_slice(&aborted.last_stable_offset.0.to_be_bytes());
         self.entries.push(entry);
     }
 
@@ -74,10 +62,10 @@ impl<D: Disk> TransactionIndex<D> {
         self.entries.walk(0, |entry| {
             match read(entry) {
                 Ok(aborted) => {
-                    if aborted.last.0 >= from.0 && aborted.first < end {
+                    if aborted.last_offset.0 >= from.0 && aborted.first_offset < end {
                         into.push(aborted);
                     }
-                    complete = aborted.last_stable >= end;
+                    complete = aborted.last_stable_offset >= end;
                 }
                 Err(version) => wrong = Some((index * ENTRY as u64, version)),
             }
@@ -107,9 +95,9 @@ fn read(entry: &[u8; ENTRY]) -> Result<AbortedTransaction, i16> {
     }
     Ok(AbortedTransaction {
         producer_id: ProducerId(i64::from_be_bytes(field(entry, 2))),
-        first: Offset(i64::from_be_bytes(field(entry, 10))),
-        last: LastOffset(i64::from_be_bytes(field(entry, 18))),
-        last_stable: Offset(i64::from_be_bytes(field(entry, 26))),
+        first_offset: Offset(i64::from_be_bytes(field(entry, 10))),
+        last_offset: LastOffset(i64::from_be_bytes(field(entry, 18))),
+        last_stable_offset: Offset(i64::from_be_bytes(field(entry, 26))),
     })
 }
 

@@ -42,17 +42,28 @@ pub fn read_text<D: Disk>(disk: &D, path: &Path) -> Result<Option<String>, Fault
 
 /// Puts `bytes` in place of the file, durably or not at all.
 pub fn replace<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    let beside = beside(path);
-    let file = disk.open(&beside, Access::Create).map_err(|error| Fault::io("create", &beside, error))?;
-    disk.truncate(&file, 0).map_err(|error| Fault::io("write", &beside, error))?;
-    write_all(disk, &file, bytes, 0).map_err(|error| Fault::io("write", &beside, error))?;
-    disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &beside, error))?;
-    drop(file);
-    disk.rename(&beside, path).map_err(|error| Fault::io("rename", &beside, error))?;
+    replace_with(disk, path, bytes, true)?;
     if let Some(directory) = path.parent() {
         disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))?;
     }
     Ok(())
+}
+
+/// Puts `bytes` in place of the file for all who look, without bringing it to stable storage.
+pub fn replace_unsynced<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    replace_with(disk, path, bytes, false)
+}
+
+fn replace_with<D: Disk>(disk: &D, path: &Path, bytes: &[u8], sync: bool) -> Result<(), Fault> {
+    let beside = beside(path);
+    let file = disk.open(&beside, Access::Create).map_err(|error| Fault::io("create", &beside, error))?;
+    disk.truncate(&file, 0).map_err(|error| Fault::io("write", &beside, error))?;
+    write_all(disk, &file, bytes, 0).map_err(|error| Fault::io("write", &beside, error))?;
+    if sync {
+        disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &beside, error))?;
+    }
+    drop(file);
+    disk.rename(&beside, path).map_err(|error| Fault::io("rename", &beside, error))
 }
 
 /// Writes all of `bytes` at `position`.

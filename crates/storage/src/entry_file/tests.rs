@@ -12,7 +12,8 @@ use crate::descriptors::Descriptors;
 use crate::names::SegmentFile;
 use crate::offset_index::{OffsetIndex, OffsetPosition};
 use crate::time_index::{TimeIndex, TimestampOffset};
-use crate::transaction_index::{AbortedTransaction, TransactionIndex};
+use crate::transaction_index::TransactionIndex;
+use partition::transactions::AbortedTransaction;
 
 struct Dir {
     temp: tempfile::TempDir,
@@ -63,6 +64,9 @@ fn kafkas_offset_index_is_read_and_written_to_the_byte() {
         assert_eq!(index.lookup(Offset(target)).unwrap(), position, "{target}");
     }
     assert_eq!(index.last().unwrap(), Some(OffsetPosition { offset: mid(100, 14), position: 0x28c }));
+    for (position, offset) in [(0, Some(105)), (0xa2, Some(105)), (0xa3, Some(108)), (0x28d, None)] {
+        assert_eq!(index.first_from(position).unwrap().map(|offset| offset.0), offset, "{position}");
+    }
     let mut copy = OffsetIndex::absent(written, dir.file(SegmentFile::OffsetIndex, written));
     for (relative, position) in [(5, 0xa2), (8, 0x144), (11, 0x1e6), (14, 0x28c)] {
         copy.push(relative, position);
@@ -108,30 +112,13 @@ fn an_index_preallocated_by_kafka_ends_at_its_last_entry() {
 }
 
 #[test]
-fn an_index_is_full_where_kafkas_is() {
-    let dir = Dir::new();
-    let mut offsets = OffsetIndex::absent(Offset(0), dir.file(SegmentFile::OffsetIndex, Offset(0)));
-    let mut times = TimeIndex::absent(Offset(0), dir.file(SegmentFile::TimeIndex, Offset(0)));
-    for entry in 1..=9 {
-        assert!(!offsets.full(79).unwrap());
-        offsets.push(entry, entry);
-    }
-    assert!(offsets.full(79).unwrap());
-    for entry in 1..=5 {
-        assert!(!times.full(72).unwrap());
-        times.push(TimestampOffset { timestamp: Timestamp(entry), offset: LastOffset(entry) });
-    }
-    assert!(times.full(72).unwrap());
-}
-
-#[test]
 fn aborted_transactions_are_found_by_range() {
     let dir = Dir::new();
     let aborted = |producer, first, last, stable| AbortedTransaction {
         producer_id: ProducerId(producer),
-        first: Offset(first),
-        last: LastOffset(last),
-        last_stable: Offset(stable),
+        first_offset: Offset(first),
+        last_offset: LastOffset(last),
+        last_stable_offset: Offset(stable),
     };
     let all = [aborted(1, 0, 10, 11), aborted(2, 5, 20, 12), aborted(3, 12, 30, 31)];
     let mut index = TransactionIndex::absent(dir.file(SegmentFile::TransactionIndex, Offset(0)));

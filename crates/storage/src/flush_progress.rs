@@ -1,0 +1,86 @@
+//! How far a log is on stable storage, shared between the log and the fsyncs that run without holding it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use protocol::offset::Offset;
+
+/// The recovery point of one log.
+#[derive(Debug)]
+pub struct FlushProgress {
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    recovery_point: Offset,
+    /// Counts truncations: an fsync that began before one says nothing about what was appended after it.
+    generation: u64,
+}
+
+/// What an fsync will have made durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FlushTarget {
+    upto: Offset,
+    generation: u64,
+}
+
+impl FlushProgress {
+    /// Everything before `recovery_point` is on stable storage.
+    pub fn new(recovery_point: Offset) -> Self {
+        Self { state: Mutex::new(State { recovery_point, generation: 0 }) }
+    }
+
+    /// The offset before which everything is on stable storage.
+    pub fn recovery_point(&self) -> Offset {
+        self.lock().recovery_point
+    }
+
+    /// Names what a flush that begins now will cover.
+    pub fn target(&self, upto: Offset) -> FlushTarget {
+        FlushTarget { upto, generation: self.lock().generation }
+    }
+
+    /// A flush has succeeded.
+    pub fn reached(&self, target: FlushTarget) {
+        let mut state = self.lock();
+        if state.generation == target.generation {
+            state.recovery_point = state.recovery_point.max(target.upto);
+        }
+    }
+
+    /// The log ends at `end` now.
+    pub fn truncated(&self, end: Offset) {
+        let mut state = self.lock();
+        state.recovery_point = state.recovery_point.min(end);
+        state.generation += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recovery_point_only_goes_up_but_for_truncation() {
+        let progress = FlushProgress::new(Offset(5));
+        let (early, late) = (progress.target(Offset(10)), progress.target(Offset(20)));
+        progress.reached(late);
+        progress.reached(early);
+        assert_eq!(progress.recovery_point(), Offset(20));
+        progress.truncated(Offset(12));
+        assert_eq!(progress.recovery_point(), Offset(12));
+    }
+
+    #[test]
+    fn a_flush_from_before_a_truncation_does_not_count() {
+        let progress = FlushProgress::new(Offset(0));
+        let stale = progress.target(Offset(100));
+        progress.truncated(Offset(50));
+        progress.reached(stale);
+        assert_eq!(progress.recovery_point(), Offset(0));
+    }
+}

@@ -1,0 +1,314 @@
+//! The log of one partition: the pure machine that decides ([`partition::Partition`]) over the segments that hold the
+//! batches.
+//!
+//! A log is driven under its partition's lock, which the caller holds ([`crate::SharedLog`]), and never waits: an append
+//! is decided, written with one system call and applied; making it durable is handed to the directory's own thread.
+//! A write that fails leaves machine and files as they were. Files follow Kafka's rules for when what is written, rolled
+//! and renamed; the machine's rules say what.
+
+mod housekeeping;
+mod open;
+mod read;
+mod timestamps;
+mod truncation;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use partition::segments::{ActiveSegment, Incoming, should_roll};
+use partition::{Append, AppendDecision, AppendPlan, AppendRefusal, Duplicate, Millis, Partition, Scratch};
+use protocol::id::{DirectoryId, LeaderEpoch, NodeId, Timestamp, TopicId};
+use protocol::offset::{LastOffset, Offset};
+use protocol::records::batches::Batches;
+
+use crate::checkpoint;
+use crate::disk::{Disk, RealDisk};
+use crate::fault::Fault;
+use crate::flush_progress::FlushProgress;
+use crate::log_config::LogConfig;
+use crate::log_directory::LogDirectory;
+use crate::names::TopicPartition;
+use crate::segments::Segments;
+
+pub use housekeeping::{DeleteRecordsError, Retained};
+pub use open::{Checkpoints, Opened};
+pub use read::{Fetched, ReadError};
+pub use timestamps::{EARLIEST, EARLIEST_LOCAL, FoundOffset, LATEST, MAX_TIMESTAMP};
+
+/// The log of one partition.
+pub struct Log<D: Disk = RealDisk> {
+    name: TopicPartition,
+    topic_id: Option<TopicId>,
+    home: Arc<LogDirectory<D>>,
+    partition: Partition,
+    segments: Segments<D>,
+    config: Arc<LogConfig>,
+    flush: Arc<FlushProgress>,
+    /// When a flush was last begun.
+    last_flush: Timestamp,
+    /// Offsets of the producer snapshots on disk.
+    snapshots: BTreeSet<Offset>,
+    /// Producer snapshots not yet on stable storage.
+    unsynced_snapshots: Vec<PathBuf>,
+    /// Whether a file was made in the directory since it was last brought to stable storage.
+    names_changed: bool,
+    /// Taken off the greatest age of the active segment.
+    jitter: Millis,
+    /// Set once the log was closed or deleted: whoever still holds it is refused.
+    gone: Option<&'static str>,
+}
+
+/// What an append came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Appended {
+    /// The batch is in the log.
+    Written(Written),
+    /// The batch was in the log already.
+    Duplicate(Duplicate),
+}
+
+/// A batch that was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Written {
+    /// Its first record.
+    pub base_offset: Offset,
+    /// Its last record.
+    pub last_offset: LastOffset,
+    /// The stamp, where the topic has LogAppendTime.
+    pub log_append_time: Option<Timestamp>,
+    /// How many records it holds.
+    pub count: i32,
+    /// Bytes written.
+    pub bytes: u32,
+    /// Whether the high watermark moved: readers that wait can be woken.
+    pub high_watermark_moved: bool,
+    /// Whether `flush.messages` is reached: the append must not be acknowledged before [`Log::commit`] is done.
+    pub commit_due: bool,
+}
+
+/// Why an append was not done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The machine refused the batch.
+    #[error(transparent)]
+    Refused(#[from] AppendRefusal),
+    /// The disk failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl<D: Disk> Log<D> {
+    /// The partition.
+    pub fn name(&self) -> &TopicPartition {
+        &self.name
+    }
+
+    /// The topic's id, if the directory knows it.
+    pub fn topic_id(&self) -> Option<TopicId> {
+        self.topic_id
+    }
+
+    /// The id of the log directory it lies in.
+    pub fn directory_id(&self) -> DirectoryId {
+        self.home.id()
+    }
+
+    /// The log directory it lies in.
+    pub fn home(&self) -> &Arc<LogDirectory<D>> {
+        &self.home
+    }
+
+    /// The partition's own directory.
+    pub fn path(&self) -> &Path {
+        self.segments.directory()
+    }
+
+    /// What the machine knows: watermarks, epochs, producers, transactions, role.
+    pub fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Arc<LogConfig> {
+        &self.config
+    }
+
+    /// Bytes of all batches.
+    pub fn size(&self) -> u64 {
+        self.segments.size()
+    }
+
+    /// How many segments there are.
+    pub fn segment_count(&self) -> usize {
+        self.segments.iter().len()
+    }
+
+    /// The offset before which everything is on stable storage.
+    pub fn recovery_point(&self) -> Offset {
+        self.flush.recovery_point()
+    }
+
+    /// Takes another configuration from here on.
+    pub fn set_config(&mut self, config: Arc<LogConfig>) {
+        self.segments.set_limits(config.index_limits());
+        self.config = config;
+    }
+
+    /// Appends the one batch in `bytes`, which is patched in place.
+    pub fn append(
+        &mut self,
+        append: Append,
+        bytes: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<Appended, AppendError> {
+        self.check()?;
+        match self.partition.decide_append(&self.config.append, append, bytes, scratch)? {
+            AppendDecision::Duplicate(duplicate) => Ok(Appended::Duplicate(duplicate)),
+            AppendDecision::Append(plan) => {
+                let written = self.write(&plan, plan.bytes(bytes, scratch), append.now);
+                Ok(Appended::Written(self.home.noted(written)?))
+            }
+        }
+    }
+
+    fn write(&mut self, plan: &AppendPlan, bytes: &[u8], now: Timestamp) -> Result<Written, Fault> {
+        let incoming = Incoming {
+            bytes: bytes.len() as u64,
+            last_offset: plan.last_offset,
+            max_timestamp: plan.max_timestamp,
+        };
+        self.roll_for(&incoming, now)?;
+        self.segments.append(bytes)?;
+        self.home.state().wrote();
+        if let Some(aborted) = &plan.aborted {
+            self.segments.active().abort(aborted);
+        }
+        let high_watermark_moved = self.partition.appended(plan);
+        if plan.starts_epoch {
+            self.write_leader_epochs()?;
+        }
+        Ok(Written {
+            base_offset: plan.base_offset,
+            last_offset: plan.last_offset,
+            log_append_time: plan.log_append_time,
+            count: plan.count,
+            bytes: bytes.len() as u32,
+            high_watermark_moved,
+            commit_due: self.flush_due_by_messages(),
+        })
+    }
+
+    /// Appends what a leader of `leader_epoch` sent to this follower; says how many bytes of it were whole batches.
+    pub fn append_replicated(
+        &mut self,
+        leader_epoch: LeaderEpoch,
+        bytes: &[u8],
+        now: Timestamp,
+    ) -> Result<usize, AppendError> {
+        self.check()?;
+        let replicated = self.partition.decide_replicated(leader_epoch, bytes)?;
+        let bytes = &bytes[..replicated.length];
+        let epochs = self.partition.leader_epochs().latest();
+        for batch in Batches::new(bytes) {
+            let incoming = Incoming {
+                bytes: batch.bytes.len() as u64,
+                last_offset: batch.header.last_offset(),
+                max_timestamp: batch.header.max_timestamp,
+            };
+            let written = self.roll_for(&incoming, now).and_then(|()| self.segments.append(batch.bytes));
+            self.home.noted(written)?;
+            if let Some(aborted) = self.partition.replay(&batch)? {
+                self.segments.active().abort(&aborted);
+            }
+        }
+        if self.partition.leader_epochs().latest() != epochs {
+            let outcome = self.write_leader_epochs();
+            self.home.noted(outcome)?;
+        }
+        Ok(replicated.length)
+    }
+
+    /// Leads from now on, by [`Partition::become_leader`].
+    pub fn become_leader(
+        &mut self,
+        leader_epoch: LeaderEpoch,
+        local: NodeId,
+        in_sync_min: usize,
+        in_sync: impl IntoIterator<Item = NodeId>,
+    ) -> Result<(), Fault> {
+        self.check()?;
+        if self.partition.become_leader(leader_epoch, local, in_sync_min, in_sync) {
+            let outcome = self.write_leader_epochs();
+            self.home.noted(outcome)?;
+        }
+        Ok(())
+    }
+
+    /// Follows from now on, by [`Partition::become_follower`].
+    pub fn become_follower(&mut self, leader_epoch: LeaderEpoch) {
+        self.partition.become_follower(leader_epoch);
+    }
+
+    /// Replaces the in-sync set of the leader, by [`Partition::set_in_sync`]. Says whether the high watermark moved.
+    pub fn set_in_sync(
+        &mut self,
+        confirmed: impl IntoIterator<Item = NodeId>,
+        pending: impl IntoIterator<Item = NodeId>,
+    ) -> bool {
+        self.partition.set_in_sync(confirmed, pending)
+    }
+
+    /// Sets how many replicas acks=all asks for. Says whether the high watermark moved.
+    pub fn set_in_sync_min(&mut self, in_sync_min: usize) -> bool {
+        self.partition.set_in_sync_min(in_sync_min)
+    }
+
+    /// A follower has fetched from `log_end` on. Says whether the high watermark moved.
+    pub fn follower_reached(&mut self, follower: NodeId, log_end: Offset) -> bool {
+        self.partition.follower_reached(follower, log_end)
+    }
+
+    /// Takes the high watermark that the leader told. Says whether it moved.
+    pub fn follow_high_watermark(&mut self, leader: Offset) -> bool {
+        self.partition.follow_high_watermark(leader)
+    }
+
+    /// Refuses if the log is gone or its directory is offline.
+    fn check(&self) -> Result<(), Fault> {
+        if let Some(reason) = self.gone {
+            return Err(Fault::Mismatch { path: self.path().to_owned(), reason: reason.to_owned() });
+        }
+        self.home.state().check()
+    }
+
+    fn roll_for(&mut self, incoming: &Incoming, now: Timestamp) -> Result<(), Fault> {
+        let active = self.segments.active();
+        let segment = ActiveSegment {
+            base_offset: active.base(),
+            bytes: u64::from(active.size()),
+            created: active.created(),
+            first_batch_timestamp: active.first_timestamp()?,
+            jitter: self.jitter,
+            offset_index_entries: active.offset_index_entries()?,
+            time_index_entries: active.time_index_entries()?,
+        };
+        if should_roll(&self.config.roll, &segment, incoming, now) {
+            self.roll(now)?;
+        }
+        Ok(())
+    }
+
+    fn write_leader_epochs(&mut self) -> Result<(), Fault> {
+        let entries = self.partition.leader_epochs().entries();
+        let epochs: Vec<_> = entries.iter().map(|entry| (entry.epoch, entry.start_offset)).collect();
+        let path = self.path().join(checkpoint::LEADER_EPOCH);
+        checkpoint::write_leader_epochs(self.home.disk(), &path, &epochs)
+    }
+
+    fn flush_due_by_messages(&self) -> bool {
+        let Some(limit) = self.config.flush_messages else { return false };
+        let unflushed = self.partition.watermarks().log_end.0 - self.flush.recovery_point().0;
+        u64::try_from(unflushed).is_ok_and(|unflushed| unflushed >= limit)
+    }
+}

@@ -1,0 +1,258 @@
+//! What happens to a log beside appends and reads: rolling, flushing, forgetting, closing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use partition::Millis;
+use partition::delete_records::DeleteRecordsRefusal;
+use partition::retention::{self, RetentionReason, SegmentSummary};
+use protocol::id::Timestamp;
+use protocol::offset::Offset;
+
+use super::Log;
+use crate::disk::{Access, Disk};
+use crate::fault::Fault;
+use crate::group_commit::{Done, Ticket};
+use crate::names::SegmentFile;
+use crate::producer_snapshot;
+use crate::segment::DirtyFile;
+
+/// Why records are not deleted.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DeleteRecordsError {
+    /// The machine refused.
+    #[error(transparent)]
+    Refused(#[from] DeleteRecordsRefusal),
+    /// The disk failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// What retention took away.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Retained {
+    /// Why each segment went, oldest first.
+    pub reasons: Vec<RetentionReason>,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl<D: Disk> Log<D> {
+    /// Begins a new segment at the log end, with a snapshot of the producers, and has what came before made durable in the
+    /// background. Does nothing where the active segment is empty.
+    pub fn roll(&mut self, now: Timestamp) -> Result<(), Fault> {
+        let end = self.partition.watermarks().log_end;
+        if self.segments.active().base() == end {
+            return Ok(());
+        }
+        // The snapshot first: a segment without one only costs a longer replay, never a wrong one.
+        self.take_snapshot()?;
+        self.segments.roll(end, now)?;
+        self.names_changed = true;
+        self.draw_jitter();
+        let ticket = self.ticket(end, Box::new(|_| ()))?;
+        self.home.background().submit(ticket);
+        self.last_flush = now;
+        Ok(())
+    }
+
+    /// Has all that is in the log brought to stable storage, with all that other logs of the directory ask for at the
+    /// same time, and `done` told.
+    pub fn commit(&mut self, done: Done) {
+        let end = self.partition.watermarks().log_end;
+        let ticket = self.check().and_then(|()| self.ticket(end, Box::new(|_| ())));
+        match self.home.noted(ticket) {
+            Ok(ticket) => {
+                let reached = ticket.done;
+                let done: Done = Box::new(move |outcome| {
+                    reached(outcome.clone());
+                    done(outcome);
+                });
+                self.home.commit().submit(Ticket { done, ..ticket });
+            }
+            Err(fault) => done(Err(fault)),
+        }
+    }
+
+    /// Has the log brought to stable storage in the background if `flush.ms` has passed since that last happened.
+    pub fn flush_if_due(&mut self, now: Timestamp) -> Result<(), Fault> {
+        let Some(Millis(after)) = self.config.flush_after else { return Ok(()) };
+        let due = now.0.saturating_sub(self.last_flush.0) >= after;
+        if due && self.flush.recovery_point() < self.partition.watermarks().log_end {
+            self.flush(now, Box::new(|_| ()))?;
+        }
+        Ok(())
+    }
+
+    /// Has the log brought to stable storage in the background, and `done` told.
+    pub fn flush(&mut self, now: Timestamp, done: Done) -> Result<(), Fault> {
+        self.check()?;
+        let ticket = self.ticket(self.partition.watermarks().log_end, done);
+        self.home.background().submit(self.home.noted(ticket)?);
+        self.last_flush = now;
+        Ok(())
+    }
+
+    /// Moves the log start up on a client's word. The caller has `log-start-offset-checkpoint` written before it answers
+    /// ([`crate::LogDirs::checkpoint_log_starts`]), so that deleted records stay deleted.
+    pub fn delete_records(&mut self, before: Offset) -> Result<Offset, DeleteRecordsError> {
+        self.check()?;
+        let deletable = self.config.retention.delete;
+        let log_start = self.partition.decide_delete_records(before, deletable)?;
+        if log_start > self.partition.watermarks().log_start {
+            self.home.note_log_start_moved();
+            if self.partition.set_log_start(log_start) {
+                let outcome = self.write_leader_epochs();
+                self.home.noted(outcome)?;
+            }
+        }
+        Ok(log_start)
+    }
+
+    /// Drops the segments that retention by time, by size or by log start no longer keeps.
+    pub fn retain(&mut self, now: Timestamp) -> Result<Retained, Fault> {
+        self.check()?;
+        let outcome = self.retain_within(now);
+        self.home.noted(outcome)
+    }
+
+    fn retain_within(&mut self, now: Timestamp) -> Result<Retained, Fault> {
+        if self.keeps_all() {
+            return Ok(Retained::default());
+        }
+        let summaries = self.summaries()?;
+        let marks = self.partition.watermarks();
+        let reasons = retention::plan(&self.config.retention, &summaries, &marks, now);
+        let bytes = summaries[..reasons.len()].iter().map(|segment| segment.bytes).sum();
+        if reasons.is_empty() {
+            return Ok(Retained::default());
+        }
+        if reasons.len() == summaries.len() {
+            self.roll(now)?;
+        }
+        let renamed = self.segments.drop_front(reasons.len())?;
+        let first = self.segments.first_base();
+        let snapshots: Vec<Offset> = self.snapshots.range(..first).copied().collect();
+        for offset in snapshots {
+            self.remove_snapshot(offset)?;
+        }
+        self.home.removals().schedule(now, self.config.file_delete_delay, renamed);
+        if self.partition.set_log_start(first) {
+            self.write_leader_epochs()?;
+        }
+        Ok(Retained { reasons, bytes })
+    }
+
+    /// Whether a look at the segments can be spared: most logs keep all they have most of the time.
+    fn keeps_all(&self) -> bool {
+        let rules = &self.config.retention;
+        let single_empty = self.segments.iter().len() == 1 && self.segments.size() == 0;
+        let forever = !rules.delete || (rules.time.is_none() && rules.bytes.is_none());
+        let starts_within_first = self
+            .segments
+            .iter()
+            .nth(1)
+            .is_none_or(|second| second.base() > self.partition.watermarks().log_start);
+        single_empty || (forever && starts_within_first)
+    }
+
+    fn summaries(&mut self) -> Result<Vec<SegmentSummary>, Fault> {
+        let by_time = self.config.retention.delete && self.config.retention.time.is_some();
+        let summary = |segment: &mut crate::segment::Segment<D>| {
+            // The timestamp costs reads at first; it is asked for only where it decides.
+            let largest = if by_time { segment.largest()?.map(|largest| largest.timestamp) } else { None };
+            let largest_timestamp = largest.unwrap_or(segment.created());
+            Ok(SegmentSummary {
+                base_offset: segment.base(),
+                bytes: u64::from(segment.size()),
+                largest_timestamp,
+            })
+        };
+        self.segments.iter_mut().map(summary).collect()
+    }
+
+    /// Forgets producers that have been silent for `producer.id.expiration.ms`; says how many.
+    pub fn expire_producers(&mut self, now: Timestamp) -> usize {
+        self.partition.expire_producers(now, self.config.producer_expiration)
+    }
+
+    /// The offset that `log-start-offset-checkpoint` must keep: where the log begins, if that is not where its files do.
+    pub fn log_start_to_keep(&self) -> Option<Offset> {
+        let log_start = self.partition.watermarks().log_start;
+        (log_start > self.segments.first_base()).then_some(log_start)
+    }
+
+    /// Ends the files as a clean end leaves them: indexes trimmed, a producer snapshot at the log end. The caller then
+    /// brings the whole directory to stable storage. Nothing can be appended afterwards.
+    pub fn close(&mut self) -> Result<Offset, Fault> {
+        self.check()?;
+        let outcome = self.segments.finish().and_then(|()| self.take_snapshot());
+        self.home.noted(outcome)?;
+        self.gone = Some("the log was closed");
+        Ok(self.partition.watermarks().log_end)
+    }
+
+    /// Refuses everything from now on: the partition is deleted.
+    pub(crate) fn mark_deleted(&mut self) {
+        self.gone = Some("the partition was deleted");
+    }
+
+    fn take_snapshot(&mut self) -> Result<(), Fault> {
+        let end = self.partition.watermarks().log_end;
+        if self.snapshots.last().copied().unwrap_or(Offset::ZERO) >= end {
+            return Ok(());
+        }
+        let entries: Vec<_> = self.partition.producer_snapshot().collect();
+        let path = SegmentFile::ProducerSnapshot.path(self.path(), end);
+        producer_snapshot::write(self.home.disk(), &path, &entries)?;
+        self.snapshots.insert(end);
+        self.unsynced_snapshots.push(path);
+        Ok(())
+    }
+
+    /// What must reach stable storage so that everything before `upto` is there; once it is, the recovery point moves.
+    fn ticket(&mut self, upto: Offset, done: Done) -> Result<Ticket<D>, Fault> {
+        let mut files = Vec::new();
+        let from = self.segments.index_of(self.flush.recovery_point());
+        let last = self.segments.iter().len() - 1;
+        for (index, segment) in self.segments.iter_mut().enumerate().skip(from) {
+            // Recovery makes the indexes of the active segment anew, so they need not be durable yet.
+            files.extend(segment.dirty_files(index < last)?);
+        }
+        for path in std::mem::take(&mut self.unsynced_snapshots) {
+            files.push(self.opened(path)?);
+        }
+        let mut directories = Vec::new();
+        if std::mem::take(&mut self.names_changed) {
+            directories = vec![self.path().to_owned(), self.home.path().to_owned()];
+        }
+        let (progress, target) = (Arc::clone(&self.flush), self.flush.target(upto));
+        let done: Done = Box::new(move |outcome| {
+            if outcome.is_ok() {
+                progress.reached(target);
+            }
+            done(outcome);
+        });
+        Ok(Ticket { files, directories, done })
+    }
+
+    fn opened(&self, path: PathBuf) -> Result<DirtyFile<D>, Fault> {
+        let file =
+            self.home.disk().open(&path, Access::Write).map_err(|error| Fault::io("open", &path, error))?;
+        Ok((path, Arc::new(file)))
+    }
+
+    /// Draws what is taken off the next segment's greatest age, so that not all logs roll at once. It is made from the
+    /// name and the offset: no source of randomness is needed to spread them.
+    pub(super) fn draw_jitter(&mut self) {
+        let span = self.config.segment_jitter_max.0;
+        if span <= 0 {
+            self.jitter = Millis(0);
+            return;
+        }
+        let base = self.segments.active().base();
+        let key = format!("{}:{base}", self.name);
+        let drawn = u64::from(protocol::records::checksum::crc32c(key.as_bytes())) % span.unsigned_abs();
+        self.jitter = Millis(drawn as i64);
+    }
+}

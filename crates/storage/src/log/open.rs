@@ -1,0 +1,268 @@
+//! Making a log, and opening one from its files.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use partition::leader_epochs::EpochEntry;
+use partition::producers::ProducerEntry;
+use partition::{Millis, Partition, Restored};
+use protocol::id::{Timestamp, TopicId};
+use protocol::offset::Offset;
+use protocol::records::batches::Batch;
+
+use super::Log;
+use crate::checkpoint;
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::flush_progress::FlushProgress;
+use crate::listing::Listing;
+use crate::log_config::LogConfig;
+use crate::log_directory::LogDirectory;
+use crate::names::{SegmentFile, TopicPartition};
+use crate::partition_metadata;
+use crate::producer_snapshot;
+use crate::recovery::Replay;
+use crate::segments::{Loaded, Loading, Segments, first_recovered};
+use partition::transactions::AbortedTransaction;
+
+/// What the checkpoints of a log directory say about one log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Checkpoints {
+    /// Whether the log directory was closed cleanly.
+    pub clean: bool,
+    /// `recovery-point-offset-checkpoint`.
+    pub recovery_point: Offset,
+    /// `log-start-offset-checkpoint`.
+    pub log_start: Offset,
+    /// `replication-offset-checkpoint`.
+    pub high_watermark: Offset,
+}
+
+/// A log as it came from its files.
+pub struct Opened<D: Disk> {
+    /// The log.
+    pub log: Log<D>,
+    /// Where and why its tail was cut, if it was.
+    pub cut: Option<(PathBuf, String)>,
+}
+
+impl<D: Disk> Log<D> {
+    /// Makes the directory and files of a new, empty log. They are brought to stable storage in the background: nothing
+    /// of it counts before its first record does.
+    pub fn create(
+        home: Arc<LogDirectory<D>>,
+        name: TopicPartition,
+        topic_id: TopicId,
+        config: Arc<LogConfig>,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
+        home.state().check()?;
+        let directory: Arc<Path> = home.path().join(name.to_string()).into();
+        let disk = home.disk();
+        disk.create_dir(&directory).map_err(|error| Fault::io("create", &directory, error))?;
+        partition_metadata::write(disk, &directory, topic_id)?;
+        let limits = config.index_limits();
+        let segments = Segments::create(home.descriptors(), directory, Offset::ZERO, limits, now)?;
+        let mut log = Self {
+            name,
+            topic_id: Some(topic_id),
+            partition: Partition::empty(Offset::ZERO),
+            segments,
+            flush: Arc::new(FlushProgress::new(Offset::ZERO)),
+            last_flush: now,
+            snapshots: BTreeSet::new(),
+            unsynced_snapshots: Vec::new(),
+            names_changed: true,
+            jitter: Millis(0),
+            gone: None,
+            config,
+            home,
+        };
+        log.draw_jitter();
+        Ok(log)
+    }
+
+    /// Opens a log from its directory: after a clean end as the files are, after a crash with recovery.
+    pub fn open(
+        home: Arc<LogDirectory<D>>,
+        name: TopicPartition,
+        config: Arc<LogConfig>,
+        checkpoints: Checkpoints,
+        now: Timestamp,
+    ) -> Result<Opened<D>, Fault> {
+        let directory: Arc<Path> = home.path().join(name.to_string()).into();
+        let topic_id = partition_metadata::read(home.disk(), &directory)?;
+        let epochs = read_epochs(home.disk(), &directory, checkpoints.clean)?;
+        let listing = Listing::read(home.disk(), &directory)?;
+        let Checkpoints { clean, recovery_point, log_start, high_watermark } = checkpoints;
+        let first_base = listing.segments.keys().next().copied().unwrap_or(log_start);
+        let log_start = log_start.max(first_base);
+        let loading = Loading { clean, recovery_point, log_start, now };
+        let start = ReplayStart::find(home.disk(), &directory, &listing, loading)?;
+        let mut replaying = start.partition(epochs, now, &config);
+        let input = (&listing, config.index_limits(), loading);
+        let loaded = Segments::load(home.descriptors(), directory, input, start.offset, &mut replaying)?;
+        let Loaded { segments, end, cut } = loaded;
+        let partition = replaying.finish(log_start, high_watermark, end);
+        let recovery_point = if clean { end } else { recovery_point.min(end) };
+        let mut log = Self {
+            name,
+            topic_id,
+            partition,
+            segments,
+            flush: Arc::new(FlushProgress::new(recovery_point)),
+            last_flush: now,
+            snapshots: listing.snapshots,
+            unsynced_snapshots: Vec::new(),
+            names_changed: !clean,
+            jitter: Millis(0),
+            gone: None,
+            config,
+            home,
+        };
+        log.draw_jitter();
+        log.drop_stray_snapshots()?;
+        if cut.is_some() {
+            log.write_leader_epochs()?;
+        }
+        Ok(Opened { log, cut })
+    }
+
+    /// Writes the topic's id into a directory that has none.
+    pub fn set_topic_id(&mut self, topic_id: TopicId) -> Result<(), Fault> {
+        if let Some(known) = self.topic_id {
+            let reason = format!(
+                "holds topic id {known}, and {topic_id} is asked for: another topic of the same name"
+            );
+            let same = known == topic_id;
+            return if same { Ok(()) } else { Err(Fault::Mismatch { path: self.path().to_owned(), reason }) };
+        }
+        partition_metadata::write(self.home.disk(), self.path(), topic_id)?;
+        self.topic_id = Some(topic_id);
+        Ok(())
+    }
+
+    /// Kafka keeps a snapshot for each segment and the newest of all.
+    fn drop_stray_snapshots(&mut self) -> Result<(), Fault> {
+        let end = self.partition.watermarks().log_end;
+        let beyond: Vec<Offset> = self.snapshots.iter().copied().filter(|offset| *offset > end).collect();
+        let newest = self.snapshots.range(..=end).next_back().copied();
+        let bases: BTreeSet<Offset> = self.segments.iter().map(|segment| segment.base()).collect();
+        let strays = self.snapshots.range(..=end).copied();
+        let strays = strays.filter(|offset| !bases.contains(offset) && Some(*offset) != newest);
+        for offset in strays.chain(beyond).collect::<Vec<_>>() {
+            self.remove_snapshot(offset)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_snapshot(&mut self, offset: Offset) -> Result<(), Fault> {
+        let path = SegmentFile::ProducerSnapshot.path(self.path(), offset);
+        match self.home.disk().unlink(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Fault::io("remove", &path, error));
+            }
+            _ => {}
+        }
+        self.unsynced_snapshots.retain(|unsynced| *unsynced != path);
+        self.snapshots.remove(&offset);
+        Ok(())
+    }
+}
+
+/// Reads the leader epochs. What a crash left unreadable is made again from the batches.
+fn read_epochs<D: Disk>(disk: &D, directory: &Path, clean: bool) -> Result<Vec<EpochEntry>, Fault> {
+    let path = directory.join(checkpoint::LEADER_EPOCH);
+    let read = match checkpoint::read_leader_epochs(disk, &path) {
+        Err(Fault::Corrupt { .. }) if !clean => Vec::new(),
+        other => other?,
+    };
+    Ok(read.into_iter().map(|(epoch, start_offset)| EpochEntry { epoch, start_offset }).collect())
+}
+
+/// Where replaying the batches begins, and with what producers.
+pub(super) struct ReplayStart {
+    pub(super) offset: Offset,
+    producers: Vec<ProducerEntry>,
+}
+
+impl ReplayStart {
+    /// The newest producer snapshot that is whole and not behind the first segment to be recovered. Without one all
+    /// there is must be read, unless the log was closed cleanly: Kafka leaves none only where there are no producers.
+    fn find<D: Disk>(disk: &D, directory: &Path, listing: &Listing, loading: Loading) -> Result<Self, Fault> {
+        let limit = first_recovered(listing, loading).unwrap_or(Offset(i64::MAX));
+        if let Some(found) = Self::newest(disk, directory, &listing.snapshots, (loading.log_start, limit))? {
+            return Ok(found);
+        }
+        let offset = match loading.clean && listing.snapshots.is_empty() {
+            true => limit,
+            false => {
+                listing.segments.range(..=loading.log_start).next_back().map_or(loading.log_start, |it| *it.0)
+            }
+        };
+        Ok(Self { offset: offset.min(limit), producers: Vec::new() })
+    }
+
+    /// The newest whole snapshot within `range`.
+    pub(super) fn newest<D: Disk>(
+        disk: &D,
+        directory: &Path,
+        snapshots: &BTreeSet<Offset>,
+        range: (Offset, Offset),
+    ) -> Result<Option<Self>, Fault> {
+        if range.0 > range.1 {
+            return Ok(None);
+        }
+        for offset in snapshots.range(range.0..=range.1).rev() {
+            let path = SegmentFile::ProducerSnapshot.path(directory, *offset);
+            match producer_snapshot::read(disk, &path) {
+                Ok(Some(producers)) => return Ok(Some(Self { offset: *offset, producers })),
+                Ok(None) => {}
+                // One odd file must not cost the start hours (KAFKA-12520): an older one will do.
+                Err(Fault::Corrupt { .. }) => {
+                    tracing::warn!(path = %path.display(), "producer snapshot is corrupt")
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn nothing(offset: Offset) -> Self {
+        Self { offset, producers: Vec::new() }
+    }
+
+    pub(super) fn partition(&self, epochs: Vec<EpochEntry>, now: Timestamp, config: &LogConfig) -> Replaying {
+        // A clean log is not replayed at all where its newest snapshot is at its end, or where it has none.
+        let start = if self.offset.0 == i64::MAX { Offset::ZERO } else { self.offset };
+        let restored = Restored {
+            log_start: start,
+            high_watermark: start,
+            snapshot_offset: start,
+            producers: self.producers.iter().copied(),
+            leader_epochs: epochs,
+        };
+        Replaying { partition: Partition::restore(restored, now, config.producer_expiration) }
+    }
+}
+
+/// The machine while it is told the batches of its log.
+pub(super) struct Replaying {
+    partition: Partition,
+}
+
+impl Replay for Replaying {
+    fn replay(&mut self, batch: &Batch<'_>) -> Result<Option<AbortedTransaction>, String> {
+        if batch.header.next_offset() <= self.partition.watermarks().log_end {
+            return Ok(None);
+        }
+        self.partition.replay(batch).map_err(|refusal| refusal.to_string())
+    }
+}
+
+impl Replaying {
+    pub(super) fn finish(self, log_start: Offset, high_watermark: Offset, end: Offset) -> Partition {
+        self.partition.loaded(log_start, high_watermark, end)
+    }
+}

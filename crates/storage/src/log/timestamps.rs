@@ -1,0 +1,174 @@
+//! From a timestamp to an offset (ListOffsets): to the record, within batches and compressed ones too.
+
+use partition::fetch::Isolation;
+use protocol::id::{LeaderEpoch, Timestamp};
+use protocol::offset::Offset;
+use protocol::records::batch::TimestampType;
+use protocol::records::batches::{Batch, Batches};
+use protocol::records::compression::{Codec, Decompressors, walk_compressed};
+use protocol::records::walk::{Announced, Seen, SliceCursor, walk_cursor};
+
+use super::Log;
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::scan::BatchSpan;
+use crate::segment::Segment;
+use crate::whole_file::read_up_to;
+
+/// An offset that was asked for by time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FoundOffset {
+    /// The record's timestamp; `Timestamp::NONE` where an end of the log was asked for.
+    pub timestamp: Timestamp,
+    /// Its offset.
+    pub offset: Offset,
+    /// The epoch of the leader that wrote it, if known.
+    pub leader_epoch: Option<LeaderEpoch>,
+}
+
+/// The end that readers see.
+pub const LATEST: Timestamp = Timestamp(-1);
+/// The log start.
+pub const EARLIEST: Timestamp = Timestamp(-2);
+/// The record with the largest timestamp (KIP-734).
+pub const MAX_TIMESTAMP: Timestamp = Timestamp(-3);
+/// The first record on this broker's own disk (KIP-405).
+pub const EARLIEST_LOCAL: Timestamp = Timestamp(-4);
+
+impl<D: Disk> Log<D> {
+    /// The first record as young as `timestamp`, or what one of the special timestamps stands for, as far as a reader of
+    /// this isolation sees. `None` if there is no such record.
+    pub fn offset_for_timestamp(
+        &mut self,
+        timestamp: Timestamp,
+        isolation: Isolation,
+        decompressors: &mut Decompressors,
+    ) -> Result<Option<FoundOffset>, Fault> {
+        self.check()?;
+        let marks = self.partition.watermarks();
+        let upper = match isolation {
+            Isolation::LogEnd => marks.log_end,
+            Isolation::HighWatermark => marks.high_watermark,
+            Isolation::LastStableOffset => self.partition.last_stable_offset(),
+        };
+        let end =
+            |offset, leader_epoch| Some(FoundOffset { timestamp: Timestamp::NONE, offset, leader_epoch });
+        let found = match timestamp {
+            LATEST => return Ok(end(upper, Some(self.partition.current_leader_epoch()))),
+            EARLIEST | EARLIEST_LOCAL => {
+                return Ok(end(marks.log_start, self.partition.leader_epochs().epoch_for(marks.log_start)));
+            }
+            MAX_TIMESTAMP => self.youngest(decompressors),
+            timestamp if timestamp.0 >= 0 => self.first_as_young(timestamp, decompressors),
+            _ => return Ok(None),
+        };
+        Ok(self.home.noted(found)?.filter(|found| found.offset < upper))
+    }
+
+    fn first_as_young(
+        &mut self,
+        timestamp: Timestamp,
+        decompressors: &mut Decompressors,
+    ) -> Result<Option<FoundOffset>, Fault> {
+        let from = self.partition.watermarks().log_start;
+        let cap = self.config.append.decompressed_batch_bytes_max;
+        for segment in self.segments.iter_mut() {
+            if segment.largest()?.is_none_or(|largest| largest.timestamp < timestamp) {
+                continue;
+            }
+            let start = segment.position_for_timestamp(timestamp)?.max(segment.position_for_offset(from)?);
+            let young = |span: &BatchSpan| span.max_timestamp >= timestamp && span.last_offset.next() > from;
+            let mut next = segment.first_span(start, young)?;
+            while let Some(span) = next {
+                let wanted = |at: Timestamp, offset: Offset| at >= timestamp && offset >= from;
+                if let Some(found) = first_record(segment, &span, (decompressors, cap), wanted)? {
+                    return Ok(Some(found));
+                }
+                next = segment.first_span(span.end(), young)?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn youngest(&mut self, decompressors: &mut Decompressors) -> Result<Option<FoundOffset>, Fault> {
+        let cap = self.config.append.decompressed_batch_bytes_max;
+        let mut youngest = None;
+        for (index, segment) in self.segments.iter_mut().enumerate() {
+            if let Some(largest) = segment.largest()?
+                && youngest.is_none_or(|(_, known): (usize, Timestamp)| largest.timestamp > known)
+            {
+                youngest = Some((index, largest.timestamp));
+            }
+        }
+        let Some((index, timestamp)) = youngest else { return Ok(None) };
+        let Some(segment) = self.segments.iter_mut().nth(index) else { return Ok(None) };
+        let Some(largest) = segment.largest()? else { return Ok(None) };
+        let start = segment.position_for_offset(Offset(largest.offset.0))?;
+        let holds = |span: &BatchSpan| span.last_offset == largest.offset;
+        let Some(span) = segment.first_span(start, holds)? else { return Ok(None) };
+        first_record(segment, &span, (decompressors, cap), |at, _| at >= timestamp)
+    }
+}
+
+/// The first record of a batch that is wanted.
+fn first_record<D: Disk>(
+    segment: &Segment<D>,
+    span: &BatchSpan,
+    (decompressors, cap): (&mut Decompressors, u64),
+    wanted: impl Fn(Timestamp, Offset) -> bool,
+) -> Result<Option<FoundOffset>, Fault> {
+    let corrupt = |reason: String| Fault::corrupt(&segment.path(), u64::from(span.position), reason);
+    if span.magic < protocol::records::batch::MAGIC_V2 {
+        // A message of format v0 or v1 stands for itself; inside a compressed one nobody looks any more.
+        let found =
+            FoundOffset { timestamp: span.max_timestamp, offset: span.base_offset, leader_epoch: None };
+        return Ok(wanted(found.timestamp, found.offset).then_some(found));
+    }
+    let mut bytes = vec![0; span.size as usize];
+    let read = read_up_to(segment.disk(), &*segment.file()?, &mut bytes, u64::from(span.position))
+        .map_err(|error| Fault::io("read", &segment.path(), error))?;
+    let batch = Batches::new(&bytes[..read]).next_batch().map_err(|error| corrupt(error.to_string()))?;
+    let batch = batch.ok_or_else(|| corrupt("the file ends here".to_owned()))?;
+    let leader_epoch = Some(batch.header.leader_epoch).filter(|epoch| epoch.0 >= 0);
+    let mut found = None;
+    let see = |_: i32, seen: Seen| {
+        if found.is_none() {
+            let (timestamp, offset) = place(&batch, seen);
+            found = wanted(timestamp, offset).then_some(FoundOffset { timestamp, offset, leader_epoch });
+        }
+    };
+    walk(&batch, decompressors, cap, see).map_err(corrupt)?;
+    Ok(found)
+}
+
+fn place(batch: &Batch<'_>, seen: Seen) -> (Timestamp, Offset) {
+    let header = &batch.header;
+    let timestamp = match header.attributes.timestamp_type() {
+        TimestampType::LogAppendTime => header.max_timestamp,
+        TimestampType::CreateTime => Timestamp(header.base_timestamp.0.wrapping_add(seen.timestamp_delta)),
+    };
+    (timestamp, header.base_offset.plus(i64::from(seen.offset_delta)))
+}
+
+fn walk(
+    batch: &Batch<'_>,
+    decompressors: &mut Decompressors,
+    cap: u64,
+    see: impl FnMut(i32, Seen),
+) -> Result<(), String> {
+    let header = &batch.header;
+    let announced =
+        Announced { count: header.count, base_timestamp: header.base_timestamp, record_bytes_max: u32::MAX };
+    let walked = match header.attributes.codec() {
+        None => return Err("a batch that names no codec there is".to_owned()),
+        Some(Codec::None) => {
+            walk_cursor(&mut SliceCursor::new(batch.payload()), announced, see).map_err(|e| e.to_string())
+        }
+        Some(codec) => {
+            let mut stream =
+                decompressors.start(codec, batch.payload(), cap).map_err(|error| error.to_string())?;
+            walk_compressed(&mut stream, announced, see).map_err(|error| error.to_string())
+        }
+    };
+    walked.map(drop)
+}

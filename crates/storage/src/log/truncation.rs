@@ -1,0 +1,87 @@
+//! Cutting a log back to an offset, as a follower does when its leader's log parts from its own (KIP-101, KIP-279).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use partition::Partition;
+use protocol::id::Timestamp;
+use protocol::offset::Offset;
+
+use super::Log;
+use super::open::ReplayStart;
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::recovery;
+
+impl<D: Disk> Log<D> {
+    /// Drops every batch that holds `end` or later offsets, and brings the machine back to what it was there. `end`
+    /// below the log start empties the log.
+    pub fn truncate(&mut self, end: Offset, now: Timestamp) -> Result<(), Fault> {
+        self.check()?;
+        if end >= self.partition.watermarks().log_end {
+            return Ok(());
+        }
+        if end < self.partition.watermarks().log_start {
+            return self.truncate_fully(end, now);
+        }
+        let outcome = self.truncate_within(end, now);
+        self.home.noted(outcome)
+    }
+
+    /// Drops everything; the log begins again at `start`, as when a follower is told to begin there.
+    pub fn truncate_fully(&mut self, start: Offset, now: Timestamp) -> Result<(), Fault> {
+        self.check()?;
+        let outcome = self.truncate_fully_within(start, now);
+        self.home.noted(outcome)
+    }
+
+    fn truncate_within(&mut self, end: Offset, now: Timestamp) -> Result<(), Fault> {
+        // Before anything is cut: what is appended in the place of the tail must not count as flushed.
+        self.flush.truncated(end);
+        self.drop_snapshots_behind(end)?;
+        self.segments.truncate(end)?;
+        let last = self.segments.active().read_next_offset()?;
+        let marks = self.partition.watermarks();
+        self.reload(marks.log_start, marks.high_watermark.min(last), last.max(marks.log_start), now)?;
+        self.write_leader_epochs()
+    }
+
+    fn truncate_fully_within(&mut self, start: Offset, now: Timestamp) -> Result<(), Fault> {
+        self.flush.truncated(start);
+        self.drop_snapshots_behind(Offset(-1))?;
+        self.segments.restart(start, now)?;
+        self.names_changed = true;
+        let role = self.partition.role().clone();
+        self.partition = Partition::empty(start).with_role(role);
+        self.home.note_log_start_moved();
+        self.write_leader_epochs()
+    }
+
+    /// Makes the machine anew from the newest snapshot and the batches behind it.
+    fn reload(
+        &mut self,
+        log_start: Offset,
+        high_watermark: Offset,
+        end: Offset,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let directory: Arc<Path> = Arc::clone(self.segments.directory());
+        let first = self.segments.first_base();
+        let found = ReplayStart::newest(self.home.disk(), &directory, &self.snapshots, (first, end))?;
+        let start = found.unwrap_or_else(|| ReplayStart::nothing(first));
+        let epochs = self.partition.leader_epochs().entries().iter().filter(|entry| entry.start_offset < end);
+        let mut replaying = start.partition(epochs.copied().collect(), now, &self.config);
+        let from = self.segments.index_of(start.offset);
+        for segment in self.segments.iter_mut().skip(from) {
+            recovery::replay(segment, start.offset, &mut replaying)?;
+        }
+        let role = self.partition.role().clone();
+        self.partition = replaying.finish(log_start, high_watermark, end).with_role(role);
+        Ok(())
+    }
+
+    fn drop_snapshots_behind(&mut self, end: Offset) -> Result<(), Fault> {
+        let behind: Vec<Offset> = self.snapshots.iter().copied().filter(|offset| *offset > end).collect();
+        behind.into_iter().try_for_each(|offset| self.remove_snapshot(offset))
+    }
+}

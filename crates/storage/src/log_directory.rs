@@ -1,0 +1,94 @@
+//! One log directory as its logs see it: where it lies, how it is, who makes files durable there and who removes them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use protocol::id::DirectoryId;
+
+use crate::descriptors::Descriptors;
+use crate::directory_state::DirectoryState;
+use crate::disk::{Disk, RealDisk};
+use crate::fault::Fault;
+use crate::group_commit::GroupCommit;
+use crate::removals::Removals;
+
+/// A log directory, shared by its logs.
+pub struct LogDirectory<D: Disk = RealDisk> {
+    id: DirectoryId,
+    state: Arc<DirectoryState>,
+    descriptors: Descriptors<D>,
+    /// For appends that wait to be acknowledged.
+    commit: GroupCommit<D>,
+    /// For files nobody waits for, which may be large: they must not delay those somebody waits for.
+    background: GroupCommit<D>,
+    removals: Removals,
+    log_starts_moved: AtomicBool,
+}
+
+impl<D: Disk> LogDirectory<D> {
+    /// Starts the threads of a directory.
+    pub fn start(path: &Path, id: DirectoryId, descriptors: Descriptors<D>) -> Result<Self, Fault> {
+        let state = Arc::new(DirectoryState::new(path));
+        let disk = descriptors.disk();
+        let commit = GroupCommit::start(disk.clone(), path, Arc::clone(&state))?;
+        let background = GroupCommit::start(disk.clone(), path, Arc::clone(&state))?;
+        let (removals, log_starts_moved) = (Removals::default(), AtomicBool::new(false));
+        Ok(Self { id, state, descriptors, commit, background, removals, log_starts_moved })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        self.state.directory()
+    }
+
+    /// The id in its `meta.properties`.
+    pub fn id(&self) -> DirectoryId {
+        self.id
+    }
+
+    /// How it is.
+    pub fn state(&self) -> &DirectoryState {
+        &self.state
+    }
+
+    /// The open files.
+    pub fn descriptors(&self) -> &Descriptors<D> {
+        &self.descriptors
+    }
+
+    /// The disk.
+    pub fn disk(&self) -> &D {
+        self.descriptors.disk()
+    }
+
+    /// Makes files durable for those who wait.
+    pub fn commit(&self) -> &GroupCommit<D> {
+        &self.commit
+    }
+
+    /// Makes files durable at leisure.
+    pub fn background(&self) -> &GroupCommit<D> {
+        &self.background
+    }
+
+    /// What waits to be removed.
+    pub fn removals(&self) -> &Removals {
+        &self.removals
+    }
+
+    /// A log of the directory begins further on: `log-start-offset-checkpoint` is due.
+    pub fn note_log_start_moved(&self) {
+        self.log_starts_moved.store(true, Ordering::Release);
+    }
+
+    /// Whether `log-start-offset-checkpoint` is due; clears the mark.
+    pub fn take_log_start_moved(&self) -> bool {
+        self.log_starts_moved.swap(false, Ordering::AcqRel)
+    }
+
+    /// Takes note of what a call came to: a fault of the disk changes the directory's health.
+    pub fn noted<T>(&self, outcome: Result<T, Fault>) -> Result<T, Fault> {
+        outcome.inspect_err(|fault| self.state.note(fault))
+    }
+}

@@ -1,0 +1,308 @@
+//! All log directories of a node and the logs in them: opened, loaded, checkpointed, looked after, closed.
+//!
+//! The order of a start is [`format`] where a directory is new, [`LogDirs::open`] (locks, identities, and whether the
+//! last end was clean), then, once the metadata is known, [`LogDirs::load`]. Time is an argument everywhere; who owns
+//! the timers calls [`LogDirs::retain`], [`LogDirs::flush_due`], [`LogDirs::remove_due`] and the checkpoints.
+//! A directory that fails goes offline and takes only its own logs with it.
+
+mod checkpoints;
+mod home;
+mod load;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, TopicId};
+use rustix::io::Errno;
+
+use crate::clean_shutdown;
+use crate::descriptors::Descriptors;
+use crate::directory_state::DirectoryHealth;
+use crate::disk::{Disk, RealDisk, Space};
+use crate::fault::Fault;
+use crate::log::{Log, Retained};
+use crate::log_config::LogConfig;
+use crate::log_directory::LogDirectory;
+use crate::names::{TopicPartition, deletion_name};
+
+use home::Home;
+pub use home::{METADATA_LOG, format};
+pub use load::{LoadReport, Placement};
+
+/// A log behind the lock of its partition. The lock is held for one operation and never across a wait.
+pub type SharedLog<D = RealDisk> = Arc<Mutex<Log<D>>>;
+
+/// What the node's configuration says about log directories.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogDirsConfig {
+    /// `log.dirs`.
+    pub directories: Vec<PathBuf>,
+    /// `node.id`.
+    pub node_id: NodeId,
+    /// The cluster the data must belong to; `None` takes what the first directory says.
+    pub cluster_id: Option<String>,
+    /// `headwater.open.files.max`.
+    pub open_files_max: usize,
+    /// `num.recovery.threads.per.data.dir`.
+    pub recovery_threads: usize,
+}
+
+/// The log directories of a node.
+pub struct LogDirs<D: Disk = RealDisk> {
+    homes: Vec<Home<D>>,
+    cluster_id: String,
+    recovery_threads: usize,
+    logs: RwLock<BTreeMap<TopicPartition, SharedLog<D>>>,
+}
+
+/// One log directory as DescribeLogDirs shows it.
+#[derive(Clone, Debug)]
+pub struct DirectoryDescription {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its id.
+    pub id: DirectoryId,
+    /// How it is.
+    pub health: DirectoryHealth,
+    /// Room on its file system; `None` if that cannot be asked.
+    pub space: Option<Space>,
+}
+
+impl<D: Disk> LogDirs<D> {
+    /// Locks the directories and reads who they are. A directory whose disk fails is offline from the start; if all fail
+    /// there is nothing to start with.
+    pub fn open(disk: D, config: &LogDirsConfig, now: Timestamp) -> Result<Self, Fault> {
+        let descriptors = Descriptors::new(disk, config.open_files_max);
+        let mut homes: Vec<Home<D>> = Vec::new();
+        let mut cluster_id = config.cluster_id.clone();
+        let mut last_fault = None;
+        for path in &config.directories {
+            match Home::open(path, &descriptors, (config.node_id, cluster_id.as_deref()), now) {
+                Ok((home, cluster)) => {
+                    cluster_id.get_or_insert(cluster);
+                    homes.push(home);
+                }
+                Err(fault @ Fault::Io { .. }) => {
+                    tracing::error!(directory = %path.display(), %fault, "log directory cannot be used");
+                    last_fault = Some(fault);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        match (cluster_id, homes.is_empty(), last_fault) {
+            (Some(cluster_id), false, _) => {
+                let logs = RwLock::new(BTreeMap::new());
+                Ok(Self { homes, cluster_id, recovery_threads: config.recovery_threads.max(1), logs })
+            }
+            (_, _, Some(fault)) => Err(fault),
+            _ => Err(Fault::Mismatch {
+                path: PathBuf::from("log.dirs"),
+                reason: "no log directory is named: set log.dirs to at least one".to_owned(),
+            }),
+        }
+    }
+
+    /// The cluster the data belongs to.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// The directories that could be opened.
+    pub fn directories(&self) -> impl Iterator<Item = &Arc<LogDirectory<D>>> {
+        self.homes.iter().map(|home| &home.directory)
+    }
+
+    /// The broker epoch of a clean end in every directory, for the registration; `None` after a crash of any.
+    pub fn clean_shutdown_epoch(&self) -> Option<BrokerEpoch> {
+        let epochs: Option<Vec<BrokerEpoch>> = self.homes.iter().map(|home| home.clean).collect();
+        epochs?.into_iter().min()
+    }
+
+    /// The directories that are offline.
+    pub fn offline(&self) -> Vec<DirectoryId> {
+        let offline = |home: &&Home<D>| home.directory.state().health() == DirectoryHealth::Offline;
+        self.homes.iter().filter(offline).map(|home| home.directory.id()).collect()
+    }
+
+    /// All directories with their room.
+    pub fn describe(&self) -> Vec<DirectoryDescription> {
+        let describe = |directory: &Arc<LogDirectory<D>>| DirectoryDescription {
+            path: directory.path().to_owned(),
+            id: directory.id(),
+            health: directory.state().health(),
+            space: directory.disk().space(directory.path()).ok(),
+        };
+        self.directories().map(describe).collect()
+    }
+
+    /// The log of a partition, if it is here.
+    pub fn get(&self, name: &TopicPartition) -> Option<SharedLog<D>> {
+        self.logs.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// All logs, by name.
+    pub fn logs(&self) -> Vec<(TopicPartition, SharedLog<D>)> {
+        let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
+        logs.iter().map(|(name, log)| (name.clone(), Arc::clone(log))).collect()
+    }
+
+    /// Makes the log of a partition, in the directory named or else in the one with the fewest partitions that is in
+    /// order. A log that is here already is handed out if it belongs to the same topic.
+    pub fn create(
+        &self,
+        name: &TopicPartition,
+        topic_id: TopicId,
+        config: Arc<LogConfig>,
+        directory: Option<DirectoryId>,
+        now: Timestamp,
+    ) -> Result<SharedLog<D>, Fault> {
+        if let Some(log) = self.get(name) {
+            locked(&log).set_topic_id(topic_id)?;
+            return Ok(log);
+        }
+        let home = self.place(directory)?;
+        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(log) = logs.get(name).cloned() {
+            // Somebody else was faster.
+            drop(logs);
+            locked(&log).set_topic_id(topic_id)?;
+            return Ok(log);
+        }
+        let made = Log::create(Arc::clone(&home), name.clone(), topic_id, config, now);
+        let log = Arc::new(Mutex::new(home.noted(made)?));
+        logs.insert(name.clone(), Arc::clone(&log));
+        Ok(log)
+    }
+
+    /// Takes a partition away: its directory is renamed at once and removed once `file.delete.delay.ms` has passed.
+    /// Says whether there was one.
+    pub fn delete(&self, name: &TopicPartition, now: Timestamp) -> Result<bool, Fault> {
+        let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        let Some(log) = removed else { return Ok(false) };
+        let (home, path, delay) = {
+            let mut log = locked(&log);
+            log.mark_deleted();
+            (Arc::clone(log.home()), log.path().to_owned(), log.config().file_delete_delay)
+        };
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let renamed = home.path().join(deletion_name(name, &unique));
+        let outcome = home.disk().rename(&path, &renamed).map_err(|e| Fault::io("rename", &path, e));
+        home.noted(outcome)?;
+        home.removals().schedule(now, delay, [renamed]);
+        Ok(true)
+    }
+
+    /// Drops what retention no longer keeps, in every log; says how many segments and bytes went.
+    pub fn retain(&self, now: Timestamp) -> (usize, u64) {
+        let mut total = (0, 0);
+        self.each_log("apply retention", |log| {
+            let Retained { reasons, bytes } = log.retain(now)?;
+            total.0 += reasons.len();
+            total.1 += bytes;
+            Ok(())
+        });
+        total
+    }
+
+    /// Begins the flushes that `flush.ms` asks for.
+    pub fn flush_due(&self, now: Timestamp) {
+        self.each_log("flush", |log| log.flush_if_due(now));
+    }
+
+    /// Forgets producers that have been silent for too long; says how many.
+    pub fn expire_producers(&self, now: Timestamp) -> usize {
+        let mut expired = 0;
+        self.each_log("expire producers", |log| {
+            expired += log.expire_producers(now);
+            Ok(())
+        });
+        expired
+    }
+
+    /// Removes the files and directories whose time has come.
+    pub fn remove_due(&self, now: Timestamp) {
+        for directory in self.directories() {
+            if let Err(fault) = directory.noted(directory.removals().run(directory.disk(), now)) {
+                tracing::warn!(%fault, "cannot remove what was deleted");
+            }
+        }
+    }
+
+    /// Ends cleanly: logs closed, all on stable storage, checkpoints written, and last the mark that says so. A
+    /// directory where any of it fails stays without the mark and is recovered at the next start.
+    pub fn close(&self, epoch: BrokerEpoch) {
+        let mut unclean: Vec<DirectoryId> = self.offline();
+        for (name, log) in self.logs() {
+            let mut log = locked(&log);
+            if log.home().state().health() == DirectoryHealth::Offline {
+                continue;
+            }
+            if let Err(fault) = log.close() {
+                tracing::error!(partition = %name, %fault, "cannot close the log");
+                unclean.push(log.directory_id());
+            }
+        }
+        for home in &self.homes {
+            let directory = &home.directory;
+            if unclean.contains(&directory.id()) {
+                continue;
+            }
+            if let Err(fault) = directory.noted(self.close_home(home, epoch)) {
+                tracing::error!(%fault, "cannot end the log directory cleanly");
+            }
+        }
+    }
+
+    fn close_home(&self, home: &Home<D>, epoch: BrokerEpoch) -> Result<(), Fault> {
+        let directory = &home.directory;
+        let path = directory.path();
+        directory.state().check()?;
+        directory.disk().sync_all(path).map_err(|error| Fault::io("fsync", path, error))?;
+        self.write_checkpoints_at_end(home)?;
+        clean_shutdown::write(directory.disk(), path, epoch)
+    }
+
+    fn place(&self, wanted: Option<DirectoryId>) -> Result<Arc<LogDirectory<D>>, Fault> {
+        let mut counts: BTreeMap<DirectoryId, usize> = BTreeMap::new();
+        let choice = wanted.is_none() && self.homes.len() > 1;
+        for (_, log) in if choice { self.logs() } else { Vec::new() } {
+            *counts.entry(locked(&log).directory_id()).or_default() += 1;
+        }
+        let health = |directory: &&Arc<LogDirectory<D>>| directory.state().health();
+        let usable = self.directories().filter(|directory| match wanted {
+            Some(id) => directory.id() == id && health(directory) != DirectoryHealth::Offline,
+            None => health(directory) != DirectoryHealth::Offline,
+        });
+        // A full directory is taken only where there is no other.
+        let rank = |directory: &&Arc<LogDirectory<D>>| {
+            let full = health(directory) == DirectoryHealth::Full;
+            (full, counts.get(&directory.id()).copied().unwrap_or(0))
+        };
+        usable.min_by_key(rank).cloned().ok_or_else(|| {
+            let path = PathBuf::from("log.dirs");
+            Fault::io("find a usable directory in", &path, Errno::NOENT.into())
+        })
+    }
+
+    fn each_log(&self, doing: &'static str, mut visit: impl FnMut(&mut Log<D>) -> Result<(), Fault>) {
+        for (name, log) in self.logs() {
+            let mut log = locked(&log);
+            if log.home().state().health() == DirectoryHealth::Offline {
+                continue;
+            }
+            if let Err(fault) = visit(&mut log) {
+                tracing::warn!(partition = %name, %fault, doing, "housekeeping of a log failed");
+            }
+        }
+    }
+}
+
+/// A log whose holder panicked may have bytes written that its machine does not know of; but the machine's offsets decide
+/// what is read and where the next write goes, so it is whole.
+pub(crate) fn locked<D: Disk>(log: &SharedLog<D>) -> MutexGuard<'_, Log<D>> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! Writing the checkpoints of the log directories: at intervals, when a log start has moved, and at the end.
+
+use std::sync::PoisonError;
+
+use protocol::offset::Offset;
+use protocol::records::checksum::crc32c;
+
+use super::home::Home;
+use super::{LogDirs, locked};
+use crate::checkpoint::{self, PartitionOffsets};
+use crate::directory_state::DirectoryHealth;
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::log::Log;
+use crate::whole_file;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    RecoveryPoint,
+    HighWatermark,
+    LogStart,
+}
+
+impl Kind {
+    fn file(self) -> &'static str {
+        match self {
+            Self::RecoveryPoint => checkpoint::RECOVERY_POINT,
+            Self::HighWatermark => checkpoint::REPLICATION,
+            Self::LogStart => checkpoint::LOG_START,
+        }
+    }
+
+    fn of<D: Disk>(self, log: &Log<D>) -> Option<Offset> {
+        match self {
+            Self::RecoveryPoint => Some(log.recovery_point()),
+            Self::HighWatermark => Some(log.partition().watermarks().high_watermark),
+            Self::LogStart => log.log_start_to_keep(),
+        }
+    }
+}
+
+impl<D: Disk> LogDirs<D> {
+    /// Writes `recovery-point-offset-checkpoint` where it has changed (`log.flush.offset.checkpoint.interval.ms`).
+    pub fn checkpoint_recovery_points(&self) {
+        self.checkpoint(Kind::RecoveryPoint);
+    }
+
+    /// Writes `replication-offset-checkpoint` where it has changed (`replica.high.watermark.checkpoint.interval.ms`).
+    pub fn checkpoint_high_watermarks(&self) {
+        self.checkpoint(Kind::HighWatermark);
+    }
+
+    /// Writes `log-start-offset-checkpoint` where it has changed (`log.flush.start.offset.checkpoint.interval.ms`).
+    pub fn checkpoint_log_starts(&self) {
+        self.checkpoint(Kind::LogStart);
+    }
+
+    /// Writes `log-start-offset-checkpoint` of the directories where DeleteRecords has moved a log start since, and only
+    /// returns once it is on stable storage.
+    pub fn keep_log_starts(&self) -> Result<(), Fault> {
+        for home in &self.homes {
+            if home.directory.take_log_start_moved() {
+                let outcome = self.write(home, Kind::LogStart, |log| Kind::LogStart.of(log));
+                home.directory.noted(outcome)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a clean end leaves: everything is on stable storage up to its end.
+    pub(super) fn write_checkpoints_at_end(&self, home: &Home<D>) -> Result<(), Fault> {
+        self.write(home, Kind::RecoveryPoint, |log| Some(log.partition().watermarks().log_end))?;
+        self.write(home, Kind::HighWatermark, |log| Kind::HighWatermark.of(log))?;
+        self.write(home, Kind::LogStart, |log| Kind::LogStart.of(log))
+    }
+
+    fn checkpoint(&self, kind: Kind) {
+        for home in &self.homes {
+            if home.directory.state().health() == DirectoryHealth::Offline {
+                continue;
+            }
+            if let Err(fault) = home.directory.noted(self.write(home, kind, |log| kind.of(log))) {
+                tracing::warn!(%fault, "cannot write a checkpoint");
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        home: &Home<D>,
+        kind: Kind,
+        offset: impl Fn(&Log<D>) -> Option<Offset>,
+    ) -> Result<(), Fault> {
+        // One writer at a time: what is written last is what was gathered last.
+        let mut written = home.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut offsets = PartitionOffsets::new();
+        for (name, log) in self.logs() {
+            let log = locked(&log);
+            if log.directory_id() == home.directory.id()
+                && let Some(offset) = offset(&log)
+            {
+                offsets.insert(name, offset);
+            }
+        }
+        let text = checkpoint::offsets_text(&offsets);
+        let seal = Some((text.len(), crc32c(text.as_bytes())));
+        let slot = &mut written[kind as usize];
+        if *slot == seal {
+            return Ok(());
+        }
+        let path = home.directory.path().join(kind.file());
+        whole_file::replace(home.directory.disk(), &path, text.as_bytes())?;
+        *slot = seal;
+        Ok(())
+    }
+}

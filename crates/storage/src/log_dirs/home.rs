@@ -1,0 +1,133 @@
+//! One log directory from the side of its owner: its lock, its identity, its checkpoints.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp};
+
+use crate::clean_shutdown;
+use crate::descriptors::Descriptors;
+use crate::directory_lock::DirectoryLock;
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::log_directory::LogDirectory;
+use crate::meta_properties::{META_PROPERTIES, MetaProperties};
+
+/// The directory of the cluster's metadata log, which is not a partition of any topic.
+pub const METADATA_LOG: &str = "__cluster_metadata-0";
+
+/// A log directory that is held.
+pub(super) struct Home<D: Disk> {
+    pub(super) directory: Arc<LogDirectory<D>>,
+    /// The broker epoch of the last end, if that was clean.
+    pub(super) clean: Option<BrokerEpoch>,
+    /// Length and checksum of each checkpoint as last written, so that an idle node writes none.
+    pub(super) written: Mutex<[Option<(usize, u32)>; 3]>,
+    _lock: DirectoryLock<D>,
+}
+
+/// Gives a new log directory its identity. A directory that has one is left alone if it is the same cluster's and node's;
+/// says what the directory's id is.
+pub fn format<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    (cluster_id, node_id): (&str, NodeId),
+    now: Timestamp,
+) -> Result<DirectoryId, Fault> {
+    create_all(disk, directory)?;
+    let known = match MetaProperties::read(disk, directory)? {
+        Some(known) => {
+            verify(directory, &known, (node_id, Some(cluster_id)))?;
+            known.directory_id
+        }
+        None => None,
+    };
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let id = new_directory_id();
+    let properties = MetaProperties { cluster_id: cluster_id.to_owned(), node_id, directory_id: Some(id) };
+    properties.write(disk, directory, now)?;
+    Ok(id)
+}
+
+impl<D: Disk> Home<D> {
+    /// Locks and identifies a directory; says which cluster's it is.
+    pub(super) fn open(
+        path: &Path,
+        descriptors: &Descriptors<D>,
+        expected: (NodeId, Option<&str>),
+        now: Timestamp,
+    ) -> Result<(Self, String), Fault> {
+        let disk = descriptors.disk();
+        let lock = DirectoryLock::take(disk, path)?;
+        let Some(mut properties) = MetaProperties::read(disk, path)? else {
+            let reason = "is not formatted: run `headwater storage format` on it first".to_owned();
+            return Err(Fault::Mismatch { path: path.to_owned(), reason });
+        };
+        verify(path, &properties, expected)?;
+        let id = match properties.directory_id {
+            Some(id) => id,
+            None => {
+                let id = new_directory_id();
+                properties.directory_id = Some(id);
+                properties.write(disk, path, now)?;
+                id
+            }
+        };
+        let clean = clean_shutdown::take(disk, path)?;
+        let directory = Arc::new(LogDirectory::start(path, id, descriptors.clone())?);
+        let home = Self { directory, clean, written: Mutex::new([None; 3]), _lock: lock };
+        Ok((home, properties.cluster_id))
+    }
+}
+
+fn verify(
+    directory: &Path,
+    properties: &MetaProperties,
+    (node_id, cluster_id): (NodeId, Option<&str>),
+) -> Result<(), Fault> {
+    let path = directory.join(META_PROPERTIES);
+    if properties.node_id != node_id {
+        let reason = format!(
+            "belongs to node.id={}, and this node is configured with node.id={node_id}: set node.id to {} or choose \
+             another directory in log.dirs",
+            properties.node_id, properties.node_id
+        );
+        return Err(Fault::Mismatch { path, reason });
+    }
+    match cluster_id {
+        Some(expected) if expected != properties.cluster_id => {
+            let reason = format!(
+                "belongs to cluster {}, and cluster {expected} is expected: choose another directory in log.dirs",
+                properties.cluster_id
+            );
+            Err(Fault::Mismatch { path, reason })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A random id; as Kafka's, none that begins with a dash, which a command line would take for a flag.
+fn new_directory_id() -> DirectoryId {
+    loop {
+        let id = protocol::id::Uuid(*uuid::Uuid::new_v4().as_bytes());
+        if !id.to_string().starts_with('-') {
+            return id;
+        }
+    }
+}
+
+fn create_all<D: Disk>(disk: &D, directory: &Path) -> Result<(), Fault> {
+    match disk.create_dir(directory) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let Some(parent) = parent else { return Err(Fault::io("create", directory, error)) };
+            create_all(disk, parent)?;
+            disk.create_dir(directory).map_err(|error| Fault::io("create", directory, error))
+        }
+        Err(error) => Err(Fault::io("create", directory, error)),
+    }
+}

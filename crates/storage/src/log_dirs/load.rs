@@ -1,0 +1,203 @@
+//! Loading the logs of all directories: in parallel, and after a clean end by reading no more than what is needed.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use partition::Millis;
+use protocol::id::{Timestamp, TopicId};
+use protocol::offset::Offset;
+
+use super::home::{Home, METADATA_LOG};
+use super::{LogDirs, SharedLog};
+use crate::checkpoint::{self, PartitionOffsets};
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::log::{Checkpoints, Log, Opened};
+use crate::log_config::LogConfig;
+use crate::names::{DirectoryName, TopicPartition, stray_name};
+use crate::partition_metadata;
+
+/// What the metadata says about a partition found on disk.
+#[derive(Clone, Debug)]
+pub enum Placement {
+    /// It belongs here, under this configuration.
+    Here(Arc<LogConfig>),
+    /// It does not: the topic is gone, is another one of the same name, or lives elsewhere.
+    Stray,
+}
+
+/// What loading came to.
+#[derive(Default, Debug)]
+pub struct LoadReport {
+    /// How many logs were loaded.
+    pub loaded: usize,
+    /// Logs whose tail was cut: the file and why.
+    pub cut: Vec<(TopicPartition, PathBuf, String)>,
+    /// Partitions that were set aside.
+    pub strays: Vec<TopicPartition>,
+    /// Logs that could not be loaded.
+    pub failed: Vec<(TopicPartition, Fault)>,
+}
+
+struct Offsets {
+    recovery_points: PartitionOffsets,
+    log_starts: PartitionOffsets,
+    high_watermarks: PartitionOffsets,
+}
+
+type Loading<D> = (LoadReport, Vec<(TopicPartition, SharedLog<D>)>);
+
+impl<D: Disk> LogDirs<D> {
+    /// Loads every log that `placement` says belongs here; it is asked with the topic id that the directory knows.
+    /// Partition directories that were on their way out are removed.
+    pub fn load(
+        &self,
+        placement: impl Fn(&TopicPartition, Option<TopicId>) -> Placement + Sync,
+        now: Timestamp,
+    ) -> LoadReport {
+        let mut report = LoadReport::default();
+        let placement = &placement;
+        let outcomes = std::thread::scope(|scope| {
+            let load = |home| scope.spawn(move || self.load_home(home, placement, now));
+            let threads: Vec<_> = self.homes.iter().map(load).collect();
+            let joined = threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            joined.collect::<Vec<_>>()
+        });
+        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
+        for (part, loaded) in outcomes {
+            report.loaded += loaded.len();
+            report.cut.extend(part.cut);
+            report.strays.extend(part.strays);
+            report.failed.extend(part.failed);
+            logs.extend(loaded);
+        }
+        drop(logs);
+        // A start looks at every log once; most of them nobody will ask for soon.
+        if let Some(home) = self.homes.first() {
+            home.directory.descriptors().close_all();
+        }
+        report
+    }
+
+    fn load_home(
+        &self,
+        home: &Home<D>,
+        placement: &(impl Fn(&TopicPartition, Option<TopicId>) -> Placement + Sync),
+        now: Timestamp,
+    ) -> Loading<D> {
+        let collected: Mutex<Loading<D>> = Mutex::new((LoadReport::default(), Vec::new()));
+        let prepared = home.directory.noted(self.prepare(home, now));
+        let (names, offsets) = match prepared {
+            Ok(prepared) => prepared,
+            Err(fault) => {
+                home.directory.state().take_offline(&fault.to_string());
+                return (LoadReport::default(), Vec::new());
+            }
+        };
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let outcome = home.directory.noted(load_one(home, name, &offsets, placement, now));
+                let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
+                match outcome {
+                    Ok(Some(opened)) => {
+                        if let Some((path, reason)) = opened.cut {
+                            collected.0.cut.push((name.clone(), path, reason));
+                        }
+                        collected.1.push((name.clone(), Arc::new(Mutex::new(opened.log))));
+                    }
+                    Ok(None) => collected.0.strays.push(name.clone()),
+                    Err(fault) => collected.0.failed.push((name.clone(), fault)),
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.recovery_threads.min(names.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        collected.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lists the partitions of a directory and reads its checkpoints.
+    fn prepare(&self, home: &Home<D>, now: Timestamp) -> Result<(Vec<TopicPartition>, Offsets), Fault> {
+        let (disk, path) = (home.directory.disk(), home.directory.path());
+        let mut names = Vec::new();
+        for entry in disk.list(path).map_err(|error| Fault::io("list", path, error))? {
+            let Some(name) = entry.name.to_str().filter(|name| entry.directory && *name != METADATA_LOG)
+            else {
+                continue;
+            };
+            match DirectoryName::parse(name) {
+                DirectoryName::Partition(partition) => names.push(partition),
+                DirectoryName::Deleted(_) => {
+                    home.directory.removals().schedule(now, Millis(0), [path.join(name)])
+                }
+                DirectoryName::Stray(_) | DirectoryName::Future(_) | DirectoryName::Other => {}
+            }
+        }
+        let offsets = Offsets {
+            recovery_points: read(home, checkpoint::RECOVERY_POINT)?,
+            log_starts: read(home, checkpoint::LOG_START)?,
+            high_watermarks: read(home, checkpoint::REPLICATION)?,
+        };
+        Ok((names, offsets))
+    }
+}
+
+/// Reads a checkpoint. One that a crash left unreadable says nothing: recovery then begins at the front.
+fn read<D: Disk>(home: &Home<D>, file: &str) -> Result<PartitionOffsets, Fault> {
+    match checkpoint::read_offsets(home.directory.disk(), &home.directory.path().join(file)) {
+        Err(fault @ Fault::Corrupt { .. }) => {
+            tracing::warn!(%fault, "a checkpoint is unreadable and is passed over");
+            Ok(PartitionOffsets::new())
+        }
+        other => other,
+    }
+}
+
+fn load_one<D: Disk>(
+    home: &Home<D>,
+    name: &TopicPartition,
+    offsets: &Offsets,
+    placement: &impl Fn(&TopicPartition, Option<TopicId>) -> Placement,
+    now: Timestamp,
+) -> Result<Option<Opened<D>>, Fault> {
+    let directory = home.directory.path().join(name.to_string());
+    let topic_id = partition_metadata::read(home.directory.disk(), &directory)?;
+    let config = match placement(name, topic_id) {
+        Placement::Here(config) => config,
+        Placement::Stray => {
+            set_aside(home, name, &directory)?;
+            return Ok(None);
+        }
+    };
+    let of = |checkpoint: &PartitionOffsets| checkpoint.get(name).copied().unwrap_or(Offset::ZERO);
+    let checkpoints = Checkpoints {
+        clean: home.clean.is_some(),
+        recovery_point: of(&offsets.recovery_points),
+        log_start: of(&offsets.log_starts),
+        high_watermark: of(&offsets.high_watermarks),
+    };
+    let open = |checkpoints| {
+        Log::open(Arc::clone(&home.directory), name.clone(), Arc::clone(&config), checkpoints, now)
+    };
+    match open(checkpoints) {
+        // The mark of a clean end vouched for files that turn out wrong: recovery takes nothing on trust.
+        Err(fault @ Fault::Corrupt { .. }) if checkpoints.clean => {
+            tracing::warn!(partition = %name, %fault, "recovering a log that should have been whole");
+            open(Checkpoints { clean: false, recovery_point: Offset::ZERO, ..checkpoints }).map(Some)
+        }
+        other => other.map(Some),
+    }
+}
+
+fn set_aside<D: Disk>(home: &Home<D>, name: &TopicPartition, directory: &Path) -> Result<(), Fault> {
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    let to = home.directory.path().join(stray_name(name, &unique));
+    home.directory.disk().rename(directory, &to).map_err(|error| Fault::io("rename", directory, error))
+}

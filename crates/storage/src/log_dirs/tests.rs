@@ -1,0 +1,1 @@
+//! Log directories over their whole life.

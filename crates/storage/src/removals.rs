@@ -1,0 +1,89 @@
+//! What was renamed out of the way and is removed a while later (`file.delete.delay.ms`), so that readers that still
+//! hold it can finish. A crash in between is no matter: the names tell the next start what to remove.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use partition::Millis;
+use protocol::id::Timestamp;
+
+use crate::disk::Disk;
+use crate::fault::Fault;
+
+/// The files and directories that wait to be removed from one log directory.
+#[derive(Default, Debug)]
+pub struct Removals {
+    /// Bound: what retention and deleted topics bring within one delay.
+    waiting: Mutex<Vec<(Timestamp, PathBuf)>>,
+}
+
+impl Removals {
+    /// Has paths removed once `delay` has passed from `now`.
+    pub fn schedule(&self, now: Timestamp, delay: Millis, paths: impl IntoIterator<Item = PathBuf>) {
+        let due = Timestamp(now.0.saturating_add(delay.0));
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.extend(paths.into_iter().map(|path| (due, path)));
+    }
+
+    /// Removes what is due; says how much that was.
+    pub fn run<D: Disk>(&self, disk: &D, now: Timestamp) -> Result<usize, Fault> {
+        let due: Vec<PathBuf> = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.extract_if(.., |(due, _)| *due <= now).map(|(_, path)| path).collect()
+        };
+        for path in &due {
+            remove(disk, path)?;
+        }
+        Ok(due.len())
+    }
+}
+
+/// Removes a file, or a directory with all that is in it. What is gone already is fine.
+pub fn remove<D: Disk>(disk: &D, path: &Path) -> Result<(), Fault> {
+    let entries = match disk.list(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            return tolerate_missing("remove", path, disk.unlink(path));
+        }
+        Err(error) => return tolerate_missing("list", path, Err(error)),
+    };
+    for entry in entries {
+        let inner = path.join(&entry.name);
+        if entry.directory {
+            remove(disk, &inner)?;
+        } else {
+            tolerate_missing("remove", &inner, disk.unlink(&inner))?;
+        }
+    }
+    tolerate_missing("remove", path, disk.remove_dir(path))
+}
+
+fn tolerate_missing(doing: &'static str, path: &Path, outcome: std::io::Result<()>) -> Result<(), Fault> {
+    match outcome {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Fault::io(doing, path, error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    #[test]
+    fn what_is_due_goes_and_the_rest_waits() {
+        let temp = tempfile::tempdir().unwrap();
+        let (file, directory) = (temp.path().join("a.deleted"), temp.path().join("t-0.x-delete"));
+        std::fs::write(&file, "").unwrap();
+        std::fs::create_dir_all(directory.join("deeper")).unwrap();
+        std::fs::write(directory.join("deeper/b"), "").unwrap();
+        let removals = Removals::default();
+        removals.schedule(Timestamp(100), Millis(50), [file.clone()]);
+        removals.schedule(Timestamp(100), Millis(60), [directory.clone(), temp.path().join("gone")]);
+        assert_eq!(removals.run(&RealDisk, Timestamp(149)).unwrap(), 0);
+        assert_eq!(removals.run(&RealDisk, Timestamp(150)).unwrap(), 1);
+        assert!(!file.exists() && directory.exists());
+        assert_eq!(removals.run(&RealDisk, Timestamp(160)).unwrap(), 2);
+        assert!(!directory.exists());
+    }
+}
