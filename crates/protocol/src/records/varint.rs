@@ -4,47 +4,43 @@ use super::record::RecordError;
 use super::walk::Cursor;
 
 /// Reads a zig-zag varint of 32 bits.
-#[inline]
+#[inline(always)]
 pub(super) fn read_i32<C: Cursor>(cursor: &mut C) -> Result<i32, C::Error> {
     let first = cursor.byte()?;
-    let mut value = u32::from(first & 0x7f);
-    if first & 0x80 != 0 {
-        let mut shift = 7;
-        loop {
-            let byte = cursor.byte()?;
-            value |= u32::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                break;
-            }
-            shift += 7;
-            if shift > 28 {
-                return Err(RecordError::VarintTooLong.into());
-            }
-        }
-    }
+    let value = if first < 0x80 { u32::from(first) } else { read_long(cursor, first, 28)? as u32 };
     Ok((value >> 1) as i32 ^ -((value & 1) as i32))
 }
 
 /// Reads a zig-zag varint of 64 bits.
-#[inline]
+#[inline(always)]
 pub(super) fn read_i64<C: Cursor>(cursor: &mut C) -> Result<i64, C::Error> {
     let first = cursor.byte()?;
-    let mut value = u64::from(first & 0x7f);
-    if first & 0x80 != 0 {
-        let mut shift = 7;
-        loop {
-            let byte = cursor.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                break;
-            }
-            shift += 7;
-            if shift > 63 {
-                return Err(RecordError::VarintTooLong.into());
-            }
+    let value = if first < 0x80 { u64::from(first) } else { read_long(cursor, first, 63)? };
+    Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+}
+
+/// Reads on after a first byte that is not the last. Two bytes, the usual case of what is here, come first.
+#[inline(always)]
+fn read_long<C: Cursor>(cursor: &mut C, first: u8, shift_max: u32) -> Result<u64, C::Error> {
+    let second = cursor.byte()?;
+    let value = u64::from(first & 0x7f) | u64::from(second & 0x7f) << 7;
+    if second < 0x80 { Ok(value) } else { read_longer(cursor, value, shift_max) }
+}
+
+#[inline(never)]
+fn read_longer<C: Cursor>(cursor: &mut C, mut value: u64, shift_max: u32) -> Result<u64, C::Error> {
+    let mut shift = 14;
+    loop {
+        let byte = cursor.byte()?;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Ok(value);
+        }
+        shift += 7;
+        if shift > shift_max {
+            return Err(RecordError::VarintTooLong.into());
         }
     }
-    Ok((value >> 1) as i64 ^ -((value & 1) as i64))
 }
 
 /// Appends `value` as a zig-zag varint of 32 bits.

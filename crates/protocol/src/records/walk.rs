@@ -53,7 +53,7 @@ impl<'a> SliceCursor<'a> {
     }
 
     /// The next `length` bytes.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, length: usize) -> Result<&'a [u8], RecordError> {
         let taken = self.rest().get(..length).ok_or(RecordError::Truncated)?;
         self.position += length;
@@ -64,14 +64,14 @@ impl<'a> SliceCursor<'a> {
 impl Cursor for SliceCursor<'_> {
     type Error = RecordError;
 
-    #[inline]
+    #[inline(always)]
     fn byte(&mut self) -> Result<u8, RecordError> {
         let byte = *self.bytes.get(self.position).ok_or(RecordError::Truncated)?;
         self.position += 1;
         Ok(byte)
     }
 
-    #[inline]
+    #[inline(always)]
     fn skip(&mut self, length: usize) -> Result<(), RecordError> {
         self.take(length).map(drop)
     }
@@ -177,7 +177,7 @@ pub fn walk_cursor<C: Cursor>(
     Ok(walk)
 }
 
-#[inline]
+#[inline(always)]
 fn read_seen<C: Cursor>(cursor: &mut C, bytes_max: u32) -> Result<Seen, C::Error> {
     let length = varint::read_i32(cursor)?;
     let Ok(whole) = usize::try_from(length) else { return Err(RecordError::Length { length }.into()) };
@@ -194,7 +194,7 @@ fn read_seen<C: Cursor>(cursor: &mut C, bytes_max: u32) -> Result<Seen, C::Error
     read_fields(cursor, whole)
 }
 
-#[inline]
+#[inline(always)]
 fn read_fields<C: Cursor>(cursor: &mut C, whole: usize) -> Result<Seen, C::Error> {
     let end = cursor.position() + whole as u64;
     cursor.byte()?;
@@ -212,6 +212,7 @@ fn read_fields<C: Cursor>(cursor: &mut C, whole: usize) -> Result<Seen, C::Error
     Ok(Seen { timestamp_delta, offset_delta, has_key })
 }
 
+#[inline(never)]
 fn skip_headers<C: Cursor>(cursor: &mut C, count: i32, end: u64) -> Result<(), C::Error> {
     // A header takes at least a byte for each of its two lengths.
     let room = end.saturating_sub(cursor.position()) / 2;
@@ -228,7 +229,7 @@ fn skip_headers<C: Cursor>(cursor: &mut C, count: i32, end: u64) -> Result<(), C
 }
 
 /// Skips a key, a value or a header's value; says whether there was one.
-#[inline]
+#[inline(always)]
 fn skip_nullable<C: Cursor>(cursor: &mut C, end: u64) -> Result<bool, C::Error> {
     let length = varint::read_i32(cursor)?;
     match usize::try_from(length) {
@@ -238,7 +239,7 @@ fn skip_nullable<C: Cursor>(cursor: &mut C, end: u64) -> Result<bool, C::Error> 
     }
 }
 
-#[inline]
+#[inline(always)]
 fn skip_within<C: Cursor>(cursor: &mut C, length: usize, end: u64) -> Result<(), C::Error> {
     if cursor.position() + length as u64 > end {
         return Err(RecordError::Truncated.into());
