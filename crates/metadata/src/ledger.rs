@@ -86,10 +86,8 @@ pub(crate) fn through_snapshot(image: &Image) -> Image {
     });
     written.unwrap();
     let provenance = image.provenance();
-    let mut again = Image::default();
-    std::mem::swap(&mut again, &mut loaded);
-    again.rewind_for_test(provenance);
-    again
+    loaded.begin_at(provenance.end, provenance.epoch, provenance.timestamp);
+    loaded
 }
 
 pub(crate) fn registration(

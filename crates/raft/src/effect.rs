@@ -22,6 +22,8 @@ pub enum Effect {
         epoch: LeaderEpoch,
         /// The voters who gave their vote.
         granting: Vec<NodeId>,
+        /// Whether the version of the protocol and the voters follow, as two more control records.
+        with_voters: bool,
     },
     /// Append the records of a proposal and report `Flushed`.
     Append {

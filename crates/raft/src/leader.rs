@@ -33,16 +33,19 @@ impl Progress {
 impl Raft {
     pub(crate) fn become_leader(&mut self, now: Timestamp, granting: Vec<NodeId>, out: &mut Vec<Effect>) {
         let epoch = self.hard.epoch;
+        // As in Kafka's file: who leads has no vote to give any more, which the role sees to.
         self.hard.leader = Some(self.me.id);
+        self.hard.voted = None;
         self.persist(out);
         let epoch_start = self.log.end();
-        let append = self.log.append(epoch, 1);
+        let with_voters = std::mem::take(&mut self.config.voters_unlogged);
+        let append = self.log.append(epoch, if with_voters { 3 } else { 1 });
         let progress: BTreeMap<_, _> =
             self.others().into_iter().map(|key| (key.id, Progress::new(key, now))).collect();
         let leadership =
             Leadership { epoch, epoch_start, announced: false, since: now, progress, parked: Vec::new() };
         self.enter(Role::Leader(leadership), out);
-        out.push(Effect::AppendLeaderChange { append, base: epoch_start, epoch, granting });
+        out.push(Effect::AppendLeaderChange { append, base: epoch_start, epoch, granting, with_voters });
     }
 
     /// The high watermark is the largest flushed end that a majority of voters has, once that lies in this

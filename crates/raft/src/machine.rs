@@ -32,6 +32,9 @@ pub struct Config {
     pub retry_backoff_ms: i64,
     /// How long a leader holds a fetch that finds nothing new.
     pub fetch_wait_ms_max: i64,
+    /// Whether the voters come from a bootstrap snapshot and are not in the log yet: the first leader writes them
+    /// there (KIP-853).
+    pub voters_unlogged: bool,
     /// Where the jitter of this node's timeouts starts.
     pub seed: u64,
 }

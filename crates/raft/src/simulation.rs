@@ -68,6 +68,7 @@ fn machine(now: i64, id: usize, count: usize, log: &[Record], hard: QuorumState,
         request_timeout_ms: 1000,
         retry_backoff_ms: 20,
         fetch_wait_ms_max: 500,
+        voters_unlogged: false,
         seed,
     };
     let mut epochs: Vec<(LeaderEpoch, Offset)> = Vec::new();

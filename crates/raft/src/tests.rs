@@ -23,6 +23,7 @@ fn config(id: i32) -> Config {
         request_timeout_ms: 1000,
         retry_backoff_ms: 20,
         fetch_wait_ms_max: 500,
+        voters_unlogged: false,
         seed: 7,
     }
 }
@@ -80,12 +81,13 @@ fn lone_voter_elects_itself_at_once_and_then_sleeps() {
         effects,
         [
             Effect::PersistQuorumState(state(1, None, Some(1))),
-            Effect::PersistQuorumState(state(1, Some(1), Some(1))),
+            Effect::PersistQuorumState(state(1, Some(1), None)),
             Effect::AppendLeaderChange {
                 append,
                 base: Offset(0),
                 epoch: LeaderEpoch(1),
-                granting: vec![NodeId(1)]
+                granting: vec![NodeId(1)],
+                with_voters: false,
             },
             Effect::WakeAt(None),
         ]

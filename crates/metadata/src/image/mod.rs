@@ -81,9 +81,9 @@ impl Image {
         self.provenance = Provenance { end, epoch, timestamp };
     }
 
-    #[cfg(test)]
-    pub(crate) fn rewind_for_test(&mut self, provenance: Provenance) {
-        self.provenance = provenance;
+    /// Says where in the log a snapshot was taken, once its records, which have offsets of their own, are replayed.
+    pub fn begin_at(&mut self, end: Offset, epoch: LeaderEpoch, timestamp: Timestamp) {
+        self.provenance = Provenance { end, epoch, timestamp };
     }
 
     /// What readers may see: the image without the records of a transaction that has not ended.

@@ -1,0 +1,179 @@
+use std::fs;
+
+use protocol::messages::record::topic_record::TopicRecord;
+
+use super::*;
+use crate::format::{FormatRequest, FormatVoters, format};
+
+const KAFKAS_LOG: &[u8] = include_bytes!("../../tests/golden/metadata.log");
+const KAFKAS_CHECKPOINT: &[u8] = include_bytes!("../../tests/golden/fixed.checkpoint");
+
+const LIMITS: MetadataLimits = MetadataLimits {
+    segment_bytes: 1 << 30,
+    segment_ms: i64::MAX,
+    retention_bytes: None,
+    retention_ms: None,
+};
+
+fn open(path: &Path, limits: MetadataLimits) -> (MetadataLog, LoadedMetadata) {
+    let descriptors = Descriptors::new(RealDisk, 100);
+    MetadataLog::open(&descriptors, path, limits, Timestamp(1000)).unwrap()
+}
+
+fn fresh() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = raft::Endpoint { listener: "C".into(), host: "localhost".into(), port: 9093 };
+    let voters = FormatVoters::Standalone(vec![endpoint]);
+    let request = FormatRequest::new("c".into(), NodeId(1), directory.path().to_owned(), voters);
+    format(&RealDisk, &request, Timestamp(0)).unwrap();
+    directory
+}
+
+fn topic(number: u8) -> MetadataRecord<'static> {
+    TopicRecord { name: format!("topic-{number}").into(), topic_id: Uuid([number; 16]) }.into()
+}
+
+/// A log with the records of `batches` topics, one batch each, in epoch 1 after a leader change.
+fn fill(log: &mut MetadataLog, image: &mut Image, topics: std::ops::Range<u8>) {
+    for number in topics {
+        let base = image.end();
+        log.append((base, LeaderEpoch(1)), &[topic(number)], 33, Timestamp(5)).unwrap();
+        image.replay(base, &topic(number));
+        image.advance(base.plus(1), LeaderEpoch(1), Timestamp(5));
+    }
+    log.flush().unwrap();
+}
+
+#[test]
+fn kafkas_own_log_is_understood() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(METADATA_DIRECTORY);
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("00000000000000000000.log"), KAFKAS_LOG).unwrap();
+    fs::write(snapshots::path(&path, BOOTSTRAP), KAFKAS_CHECKPOINT).unwrap();
+    let (_, loaded) = open(directory.path(), LIMITS);
+    assert!(loaded.cut.is_none(), "{:?}", loaded.cut);
+    let image = &loaded.image;
+    assert_eq!(image.end(), Offset(17));
+    assert_eq!((image.metadata_version(), image.features.len()), (33, 6));
+    let broker = image.cluster.broker(NodeId(1)).unwrap();
+    assert!(broker.is_active() && broker.epoch.0 == 11 && broker.endpoints[0].port == 19092);
+    assert_eq!(image.cluster.controllers.len(), 1);
+    assert!(!image.in_transaction());
+    assert_eq!(loaded.model.last(), OffsetAndEpoch { epoch: LeaderEpoch(1), offset: Offset(17) });
+    assert_eq!(loaded.control, QuorumControl::default());
+}
+
+#[test]
+fn fresh_directory_has_voters_and_a_bootstrap_but_no_log() {
+    let directory = fresh();
+    let (_, loaded) = open(directory.path(), LIMITS);
+    assert_eq!(loaded.model.end(), Offset(0));
+    assert!(loaded.voters_unlogged && loaded.control.voters.is_some());
+    assert_eq!(loaded.bootstrap.len(), 6);
+    assert_eq!(loaded.image, Image::default());
+}
+
+#[test]
+fn log_with_its_voters_comes_back() {
+    let directory = fresh();
+    let (mut log, loaded) = open(directory.path(), LIMITS);
+    let mut image = loaded.image;
+    let voters = loaded.control.voters.clone().unwrap();
+    let granting = [NodeId(1)];
+    let who = (NodeId(1), &voters, granting.as_slice());
+    log.append_leader_change((Offset(0), LeaderEpoch(1)), who, Some(&loaded.control), Timestamp(4)).unwrap();
+    image.advance(Offset(3), LeaderEpoch(1), Timestamp(4));
+    fill(&mut log, &mut image, 0..5);
+    drop(log);
+    let (_, again) = open(directory.path(), LIMITS);
+    assert_eq!(again.image, image);
+    assert_eq!(again.control.voters, Some(voters));
+    assert!(!again.voters_unlogged);
+    let epochs =
+        fs::read_to_string(directory.path().join(METADATA_DIRECTORY).join("leader-epoch-checkpoint"));
+    assert_eq!(epochs.unwrap(), "0\n1\n1 0\n");
+}
+
+#[test]
+fn torn_tail_is_cut_and_batches_stay_whole() {
+    let directory = fresh();
+    let (mut log, loaded) = open(directory.path(), LIMITS);
+    let mut image = loaded.image;
+    fill(&mut log, &mut image, 0..3);
+    log.append((image.end(), LeaderEpoch(1)), &[topic(7), topic(8)], 33, Timestamp(5)).unwrap();
+    drop(log);
+    let file = directory.path().join(METADATA_DIRECTORY).join("00000000000000000000.log");
+    let length = fs::metadata(&file).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(length - 1).unwrap();
+    let (_, again) = open(directory.path(), LIMITS);
+    assert!(again.cut.is_some());
+    assert_eq!(again.image, image);
+}
+
+#[test]
+fn sound_batch_of_an_unknown_record_stops_the_node() {
+    let directory = fresh();
+    let (mut log, loaded) = open(directory.path(), LIMITS);
+    let mut image = loaded.image;
+    fill(&mut log, &mut image, 0..2);
+    let mut builder = BatchBuilder::new(options(LeaderEpoch(1), image.end(), false));
+    builder.push(Timestamp(5), None, Some(b"\x01\x7f\x00"), &[]);
+    log.append_batch(builder.finish_uncompressed(), (image.end(), LeaderEpoch(1)), Timestamp(5)).unwrap();
+    drop(log);
+    let descriptors = Descriptors::new(RealDisk, 100);
+    let fault = MetadataLog::open(&descriptors, directory.path(), LIMITS, Timestamp(0)).err().unwrap();
+    assert!(fault.to_string().contains("record type 127 is not known"), "{fault}");
+}
+
+#[test]
+fn snapshot_replaces_the_log_before_it() {
+    let directory = fresh();
+    let limits = MetadataLimits { retention_bytes: Some(0), ..LIMITS };
+    let (mut log, loaded) = open(directory.path(), limits);
+    let (mut image, control) = (loaded.image, loaded.control);
+    let metadata = directory.path().join(METADATA_DIRECTORY);
+    let mut starts = Vec::new();
+    for round in 0..3u8 {
+        fill(&mut log, &mut image, round * 10..round * 10 + 10);
+        let id = snapshots::write(&RealDisk, &metadata, &image, &control, Timestamp(6)).unwrap();
+        starts.push(log.snapshot_written(id.offset, Timestamp(7)).unwrap());
+        assert_eq!(log.bytes_since_snapshot(), 0);
+    }
+    fill(&mut log, &mut image, 40..43);
+    drop(log);
+    assert_eq!(starts.iter().map(|id| id.offset.0).collect::<Vec<_>>(), [10, 20, 30]);
+    let names = snapshots::list(&RealDisk, &metadata).unwrap();
+    assert_eq!(names.iter().map(|id| id.offset.0).collect::<Vec<_>>(), [0, 30]);
+    assert!(!metadata.join("00000000000000000000.log").exists());
+    let (_, again) = open(directory.path(), limits);
+    assert_eq!(again.image, image);
+    assert_eq!(again.model.start(), OffsetAndEpoch { epoch: LeaderEpoch(1), offset: Offset(30) });
+    assert_eq!(again.control, control);
+}
+
+#[test]
+fn truncated_log_ends_earlier() {
+    let directory = fresh();
+    let (mut log, loaded) = open(directory.path(), LIMITS);
+    let mut image = loaded.image;
+    fill(&mut log, &mut image, 0..6);
+    log.truncate(Offset(4)).unwrap();
+    drop(log);
+    let (_, again) = open(directory.path(), LIMITS);
+    assert_eq!(again.image.topics.len(), 4);
+    assert_eq!(again.model.end(), Offset(4));
+}
+
+#[test]
+fn broken_snapshot_is_named() {
+    let directory = fresh();
+    let path = snapshots::path(&directory.path().join(METADATA_DIRECTORY), BOOTSTRAP);
+    let bytes = fs::read(&path).unwrap();
+    let descriptors = Descriptors::new(RealDisk, 100);
+    for cut in [0, 10, bytes.len() - 1, bytes.len() - 75] {
+        fs::write(&path, &bytes[..cut]).unwrap();
+        let opened = MetadataLog::open(&descriptors, directory.path(), LIMITS, Timestamp(0));
+        assert!(matches!(opened.err(), Some(Fault::Corrupt { .. })), "cut at {cut}");
+    }
+}
