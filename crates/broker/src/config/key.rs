@@ -146,7 +146,7 @@ impl Key {
             importance: Importance::Medium,
             update: Update::ReadOnly,
             internal: false,
-            since: "0.8",
+            since: "",
             state: State::NotYet,
             doc: "",
         }

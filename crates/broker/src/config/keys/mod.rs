@@ -201,6 +201,7 @@ mod tests {
     fn every_key_is_documented_in_whole_sentences() {
         for key in all() {
             assert!(key.doc.len() > 15 && key.doc.ends_with('.'), "{}: {:?}", key.name, key.doc);
+            assert!(!key.since.is_empty(), "{}: which release brought it?", key.name);
             if let State::WithoutEffect(why) = key.state {
                 assert!(!why.is_empty(), "{}", key.name);
             }

@@ -5,81 +5,81 @@ use crate::config::key::{Allowed, Key, Type, boolean, double, int, list, long, s
 /// The table.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
-    list("cleanup.policy", "delete").allow(Allowed::List { of: &["compact", "delete"], empty: true }).honoured()
+    list("cleanup.policy", "delete").allow(Allowed::List { of: &["compact", "delete"], empty: true }).since("0.8.1").honoured()
         .doc("What happens to old records: delete by age and size, compact to the last of each key, both, or, as an empty list, nothing."),
-    int("compression.gzip.level", "-1").allow(Allowed::GzipLevel).honoured()
+    int("compression.gzip.level", "-1").allow(Allowed::GzipLevel).since("3.8").honoured()
         .doc("Level of gzip: 1 (fast) to 9 (small), -1 for the codec's own."),
-    int("compression.lz4.level", "9").between(1, 17).honoured()
+    int("compression.lz4.level", "9").between(1, 17).since("3.8").honoured()
         .doc("Level of LZ4: 1 (fast) to 17 (small)."),
-    string("compression.type", "producer").one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]).honoured()
+    string("compression.type", "producer").one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]).since("0.8.2").honoured()
         .doc("How batches are stored: producer keeps them as they came, any other value recompresses."),
-    int("compression.zstd.level", "3").between(-131_072, 22).honoured()
+    int("compression.zstd.level", "3").between(-131_072, 22).since("3.8").honoured()
         .doc("Level of Zstandard, up to 22; negative levels trade size for speed."),
-    long("delete.retention.ms", "86400000").at_least(0)
+    long("delete.retention.ms", "86400000").at_least(0).since("0.8.1")
         .doc("How long a tombstone survives compaction, so that readers can see it."),
-    boolean("errors.deadletterqueue.group.enable", "false")
+    boolean("errors.deadletterqueue.group.enable", "false").since("4.4")
         .doc("Whether the topic takes dead letters of share groups."),
-    long("file.delete.delay.ms", "60000").at_least(0).honoured()
+    long("file.delete.delay.ms", "60000").at_least(0).since("0.8.1").honoured()
         .doc("How long a removed segment keeps its bytes under another name."),
-    long("flush.messages", "9223372036854775807").at_least(1).honoured()
+    long("flush.messages", "9223372036854775807").at_least(1).since("0.8.1").honoured()
         .doc("Records after which they are put on stable storage. With 1, none is acknowledged before it is there."),
-    long("flush.ms", "9223372036854775807").at_least(0).honoured()
+    long("flush.ms", "9223372036854775807").at_least(0).since("0.8.1").honoured()
         .doc("Longest time records stay off stable storage."),
-    list("follower.replication.throttled.replicas", "").allow(Allowed::ThrottledReplicas)
+    list("follower.replication.throttled.replicas", "").allow(Allowed::ThrottledReplicas).since("0.10.1")
         .doc("Followers whose fetching is throttled, as partition:broker pairs, or * for all."),
-    int("index.interval.bytes", "4096").at_least(0).honoured()
+    int("index.interval.bytes", "4096").at_least(0).since("0.8.1").honoured()
         .doc("Bytes of records between two entries of the offset index."),
-    Key::unset(Type::Int, "internal.segment.bytes").internal().honoured()
+    Key::unset(Type::Int, "internal.segment.bytes").internal().since("4.1").honoured()
         .doc("Segment size below the usual minimum, for tests."),
-    list("leader.replication.throttled.replicas", "").allow(Allowed::ThrottledReplicas)
+    list("leader.replication.throttled.replicas", "").allow(Allowed::ThrottledReplicas).since("0.10.1")
         .doc("Leaders whose serving of followers is throttled, as partition:broker pairs, or * for all."),
-    long("local.retention.bytes", "-2").at_least(-2)
+    long("local.retention.bytes", "-2").at_least(-2).since("3.0")
         .doc("Bytes of a partition that stay on local disks once copied to remote storage; -2 means as many as retention.bytes."),
-    long("local.retention.ms", "-2").at_least(-2)
+    long("local.retention.ms", "-2").at_least(-2).since("3.0")
         .doc("How long records stay on local disks once copied to remote storage; -2 means as long as retention.ms."),
-    long("max.compaction.lag.ms", "9223372036854775807").at_least(1).honoured()
+    long("max.compaction.lag.ms", "9223372036854775807").at_least(1).since("2.3").honoured()
         .doc("Longest time a record stays out of compaction's reach. It also bounds the age of a segment."),
-    int("max.decompressed.message.bytes", "2147483639").between(1, 2_147_483_639).honoured()
+    int("max.decompressed.message.bytes", "2147483639").between(1, 2_147_483_639).since("4.4").honoured()
         .doc("Largest record that may come out of a compressed batch."),
-    int("max.message.bytes", "1048588").at_least(0).honoured()
+    int("max.message.bytes", "1048588").at_least(0).since("0.8.1").honoured()
         .doc("Largest batch that is accepted, after compression."),
-    long("message.timestamp.after.max.ms", "3600000").at_least(0).honoured()
+    long("message.timestamp.after.max.ms", "3600000").at_least(0).since("3.6").honoured()
         .doc("How far a record's timestamp may lie in the future."),
-    long("message.timestamp.before.max.ms", "9223372036854775807").at_least(0).honoured()
+    long("message.timestamp.before.max.ms", "9223372036854775807").at_least(0).since("3.6").honoured()
         .doc("How far a record's timestamp may lie in the past."),
-    string("message.timestamp.type", "CreateTime").one_of(&["CreateTime", "LogAppendTime"]).honoured()
+    string("message.timestamp.type", "CreateTime").one_of(&["CreateTime", "LogAppendTime"]).since("0.10.0").honoured()
         .doc("Whether records bear the producer's time (CreateTime) or the broker's (LogAppendTime)."),
-    double("min.cleanable.dirty.ratio", "0.5").allow(Allowed::Fraction(1.0))
+    double("min.cleanable.dirty.ratio", "0.5").allow(Allowed::Fraction(1.0)).since("0.8.1")
         .doc("Share of uncompacted bytes from which the log is compacted."),
-    long("min.compaction.lag.ms", "0").at_least(0)
+    long("min.compaction.lag.ms", "0").at_least(0).since("0.10.1")
         .doc("Shortest time a record stays uncompacted."),
-    int("min.insync.replicas", "1").at_least(1).honoured()
+    int("min.insync.replicas", "1").at_least(1).since("0.8.2").honoured()
         .doc("Replicas that must have a record before acks=all is answered."),
-    boolean("preallocate", "false")
+    boolean("preallocate", "false").since("0.9.0")
         .doc("Whether new segments get their full size on disk at once."),
-    long("remote.copy.lag.bytes", "-1").at_least(-1)
+    long("remote.copy.lag.bytes", "-1").at_least(-1).since("4.4")
         .doc("Bytes that may wait before they are copied to remote storage; -1 ties it to local retention."),
-    long("remote.copy.lag.ms", "0").at_least(-1)
+    long("remote.copy.lag.ms", "0").at_least(-1).since("4.4")
         .doc("How long records may wait before they are copied to remote storage; -1 ties it to local retention."),
-    boolean("remote.log.copy.disable", "false")
+    boolean("remote.log.copy.disable", "false").since("3.9")
         .doc("Stops copying to remote storage; what is there stays readable."),
-    boolean("remote.log.delete.on.disable", "false")
+    boolean("remote.log.delete.on.disable", "false").since("3.9")
         .doc("Whether turning remote storage off deletes what is there."),
-    boolean("remote.storage.enable", "false")
+    boolean("remote.storage.enable", "false").since("3.0")
         .doc("Whether old segments go to remote storage."),
-    long("retention.bytes", "-1").honoured()
+    long("retention.bytes", "-1").since("0.8.1").honoured()
         .doc("Bytes that one partition keeps before its oldest segments go; -1 for no bound."),
-    long("retention.ms", "604800000").at_least(-1).honoured()
+    long("retention.ms", "604800000").at_least(-1).since("0.8.1").honoured()
         .doc("How long records are kept; -1 forever."),
-    int("segment.bytes", "1073741824").at_least(1048576).honoured()
+    int("segment.bytes", "1073741824").at_least(1048576).since("0.8.1").honoured()
         .doc("Size at which a new segment begins."),
-    int("segment.index.bytes", "10485760").at_least(4).honoured()
+    int("segment.index.bytes", "10485760").at_least(4).since("0.8.1").honoured()
         .doc("Largest offset index of a segment."),
-    long("segment.jitter.ms", "0").at_least(0).honoured()
+    long("segment.jitter.ms", "0").at_least(0).since("0.8.2").honoured()
         .doc("Random part taken off the age of segments, so that not all roll at once."),
-    long("segment.ms", "604800000").at_least(1).honoured()
+    long("segment.ms", "604800000").at_least(1).since("0.8.1").honoured()
         .doc("Age at which a new segment begins, even if the old one is not full."),
-    boolean("unclean.leader.election.enable", "false").honoured()
+    boolean("unclean.leader.election.enable", "false").since("0.8.2").honoured()
         .doc("Whether a replica that lacks records may become leader when no other lives, which loses them."),
 ];
 
