@@ -180,6 +180,12 @@ impl Listeners {
     }
 }
 
+/// The name under which this machine is advertised when none is configured.
+pub fn machine_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}
+
 fn protocol_map(
     settings: &Settings,
     controller_names: &[String],

@@ -13,6 +13,7 @@ pub mod group_config;
 pub mod key;
 pub mod keys;
 pub mod listeners;
+mod log_rules;
 pub mod properties;
 pub mod quorum_config;
 pub mod settings;

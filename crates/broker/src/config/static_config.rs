@@ -66,6 +66,8 @@ pub struct RequestConfig {
     pub describe_partitions_max: i32,
     /// `headwater.compressed.validation`.
     pub compressed_validation: CompressedValidation,
+    /// `headwater.decompressed.batch.bytes.max`.
+    pub decompressed_batch_bytes_max: u64,
 }
 
 /// How deep a compressed batch is looked into before it is appended.
@@ -371,6 +373,7 @@ fn requests(settings: &Settings) -> Result<RequestConfig, ConfigError> {
         fetch_bytes_max: size(settings, "fetch.max.bytes")?,
         fetch_sessions_max: size(settings, "max.incremental.fetch.session.cache.slots")?,
         describe_partitions_max: int(settings, "max.request.partition.size.limit")?,
+        decompressed_batch_bytes_max: bytes(settings, "headwater.decompressed.batch.bytes.max")?,
         compressed_validation: if header_only {
             CompressedValidation::Header
         } else {

@@ -1,6 +1,6 @@
 //! Keys of our own. Kafka ignores them, so one `server.properties` serves both.
 
-use crate::config::key::{Key, int, string};
+use crate::config::key::{Key, int, long, string};
 
 /// The table.
 #[rustfmt::skip]
@@ -11,6 +11,8 @@ pub const KEYS: &[Key] = &[
         .doc("How many requests one connection may have waiting for their answer. Beyond it the broker stops reading from that connection until an answer has left."),
     int("headwater.connection.response.bytes.max", "16777216").at_least(65_536).since("headwater").honoured()
         .doc("How many bytes of answers may wait in memory for one slow reader. Beyond it the broker stops taking that connection's requests."),
+    long("headwater.decompressed.batch.bytes.max", "1073741824").at_least(1).since("headwater").honoured()
+        .doc("Most bytes that all records of one compressed batch may take together. A larger batch is refused, as a bomb would be."),
     string("headwater.durability", "replica").one_of(&["replica", "fsync"]).high().since("headwater").honoured()
         .doc("What an acknowledged record is safe from: replica is Kafka's promise (in the memory of the in-sync replicas), fsync puts it on stable storage first, by group commit. Topics ask for the same with flush.messages=1."),
     string("headwater.http.listen", "127.0.0.1:8082").since("headwater").honoured()

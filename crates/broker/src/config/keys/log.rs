@@ -7,7 +7,7 @@ use crate::config::key::{Allowed, Key, Type, boolean, double, int, list, long, s
 pub const KEYS: &[Key] = &[
     int("compression.gzip.level", "-1").allow(Allowed::GzipLevel).cluster_wide().since("3.8").honoured()
         .doc("Level for topics with compression.type=gzip: 1 (fast) to 9 (small), -1 for the codec's own."),
-    int("compression.lz4.level", "9").between(1, 17).cluster_wide().since("3.8").honoured()
+    int("compression.lz4.level", "9").between(1, 17).cluster_wide().since("3.8").without_effect("the LZ4 here has one level")
         .doc("Level for topics with compression.type=lz4: 1 (fast) to 17 (small)."),
     string("compression.type", "producer").one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]).high().cluster_wide().since("0.8.2").honoured()
         .doc("How batches are stored: producer keeps them as they came, any other value recompresses."),

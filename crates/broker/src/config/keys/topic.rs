@@ -9,7 +9,7 @@ pub const KEYS: &[Key] = &[
         .doc("What happens to old records: delete by age and size, compact to the last of each key, both, or, as an empty list, nothing."),
     int("compression.gzip.level", "-1").allow(Allowed::GzipLevel).since("3.8").honoured()
         .doc("Level of gzip: 1 (fast) to 9 (small), -1 for the codec's own."),
-    int("compression.lz4.level", "9").between(1, 17).since("3.8").honoured()
+    int("compression.lz4.level", "9").between(1, 17).since("3.8").without_effect("the LZ4 here has one level")
         .doc("Level of LZ4: 1 (fast) to 17 (small)."),
     string("compression.type", "producer").one_of(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]).since("0.8.2").honoured()
         .doc("How batches are stored: producer keeps them as they came, any other value recompresses."),
