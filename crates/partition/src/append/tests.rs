@@ -25,6 +25,15 @@ fn altered(sent: Sent, at: usize, with: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A batch that announces three records in no bytes.
+fn without_payload(codec: Codec) -> Vec<u8> {
+    let mut bytes = PLAIN.bytes()[..61].to_vec();
+    bytes[8..12].copy_from_slice(&49_i32.to_be_bytes());
+    bytes[22] = codec.id();
+    seal(&mut bytes);
+    bytes
+}
+
 fn stamped(timestamps: &[i64], key: Option<&[u8]>, codec: Codec) -> Vec<u8> {
     let mut builder =
         BatchBuilder::new(BatchOptions { compression: codec.into(), ..BatchOptions::default() });
@@ -52,6 +61,7 @@ fn a_plain_batch_is_patched_in_place_and_moves_the_watermarks() {
     assert_eq!((marks.log_start, marks.high_watermark, marks.log_end), (Offset(0), Offset(6), Offset(6)));
 }
 
+/// Each code is what Apache Kafka 4.4 answered to the same batch, but for the offset deltas, which it does not look at.
 #[test]
 fn refusals_come_with_kafkas_codes() {
     let plain = PLAIN.bytes();
@@ -82,6 +92,11 @@ fn refusals_come_with_kafkas_codes() {
         ("a producer without sequence", negative, CLIENT, ErrorCode::InvalidRecord),
         ("a record of another length", altered(PLAIN, 61, &[2]), CLIENT, ErrorCode::InvalidRecord),
         ("an offset delta of 1", altered(PLAIN, 64, &[2]), CLIENT, ErrorCode::InvalidRecord),
+        ("zeros behind the batch", [&plain[..], &[0; 20]].concat(), CLIENT, ErrorCode::CorruptMessage),
+        ("no gzip at all", without_payload(Codec::Gzip), CLIENT, ErrorCode::UnknownServerError),
+        ("no snappy at all", without_payload(Codec::Snappy), CLIENT, ErrorCode::UnknownServerError),
+        ("no lz4 at all", without_payload(Codec::Lz4), CLIENT, ErrorCode::UnknownServerError),
+        ("no zstd at all", without_payload(Codec::Zstd), CLIENT, ErrorCode::InvalidRecord),
         ("gzip that is none", altered(PLAIN, 22, &[1]), CLIENT, ErrorCode::UnknownServerError),
     ];
     for (name, mut bytes, origin, expected) in table {

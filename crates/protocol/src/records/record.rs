@@ -31,12 +31,6 @@ pub enum RecordError {
         /// The limit.
         max: u32,
     },
-    /// A key, value or header value has a length below -1.
-    #[error("a field of the record has length {length}")]
-    FieldLength {
-        /// The length read.
-        length: i32,
-    },
     /// A header count is negative or more than the record's bytes can hold.
     #[error("a record cannot hold {count} headers")]
     HeaderCount {
@@ -174,12 +168,11 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
+/// Reads a key, a value or a header's value. Any negative length stands for none, as in Kafka.
 fn read_nullable<'a>(body: &mut SliceCursor<'a>) -> Result<Option<&'a [u8]>, RecordError> {
-    let length = varint::read_i32(body)?;
-    match usize::try_from(length) {
-        Ok(length) => Ok(Some(body.take(length)?)),
-        Err(_) if length == -1 => Ok(None),
-        Err(_) => Err(RecordError::FieldLength { length }),
+    match usize::try_from(varint::read_i32(body)?) {
+        Ok(length) => body.take(length).map(Some),
+        Err(_) => Ok(None),
     }
 }
 

@@ -228,14 +228,13 @@ fn skip_headers<C: Cursor>(cursor: &mut C, count: i32, end: u64) -> Result<(), C
     Err(RecordError::HeaderCount { count }.into())
 }
 
-/// Skips a key, a value or a header's value; says whether there was one.
+/// Skips a key, a value or a header's value; says whether there was one. Any negative length stands for none, as
+/// in Kafka.
 #[inline(always)]
 fn skip_nullable<C: Cursor>(cursor: &mut C, end: u64) -> Result<bool, C::Error> {
-    let length = varint::read_i32(cursor)?;
-    match usize::try_from(length) {
+    match usize::try_from(varint::read_i32(cursor)?) {
         Ok(length) => skip_within(cursor, length, end).map(|()| true),
-        Err(_) if length == -1 => Ok(false),
-        Err(_) => Err(RecordError::FieldLength { length }.into()),
+        Err(_) => Ok(false),
     }
 }
 

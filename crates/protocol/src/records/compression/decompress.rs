@@ -88,7 +88,7 @@ impl Decompressors {
                 let inflate = self.inflate.get_or_insert_with(|| Decompress::new(false));
                 Stream::Gzip(GzipStream::new(payload, inflate)?)
             }
-            Codec::Snappy => Stream::Snappy(SnappyStream::new(payload)),
+            Codec::Snappy => Stream::Snappy(SnappyStream::new(payload)?),
             Codec::Lz4 => Stream::Lz4(Lz4Stream::new(payload, checksum)?),
             Codec::Zstd => {
                 let decoder = match &mut self.zstd {
@@ -105,23 +105,24 @@ impl Decompressors {
 impl Decompressing<'_, '_> {
     /// The next bytes; an empty slice at the end.
     pub fn next_step(&mut self) -> Result<&[u8], CompressionError> {
-        let length = self.fill()?;
-        self.ahead = 0..0;
-        Ok(&self.states.output[..length])
+        self.fill()?;
+        let step = std::mem::take(&mut self.ahead);
+        Ok(&self.states.output[step])
     }
 
     fn fill(&mut self) -> Result<usize, CompressionError> {
         let too_large = CompressionError::TooLarge { cap: self.cap };
         let Decompressors { output, inflate, zstd } = &mut *self.states;
-        let length = match &mut self.stream {
+        let step = match &mut self.stream {
             Stream::None(rest) => {
                 let (step, left) = rest.split_at(rest.len().min(STEP_BYTES));
                 output[..step.len()].copy_from_slice(step);
                 *rest = left;
-                step.len()
+                0..step.len()
             }
             Stream::Gzip(stream) => {
-                stream.step(inflate.as_mut().expect("made at the start"), &mut output[..STEP_BYTES])?
+                let inflate = inflate.as_mut().expect("made at the start");
+                0..stream.step(inflate, &mut output[..STEP_BYTES])?
             }
             Stream::Snappy(stream) => {
                 stream.step(output, self.cap - self.produced).map_err(|error| match error {
@@ -129,16 +130,18 @@ impl Decompressing<'_, '_> {
                     StepError::TooLarge => too_large,
                 })?
             }
-            Stream::Lz4(stream) => stream.step(output)?,
+            Stream::Lz4(stream) => 0..stream.step(output)?,
             Stream::Zstd(stream) => {
-                stream.step(zstd.as_mut().expect("made at the start"), &mut output[..STEP_BYTES])?
+                let zstd = zstd.as_mut().expect("made at the start");
+                0..stream.step(zstd, &mut output[..STEP_BYTES])?
             }
         };
-        self.produced += length as u64;
+        self.produced += step.len() as u64;
         if self.produced > self.cap {
             return Err(too_large);
         }
-        self.ahead = 0..length;
+        let length = step.len();
+        self.ahead = step;
         Ok(length)
     }
 

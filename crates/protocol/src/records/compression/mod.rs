@@ -8,6 +8,7 @@ mod decompress;
 mod gzip;
 mod lz4;
 mod snappy;
+mod snappy_block;
 mod zstandard;
 
 use thiserror::Error;

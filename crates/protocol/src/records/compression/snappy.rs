@@ -1,6 +1,10 @@
 //! Snappy, in the framing of snappy-java (xerial) that the Java client writes, and raw as librdkafka does.
+//!
+//! A block of the framing is small and decoded at once. A raw payload is one block however large, and is decoded
+//! element by element where it is.
 
-use super::{Codec, CompressionError, corrupt};
+use super::snappy_block::LargeBlock;
+use super::{Codec, CompressionError, STEP_BYTES_MAX, corrupt};
 
 /// What opens the framing; version and oldest compatible version follow, both 1.
 pub(super) const MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
@@ -16,28 +20,46 @@ const RATIO_MAX: usize = 22;
 pub(super) struct SnappyStream<'p> {
     input: &'p [u8],
     framed: bool,
+    large: Option<LargeBlock<'p>>,
 }
 
 impl<'p> SnappyStream<'p> {
-    pub(super) fn new(payload: &'p [u8]) -> Self {
-        match payload.strip_prefix(&MAGIC) {
-            Some(_) if payload.len() >= HEADER_BYTES => {
-                Self { input: &payload[HEADER_BYTES..], framed: true }
-            }
-            _ => Self { input: payload, framed: false },
+    pub(super) fn new(payload: &'p [u8]) -> Result<Self, CompressionError> {
+        if payload.is_empty() {
+            return Err(corrupt(Codec::Snappy, "there is not even a length"));
         }
+        let (input, framed) = match payload.strip_prefix(&MAGIC) {
+            Some(_) if payload.len() >= HEADER_BYTES => (&payload[HEADER_BYTES..], true),
+            _ => (payload, false),
+        };
+        Ok(Self { input, framed, large: None })
     }
 
-    /// Replaces `output` by the next block; an empty one at the end. `room` is what the cap leaves.
-    pub(super) fn step(&mut self, output: &mut Vec<u8>, room: u64) -> Result<usize, StepError> {
+    /// Puts the next output into `output` and says where in it. Empty at the end. `room` is what the cap leaves.
+    pub(super) fn step(
+        &mut self,
+        output: &mut Vec<u8>,
+        room: u64,
+    ) -> Result<std::ops::Range<usize>, StepError> {
         loop {
-            let Some(block) = self.next_block()? else { return Ok(0) };
+            if let Some(large) = &mut self.large {
+                let step = large.step(output)?;
+                if !step.is_empty() {
+                    return Ok(step);
+                }
+                self.large = None;
+            }
+            let Some(block) = self.next_block()? else { return Ok(0..0) };
             let length = snap::raw::decompress_len(block).map_err(|_| broken("a block has no length"))?;
             if length > block.len().saturating_mul(RATIO_MAX) {
                 return Err(broken("a block claims more than it can hold"));
             }
             if length as u64 > room {
                 return Err(StepError::TooLarge);
+            }
+            if length > STEP_BYTES_MAX {
+                self.large = Some(LargeBlock::new(block, length, output));
+                continue;
             }
             if output.len() < length {
                 output.resize(length, 0);
@@ -46,7 +68,7 @@ impl<'p> SnappyStream<'p> {
                 .decompress(block, &mut output[..length])
                 .map_err(|_| broken("a block is invalid"))?;
             if written > 0 {
-                return Ok(written);
+                return Ok(0..written);
             }
         }
     }
@@ -82,6 +104,6 @@ impl From<CompressionError> for StepError {
     }
 }
 
-fn broken(detail: &'static str) -> StepError {
+pub(super) fn broken(detail: &'static str) -> StepError {
     StepError::Corrupt(corrupt(Codec::Snappy, detail))
 }

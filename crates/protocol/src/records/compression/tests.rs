@@ -95,6 +95,22 @@ fn raw_snappy_is_read_and_its_claims_are_not_believed() {
     let input = noise(100_000);
     let raw = snap::raw::Encoder::new().compress_vec(&input).unwrap();
     assert_eq!(decompressed(Codec::Snappy, &raw, 1 << 20).unwrap(), input);
+    // More than one step is decoded through a window, in steps.
+    let large = [noise(700_000), vec![5; 900_000], noise(700_000)].concat();
+    let raw = snap::raw::Encoder::new().compress_vec(&large).unwrap();
+    assert!(decompressed(Codec::Snappy, &raw, 4 << 20).unwrap() == large);
+    for cut in [raw.len() - 1, raw.len() / 2, 100_000] {
+        assert!(matches!(
+            decompressed(Codec::Snappy, &raw[..cut], 4 << 20),
+            Err(CompressionError::Corrupt { .. })
+        ));
+    }
+    let longer = [&raw[..], &[0, 7]].concat();
+    assert!(matches!(decompressed(Codec::Snappy, &longer, 4 << 20), Err(CompressionError::Corrupt { .. })));
+    let mut states = Decompressors::default();
+    let mut stream = states.start(Codec::Snappy, &raw, 4 << 20).unwrap();
+    while !stream.next_step().unwrap().is_empty() {}
+    assert!(states.buffered() <= 256 << 10);
     // Five bytes that claim 4 GiB less one.
     let lie = [0xff, 0xff, 0xff, 0xff, 0x0f];
     assert!(matches!(decompressed(Codec::Snappy, &lie, u64::MAX), Err(CompressionError::Corrupt { .. })));
@@ -202,6 +218,36 @@ proptest! {
                 *byte ^= with;
             }
             let _ = decompressed(codec, &payload, 1 << 20);
+        }
+    }
+}
+
+proptest! {
+    // A block must pass a mebibyte to be read this way, so cases are few.
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn a_large_block_of_snappy_is_read_as_by_the_reference(
+        seed: u32,
+        runs in proptest::collection::vec((any::<u8>(), 1_usize..40_000), 1..20),
+        at: usize,
+        with: u8,
+    ) {
+        let mut input = vec![0; 1 << 20];
+        for (index, (byte, length)) in runs.into_iter().enumerate() {
+            if index % 2 == 0 {
+                input.extend(std::iter::repeat_n(byte, length));
+            } else {
+                input.extend(noise(length % 5000).into_iter().map(|noise| noise ^ seed as u8));
+            }
+        }
+        let mut raw = snap::raw::Encoder::new().compress_vec(&input).unwrap();
+        prop_assert!(decompressed(Codec::Snappy, &raw, 32 << 20).unwrap() == input);
+        let at = 4 + at % (raw.len() - 4);
+        raw[at] ^= with;
+        let reference = snap::raw::Decoder::new().decompress_vec(&raw);
+        if let Ok(read) = decompressed(Codec::Snappy, &raw, 32 << 20) {
+            prop_assert!(reference.is_ok_and(|reference| reference == read));
         }
     }
 }
