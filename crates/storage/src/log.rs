@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use partition::leader_epochs::LeaderEpochs;
 use partition::segments::{ActiveSegment, Incoming, should_roll};
 use partition::{Append, AppendDecision, AppendPlan, AppendRefusal, Duplicate, Millis, Partition, Scratch};
 use protocol::id::{DirectoryId, LeaderEpoch, NodeId, Timestamp, TopicId};
@@ -179,15 +180,18 @@ impl<D: Disk> Log<D> {
             max_timestamp: plan.max_timestamp,
         };
         self.roll_for(&incoming, now)?;
+        if plan.starts_epoch {
+            // Before the batch: an epoch without a record does no harm, a failure after the batch would.
+            let mut epochs = self.partition.leader_epochs().clone();
+            epochs.assign(plan.leader_epoch, plan.base_offset);
+            self.write_epochs(&epochs)?;
+        }
         self.segments.append(bytes)?;
         self.home.state().wrote();
         if let Some(aborted) = &plan.aborted {
             self.segments.active().abort(aborted);
         }
         let high_watermark_moved = self.partition.appended(plan);
-        if plan.starts_epoch {
-            self.write_leader_epochs()?;
-        }
         Ok(Written {
             base_offset: plan.base_offset,
             last_offset: plan.last_offset,
@@ -299,9 +303,12 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
-    fn write_leader_epochs(&mut self) -> Result<(), Fault> {
-        let entries = self.partition.leader_epochs().entries();
-        let epochs: Vec<_> = entries.iter().map(|entry| (entry.epoch, entry.start_offset)).collect();
+    fn write_leader_epochs(&self) -> Result<(), Fault> {
+        self.write_epochs(self.partition.leader_epochs())
+    }
+
+    fn write_epochs(&self, epochs: &LeaderEpochs) -> Result<(), Fault> {
+        let epochs: Vec<_> = epochs.entries().iter().map(|entry| (entry.epoch, entry.start_offset)).collect();
         let path = self.path().join(checkpoint::LEADER_EPOCH);
         checkpoint::write_leader_epochs(self.home.disk(), &path, &epochs)
     }
@@ -312,3 +319,6 @@ impl<D: Disk> Log<D> {
         u64::try_from(unflushed).is_ok_and(|unflushed| unflushed >= limit)
     }
 }
+
+#[cfg(test)]
+mod tests;

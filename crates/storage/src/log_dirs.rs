@@ -1,6 +1,6 @@
 //! All log directories of a node and the logs in them: opened, loaded, checkpointed, looked after, closed.
 //!
-//! The order of a start is [`format`] where a directory is new, [`LogDirs::open`] (locks, identities, and whether the
+//! The order of a start is [`format()`] where a directory is new, [`LogDirs::open`] (locks, identities, and whether the
 //! last end was clean), then, once the metadata is known, [`LogDirs::load`]. Time is an argument everywhere; who owns
 //! the timers calls [`LogDirs::retain`], [`LogDirs::flush_due`], [`LogDirs::remove_due`] and the checkpoints.
 //! A directory that fails goes offline and takes only its own logs with it.

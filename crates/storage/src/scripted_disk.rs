@@ -52,6 +52,11 @@ impl ScriptedDisk {
         self.script.state.lock().unwrap().failures.push(Failure { verb, suffix, errno });
     }
 
+    /// Forgets the failures still to come.
+    pub fn mend(&self) {
+        self.script.state.lock().unwrap().failures.clear();
+    }
+
     /// A pwrite that fails first writes this many bytes.
     pub fn tear(&self, bytes: usize) {
         self.script.state.lock().unwrap().torn = Some(bytes);

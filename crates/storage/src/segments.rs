@@ -76,6 +76,8 @@ pub struct Loaded<D: Disk = RealDisk> {
     pub end: Offset,
     /// Where and why the tail was cut, for the log of the process.
     pub cut: Option<(PathBuf, String)>,
+    /// Whether all batches lay before the log start and the log was begun anew there.
+    pub restarted: bool,
 }
 
 impl<D: Disk> Segments<D> {
@@ -130,12 +132,13 @@ impl<D: Disk> Segments<D> {
             }
             index += 1;
         }
-        if end < loading.log_start || segments.list.is_empty() {
-            // Files were taken away by hand: nothing before the log start may come back as new.
+        let restarted = end < loading.log_start || segments.list.is_empty();
+        if restarted {
+            // The tail was lost, or files were taken away: nothing before the log start may come back as new.
             segments.restart(loading.log_start, loading.now)?;
             end = loading.log_start;
         }
-        Ok(Loaded { segments, end, cut })
+        Ok(Loaded { segments, end, cut, restarted })
     }
 
     /// The directory.

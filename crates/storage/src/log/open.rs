@@ -103,8 +103,11 @@ impl<D: Disk> Log<D> {
         let mut replaying = start.partition(epochs, now, &config);
         let input = (&listing, config.index_limits(), loading);
         let loaded = Segments::load(home.descriptors(), directory, input, start.offset, &mut replaying)?;
-        let Loaded { segments, end, cut } = loaded;
-        let partition = replaying.finish(log_start, high_watermark, end);
+        let Loaded { segments, end, cut, restarted } = loaded;
+        let partition = match restarted {
+            true => Partition::empty(end),
+            false => replaying.finish(log_start, high_watermark, end),
+        };
         let recovery_point = if clean { end } else { recovery_point.min(end) };
         let mut log = Self {
             name,
@@ -122,6 +125,9 @@ impl<D: Disk> Log<D> {
             home,
         };
         log.draw_jitter();
+        if restarted {
+            log.drop_snapshots_behind(Offset(-1))?;
+        }
         log.drop_stray_snapshots()?;
         if cut.is_some() {
             log.write_leader_epochs()?;
@@ -192,7 +198,7 @@ impl ReplayStart {
     /// there is must be read, unless the log was closed cleanly: Kafka leaves none only where there are no producers.
     fn find<D: Disk>(disk: &D, directory: &Path, listing: &Listing, loading: Loading) -> Result<Self, Fault> {
         let limit = first_recovered(listing, loading).unwrap_or(Offset(i64::MAX));
-        if let Some(found) = Self::newest(disk, directory, &listing.snapshots, (loading.log_start, limit))? {
+        if let Some(found) = Self::newest(disk, directory, &listing.snapshots, limit)? {
             return Ok(found);
         }
         let offset = match loading.clean && listing.snapshots.is_empty() {
@@ -204,17 +210,14 @@ impl ReplayStart {
         Ok(Self { offset: offset.min(limit), producers: Vec::new() })
     }
 
-    /// The newest whole snapshot within `range`.
+    /// The newest whole snapshot that is not behind `limit`.
     pub(super) fn newest<D: Disk>(
         disk: &D,
         directory: &Path,
         snapshots: &BTreeSet<Offset>,
-        range: (Offset, Offset),
+        limit: Offset,
     ) -> Result<Option<Self>, Fault> {
-        if range.0 > range.1 {
-            return Ok(None);
-        }
-        for offset in snapshots.range(range.0..=range.1).rev() {
+        for offset in snapshots.range(..=limit).rev() {
             let path = SegmentFile::ProducerSnapshot.path(directory, *offset);
             match producer_snapshot::read(disk, &path) {
                 Ok(Some(producers)) => return Ok(Some(Self { offset: *offset, producers })),

@@ -42,7 +42,11 @@ impl<D: Disk> Log<D> {
         self.segments.truncate(end)?;
         let last = self.segments.active().read_next_offset()?;
         let marks = self.partition.watermarks();
-        self.reload(marks.log_start, marks.high_watermark.min(last), last.max(marks.log_start), now)?;
+        if last < marks.log_start {
+            // The batch that held the log start went as a whole, and with it the last one that anybody may read.
+            return self.truncate_fully_within(marks.log_start, now);
+        }
+        self.reload(marks.log_start, marks.high_watermark.min(last), last, now)?;
         self.write_leader_epochs()
     }
 
@@ -67,7 +71,7 @@ impl<D: Disk> Log<D> {
     ) -> Result<(), Fault> {
         let directory: Arc<Path> = Arc::clone(self.segments.directory());
         let first = self.segments.first_base();
-        let found = ReplayStart::newest(self.home.disk(), &directory, &self.snapshots, (first, end))?;
+        let found = ReplayStart::newest(self.home.disk(), &directory, &self.snapshots, end)?;
         let start = found.unwrap_or_else(|| ReplayStart::nothing(first));
         let epochs = self.partition.leader_epochs().entries().iter().filter(|entry| entry.start_offset < end);
         let mut replaying = start.partition(epochs.copied().collect(), now, &self.config);
@@ -80,7 +84,7 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
-    fn drop_snapshots_behind(&mut self, end: Offset) -> Result<(), Fault> {
+    pub(super) fn drop_snapshots_behind(&mut self, end: Offset) -> Result<(), Fault> {
         let behind: Vec<Offset> = self.snapshots.iter().copied().filter(|offset| *offset > end).collect();
         behind.into_iter().try_for_each(|offset| self.remove_snapshot(offset))
     }
