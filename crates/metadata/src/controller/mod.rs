@@ -39,6 +39,11 @@ impl<R> Decision<R> {
         Self { records, response, wake_at: None }
     }
 
+    /// The same records for somebody who needs no answer but that they are committed.
+    pub fn without_response(self) -> Decision<()> {
+        Decision { records: self.records, response: (), wake_at: self.wake_at }
+    }
+
     /// A decision that changes nothing.
     pub fn answer(response: R) -> Self {
         Self::new(Vec::new(), response)
