@@ -11,6 +11,7 @@ pub mod build;
 pub mod checksum;
 pub mod compression;
 pub mod control;
+pub mod legacy;
 pub mod record;
 mod varint;
 pub mod walk;

@@ -1,0 +1,181 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::records::batches::Batches;
+use crate::records::compression::Compressors;
+use crate::records::record::Records;
+
+const CODECS: [Codec; 4] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4];
+
+type Owned = (i64, i64, Option<Vec<u8>>, Option<Vec<u8>>);
+
+fn records(bytes: &[u8], cap: u64) -> Result<Vec<Owned>, LegacyError> {
+    let mut all = Vec::new();
+    each_record(bytes, &mut LegacyScratch::default(), cap, |record| {
+        let (key, value) = (record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec));
+        all.push((record.offset.0, record.timestamp.0, key, value));
+        Ok::<_, LegacyError>(())
+    })?;
+    Ok(all)
+}
+
+fn golden(magic: i8, codec: Codec) -> Vec<u8> {
+    let path = format!("{}/tests/golden/records/v{magic}-{codec}.bin", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).unwrap()
+}
+
+/// What the Java client of Kafka 3.9 was given for the golden sets.
+fn written(magic: i8) -> Vec<Owned> {
+    (0..10_i64)
+        .map(|place| {
+            let timestamp = if magic == 0 { -1 } else { 1_700_000_000_000 + place * 10 - place % 3 };
+            let key = (place % 5 != 0).then(|| format!("key{place}").into_bytes());
+            let value = format!("old value {place} with words that repeat and repeat");
+            (100 + place, timestamp, key, (place % 7 != 0).then(|| value.into_bytes()))
+        })
+        .collect()
+}
+
+fn built(magic: i8, codec: Codec, records: &[Owned]) -> Vec<u8> {
+    let options =
+        LegacyOptions { magic, compression: codec.into(), timestamp_type: TimestampType::CreateTime };
+    let mut builder = LegacyBuilder::new(options);
+    for (offset, timestamp, key, value) in records {
+        builder.push(Offset(*offset), Timestamp(*timestamp), key.as_deref(), value.as_deref());
+    }
+    builder.finish(&mut Compressors::default()).unwrap()
+}
+
+#[test]
+fn sets_that_the_java_client_wrote_are_read() {
+    for magic in [0, 1] {
+        for codec in CODECS {
+            assert_eq!(records(&golden(magic, codec), 1 << 20), Ok(written(magic)), "v{magic} {codec}");
+        }
+    }
+}
+
+#[test]
+fn plain_sets_are_built_to_the_byte() {
+    for magic in [0, 1] {
+        assert_eq!(built(magic, Codec::None, &written(magic)), golden(magic, Codec::None), "v{magic}");
+    }
+}
+
+#[test]
+fn lz4_of_v0_is_written_with_the_checksum_of_its_time() {
+    let ours = built(0, Codec::Lz4, &written(0));
+    let theirs = golden(0, Codec::Lz4);
+    // Magic, descriptor and checksum of the frame, at the front of the wrapper's value.
+    assert_eq!(ours[26..33], theirs[26..33]);
+}
+
+#[test]
+fn sets_round_trip_with_gaps_in_their_offsets() {
+    let records_in: Vec<Owned> =
+        [3, 4, 9, 1000].map(|offset| (offset, offset, None, Some(vec![offset as u8; 40]))).into();
+    for codec in CODECS {
+        assert_eq!(records(&built(1, codec, &records_in), 1 << 20), Ok(records_in.clone()), "{codec}");
+    }
+}
+
+#[test]
+fn a_wrapper_stamped_by_the_log_stamps_what_is_inside() {
+    for codec in CODECS {
+        let options = LegacyOptions {
+            magic: 1,
+            compression: codec.into(),
+            timestamp_type: TimestampType::LogAppendTime,
+        };
+        let mut builder = LegacyBuilder::new(options);
+        builder.push(Offset(0), Timestamp(5), None, None).push(Offset(1), Timestamp(9), None, None);
+        let set = builder.finish(&mut Compressors::default()).unwrap();
+        let timestamps: Vec<_> = records(&set, 1000).unwrap().into_iter().map(|record| record.1).collect();
+        assert_eq!(timestamps, if codec == Codec::None { [5, 9] } else { [9, 9] });
+    }
+}
+
+#[test]
+fn damage_is_named() {
+    let plain = golden(1, Codec::None);
+    let with = |at: usize, value: &[u8]| {
+        let mut bytes = plain.clone();
+        bytes[at..at + value.len()].copy_from_slice(value);
+        records(&bytes, 1 << 20).unwrap_err()
+    };
+    assert!(matches!(with(18, &[0xff]), LegacyError::Crc { .. }));
+    assert_eq!(with(8, &[0, 0, 0, 21]), LegacyError::Length { length: 21 });
+    assert_eq!(with(8, &[0xff; 4]), LegacyError::Length { length: -1 });
+    assert_eq!(with(16, &[2]), LegacyError::Magic { magic: 2 });
+    assert_eq!(with(26, &[0, 0, 1, 0]), LegacyError::Fields);
+    assert_eq!(records(&plain[..plain.len() - 1], 1 << 20).unwrap().len(), 9, "a cut message is left out");
+}
+
+#[test]
+fn wrappers_in_wrappers_and_bombs_are_refused() {
+    let wrapper = golden(1, Codec::Gzip);
+    let mut inner = Vec::new();
+    Compressors::default().compress(Codec::Gzip.into(), &wrapper, &mut inner).unwrap();
+    let mut options = LegacyBuilder::new(LegacyOptions {
+        magic: 1,
+        compression: Codec::None.into(),
+        timestamp_type: TimestampType::CreateTime,
+    });
+    options.push(Offset(9), Timestamp(0), None, Some(&inner));
+    let mut nested = options.finish(&mut Compressors::default()).unwrap();
+    nested[17] = Codec::Gzip.id();
+    let crc = crate::records::checksum::crc32(&nested[16..]);
+    nested[12..16].copy_from_slice(&crc.to_be_bytes());
+    assert_eq!(records(&nested, 1 << 20), Err(LegacyError::Wrapper));
+    let bomb = built(1, Codec::Gzip, &[(0, 0, None, Some(vec![0; 4 << 20]))]);
+    let too_large = CompressionError::TooLarge { cap: 1 << 20 };
+    assert_eq!(records(&bomb, 1 << 20), Err(LegacyError::Compression(too_large)));
+}
+
+#[test]
+fn sets_become_batches() {
+    for magic in [0, 1] {
+        for codec in CODECS {
+            let mut batch = Vec::new();
+            let (mut scratch, mut compressors) = (LegacyScratch::default(), Compressors::default());
+            convert_to_v2(&golden(magic, codec), &mut scratch, &mut compressors, 1 << 20, &mut batch)
+                .unwrap();
+            let batch = Batches::new(&batch).next().unwrap();
+            batch.verify_crc().unwrap();
+            assert_eq!((batch.header.attributes.codec(), batch.header.count), (Some(codec), 10));
+            let mut states = Decompressors::default();
+            let mut stream = states.start(codec, batch.payload(), 1 << 20).unwrap();
+            let plain = stream.next_step().unwrap().to_vec();
+            let base = batch.header.base_timestamp.0;
+            let read: Vec<Owned> = Records::new(&plain, 10)
+                .map(|record| {
+                    let record = record.unwrap();
+                    let (key, value) = (record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec));
+                    (100 + i64::from(record.offset_delta), base + record.timestamp_delta, key, value)
+                })
+                .collect();
+            assert_eq!(read, written(magic), "v{magic} {codec}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = records(&bytes, 1 << 20);
+    }
+
+    #[test]
+    fn damaged_sets_never_panic(magic in 0..2_i8, codec in 0..4_usize, at: usize, with: u8, seal: bool) {
+        let mut bytes = golden(magic, CODECS[codec]);
+        let at = at % bytes.len();
+        bytes[at] = with;
+        if seal {
+            let crc = crate::records::checksum::crc32(&bytes[16..]);
+            bytes[12..16].copy_from_slice(&crc.to_be_bytes());
+        }
+        let _ = records(&bytes, 1 << 20);
+        let (mut scratch, mut compressors) = (LegacyScratch::default(), Compressors::default());
+        let _ = convert_to_v2(&bytes, &mut scratch, &mut compressors, 1 << 20, &mut Vec::new());
+    }
+}
