@@ -1,6 +1,7 @@
 //! Apache Kafka and real clients held against Headwater: `cargo run -p headwater-conformance -- WHAT`.
 
 mod clients;
+mod messages;
 mod schemas;
 
 use clap::Parser;
@@ -11,6 +12,8 @@ use clap::Parser;
 enum What {
     /// Run the clients of conformance/clients against a broker.
     Clients(clients::Clients),
+    /// Send random messages of every version through the classes of Apache Kafka.
+    Messages(messages::Messages),
     /// Compare every declared message with the schema files of Apache Kafka.
     Schemas(schemas::Schemas),
 }
@@ -29,6 +32,7 @@ struct Against {
 fn main() -> anyhow::Result<()> {
     match What::parse() {
         What::Clients(clients) => clients.run(),
+        What::Messages(messages) => messages.run(),
         What::Schemas(schemas) => schemas.run(),
     }
 }

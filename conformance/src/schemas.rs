@@ -7,19 +7,19 @@
 mod compare;
 mod declared;
 mod facts;
-mod jars;
+pub mod jars;
 mod kafka;
 
 use anyhow::{Result, ensure};
 
 /// The release whose messages are declared.
-const CURRENT: &str = "4.4.0";
+pub const CURRENT: &str = "4.4.0";
 
 /// The last release that served the versions which 4.0 removed.
-const BEFORE_REMOVALS: &str = "3.9.1";
+pub const BEFORE_REMOVALS: &str = "3.9.1";
 
 /// The artifacts of the current release that hold schema files.
-const ARTIFACTS: &[&str] = &[
+pub const ARTIFACTS: &[&str] = &[
     "kafka-clients",
     "kafka-metadata",
     "kafka-raft",

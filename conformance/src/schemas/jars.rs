@@ -1,4 +1,4 @@
-//! Gets Kafka's jars from Maven, into the target directory.
+//! Gets jars from Maven, into the target directory.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,10 +8,15 @@ use conformance::broker_process::repository;
 
 /// The jar of an artifact of Kafka; Maven brings it if it is not there yet.
 pub fn fetch(artifact: &str, version: &str) -> Result<PathBuf> {
+    fetch_from("org.apache.kafka", artifact, version)
+}
+
+/// The jar of an artifact of another group.
+pub fn fetch_from(group: &str, artifact: &str, version: &str) -> Result<PathBuf> {
     let directory = repository().join("target/conformance/jars");
     let jar = directory.join(format!("{artifact}-{version}.jar"));
     if !jar.exists() {
-        copy(&format!("org.apache.kafka:{artifact}:{version}"), &directory)?;
+        copy(&format!("{group}:{artifact}:{version}"), &directory)?;
     }
     ensure!(jar.exists(), "Maven did not leave {}", jar.display());
     Ok(jar)
