@@ -123,12 +123,14 @@ impl<D: Disk> Segments<D> {
                     segments.drop_after(index)?;
                 }
             } else {
-                if next_base.is_none_or(|next| next > replay_from) {
+                let next = match next_base {
+                    Some(next) => next,
+                    None => segment.read_next_offset()?,
+                };
+                if next > replay_from {
                     recovery::replay(segment, replay_from, replay)?;
                 }
-                if next_base.is_none() {
-                    end = segment.read_next_offset()?;
-                }
+                end = next;
             }
             index += 1;
         }

@@ -83,16 +83,16 @@ impl<D: Disk> Log<D> {
         Ok(log)
     }
 
-    /// Opens a log from its directory: after a clean end as the files are, after a crash with recovery.
+    /// Opens a log from its directory, which holds this topic id: after a clean end as the files are, after a crash with
+    /// recovery.
     pub fn open(
         home: Arc<LogDirectory<D>>,
-        name: TopicPartition,
+        (name, topic_id): (TopicPartition, Option<TopicId>),
         config: Arc<LogConfig>,
         checkpoints: Checkpoints,
         now: Timestamp,
     ) -> Result<Opened<D>, Fault> {
         let directory: Arc<Path> = home.path().join(name.to_string()).into();
-        let topic_id = partition_metadata::read(home.disk(), &directory)?;
         let epochs = read_epochs(home.disk(), &directory, checkpoints.clean)?;
         let listing = Listing::read(home.disk(), &directory)?;
         let Checkpoints { clean, recovery_point, log_start, high_watermark } = checkpoints;

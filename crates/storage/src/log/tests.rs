@@ -49,7 +49,10 @@ impl<D: Disk> Bench<D> {
 
     fn open(&self, checkpoints: Checkpoints) -> Log<D> {
         let config = Arc::new(self.config.clone());
-        let mut log = Log::open(Arc::clone(&self.home), Self::name(), config, checkpoints, NOW).unwrap().log;
+        let mut log =
+            Log::open(Arc::clone(&self.home), (Self::name(), Some(Uuid([1; 16]))), config, checkpoints, NOW)
+                .unwrap()
+                .log;
         lead(&mut log);
         log
     }
@@ -375,8 +378,8 @@ impl Model {
 
     fn next_sequence(&self, producer: i64) -> i32 {
         let headers = self.batches.iter().map(|bytes| Self::header(bytes));
-        let mine = headers.filter(|it| it.producer_id.0 == producer && !it.attributes.is_control());
-        mine.last().map_or(0, |header| header.last_sequence().0 + 1)
+        let mut mine = headers.filter(|it| it.producer_id.0 == producer && !it.attributes.is_control());
+        mine.next_back().map_or(0, |header| header.last_sequence().0 + 1)
     }
 
     fn end(&self) -> Offset {

@@ -184,7 +184,13 @@ fn load_one<D: Disk>(
         high_watermark: of(&offsets.high_watermarks),
     };
     let open = |checkpoints| {
-        Log::open(Arc::clone(&home.directory), name.clone(), Arc::clone(&config), checkpoints, now)
+        Log::open(
+            Arc::clone(&home.directory),
+            (name.clone(), topic_id),
+            Arc::clone(&config),
+            checkpoints,
+            now,
+        )
     };
     match open(checkpoints) {
         // The mark of a clean end vouched for files that turn out wrong: recovery takes nothing on trust.

@@ -1,1 +1,370 @@
-//! Log directories over their whole life.
+//! Log directories over their whole life, seen from outside and through a disk that counts and fails.
+
+use std::path::Path;
+
+use partition::{Append, Millis, Origin, Scratch, Verification};
+use protocol::id::{LeaderEpoch, PartitionIndex, Uuid};
+use protocol::offset::Offset;
+use protocol::records::build::{BatchBuilder, BatchOptions};
+
+use super::*;
+use crate::clean_shutdown::CLEAN_SHUTDOWN;
+use crate::log::Appended;
+use crate::scripted_disk::ScriptedDisk;
+
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+const TOPIC: TopicId = Uuid([1; 16]);
+
+struct Node {
+    temp: tempfile::TempDir,
+    config: LogDirsConfig,
+}
+
+impl Node {
+    /// A node with formatted directories of these names.
+    fn new(names: &[&str]) -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let directories: Vec<PathBuf> =
+            names.iter().map(|name| temp.path().join("data").join(name)).collect();
+        for directory in &directories {
+            format(&RealDisk, directory, ("cluster", NodeId(1)), NOW).unwrap();
+        }
+        let config = LogDirsConfig {
+            directories,
+            node_id: NodeId(1),
+            cluster_id: None,
+            open_files_max: 64,
+            recovery_threads: 2,
+        };
+        Self { temp, config }
+    }
+
+    fn start<D: Disk>(&self, disk: D) -> (LogDirs<D>, LoadReport) {
+        let dirs = LogDirs::open(disk, &self.config, NOW).unwrap();
+        let report = dirs.load(|_, _| Placement::Here(Arc::default()), NOW);
+        (dirs, report)
+    }
+
+    fn directory(&self, index: usize) -> &Path {
+        &self.config.directories[index]
+    }
+}
+
+fn name(topic: &str, partition: i32) -> TopicPartition {
+    TopicPartition::new(topic, PartitionIndex(partition))
+}
+
+fn create<D: Disk>(dirs: &LogDirs<D>, name: &TopicPartition) -> SharedLog<D> {
+    let log = dirs.create(name, TOPIC, Arc::default(), None, NOW).unwrap();
+    locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    log
+}
+
+fn append<D: Disk>(log: &SharedLog<D>) -> bool {
+    let mut batch = BatchBuilder::new(BatchOptions::default());
+    batch.push(NOW, None, Some(&[b'x'; 100]), &[]);
+    let origin = Origin::Client { zstd: true, verification: Verification::NotRequired };
+    let append = Append { origin, leader_epoch: LeaderEpoch(0), now: NOW };
+    let mut bytes = batch.finish_uncompressed();
+    matches!(locked(log).append(append, &mut bytes, &mut Scratch::default()), Ok(Appended::Written(_)))
+}
+
+fn end<D: Disk>(log: &SharedLog<D>) -> Offset {
+    locked(log).partition().watermarks().log_end
+}
+
+fn entries(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_was_appended_is_there_after_a_clean_end_and_after_a_kill() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    assert_eq!(dirs.clean_shutdown_epoch(), None);
+    let log = create(&dirs, &name("t", 0));
+    assert!(append(&log) && append(&log));
+    dirs.close(BrokerEpoch(42));
+    assert!(!append(&log), "a closed log takes nothing");
+    drop((log, dirs));
+
+    let (dirs, report) = node.start(RealDisk);
+    assert_eq!(dirs.clean_shutdown_epoch(), Some(BrokerEpoch(42)));
+    assert_eq!((report.loaded, report.cut.len()), (1, 0));
+    assert!(!node.directory(0).join(CLEAN_SHUTDOWN).exists(), "it must not vouch for what comes now");
+    let log = create(&dirs, &name("t", 0));
+    assert_eq!(end(&log), Offset(2));
+    assert!(append(&log));
+    drop((log, dirs));
+
+    let (dirs, _) = node.start(RealDisk);
+    assert_eq!(dirs.clean_shutdown_epoch(), None);
+    let log = dirs.get(&name("t", 0)).unwrap();
+    assert_eq!(end(&log), Offset(3));
+    assert_eq!(locked(&log).recovery_point(), Offset(2));
+}
+
+#[test]
+fn a_clean_start_reads_no_more_than_it_must() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    for partition in 0..50 {
+        let log = create(&dirs, &name("t", partition));
+        for _ in 0..partition {
+            assert!(append(&log));
+        }
+    }
+    dirs.close(BrokerEpoch(1));
+    drop(dirs);
+    let disk = ScriptedDisk::default();
+    let dirs = LogDirs::open(disk.clone(), &node.config, NOW).unwrap();
+    disk.reset();
+    let report = dirs.load(|_, _| Placement::Here(Arc::default()), NOW);
+    assert_eq!(report.loaded, 50);
+    assert!(disk.total() <= 50 * 16 + 16, "{} calls for 50 logs", disk.total());
+    assert_eq!(disk.count("pwrite", "") + disk.count("fdatasync", "") + disk.count("rename", ""), 0);
+    assert_eq!(dirs.homes[0].directory.descriptors().open(), 0, "nobody has asked for a log yet");
+}
+
+#[test]
+fn an_untouched_node_ends_without_writing_to_its_logs() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    assert!(append(&create(&dirs, &name("t", 0))));
+    dirs.close(BrokerEpoch(1));
+    drop(dirs);
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    disk.reset();
+    dirs.close(BrokerEpoch(2));
+    for suffix in [".log", ".index", ".timeindex", ".snapshot.tmp"] {
+        assert_eq!(disk.count("pwrite", suffix) + disk.count("truncate", suffix), 0, "{suffix}");
+    }
+}
+
+#[test]
+fn a_directory_of_another_node_or_cluster_or_process_is_refused_with_the_way_out() {
+    let node = Node::new(&["a"]);
+    let refused = |config: &LogDirsConfig| LogDirs::open(RealDisk, config, NOW).err().unwrap().to_string();
+    let other = LogDirsConfig { node_id: NodeId(2), ..node.config.clone() };
+    assert!(
+        refused(&other)
+            .contains("belongs to node.id=1, and this node is configured with node.id=2: set node.id")
+    );
+    let other = LogDirsConfig { cluster_id: Some("other".into()), ..node.config.clone() };
+    assert!(refused(&other).contains("belongs to cluster cluster, and cluster other is expected"));
+    let (_dirs, _) = node.start(RealDisk);
+    assert!(refused(&node.config).contains("is in use by another process"));
+    let unformatted = node.temp.path().join("data");
+    let other = LogDirsConfig { directories: vec![unformatted], ..node.config.clone() };
+    assert!(refused(&other).contains("is not formatted: run `headwater storage format`"));
+}
+
+#[test]
+fn formatting_again_changes_nothing() {
+    let node = Node::new(&["a"]);
+    let before = std::fs::read(node.directory(0).join("meta.properties")).unwrap();
+    format(&RealDisk, node.directory(0), ("cluster", NodeId(1)), Timestamp(0)).unwrap();
+    assert_eq!(std::fs::read(node.directory(0).join("meta.properties")).unwrap(), before);
+    assert!(format(&RealDisk, node.directory(0), ("other", NodeId(1)), NOW).is_err());
+}
+
+#[test]
+fn partitions_spread_over_the_directories() {
+    let node = Node::new(&["a", "b", "c"]);
+    let (dirs, _) = node.start(RealDisk);
+    for partition in 0..9 {
+        create(&dirs, &name("t", partition));
+    }
+    for directory in &node.config.directories {
+        let partitions = entries(directory).into_iter().filter(|name| name.starts_with("t-")).count();
+        assert_eq!(partitions, 3, "{}", directory.display());
+    }
+    let wanted = dirs.homes[1].directory.id();
+    let log = dirs.create(&name("u", 0), TOPIC, Arc::default(), Some(wanted), NOW).unwrap();
+    assert_eq!(locked(&log).directory_id(), wanted);
+}
+
+#[test]
+fn a_partition_is_made_once_and_for_one_topic() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let (first, again) = (create(&dirs, &name("t", 0)), create(&dirs, &name("t", 0)));
+    assert!(Arc::ptr_eq(&first, &again));
+    let other = dirs.create(&name("t", 0), Uuid([2; 16]), Arc::default(), None, NOW);
+    assert!(other.err().unwrap().to_string().contains("another topic of the same name"));
+}
+
+#[test]
+fn a_deleted_partition_goes_from_sight_at_once_and_from_disk_later() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let old = create(&dirs, &name("t", 0));
+    assert!(append(&old));
+    assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+    assert!(!dirs.delete(&name("t", 0), NOW).unwrap());
+    assert!(!append(&old), "whoever still holds it is refused");
+    let new = create(&dirs, &name("t", 0));
+    assert_eq!(end(&new), Offset(0));
+    let going =
+        |directory: &Path| entries(directory).into_iter().filter(|name| name.ends_with("-delete")).count();
+    assert_eq!(going(node.directory(0)), 1);
+    dirs.remove_due(Timestamp(NOW.0 + 59_999));
+    assert_eq!(going(node.directory(0)), 1);
+    dirs.remove_due(Timestamp(NOW.0 + 60_000));
+    assert_eq!(going(node.directory(0)), 0);
+
+    dirs.delete(&name("t", 0), NOW).unwrap();
+    drop((old, new, dirs));
+    let (dirs, report) = node.start(RealDisk);
+    assert_eq!(report.loaded, 0);
+    dirs.remove_due(NOW);
+    assert_eq!(going(node.directory(0)), 0, "what a crash left on its way out goes after the next start");
+}
+
+#[test]
+fn a_partition_that_does_not_belong_here_is_set_aside() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    assert!(append(&create(&dirs, &name("t", 0))));
+    drop(dirs);
+    let dirs = LogDirs::open(RealDisk, &node.config, NOW).unwrap();
+    let report = dirs.load(
+        |partition, topic_id| {
+            assert_eq!((partition, topic_id), (&name("t", 0), Some(TOPIC)));
+            Placement::Stray
+        },
+        NOW,
+    );
+    assert_eq!(report.strays, [name("t", 0)]);
+    let names = entries(node.directory(0));
+    assert!(names.iter().any(|name| name.starts_with("t-0.") && name.ends_with("-stray")), "{names:?}");
+}
+
+#[test]
+fn deleted_records_stay_deleted_after_a_kill() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let log = create(&dirs, &name("t", 0));
+    (0..5).for_each(|_| assert!(append(&log)));
+    assert_eq!(locked(&log).delete_records(Offset(3)).unwrap(), Offset(3));
+    dirs.keep_log_starts().unwrap();
+    drop((log, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    let log = dirs.get(&name("t", 0)).unwrap();
+    assert_eq!(locked(&log).partition().watermarks().log_start, Offset(3));
+}
+
+#[test]
+fn checkpoints_are_written_only_when_they_change() {
+    let node = Node::new(&["a"]);
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    let log = create(&dirs, &name("t", 0));
+    assert!(append(&log));
+    disk.reset();
+    for _ in 0..5 {
+        dirs.checkpoint_high_watermarks();
+        dirs.checkpoint_log_starts();
+        dirs.keep_log_starts().unwrap();
+    }
+    assert_eq!(disk.count("rename", "replication-offset-checkpoint.tmp"), 1);
+    assert_eq!(disk.count("rename", "log-start-offset-checkpoint.tmp"), 1);
+    assert!(append(&log));
+    dirs.checkpoint_high_watermarks();
+    assert_eq!(disk.count("rename", "replication-offset-checkpoint.tmp"), 2);
+}
+
+#[test]
+fn a_failing_directory_takes_only_its_own_logs_with_it() {
+    let node = Node::new(&["a", "b"]);
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    let (first, second) = (create(&dirs, &name("t", 0)), create(&dirs, &name("t", 1)));
+    disk.fail_once("pwrite", ".log", Errno::IO);
+    assert!(!append(&first));
+    assert!(!append(&first), "offline until restart");
+    assert!(append(&second));
+    assert_eq!(dirs.offline(), [locked(&first).directory_id()]);
+    let placed = create(&dirs, &name("u", 0));
+    assert_eq!(locked(&placed).directory_id(), locked(&second).directory_id());
+    dirs.close(BrokerEpoch(9));
+    let marked = |index: usize| node.directory(index).join(CLEAN_SHUTDOWN).exists();
+    let (failed, good) = if node.directory(0) == locked(&first).home().path() { (0, 1) } else { (1, 0) };
+    assert!(!marked(failed) && marked(good), "a failed directory never ends cleanly");
+}
+
+#[test]
+fn a_full_directory_is_taken_only_where_there_is_no_other() {
+    let node = Node::new(&["a", "b"]);
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    let first = create(&dirs, &name("t", 0));
+    disk.fail_once("pwrite", ".log", Errno::NOSPC);
+    assert!(!append(&first));
+    assert_eq!(locked(&first).home().state().health(), DirectoryHealth::Full);
+    for partition in 1..4 {
+        let placed = create(&dirs, &name("t", partition));
+        assert_ne!(locked(&placed).directory_id(), locked(&first).directory_id());
+    }
+    assert!(append(&first));
+    assert_eq!(locked(&first).home().state().health(), DirectoryHealth::Online);
+}
+
+#[test]
+fn an_error_at_the_end_leaves_no_mark() {
+    for (verb, suffix) in
+        [("sync_all", "a"), ("rename", "recovery-point-offset-checkpoint.tmp"), ("pwrite", ".index")]
+    {
+        let node = Node::new(&["a"]);
+        let disk = ScriptedDisk::default();
+        let (dirs, _) = node.start(disk.clone());
+        let log = create(&dirs, &name("t", 0));
+        (0..80).for_each(|_| assert!(append(&log)));
+        disk.fail_once(verb, suffix, Errno::IO);
+        dirs.close(BrokerEpoch(9));
+        assert!(!node.directory(0).join(CLEAN_SHUTDOWN).exists(), "{verb} {suffix}");
+        drop((log, dirs));
+        let (dirs, _) = node.start(RealDisk);
+        assert_eq!(end(&dirs.get(&name("t", 0)).unwrap()), Offset(80));
+    }
+}
+
+#[test]
+fn producers_and_old_segments_are_forgotten_in_passing() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let mut config = LogConfig::default();
+    config.retention.time = Some(Millis(1000));
+    let log = create(&dirs, &name("t", 0));
+    locked(&log).set_config(Arc::new(config));
+    assert!(append(&log));
+    assert_eq!(dirs.retain(NOW), (0, 0));
+    let size = locked(&log).size();
+    assert_eq!(dirs.retain(Timestamp(NOW.0 + 1001)), (1, size));
+    assert_eq!(dirs.expire_producers(NOW), 0);
+}
+
+#[test]
+fn unreadable_checkpoints_cost_a_longer_recovery_and_nothing_else() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let log = create(&dirs, &name("t", 0));
+    (0..3).for_each(|_| assert!(append(&log)));
+    drop((log, dirs));
+    for file in
+        [crate::checkpoint::RECOVERY_POINT, crate::checkpoint::REPLICATION, crate::checkpoint::LOG_START]
+    {
+        std::fs::write(node.directory(0).join(file), "0\n7\nhalf a li").unwrap();
+    }
+    std::fs::write(node.directory(0).join("t-0").join(crate::checkpoint::LEADER_EPOCH), "0\n1\n").unwrap();
+    let (dirs, report) = node.start(RealDisk);
+    assert_eq!((report.loaded, report.failed.len()), (1, 0), "{report:?}");
+    let log = dirs.get(&name("t", 0)).unwrap();
+    assert_eq!(end(&log), Offset(3));
+    assert_eq!(locked(&log).partition().leader_epochs().latest(), Some(LeaderEpoch(0)));
+}
