@@ -30,6 +30,8 @@ pub struct BadEscape {
 /// # Errors
 /// [`BadEscape`] at a `\u` without four hexadecimal digits, the one thing that Java refuses.
 pub fn parse(text: &str) -> Result<Vec<Property>, BadEscape> {
+    // A line ends at \n, \r or both, on whatever system the file was written.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut properties = Vec::new();
     let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
     while let Some((line, first)) = lines.next() {
@@ -174,5 +176,24 @@ mod tests {
         let lines: Vec<usize> =
             parse("\na=1\\\n2\n# c\nb=3").unwrap().iter().map(|property| property.line).collect();
         assert_eq!(lines, [2, 5]);
+        assert_eq!(pairs("a=1\rb=2\r\nc=3"), [pair("a", "1"), pair("b", "2"), pair("c", "3")]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[a-z=: \\\\\n\ru0-9#!\t]{0,60}|.{0,60}") {
+            if let Ok(properties) = parse(&text) {
+                let lines = text.split(['\n', '\r']).count();
+                assert!(properties.iter().all(|property| (1..=lines).contains(&property.line)));
+            }
+        }
+
+        #[test]
+        fn what_is_escaped_comes_back(key in "[a-z.]{1,9}", value in "[^\r\n]{0,40}") {
+            let escaped = value.replace('\\', "\\\\");
+            let escaped = if escaped.starts_with([' ', '\t', '\u{c}', '=', ':']) { format!("\\{escaped}") } else { escaped };
+            // What Java's reader splits lines at is only what the generator leaves out.
+            assert_eq!(pairs(&format!("{key}={escaped}")), [pair(&key, &value)]);
+        }
     }
 }

@@ -137,7 +137,14 @@ impl fmt::Display for Value {
 fn integer(key: &Key, text: &str, least: i64, most: i64) -> Result<Value, Invalid> {
     match text.parse::<i64>() {
         Ok(number) if (least..=most).contains(&number) => Ok(Value::Integer(number)),
-        _ => Err(Invalid::new(key, text, format!("it must be a whole number between {least} and {most}"))),
+        _ => {
+            let (least, most) = match key.allowed {
+                Allowed::AtLeast(bound) => (bound, most),
+                Allowed::Between(lower, upper) => (lower, upper),
+                _ => (least, most),
+            };
+            Err(Invalid::new(key, text, format!("it must be a whole number between {least} and {most}")))
+        }
     }
 }
 
@@ -276,7 +283,7 @@ mod tests {
         let key = int("a.b", "1").at_least(-1);
         assert_eq!(shown(&key, " +5 "), "5");
         assert_eq!(shown(&key, "-2"), "invalid value \"-2\" for a.b: it must be at least -1");
-        let width = "it must be a whole number between -2147483648 and 2147483647";
+        let width = "it must be a whole number between -1 and 2147483647";
         assert_eq!(shown(&key, "5L"), format!("invalid value \"5L\" for a.b: {width}"));
         assert_eq!(shown(&key, "2147483648"), format!("invalid value \"2147483648\" for a.b: {width}"));
         assert_eq!(shown(&key, ""), format!("invalid value \"\" for a.b: {width}"));

@@ -233,4 +233,15 @@ mod tests {
         assert_eq!(nearest_broker_key("log.retention.hour"), Some("log.retention.hours"));
         assert_eq!(nearest_broker_key("zookeeper.connect"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_value_or_refused_by_name(text in "[-+0-9.eEdfNa,:@\\[\\] P]{0,20}|.{0,20}") {
+            for key in all() {
+                if let Err(invalid) = key.check(&text) {
+                    assert_eq!(invalid.key, key.name);
+                }
+            }
+        }
+    }
 }
