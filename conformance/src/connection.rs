@@ -33,7 +33,7 @@ impl Connection {
     pub fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         Ok(Self { stream, correlation: 0 })
     }
 
@@ -104,7 +104,7 @@ impl Connection {
                 Ok(false)
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                bail!("no answer within 20 s")
+                bail!("no answer within 10 s")
             }
             Err(error) => Err(error.into()),
         }

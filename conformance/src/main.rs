@@ -1,5 +1,6 @@
 //! Apache Kafka and real clients held against Headwater: `cargo run -p headwater-conformance -- WHAT`.
 
+mod answers;
 mod clients;
 mod messages;
 mod schemas;
@@ -10,6 +11,8 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "headwater-conformance")]
 enum What {
+    /// Put the same requests to Apache Kafka and to Headwater and compare the answers.
+    Answers(answers::Answers),
     /// Run the clients of conformance/clients against a broker.
     Clients(clients::Clients),
     /// Send random messages of every version through the classes of Apache Kafka.
@@ -31,6 +34,7 @@ struct Against {
 
 fn main() -> anyhow::Result<()> {
     match What::parse() {
+        What::Answers(answers) => answers.run(),
         What::Clients(clients) => clients.run(),
         What::Messages(messages) => messages.run(),
         What::Schemas(schemas) => schemas.run(),

@@ -1,0 +1,332 @@
+//! The same requests to Apache Kafka and to Headwater, and their answers compared field by field.
+//!
+//! Each file beside this one is the table of an API family: good requests, and one for every error they can give. A
+//! table also says which errors Kafka gives, so that a request which misses its point is noticed on Kafka's side.
+//! What may differ is in two closed lists: the fields of `same`, and the deviations of `docs/protocol`.
+
+mod batches;
+mod case;
+mod deviations;
+mod same;
+mod scene;
+
+mod cluster;
+mod configs;
+mod fetch;
+mod list_offsets;
+mod log_dirs;
+mod metadata;
+
+mod partitions;
+mod produce;
+mod producers;
+mod topics;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use conformance::broker_process::{BrokerProcess, Kind, Launch};
+use conformance::connection::Answer;
+use protocol::api_key::ApiKey;
+use protocol::error_code::ErrorCode;
+use protocol::messages::schema::Versions;
+
+use case::Case;
+use deviations::Deviations;
+use same::{Difference, comparable, differences};
+use scene::{Scene, Side, error_codes};
+
+/// How long what follows from a request may take to be seen.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Which brokers to ask, and what.
+#[derive(clap::Args)]
+pub struct Answers {
+    /// An Apache Kafka that already runs.
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<SocketAddr>,
+    /// A Headwater that already runs; another Apache Kafka shows that the tables compare what can be compared.
+    #[arg(long, value_name = "HOST:PORT")]
+    headwater: Option<SocketAddr>,
+    /// Only cases whose `Api: name` contains this.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Print both answers of every case.
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// Both brokers, and what is known of their differences.
+struct Examination {
+    kafka: Side,
+    headwater: Side,
+    deviations: Deviations,
+    verbose: bool,
+}
+
+impl Answers {
+    /// Asks both; an error if an answer differs.
+    pub fn run(&self) -> Result<()> {
+        let directory = tempfile::tempdir()?;
+        let start =
+            |kind: Kind, running: Option<SocketAddr>| -> Result<(Option<BrokerProcess>, SocketAddr)> {
+                if let Some(address) = running {
+                    return Ok((None, address));
+                }
+                let launch = alike(Launch::new(kind, &directory.path().join(format!("{kind:?}")))?);
+                let broker = launch.start()?;
+                let address = broker.address();
+                Ok((Some(broker), address))
+            };
+        let (_kafka, kafka) = start(Kind::ApacheKafka, self.kafka)?;
+        let (_headwater, headwater) = start(Kind::Headwater, self.headwater)?;
+        let mut examination = Examination {
+            kafka: Side::connect(kafka)?,
+            headwater: Side::connect(headwater)?,
+            deviations: Deviations::read()?,
+            verbose: self.verbose,
+        };
+        let (mut passed, mut failed) = (0, 0);
+        for (number, case) in cases().into_iter().enumerate() {
+            let title = title(&case);
+            if !title.contains(&self.only) {
+                continue;
+            }
+            let problems = examination.examine(&case, &format!("answers-{:x}-{number}", std::process::id()));
+            if problems.is_empty() {
+                println!("ok      {title}");
+                passed += 1;
+            } else {
+                println!("differs {title}");
+                problems.iter().for_each(|problem| println!("        {problem}"));
+                failed += 1;
+            }
+        }
+        if self.only.is_empty() {
+            for row in examination.deviations.unseen() {
+                println!("differs a deviation that is none: {row}");
+                failed += 1;
+            }
+        }
+        println!("{passed} passed, {failed} failed");
+        ensure!(failed == 0, "{failed} answers differ from Apache Kafka's");
+        Ok(())
+    }
+}
+
+/// What both brokers are told, so that their configs compare.
+fn alike(launch: Launch) -> Launch {
+    [
+        "offsets.topic.replication.factor",
+        "transaction.state.log.replication.factor",
+        "transaction.state.log.min.isr",
+    ]
+    .into_iter()
+    .fold(launch.set("node.id", 1), |launch, key| launch.set(key, 1))
+}
+
+fn cases() -> Vec<Case> {
+    let families = [
+        metadata::cases(),
+        cluster::cases(),
+        topics::cases(),
+        partitions::cases(),
+        configs::cases(),
+        produce::cases(),
+        producers::cases(),
+        fetch::cases(),
+        list_offsets::cases(),
+        log_dirs::cases(),
+    ];
+    families.into_iter().flatten().collect()
+}
+
+fn title(case: &Case) -> String {
+    format!("{}: {}", case.api.name(), case.name)
+}
+
+impl Examination {
+    /// Asks a case in every version; what is wrong with the answers, each with the versions it is wrong in.
+    fn examine(&mut self, case: &Case, topic: &str) -> Vec<String> {
+        let versions = match self.versions(case) {
+            Ok(versions) => versions,
+            Err(refusal) => return vec![refusal.to_string()],
+        };
+        let mut problems: Vec<(String, Vec<i16>)> = Vec::new();
+        let mut scenes = None;
+        for version in versions.iter() {
+            let asked = self
+                .scenes(case, topic, version, &mut scenes)
+                .and_then(|(kafka, headwater)| self.ask_both(case, version, &kafka, &headwater));
+            let found = asked.unwrap_or_else(|error| {
+                scenes = None;
+                vec![format!("{error:#}")]
+            });
+            for problem in found {
+                match problems.iter_mut().find(|(known, _)| *known == problem) {
+                    Some((_, versions)) => versions.push(version),
+                    None => problems.push((problem, vec![version])),
+                }
+            }
+        }
+        problems.into_iter().map(|(problem, versions)| format!("v{versions:?} {problem}")).collect()
+    }
+
+    /// The versions a case can be asked in. What Kafka serves without advertising it, as telemetry without a
+    /// receiver, is asked in every stable version.
+    fn versions(&self, case: &Case) -> Result<Versions> {
+        let (mut kafka, mut headwater) = (self.kafka.versions(case.api), self.headwater.versions(case.api));
+        if kafka.is_empty() {
+            kafka = case.api.request().stable();
+            headwater = kafka;
+        }
+        // Kafka advertises Produce from 0, for an old client's sake, and serves it from 3.
+        kafka.first = kafka.first.max(case.api.request().current.first);
+        ensure!(!headwater.is_empty(), "Headwater does not advertise this API");
+        let first = kafka.first.max(headwater.first).max(case.versions.first);
+        let last = kafka.last.min(headwater.last).min(case.versions.last);
+        ensure!(first <= last, "no version that both advertise: Kafka {kafka:?}, Headwater {headwater:?}");
+        Ok(Versions::new(first, last))
+    }
+
+    /// The scenes of both sides: made once, or for each version if the case changes them.
+    fn scenes(
+        &mut self,
+        case: &Case,
+        topic: &str,
+        version: i16,
+        kept: &mut Option<(Scene, Scene)>,
+    ) -> Result<(Scene, Scene)> {
+        if case.fresh || kept.is_none() {
+            let topic = format!("{topic}-{version}");
+            let kafka = self.kafka.set(case, &topic, version).context("what the case needs, on Kafka")?;
+            let headwater =
+                self.headwater.set(case, &topic, version).context("what the case needs, on Headwater")?;
+            *kept = Some((kafka, headwater));
+        }
+        let (mut kafka, mut headwater) = kept.clone().context("the scenes were just made")?;
+        kafka.version = version;
+        headwater.version = version;
+        Ok((kafka, headwater))
+    }
+
+    fn ask_both(
+        &mut self,
+        case: &Case,
+        version: i16,
+        kafka: &Scene,
+        headwater: &Scene,
+    ) -> Result<Vec<String>> {
+        let ask = |side: &mut Side, scene: &Scene| {
+            let request = (case.ask)(scene)?;
+            if case.silent {
+                side.tell(case.api, version, &request)
+            } else {
+                side.ask(case.api, version, &request)
+            }
+        };
+        if case.unanswered {
+            let headwaters = ask(&mut self.headwater, headwater).context("asking Headwater")?;
+            return Ok(unexpected(case, &headwaters).into_iter().collect());
+        }
+        let kafkas = ask(&mut self.kafka, kafka).context("asking Kafka")?;
+        let headwaters = ask(&mut self.headwater, headwater).context("asking Headwater")?;
+        if self.verbose {
+            println!("{} v{version}\n  kafka     {kafkas:?}\n  headwater {headwaters:?}", title(case));
+        }
+        let mut problems = Vec::new();
+        problems
+            .extend(unexpected(case, &kafkas).map(|problem| format!("the table is wrong: Kafka {problem}")));
+        problems.extend(self.judge(case, case.api, (kafka, &kafkas), (headwater, &headwaters)));
+        for (api, version, ask) in &case.then {
+            problems.extend(self.follow(
+                case,
+                *api,
+                *version,
+                (&ask(kafka)?, kafka),
+                (&ask(headwater)?, headwater),
+            )?);
+        }
+        Ok(problems)
+    }
+
+    /// Asks what a case wants to know afterwards until both sides agree or the time is up.
+    fn follow(
+        &mut self,
+        case: &Case,
+        api: ApiKey,
+        version: i16,
+        kafka: (&serde_json::Value, &Scene),
+        headwater: (&serde_json::Value, &Scene),
+    ) -> Result<Vec<String>> {
+        let end = Instant::now() + SETTLED_WITHIN;
+        loop {
+            let kafkas = self.kafka.ask(api, version, kafka.0)?;
+            let headwaters = self.headwater.ask(api, version, headwater.0)?;
+            let problems = self.judge(case, api, (kafka.1, &kafkas), (headwater.1, &headwaters));
+            if problems.is_empty() || Instant::now() > end {
+                return Ok(problems
+                    .into_iter()
+                    .map(|problem| format!("then {}: {problem}", api.name()))
+                    .collect());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The differences of two answers that no deviation allows.
+    fn judge(
+        &self,
+        case: &Case,
+        api: ApiKey,
+        kafka: (&Scene, &Answer),
+        headwater: (&Scene, &Answer),
+    ) -> Vec<String> {
+        let found = match (kafka.1, headwater.1) {
+            (Answer::Response(a), Answer::Response(b)) => {
+                let (mut a, mut b) = (comparable(api, kafka.0, a), comparable(api, headwater.0, b));
+                if api == ApiKey::ApiVersions {
+                    cluster::keep_common_apis(&mut a, &mut b);
+                }
+                differences(&a, &b)
+            }
+            (a, b) if a == b => Vec::new(),
+            (a, b) => {
+                let [kafka, headwater] = [a, b].map(|answer| match answer {
+                    Answer::Response(answer) => answer.clone(),
+                    Answer::Closed => serde_json::json!("closes the connection"),
+                    Answer::Silence => serde_json::json!("says nothing"),
+                });
+                vec![Difference { field: "answer".to_owned(), kafka, headwater }]
+            }
+        };
+        let title = title(case);
+        let outside = found.into_iter().filter(|difference| !self.deviations.allow(&title, difference));
+        outside
+            .map(|difference| {
+                format!(
+                    "{}: kafka {}, headwater {}",
+                    difference.field, difference.kafka, difference.headwater
+                )
+            })
+            .collect()
+    }
+}
+
+/// What is unlike the table in an answer. If it is Kafka's, the table is wrong.
+fn unexpected(case: &Case, answer: &Answer) -> Option<String> {
+    let answer = match answer {
+        Answer::Response(answer) => answer,
+        Answer::Closed => {
+            return (!case.closes && !case.unanswered).then(|| "closes the connection".to_owned());
+        }
+        Answer::Silence => return (!case.silent).then(|| "says nothing".to_owned()),
+    };
+    let got = error_codes(answer);
+    let known = got.iter().all(|code| case.errors.iter().any(|wanted| *wanted as i16 == *code));
+    let right = known && (case.errors.is_empty() || !got.is_empty()) && !case.closes && !case.silent;
+    let names: Vec<_> =
+        got.iter().map(|code| ErrorCode::from_i16(*code).map_or("unknown", ErrorCode::name)).collect();
+    (!right).then(|| format!("gives the errors {names:?}"))
+}

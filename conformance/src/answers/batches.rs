@@ -1,0 +1,155 @@
+//! Record batches in hex, sound and broken, as the tables of produce and fetch want them.
+
+use conformance::by_schema::hex;
+use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
+use protocol::records::batch::seal;
+use protocol::records::build::{BatchBuilder, BatchOptions};
+use protocol::records::compression::{Codec, Compression, Compressors};
+
+use super::scene::Scene;
+
+/// The timestamp of every record unless one is asked for: long ago, so that no clock is near it.
+pub const TIME: Timestamp = Timestamp(1_700_000_000_000);
+
+const MAGIC_AT: usize = 16;
+const ATTRIBUTES_AT: usize = 22;
+const LAST_OFFSET_DELTA_AT: usize = 23;
+const COUNT_AT: usize = 57;
+
+/// A batch of records with keys `k0`, `k1`, ... and values like them.
+pub fn batch(options: BatchOptions, count: i64) -> Vec<u8> {
+    timed(options, &(0..count).map(|index| TIME.0 + index).collect::<Vec<_>>())
+}
+
+fn timed(options: BatchOptions, times: &[i64]) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(options);
+    for (index, time) in times.iter().enumerate() {
+        let (key, value) = (format!("k{index}"), format!("value {index}"));
+        builder.push(Timestamp(*time), Some(key.as_bytes()), Some(value.as_bytes()), &[]);
+    }
+    builder.finish(&mut Compressors::default()).expect("small batches compress")
+}
+
+/// Three plain records.
+pub fn plain() -> String {
+    hex(&batch(BatchOptions::default(), 3))
+}
+
+/// Three records in a codec.
+pub fn compressed(codec: Codec) -> String {
+    let compression = Compression { codec, ..Compression::default() };
+    hex(&batch(BatchOptions { compression, ..BatchOptions::default() }, 3))
+}
+
+/// Records with these timestamps.
+pub fn at_times(times: &[i64]) -> String {
+    hex(&timed(BatchOptions::default(), times))
+}
+
+/// A record with no key.
+pub fn keyless() -> String {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.push(TIME, None, Some(b"value"), &[]);
+    hex(&builder.finish_uncompressed())
+}
+
+/// A record of so many bytes.
+pub fn large(bytes: usize) -> String {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.push(TIME, Some(b"k"), Some(&vec![b'x'; bytes]), &[]);
+    hex(&builder.finish_uncompressed())
+}
+
+/// `count` records of the scene's producer from a sequence on.
+pub fn of_producer(scene: &Scene, sequence: i32, count: i64) -> String {
+    of_epoch(scene, scene.producer_epoch.0, sequence, count)
+}
+
+/// The same in another epoch.
+pub fn of_epoch(scene: &Scene, epoch: i16, sequence: i32, count: i64) -> String {
+    let producer = (scene.producer_id, ProducerEpoch(epoch), Sequence(sequence));
+    hex(&batch(BatchOptions { producer, ..BatchOptions::default() }, count))
+}
+
+/// Records of a producer id, epoch and sequence that nobody has given out.
+pub fn of_stranger(id: i64, epoch: i16, sequence: i32) -> String {
+    let producer = (ProducerId(id), ProducerEpoch(epoch), Sequence(sequence));
+    hex(&batch(BatchOptions { producer, ..BatchOptions::default() }, 1))
+}
+
+/// A batch with the transactional bit, of the scene's producer.
+pub fn transactional(scene: &Scene) -> String {
+    let producer = (scene.producer_id, scene.producer_epoch, Sequence(0));
+    hex(&batch(BatchOptions { producer, transactional: true, ..BatchOptions::default() }, 1))
+}
+
+/// A batch with the control bit, as only brokers write it.
+pub fn control() -> String {
+    hex(&batch(BatchOptions { control: true, ..BatchOptions::default() }, 1))
+}
+
+/// Three plain records changed by `change`, with a checksum that holds again.
+fn changed(change: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut bytes = batch(BatchOptions::default(), 3);
+    change(&mut bytes);
+    seal(&mut bytes);
+    hex(&bytes)
+}
+
+/// A wrong checksum.
+pub fn wrong_crc() -> String {
+    let mut bytes = batch(BatchOptions::default(), 3);
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    hex(&bytes)
+}
+
+/// Another magic byte.
+pub fn magic(magic: i8) -> String {
+    let mut bytes = batch(BatchOptions::default(), 3);
+    bytes[MAGIC_AT] = magic.cast_unsigned();
+    hex(&bytes)
+}
+
+/// Attributes with a codec that does not exist.
+pub fn unknown_codec(id: u8) -> String {
+    changed(|bytes| bytes[ATTRIBUTES_AT] = id)
+}
+
+/// A last offset delta that the records do not reach.
+pub fn last_offset_delta(delta: i32) -> String {
+    changed(|bytes| {
+        bytes[LAST_OFFSET_DELTA_AT..LAST_OFFSET_DELTA_AT + 4].copy_from_slice(&delta.to_be_bytes())
+    })
+}
+
+/// A count of records that is not true.
+pub fn count(count: i32) -> String {
+    changed(|bytes| bytes[COUNT_AT..COUNT_AT + 4].copy_from_slice(&count.to_be_bytes()))
+}
+
+/// A length that says more or less than there is, by `by` bytes.
+pub fn length(by: i32) -> String {
+    let mut bytes = batch(BatchOptions::default(), 3);
+    let length = i32::try_from(bytes.len() - 12).expect("a small batch") + by;
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    hex(&bytes)
+}
+
+/// A batch that lacks its last bytes.
+pub fn truncated(by: usize) -> String {
+    let bytes = batch(BatchOptions::default(), 3);
+    hex(&bytes[..bytes.len() - by])
+}
+
+/// A base offset other than 0, which brokers overwrite.
+pub fn base_offset(offset: i64) -> String {
+    let mut bytes = batch(BatchOptions::default(), 3);
+    bytes[..8].copy_from_slice(&offset.to_be_bytes());
+    hex(&bytes)
+}
+
+/// A compressed payload that is no such payload.
+pub fn not_compressed(codec: Codec) -> String {
+    changed(|bytes| bytes[ATTRIBUTES_AT] = codec.id())
+}

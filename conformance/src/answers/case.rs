@@ -1,0 +1,153 @@
+//! A request to both brokers, in words: what must be there before it, what is asked, which errors Kafka gives.
+
+use anyhow::Result;
+use protocol::api_key::ApiKey;
+use protocol::error_code::ErrorCode;
+use protocol::messages::schema::Versions;
+use serde_json::Value;
+
+use super::scene::Scene;
+
+/// Makes a request for a scene.
+pub type Ask = Box<dyn Fn(&Scene) -> Result<Value>>;
+
+/// Something that is done before the request, on both brokers alike.
+pub enum Given {
+    /// The scene's topic, with partitions and configs.
+    Topic(i32, &'static [(&'static str, &'static str)]),
+    /// A batch in partition 0 of the scene's topic.
+    Batch(Box<dyn Fn(&Scene) -> String>),
+    /// A producer id, which becomes the scene's.
+    Producer,
+    /// Another request, answered without error.
+    Asked(ApiKey, i16, Ask),
+}
+
+/// A request with what belongs to it.
+pub struct Case {
+    /// The API that is asked.
+    pub api: ApiKey,
+    /// What is special about the request.
+    pub name: &'static str,
+    /// The versions it is asked in, as far as both brokers advertise them.
+    pub versions: Versions,
+    /// What comes first.
+    pub given: Vec<Given>,
+    /// The request.
+    pub ask: Ask,
+    /// The errors in Kafka's answer; none if it is a good request.
+    pub errors: &'static [ErrorCode],
+    /// Whether Kafka closes the connection instead of answering.
+    pub closes: bool,
+    /// Whether there is no answer at all, as with acks=0.
+    pub silent: bool,
+    /// Whether Kafka never answers: then only Headwater is asked, which must give one of the errors or close the
+    /// connection.
+    pub unanswered: bool,
+    /// Whether each version needs a scene of its own, because the request changes something.
+    pub fresh: bool,
+    /// What is asked afterwards, to see what the request has done; again and again until the brokers agree, or for
+    /// a while.
+    pub then: Vec<(ApiKey, i16, Ask)>,
+}
+
+/// Begins a case; `ask` ends it.
+pub fn case(api: ApiKey, name: &'static str) -> Case {
+    Case {
+        api,
+        name,
+        versions: Versions::ALL,
+        given: Vec::new(),
+        ask: Box::new(|_| Ok(Value::Object(serde_json::Map::new()))),
+        errors: &[],
+        closes: false,
+        silent: false,
+        unanswered: false,
+        fresh: false,
+        then: Vec::new(),
+    }
+}
+
+impl Case {
+    /// Only in these versions.
+    pub fn versions(mut self, first: i16, last: i16) -> Self {
+        self.versions = Versions::new(first, last);
+        self
+    }
+
+    /// With the scene's topic, of so many partitions.
+    pub fn topic(self, partitions: i32) -> Self {
+        self.topic_with(partitions, &[])
+    }
+
+    /// With the scene's topic and its configs.
+    pub fn topic_with(mut self, partitions: i32, configs: &'static [(&'static str, &'static str)]) -> Self {
+        self.given.push(Given::Topic(partitions, configs));
+        self
+    }
+
+    /// With a batch, in hex, in partition 0.
+    pub fn batch(self, batch: String) -> Self {
+        self.batch_of(move |_| batch.clone())
+    }
+
+    /// With a batch that depends on the scene in partition 0.
+    pub fn batch_of(mut self, batch: impl Fn(&Scene) -> String + 'static) -> Self {
+        self.given.push(Given::Batch(Box::new(batch)));
+        self
+    }
+
+    /// With a producer id.
+    pub fn producer(mut self) -> Self {
+        self.given.push(Given::Producer);
+        self
+    }
+
+    /// With another request before it.
+    pub fn asked(mut self, api: ApiKey, version: i16, ask: impl Fn(&Scene) -> Value + 'static) -> Self {
+        self.given.push(Given::Asked(api, version, Box::new(move |scene| Ok(ask(scene)))));
+        self
+    }
+
+    /// Kafka answers with these errors and no others.
+    pub fn errors(mut self, errors: &'static [ErrorCode]) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// Kafka closes the connection.
+    pub fn closes(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
+    /// There is no answer.
+    pub fn silent(mut self) -> Self {
+        self.silent = true;
+        self
+    }
+
+    /// Kafka never answers.
+    pub fn unanswered(mut self) -> Self {
+        self.unanswered = true;
+        self
+    }
+
+    /// Each version has a scene of its own.
+    pub fn fresh(mut self) -> Self {
+        self.fresh = true;
+        self
+    }
+
+    /// What is asked.
+    pub fn ask(mut self, ask: impl Fn(&Scene) -> Value + 'static) -> Self {
+        self.ask = Box::new(move |scene| Ok(ask(scene)));
+        self
+    }
+
+    /// What is asked afterwards.
+    pub fn then(mut self, api: ApiKey, version: i16, ask: impl Fn(&Scene) -> Value + 'static) -> Self {
+        self.then.push((api, version, Box::new(move |scene| Ok(ask(scene)))));
+        self
+    }
+}

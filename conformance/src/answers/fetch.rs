@@ -1,0 +1,170 @@
+//! Fetch: bounds, epochs and sessions (KIP-227).
+
+use protocol::api_key::ApiKey::Fetch;
+use protocol::error_code::ErrorCode::{
+    FetchSessionIdNotFound, InconsistentTopicId, InvalidFetchSessionEpoch, InvalidRequest,
+    NotLeaderOrFollower, OffsetOutOfRange, UnknownLeaderEpoch, UnknownServerError, UnknownTopicId,
+    UnknownTopicOrPartition,
+};
+use protocol::records::compression::Codec;
+use serde_json::{Value, json};
+
+use super::batches::{compressed, large, plain};
+use super::case::{Case, case};
+use super::scene::Scene;
+
+fn partition(index: i32, offset: i64) -> Value {
+    json!({"Partition": index, "FetchOffset": offset, "PartitionMaxBytes": 1_000_000})
+}
+
+/// A fetch of one partition, whole.
+fn fetch(s: &Scene, partition: &Value) -> Value {
+    json!({"MaxWaitMs": 100, "MinBytes": 1, "MaxBytes": 10_000_000,
+        "Topics": [{"Topic": s.topic, "TopicId": s.topic_id, "Partitions": [partition]}]})
+}
+
+/// A fetch with other things said at the top.
+fn fetch_with(s: &Scene, more: &Value) -> Value {
+    let mut request = fetch(s, &partition(0, 0));
+    for (name, value) in more.as_object().into_iter().flatten() {
+        request[name] = value.clone();
+    }
+    request
+}
+
+/// Two batches of three records in a topic.
+fn filled(what: &'static str) -> Case {
+    case(Fetch, what).topic(1).batch(plain()).batch(compressed(Codec::Lz4))
+}
+
+/// The table.
+pub fn cases() -> Vec<Case> {
+    [good(), refused(), epochs(), sessions()].into_iter().flatten().collect()
+}
+
+fn good() -> Vec<Case> {
+    let bounded = |bytes: i32| {
+        move |s: &Scene| fetch(s, &json!({"Partition": 0, "FetchOffset": 0, "PartitionMaxBytes": bytes}))
+    };
+    vec![
+        filled("from the beginning").ask(|s| fetch(s, &partition(0, 0))),
+        filled("from the middle of a batch").ask(|s| fetch(s, &partition(0, 4))),
+        filled("from the end").ask(|s| fetch(s, &partition(0, 6))),
+        filled("from the end with no wait").ask(|s| {
+            let mut request = fetch(s, &partition(0, 6));
+            request["MaxWaitMs"] = json!(0);
+            request
+        }),
+        filled("with a bound that one batch fits").ask(bounded(110)),
+        filled("with a bound that no batch fits").ask(bounded(1)),
+        filled("with a bound of nothing").ask(bounded(0)),
+        filled("with a bound on the whole answer").ask(|s| fetch_with(s, &json!({"MaxBytes": 1}))),
+        filled("with more bytes wanted than there are").ask(|s| fetch_with(s, &json!({"MinBytes": 100_000}))),
+        filled("only what is committed").ask(|s| fetch_with(s, &json!({"IsolationLevel": 1}))),
+        filled("an unknown isolation level")
+            .errors(&[UnknownServerError])
+            .ask(|s| fetch_with(s, &json!({"IsolationLevel": 7}))),
+        filled("with a rack").versions(11, 18).ask(|s| fetch_with(s, &json!({"RackId": "rack-1"}))),
+        case(Fetch, "a first batch over every bound").topic(1).batch(large(5000)).ask(|s| {
+            let mut request = fetch(s, &json!({"Partition": 0, "FetchOffset": 0, "PartitionMaxBytes": 100}));
+            request["MaxBytes"] = json!(100);
+            request
+        }),
+        case(Fetch, "two partitions, one empty").topic(2).batch(plain()).ask(|s| {
+            json!({"MaxWaitMs": 100, "MinBytes": 1, "MaxBytes": 10_000_000, "Topics": [{"Topic": s.topic,
+                "TopicId": s.topic_id, "Partitions": [partition(0, 0), partition(1, 0)]}]})
+        }),
+        case(Fetch, "nothing").ask(|_| json!({"MaxWaitMs": 0, "MinBytes": 0, "Topics": []})),
+        filled("the same partition twice").ask(|s| {
+            json!({"MaxWaitMs": 100, "MinBytes": 1, "MaxBytes": 10_000_000, "Topics": [{"Topic": s.topic,
+                "TopicId": s.topic_id, "Partitions": [partition(0, 0), partition(0, 3)]}]})
+        }),
+    ]
+}
+
+fn refused() -> Vec<Case> {
+    vec![
+        filled("beyond the end").errors(&[OffsetOutOfRange]).ask(|s| fetch(s, &partition(0, 7))),
+        filled("a negative offset").errors(&[OffsetOutOfRange]).ask(|s| fetch(s, &partition(0, -5))),
+        filled("below the log start")
+            .fresh()
+            .asked(protocol::api_key::ApiKey::DeleteRecords, 2, |s| {
+                json!({"Topics": [{"Name": s.topic, "Partitions": [{"PartitionIndex": 0, "Offset": 3}]}],
+                    "TimeoutMs": 10_000})
+            })
+            .errors(&[OffsetOutOfRange])
+            .ask(|s| fetch(s, &partition(0, 1))),
+        case(Fetch, "an unknown topic")
+            .errors(&[UnknownTopicOrPartition, UnknownTopicId])
+            .ask(|s| fetch(s, &partition(0, 0))),
+        case(Fetch, "an unknown topic id")
+            .versions(13, 18)
+            .errors(&[UnknownTopicId, InconsistentTopicId])
+            .ask(|_| {
+                json!({"MaxWaitMs": 0, "MinBytes": 0, "Topics":
+                [{"TopicId": "AAAAAAAAAAAAAAAAAAAAZQ", "Partitions": [partition(0, 0)]}]})
+            }),
+        filled("an unknown partition").errors(&[UnknownTopicOrPartition]).ask(|s| fetch(s, &partition(9, 0))),
+        filled("a negative partition")
+            .errors(&[UnknownTopicOrPartition])
+            .ask(|s| fetch(s, &partition(-1, 0))),
+        filled("as a replica that is none").errors(&[NotLeaderOrFollower, UnknownTopicOrPartition]).ask(
+            |s| {
+                fetch_with(
+                    s,
+                    &json!({"ReplicaId": 77, "ReplicaState": {"ReplicaId": 77, "ReplicaEpoch": -1}}),
+                )
+            },
+        ),
+    ]
+}
+
+fn epochs() -> Vec<Case> {
+    let at = |epoch: i32| {
+        move |s: &Scene| {
+            fetch(
+                s,
+                &json!({"Partition": 0, "FetchOffset": 0, "PartitionMaxBytes": 1_000_000,
+                "CurrentLeaderEpoch": epoch}),
+            )
+        }
+    };
+    let last = |epoch: i32, offset: i64| {
+        move |s: &Scene| {
+            fetch(
+                s,
+                &json!({"Partition": 0, "FetchOffset": offset, "PartitionMaxBytes": 1_000_000,
+                "LastFetchedEpoch": epoch}),
+            )
+        }
+    };
+    vec![
+        filled("the leader's epoch").versions(9, 18).ask(at(0)),
+        filled("a later epoch than the leader's").versions(9, 18).errors(&[UnknownLeaderEpoch]).ask(at(5)),
+        filled("a negative epoch").versions(9, 18).ask(at(-2)),
+        filled("a last fetched epoch that fits").versions(12, 18).ask(last(0, 3)),
+        filled("a last fetched epoch that is to come")
+            .versions(12, 18)
+            .errors(&[UnknownLeaderEpoch, OffsetOutOfRange])
+            .ask(last(5, 3)),
+    ]
+}
+
+fn sessions() -> Vec<Case> {
+    let session = |id: i32, epoch: i32| {
+        move |s: &Scene| fetch_with(s, &json!({"SessionId": id, "SessionEpoch": epoch}))
+    };
+    let only = |what| filled(what).versions(7, 18);
+    vec![
+        only("a new session").ask(session(0, 0)),
+        only("no session").ask(session(0, -1)),
+        only("a session that is not there").errors(&[FetchSessionIdNotFound]).ask(session(12_345, 1)),
+        only("a session that is not there, to be closed").ask(session(12_345, -1)),
+        only("an epoch without a session")
+            .errors(&[InvalidFetchSessionEpoch, FetchSessionIdNotFound])
+            .ask(session(0, 5)),
+        only("a negative epoch")
+            .errors(&[InvalidFetchSessionEpoch, FetchSessionIdNotFound, InvalidRequest])
+            .ask(session(12_345, -7)),
+    ]
+}

@@ -1,0 +1,23 @@
+//! DescribeLogDirs: where partitions lie on disk.
+
+use protocol::api_key::ApiKey::DescribeLogDirs;
+use serde_json::json;
+
+use super::batches::plain;
+use super::case::{Case, case};
+
+/// The table.
+pub fn cases() -> Vec<Case> {
+    vec![
+        case(DescribeLogDirs, "partitions of a topic")
+            .topic(2)
+            .batch(plain())
+            .ask(|s| json!({"Topics": [{"Topic": s.topic, "Partitions": [0, 1]}]})),
+        case(DescribeLogDirs, "an unknown topic")
+            .ask(|s| json!({"Topics": [{"Topic": s.topic, "Partitions": [0]}]})),
+        case(DescribeLogDirs, "an unknown partition")
+            .topic(1)
+            .ask(|s| json!({"Topics": [{"Topic": s.topic, "Partitions": [9]}]})),
+        case(DescribeLogDirs, "nothing").ask(|_| json!({"Topics": []})),
+    ]
+}

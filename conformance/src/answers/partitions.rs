@@ -1,0 +1,129 @@
+//! CreatePartitions, DeleteRecords and ElectLeaders.
+
+use protocol::api_key::ApiKey::{CreatePartitions, DeleteRecords, ElectLeaders, ListOffsets, Metadata};
+use protocol::error_code::ErrorCode::{
+    ElectionNotNeeded, InvalidPartitions, InvalidReplicaAssignment, InvalidReplicationFactor, InvalidRequest,
+    OffsetOutOfRange, PolicyViolation, UnknownTopicOrPartition,
+};
+use serde_json::{Value, json};
+
+use super::batches::plain;
+use super::case::{Case, case};
+use super::scene::Scene;
+
+fn grow(topic: &str, count: i32, assignments: &Value) -> Value {
+    json!({"Topics": [{"Name": topic, "Count": count, "Assignments": assignments}], "TimeoutMs": 10_000})
+}
+
+fn delete(topic: &str, partition: i32, offset: i64) -> Value {
+    json!({"Topics": [{"Name": topic, "Partitions": [{"PartitionIndex": partition, "Offset": offset}]}],
+        "TimeoutMs": 10_000})
+}
+
+/// The table.
+pub fn cases() -> Vec<Case> {
+    [create_partitions(), delete_records(), elect_leaders()].into_iter().flatten().collect()
+}
+
+fn create_partitions() -> Vec<Case> {
+    let described = |s: &Scene| json!({"Topics": [{"Name": s.topic}], "AllowAutoTopicCreation": false});
+    let to = |count: i32| move |s: &Scene| grow(&s.topic, count, &Value::Null);
+    let with = |count: i32, assignments: Value| move |s: &Scene| grow(&s.topic, count, &assignments);
+    let on = |brokers: &[i32]| json!({"BrokerIds": brokers});
+    vec![
+        case(CreatePartitions, "two more").topic(1).fresh().ask(to(3)).then(Metadata, 9, described),
+        case(CreatePartitions, "with an assignment")
+            .topic(1)
+            .fresh()
+            .ask(with(3, json!([on(&[1]), on(&[1])])))
+            .then(Metadata, 9, described),
+        case(CreatePartitions, "only to validate")
+            .topic(1)
+            .ask(|s| {
+                json!({"Topics": [{"Name": s.topic, "Count": 2, "Assignments": null}], "TimeoutMs": 10_000, "ValidateOnly": true})
+            })
+            .then(Metadata, 9, described),
+        case(CreatePartitions, "as many as there are").topic(2).errors(&[InvalidPartitions]).ask(to(2)),
+        case(CreatePartitions, "fewer than there are").topic(2).errors(&[InvalidPartitions]).ask(to(1)),
+        case(CreatePartitions, "none").topic(2).errors(&[InvalidPartitions]).ask(to(0)),
+        case(CreatePartitions, "an unknown topic").errors(&[UnknownTopicOrPartition]).ask(to(2)),
+        case(CreatePartitions, "an illegal name")
+            .errors(&[UnknownTopicOrPartition])
+            .ask(|_| grow("no/slash", 2, &Value::Null)),
+        case(CreatePartitions, "the same topic twice").topic(1).errors(&[InvalidRequest]).ask(|s| {
+            json!({"Topics": [{"Name": s.topic, "Count": 2, "Assignments": null},
+                {"Name": s.topic, "Count": 3, "Assignments": null}]})
+        }),
+        case(CreatePartitions, "too few assignments")
+            .topic(1)
+            .errors(&[InvalidReplicaAssignment])
+            .ask(with(3, json!([on(&[1])]))),
+        case(CreatePartitions, "an assignment to an unknown broker")
+            .topic(1)
+            .errors(&[InvalidReplicaAssignment])
+            .ask(with(2, json!([on(&[77])]))),
+        case(CreatePartitions, "an assignment to a broker twice")
+            .topic(1)
+            .errors(&[InvalidReplicaAssignment])
+            .ask(with(2, json!([on(&[1, 1])]))),
+        case(CreatePartitions, "an assignment to no broker")
+            .topic(1)
+            .errors(&[InvalidReplicaAssignment, InvalidReplicationFactor])
+            .ask(with(2, json!([on(&[])]))),
+        case(CreatePartitions, "nothing").ask(|_| json!({"Topics": []})),
+    ]
+}
+
+fn delete_records() -> Vec<Case> {
+    let ends = |s: &Scene| {
+        json!({"ReplicaId": -1, "Topics": [{"Name": s.topic,
+            "Partitions": [{"PartitionIndex": 0, "Timestamp": -2}]}]})
+    };
+    let of = |offset: i64| move |s: &Scene| delete(&s.topic, 0, offset);
+    let filled = |what| case(DeleteRecords, what).topic(1).batch(plain()).batch(plain()).fresh();
+    vec![
+        filled("up to an offset").ask(of(2)).then(ListOffsets, 5, ends),
+        filled("up to the high watermark").ask(of(-1)).then(ListOffsets, 5, ends),
+        filled("up to the log end").ask(of(6)).then(ListOffsets, 5, ends),
+        filled("up to where the log starts").ask(of(0)).then(ListOffsets, 5, ends),
+        filled("beyond the high watermark").errors(&[OffsetOutOfRange]).ask(of(7)),
+        filled("a negative offset").errors(&[OffsetOutOfRange]).ask(of(-2)),
+        case(DeleteRecords, "an unknown topic").errors(&[UnknownTopicOrPartition]).ask(of(0)),
+        case(DeleteRecords, "an unknown partition")
+            .topic(1)
+            .errors(&[UnknownTopicOrPartition])
+            .ask(|s| delete(&s.topic, 9, 0)),
+        case(DeleteRecords, "a compacted topic")
+            .topic_with(1, &[("cleanup.policy", "compact")])
+            .batch(plain())
+            .errors(&[PolicyViolation])
+            .ask(of(1)),
+        case(DeleteRecords, "nothing").ask(|_| json!({"Topics": [], "TimeoutMs": 1000})),
+    ]
+}
+
+fn elect_leaders() -> Vec<Case> {
+    let elect = |kind: i8, partition: i32| move |s: &Scene| json!({"ElectionType": kind, "TopicPartitions": [{"Topic": s.topic, "Partitions": [partition]}]});
+    vec![
+        case(ElectLeaders, "the preferred leader, who leads")
+            .topic(1)
+            .errors(&[ElectionNotNeeded])
+            .ask(elect(0, 0)),
+        case(ElectLeaders, "an unclean leader where there is one")
+            .versions(1, 2)
+            .topic(1)
+            .errors(&[ElectionNotNeeded])
+            .ask(elect(1, 0)),
+        case(ElectLeaders, "an unknown topic").errors(&[UnknownTopicOrPartition]).ask(elect(0, 0)),
+        case(ElectLeaders, "an unknown partition")
+            .topic(1)
+            .errors(&[UnknownTopicOrPartition])
+            .ask(elect(0, 9)),
+        case(ElectLeaders, "an unknown kind of election")
+            .versions(1, 2)
+            .topic(1)
+            .errors(&[InvalidRequest])
+            .ask(elect(9, 0)),
+        case(ElectLeaders, "nothing").ask(|_| json!({"TopicPartitions": []})),
+    ]
+}

@@ -1,0 +1,195 @@
+//! One broker with what a case has put there: the topic, the producer.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use conformance::connection::{Answer, Connection};
+use protocol::api_key::ApiKey;
+use protocol::id::{ProducerEpoch, ProducerId, Uuid};
+use protocol::messages::schema::Versions;
+use serde_json::{Value, json};
+
+use super::case::{Case, Given};
+
+/// A broker that is asked.
+#[derive(Debug)]
+pub struct Side {
+    address: SocketAddr,
+    connection: Connection,
+    advertised: Vec<(i16, Versions)>,
+    cluster_id: String,
+}
+
+/// What a case has made on one side. Names are the same on both sides, ids are each side's own.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// The name of the topic, whether it was made or not.
+    pub topic: String,
+    /// The id of the topic if it was made.
+    pub topic_id: String,
+    /// The producer, if one was asked for.
+    pub producer_id: ProducerId,
+    /// Its epoch.
+    pub producer_epoch: ProducerEpoch,
+    /// The broker's port.
+    pub port: u16,
+    /// The id of the broker's cluster.
+    pub cluster_id: String,
+    /// The version that is asked in.
+    pub version: i16,
+}
+
+impl Side {
+    /// Connects and asks what the broker can do.
+    pub fn connect(address: SocketAddr) -> Result<Self> {
+        let mut connection = Connection::open(address)?;
+        let Answer::Response(answer) = connection.ask(ApiKey::ApiVersions, 0, &json!({}))? else {
+            bail!("{address} closed the connection instead of naming its versions");
+        };
+        ensure!(answer["ErrorCode"] == 0, "ApiVersions: {answer}");
+        let mut advertised = Vec::new();
+        for api in answer["ApiKeys"].as_array().into_iter().flatten() {
+            let number =
+                |name: &str| -> Result<i16> { Ok(i16::try_from(api[name].as_i64().context("a number")?)?) };
+            advertised.push((number("ApiKey")?, Versions::new(number("MinVersion")?, number("MaxVersion")?)));
+        }
+        let mut side = Self { address, connection, advertised, cluster_id: String::new() };
+        let cluster = side.succeed(ApiKey::DescribeCluster, 0, &json!({}))?;
+        side.cluster_id = cluster["ClusterId"].as_str().context("a cluster id")?.to_owned();
+        // The first producer id of a new broker comes when its controller has given it a block of them.
+        side.succeed_within(
+            Duration::from_secs(10),
+            ApiKey::InitProducerId,
+            4,
+            &json!({"TransactionalId": null}),
+        )?;
+        Ok(side)
+    }
+
+    /// The versions of an API that this broker advertises.
+    pub fn versions(&self, api: ApiKey) -> Versions {
+        let found = self.advertised.iter().find(|(key, _)| *key == api as i16);
+        found.map_or(Versions::NONE, |(_, versions)| *versions)
+    }
+
+    /// Asks, on a new connection if the last was closed.
+    pub fn ask(&mut self, api: ApiKey, version: i16, request: &Value) -> Result<Answer> {
+        let answer = self.connection.ask(api, version, request);
+        self.reopen_unless_answered(answer)
+    }
+
+    /// Asks what is not answered.
+    pub fn tell(&mut self, api: ApiKey, version: i16, request: &Value) -> Result<Answer> {
+        let answer = self.connection.tell(api, version, request);
+        self.reopen_unless_answered(answer)
+    }
+
+    fn reopen_unless_answered(&mut self, answer: Result<Answer>) -> Result<Answer> {
+        if matches!(answer, Err(_) | Ok(Answer::Closed)) {
+            self.connection = Connection::open(self.address)?;
+        }
+        answer
+    }
+
+    /// Asks and wants a response without errors.
+    fn succeed(&mut self, api: ApiKey, version: i16, request: &Value) -> Result<Value> {
+        match self.ask(api, version, request)? {
+            Answer::Response(answer) if error_codes(&answer).is_empty() => Ok(answer),
+            other => bail!("{} {version} was answered with {other:?}", api.name()),
+        }
+    }
+
+    /// Puts on this side what a case needs.
+    pub fn set(&mut self, case: &Case, topic: &str, version: i16) -> Result<Scene> {
+        let mut scene = Scene {
+            topic: topic.to_owned(),
+            topic_id: Uuid::ZERO.to_string(),
+            producer_id: ProducerId::NONE,
+            producer_epoch: ProducerEpoch::NONE,
+            port: self.address.port(),
+            cluster_id: self.cluster_id.clone(),
+            version,
+        };
+        for given in &case.given {
+            match given {
+                Given::Topic(partitions, configs) => self.make_topic(&mut scene, *partitions, configs)?,
+                Given::Batch(batch) => {
+                    let request = json!({"Acks": -1, "TimeoutMs": 10_000, "TopicData": [{"Name": scene.topic,
+                        "PartitionData": [{"Index": 0, "Records": batch(&scene)}]}]});
+                    self.succeed(ApiKey::Produce, 9, &request)?;
+                }
+                Given::Producer => {
+                    let answer =
+                        self.succeed(ApiKey::InitProducerId, 4, &json!({"TransactionalId": null}))?;
+                    scene.producer_id = ProducerId(answer["ProducerId"].as_i64().context("a producer id")?);
+                    let epoch = answer["ProducerEpoch"].as_i64().context("a producer epoch")?;
+                    scene.producer_epoch = ProducerEpoch(i16::try_from(epoch)?);
+                }
+                Given::Asked(api, version, ask) => {
+                    self.succeed(*api, *version, &ask(&scene)?)?;
+                }
+            }
+        }
+        Ok(scene)
+    }
+
+    fn make_topic(&mut self, scene: &mut Scene, partitions: i32, configs: &[(&str, &str)]) -> Result<()> {
+        let configs: Vec<_> =
+            configs.iter().map(|(name, value)| json!({"Name": name, "Value": value})).collect();
+        let request = json!({"Topics": [{"Name": scene.topic, "NumPartitions": partitions, "ReplicationFactor": 1,
+            "Configs": configs}]});
+        let answer = self.succeed(ApiKey::CreateTopics, 7, &request)?;
+        scene.topic_id = answer["Topics"][0]["TopicId"].as_str().context("a topic id")?.to_owned();
+        // The topic is there for good when its leaders answer.
+        let indexes: Vec<_> =
+            (0..partitions).map(|index| json!({"PartitionIndex": index, "Timestamp": -1})).collect();
+        let request = json!({"ReplicaId": -1, "Topics": [{"Name": scene.topic, "Partitions": indexes}]});
+        self.succeed_within(Duration::from_secs(10), ApiKey::ListOffsets, 5, &request)?;
+        Ok(())
+    }
+
+    /// Asks until there is a response without errors.
+    fn succeed_within(
+        &mut self,
+        at_most: Duration,
+        api: ApiKey,
+        version: i16,
+        request: &Value,
+    ) -> Result<Value> {
+        let end = Instant::now() + at_most;
+        loop {
+            match self.succeed(api, version, request) {
+                Err(refusal) if Instant::now() > end => return Err(refusal),
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+                answer => return answer,
+            }
+        }
+    }
+}
+
+/// All error codes in an answer but 0.
+pub fn error_codes(answer: &Value) -> Vec<i16> {
+    let mut codes = Vec::new();
+    collect(answer, &mut codes);
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+fn collect(value: &Value, codes: &mut Vec<i16>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if name.ends_with("ErrorCode") {
+                    codes.extend(
+                        value.as_i64().and_then(|code| i16::try_from(code).ok()).filter(|code| *code != 0),
+                    );
+                }
+                collect(value, codes);
+            }
+        }
+        Value::Array(elements) => elements.iter().for_each(|element| collect(element, codes)),
+        _ => {}
+    }
+}
