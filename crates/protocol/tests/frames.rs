@@ -29,7 +29,7 @@ fn frames(file: &Path) -> BTreeMap<(String, i16), Vec<u8>> {
 }
 
 fn golden(api: &str) -> BTreeMap<(String, i16), Vec<u8>> {
-    frames(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{api}.txt")))
+    frames(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/frames/{api}.txt")))
 }
 
 /// Reads a frame and writes it again; the API is that of the request in the same file.
@@ -62,7 +62,8 @@ fn body(frame: &[u8]) -> &[u8] {
 #[test]
 fn frames_of_kafka_are_written_as_they_were_read() {
     let mut count = 0;
-    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")).unwrap() {
+    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/frames")).unwrap()
+    {
         let frames = frames(&file.unwrap().path());
         let (_, request) = frames.iter().find(|((kind, _), _)| kind == "request").unwrap();
         let key = RequestHeader::parse(request).unwrap().0.request_api_key;
