@@ -5,12 +5,18 @@
 
 use std::sync::Arc;
 
-use protocol::messages::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
+use metadata::controller::features;
+use protocol::messages::api_versions::{
+    ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
+};
 use protocol::{ApiKey, ErrorCode};
 
 use super::{Asked, advertised};
 use crate::Broker;
 use crate::net::{Close, Outbound, Peer, Step};
+
+/// The feature of the quorum's own protocol.
+const KRAFT_VERSION: &str = "kraft.version";
 
 /// Serves one request.
 pub fn serve(broker: &Arc<Broker>, _: &Arc<Peer>, asked: Asked, body: &mut [u8], out: &mut Outbound) -> Step {
@@ -37,7 +43,25 @@ fn answer(broker: &Broker, asked: &Asked, request: &ApiVersionsRequest<'_>) -> A
     if let Some(refusal) = refusal(broker, asked, request) {
         return ApiVersionsResponse { error_code: refusal.into(), ..ApiVersionsResponse::default() };
     }
-    ApiVersionsResponse { api_keys: advertised().map(listed).collect(), ..ApiVersionsResponse::default() }
+    let image = broker.image();
+    let supported = features::supported().into_iter().filter_map(|(name, range)| {
+        // Before version 4 a range cannot begin at 0; Kafka leaves kraft.version out there (KIP-1022).
+        let min_version = if asked.version >= 4 { range.min } else { range.min.max(1) };
+        let shown = asked.version >= 4 || name != KRAFT_VERSION;
+        shown.then(|| SupportedFeatureKey { name: name.into(), min_version, max_version: range.max })
+    });
+    let finalized = image.features.iter().map(|(name, level)| FinalizedFeatureKey {
+        name: name.to_string().into(),
+        max_version_level: *level,
+        min_version_level: *level,
+    });
+    ApiVersionsResponse {
+        api_keys: advertised().map(listed).collect(),
+        supported_features: supported.collect(),
+        finalized_features_epoch: image.end().last().map_or(-1, |last| last.0),
+        finalized_features: finalized.collect(),
+        ..ApiVersionsResponse::default()
+    }
 }
 
 fn refusal(broker: &Broker, asked: &Asked, request: &ApiVersionsRequest<'_>) -> Option<ErrorCode> {

@@ -7,8 +7,19 @@
 //! `pub async fn handle(call: &Call, request: XRequest<'_>) -> XResponse<'static>`, and add its line to the table.
 
 pub mod api_versions;
+pub mod authorized_operations;
+pub mod delete_records;
+pub mod describe_producers;
+pub mod fetch;
 pub mod find_coordinator;
 pub mod get_telemetry_subscriptions;
+pub mod init_producer_id;
+pub mod list_offsets;
+pub mod metadata;
+pub mod offset_for_leader_epoch;
+mod partition_errors;
+pub mod produce;
+pub mod replicas;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -63,6 +74,8 @@ enum Serve {
 enum Listed {
     /// With the versions it is served in.
     AsServed,
+    /// From a lower version than it is served in, as Kafka does where clients insist on seeing one.
+    From(i16),
     /// Served to who asks, and not advertised.
     No,
 }
@@ -97,6 +110,22 @@ macro_rules! served {
 
 /// Every API served, by rising key.
 static TABLE: &[Served] = &[
+    Served {
+        api: ApiKey::Produce,
+        first: 3,
+        last: 13,
+        listed: Listed::From(0),
+        serve: Serve::Inline(produce::serve),
+    },
+    Served {
+        api: ApiKey::Fetch,
+        first: 4,
+        last: 18,
+        listed: Listed::AsServed,
+        serve: Serve::Inline(fetch::serve),
+    },
+    served!(ListOffsets 1 to 11 by list_offsets::ListOffsetsRequest),
+    served!(Metadata 0 to 13 by metadata::MetadataRequest),
     served!(FindCoordinator 0 to 6 by find_coordinator::FindCoordinatorRequest),
     Served {
         api: ApiKey::ApiVersions,
@@ -105,6 +134,10 @@ static TABLE: &[Served] = &[
         listed: Listed::AsServed,
         serve: Serve::Inline(api_versions::serve),
     },
+    served!(DeleteRecords 0 to 2 by delete_records::DeleteRecordsRequest),
+    served!(InitProducerId 0 to 5 by init_producer_id::InitProducerIdRequest),
+    served!(OffsetForLeaderEpoch 2 to 4 by offset_for_leader_epoch::OffsetForLeaderEpochRequest),
+    served!(DescribeProducers 0 to 0 by describe_producers::DescribeProducersRequest),
     Served {
         // Kafka answers it without having a receiver of metrics, and advertises it only when it has one.
         listed: Listed::No,
@@ -112,6 +145,11 @@ static TABLE: &[Served] = &[
                   get_telemetry_subscriptions::GetTelemetrySubscriptionsRequest)
     },
 ];
+
+/// Whether only brokers write to a topic.
+pub(crate) fn is_internal(topic: &str) -> bool {
+    matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+}
 
 fn served(api: ApiKey) -> Option<&'static Served> {
     TABLE.binary_search_by_key(&(api as i16), |served| served.api as i16).ok().map(|index| &TABLE[index])
@@ -121,6 +159,7 @@ fn served(api: ApiKey) -> Option<&'static Served> {
 pub fn advertised() -> impl Iterator<Item = (ApiKey, i16, i16)> {
     TABLE.iter().filter_map(|served| match served.listed {
         Listed::AsServed => Some((served.api, served.first, served.last)),
+        Listed::From(first) => Some((served.api, first, served.last)),
         Listed::No => None,
     })
 }

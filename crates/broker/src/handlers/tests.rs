@@ -1,11 +1,16 @@
 use std::net::SocketAddr;
 
 use protocol::ErrorCode;
-use protocol::id::NodeId;
+use protocol::id::{NodeId, Timestamp};
 use protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
+use ::metadata::Image;
+use storage::{LogDirs, LogDirsConfig, RealDisk};
+
 use super::*;
-use crate::metrics::Metrics;
+use crate::Holdings;
+use crate::config::{NodeConfig, Texts};
+use crate::runtime::quorum::Quorum;
 
 #[test]
 fn the_table_rises_and_serves_only_versions_that_are_declared() {
@@ -19,12 +24,30 @@ fn the_table_rises_and_serves_only_versions_that_are_declared() {
     }
 }
 
-fn broker() -> Arc<Broker> {
-    Arc::new(Broker {
+const CLUSTER: &str = "q7BYUm_3RB63eZmaB98g0Q";
+
+/// A broker without partitions, over a directory that goes with it.
+fn broker() -> (tempfile::TempDir, Arc<Broker>) {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = [
+        ("node.id", "1"),
+        ("process.roles", "broker"),
+        ("log.dirs", directory.path().to_str().unwrap()),
+        ("controller.listener.names", "CONTROLLER"),
+        ("controller.quorum.bootstrap.servers", "localhost:9093"),
+    ];
+    let config = NodeConfig::from_texts(Texts::from(settings.map(|(key, value)| (key.into(), value.into()))));
+    storage::log_dirs::format(&RealDisk, directory.path(), (CLUSTER, NodeId(1)), Timestamp(1)).unwrap();
+    let dirs = LogDirsConfig {
+        directories: vec![directory.path().to_owned()],
         node_id: NodeId(1),
-        cluster_id: "q7BYUm_3RB63eZmaB98g0Q".into(),
-        metrics: Metrics::default(),
-    })
+        cluster_id: None,
+        open_files_max: 10,
+        recovery_threads: 1,
+    };
+    let log_dirs = LogDirs::open(RealDisk, &dirs, Timestamp(1)).unwrap();
+    let holdings = Arc::new(Holdings::new(config.unwrap(), log_dirs));
+    (directory, Arc::new(Broker::new(holdings, Quorum::fixed(Image::default()))))
 }
 
 fn call(dispatch: &Dispatch, frame: &[u8]) -> (Step, Vec<u8>) {
@@ -41,7 +64,8 @@ fn header(api_key: i16, version: i16) -> Vec<u8> {
 
 #[test]
 fn an_api_versions_too_new_is_answered_in_version_0_with_its_range() {
-    let (step, answer) = call(&Dispatch::new(broker()), &[&header(18, 9)[..], &[0]].concat());
+    let (_directory, broker) = broker();
+    let (step, answer) = call(&Dispatch::new(broker), &[&header(18, 9)[..], &[0]].concat());
     assert!(matches!(step, Step::Done));
     // As Apache Kafka 4.4.0 answers it: correlation id, error 35, one API: key 18, versions 0 to 5.
     assert_eq!(answer, [0, 0, 0, 16, 0, 0, 0, 7, 0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 5]);
@@ -49,7 +73,8 @@ fn an_api_versions_too_new_is_answered_in_version_0_with_its_range() {
 
 #[test]
 fn unknown_keys_versions_and_bodies_end_the_connection() {
-    let dispatch = Dispatch::new(broker());
+    let (_directory, broker) = broker();
+    let dispatch = Dispatch::new(broker);
     let cases: [(Vec<u8>, &str); 7] = [
         (header(999, 0), "api_key"),
         (header(-1, 0), "api_key"),
@@ -72,7 +97,8 @@ fn unknown_keys_versions_and_bodies_end_the_connection() {
 
 #[test]
 fn api_versions_lists_the_table_and_checks_whom_it_is_meant_for() {
-    let dispatch = Dispatch::new(broker());
+    let (_directory, broker) = broker();
+    let dispatch = Dispatch::new(broker);
     let ask = |request: ApiVersionsRequest<'_>, version| {
         let mut frame = header(18, version);
         if version >= 3 {
@@ -101,7 +127,7 @@ fn api_versions_lists_the_table_and_checks_whom_it_is_meant_for() {
         node_id,
         ..named.clone()
     };
-    let here = Some("q7BYUm_3RB63eZmaB98g0Q");
+    let here = Some(CLUSTER);
     assert_eq!(ask(meant(here, 1), 5), (0, listed));
     assert_eq!(ask(meant(here, 2), 5), (ErrorCode::RebootstrapRequired.into(), 0));
     assert_eq!(ask(meant(Some("another"), 1), 5), (ErrorCode::RebootstrapRequired.into(), 0));
@@ -111,7 +137,7 @@ fn api_versions_lists_the_table_and_checks_whom_it_is_meant_for() {
 
 #[test]
 fn requests_are_counted_by_api() {
-    let broker = broker();
+    let (_directory, broker) = broker();
     let dispatch = Dispatch::new(broker.clone());
     call(&dispatch, &header(18, 0));
     call(&dispatch, &header(18, 0));

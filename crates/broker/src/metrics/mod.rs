@@ -3,6 +3,7 @@
 //! Names are those that dashboards made for Kafka's JMX exporter ask for (`kafka_<domain>_<type>_<name>`). The
 //! hot path only adds to atomics it already holds; everything else is gathered when somebody asks.
 
+pub mod exposition;
 pub mod histogram;
 pub mod request;
 pub mod text;

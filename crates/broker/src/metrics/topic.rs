@@ -22,8 +22,6 @@ pub struct TopicMetrics {
     pub failed_produce_requests: Counter,
     /// Fetches of a partition that failed.
     pub failed_fetch_requests: Counter,
-    /// Record batches whose producer or content made them invalid.
-    pub invalid_batches: Counter,
 }
 
 impl TopicMetrics {
@@ -35,7 +33,6 @@ impl TopicMetrics {
         self.fetch_requests.add(other.fetch_requests.get());
         self.failed_produce_requests.add(other.failed_produce_requests.get());
         self.failed_fetch_requests.add(other.failed_fetch_requests.get());
-        self.invalid_batches.add(other.invalid_batches.get());
     }
 }
 

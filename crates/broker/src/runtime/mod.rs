@@ -1,4 +1,10 @@
 //! What runs between the handlers and the pure machines.
 
+pub mod apply;
+pub mod delayed;
 pub mod fetch_sessions;
+pub mod housekeeping;
+pub mod partitions;
+pub mod producer_ids;
 pub mod quorum;
+pub mod topic_creation;

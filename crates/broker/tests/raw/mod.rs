@@ -1,5 +1,11 @@
 //! A client that speaks one request at a time, through the protocol's messages or through bare bytes.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub mod ask;
+pub mod batch;
+pub mod node;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

@@ -1,0 +1,147 @@
+//! What every handler works with.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+use std::time::SystemTime;
+
+use metadata::Image;
+use protocol::ErrorCode;
+use protocol::id::{NodeId, PartitionIndex, Timestamp, TopicId};
+
+use storage::{Fault, LogDirs};
+
+use crate::config::NodeConfig;
+use crate::metrics::Metrics;
+use crate::runtime::fetch_sessions::FetchSessions;
+use crate::runtime::partitions::Partitions;
+use crate::runtime::producer_ids::ProducerIds;
+use crate::runtime::quorum::Quorum;
+
+/// What this broker holds by itself, without anybody to ask: all that applying the metadata works on.
+pub struct Holdings {
+    /// `node.id`.
+    pub node_id: NodeId,
+    /// The cluster this node was formatted for.
+    pub cluster_id: Box<str>,
+    /// The log directories.
+    pub log_dirs: LogDirs,
+    /// The partitions with a replica here.
+    pub partitions: Partitions,
+    /// What is counted.
+    pub metrics: Metrics,
+    config: RwLock<Arc<NodeConfig>>,
+    stopping: AtomicBool,
+}
+
+/// One broker: what it holds, and whom it asks. What it holds reads as its own.
+pub struct Broker {
+    /// What it holds.
+    pub holdings: Arc<Holdings>,
+    /// The metadata of the cluster, and who decides about it.
+    pub quorum: Quorum,
+    /// What readers follow.
+    pub fetch_sessions: FetchSessions,
+    /// Ids for idempotent producers.
+    pub producer_ids: ProducerIds,
+}
+
+impl Deref for Broker {
+    type Target = Holdings;
+
+    fn deref(&self) -> &Holdings {
+        &self.holdings
+    }
+}
+
+impl Holdings {
+    /// Directories that were opened, and no partitions yet.
+    pub fn new(config: NodeConfig, log_dirs: LogDirs) -> Self {
+        Self {
+            node_id: config.node_id,
+            cluster_id: log_dirs.cluster_id().into(),
+            log_dirs,
+            partitions: Partitions::default(),
+            metrics: Metrics::default(),
+            config: RwLock::new(Arc::new(config)),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// The configuration in force, dynamic changes included.
+    pub fn config(&self) -> Arc<NodeConfig> {
+        self.config.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Puts another configuration in force.
+    pub fn set_config(&self, config: Arc<NodeConfig>) {
+        *self.config.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = config;
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Whether requests are served.
+    pub fn is_serving(&self) -> bool {
+        !self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// From here on nothing waits any more: delayed answers are given with what there is.
+    pub fn stop_waiting(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.partitions.wake_all();
+    }
+}
+
+impl Broker {
+    /// A broker that holds something and asks a quorum.
+    pub fn new(holdings: Arc<Holdings>, quorum: Quorum) -> Self {
+        let slots = holdings.config().requests.fetch_sessions_max;
+        Self {
+            holdings,
+            quorum,
+            fetch_sessions: FetchSessions::new(slots),
+            producer_ids: ProducerIds::default(),
+        }
+    }
+
+    /// The metadata as this broker has applied it.
+    pub fn image(&self) -> Arc<Image> {
+        self.quorum.image()
+    }
+
+    /// Has the starts of logs that DeleteRecords moved on stable storage.
+    pub async fn keep_log_starts(&self) -> Result<(), Fault> {
+        let holdings = self.holdings.clone();
+        let kept = tokio::task::spawn_blocking(move || holdings.log_dirs.keep_log_starts()).await;
+        kept.unwrap_or_else(|panic| {
+            Err(Fault::Mismatch { path: "log-start-offset-checkpoint".into(), reason: panic.to_string() })
+        })
+    }
+
+    /// What to answer about a partition of a named topic that has no replica here.
+    pub fn absent_by_name(&self, topic: &str, index: PartitionIndex) -> ErrorCode {
+        let image = self.image();
+        let known = image.topics.by_name(topic).and_then(|topic| topic.partition(index));
+        if known.is_some() { ErrorCode::NotLeaderOrFollower } else { ErrorCode::UnknownTopicOrPartition }
+    }
+
+    /// What to answer about a partition of a topic by id that has no replica here.
+    pub fn absent_by_id(&self, topic: TopicId, index: PartitionIndex) -> ErrorCode {
+        let image = self.image();
+        match image.topics.get(topic).map(|topic| topic.partition(index)) {
+            Some(Some(_)) => ErrorCode::NotLeaderOrFollower,
+            Some(None) => ErrorCode::UnknownTopicOrPartition,
+            None => ErrorCode::UnknownTopicId,
+        }
+    }
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker").field("node_id", &self.node_id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,56 @@
+//! DescribeProducers, 0: the producers a partition knows (KIP-664).
+
+use protocol::ErrorCode;
+use protocol::id::PartitionIndex;
+use protocol::messages::describe_producers::{PartitionResponse, ProducerState, TopicResponse};
+use protocol::messages::{DescribeProducersRequest, DescribeProducersResponse};
+use protocol::offset::Offset;
+
+use super::Call;
+use super::partition_errors::fault_error;
+
+/// Handles one request.
+pub async fn handle<'a>(call: &Call, request: DescribeProducersRequest<'a>) -> DescribeProducersResponse<'a> {
+    let topics = request.topics.iter().map(|topic| {
+        let partitions = topic.partition_indexes.iter().map(|index| {
+            let index = PartitionIndex(index);
+            match producers(call, &topic.name, index) {
+                Ok(producers) => PartitionResponse {
+                    partition_index: index.0,
+                    active_producers: producers.into(),
+                    ..PartitionResponse::default()
+                },
+                Err((error, message)) => PartitionResponse {
+                    partition_index: index.0,
+                    error_code: error.into(),
+                    error_message: Some(message.into()),
+                    ..PartitionResponse::default()
+                },
+            }
+        });
+        TopicResponse { partitions: partitions.collect(), name: topic.name.clone() }
+    });
+    DescribeProducersResponse { topics: topics.collect(), ..DescribeProducersResponse::default() }
+}
+
+fn producers(
+    call: &Call,
+    topic: &str,
+    index: PartitionIndex,
+) -> Result<Vec<ProducerState>, (ErrorCode, String)> {
+    let found = call.broker.partitions.by_name(topic);
+    let Some(replica) = found.as_ref().and_then(|topic| topic.get(index)) else {
+        let error = call.broker.absent_by_name(topic, index);
+        return Err((error, format!("this broker has no replica of partition {index} of topic '{topic}'")));
+    };
+    let log = replica.log().map_err(|fault| (fault_error(&fault), fault.to_string()))?;
+    let producers = log.partition().producers().iter().map(|(producer_id, state)| ProducerState {
+        producer_id: producer_id.0,
+        producer_epoch: state.producer_epoch.0.into(),
+        last_sequence: state.last_sequence().0,
+        last_timestamp: state.last_timestamp.0,
+        coordinator_epoch: state.coordinator_epoch.0,
+        current_txn_start_offset: state.current_transaction_first_offset.unwrap_or(Offset(-1)).0,
+    });
+    Ok(producers.collect())
+}

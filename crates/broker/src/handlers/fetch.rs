@@ -1,0 +1,243 @@
+//! Fetch, 4 to 18: reads batches of partitions, waiting for them if there are none.
+//!
+//! 5 adds the log start, 7 sessions (KIP-227), 9 the reader's leader epoch (KIP-320), 11 the reader's rack
+//! (KIP-392), 12 diverging epochs (KIP-595), 13 topic ids (KIP-516), 15 the follower's state, 16 the endpoints of
+//! leaders (KIP-951), 17 directory ids, 18 the follower's high watermark.
+//!
+//! What is at hand is answered on the spot: headers in memory, records as ranges of log files. A fetch that has to
+//! wait hangs in the lists of its partitions until an append, a change or its time wakes it. No follower reads here
+//! yet: a replica that the partition does not have is told so, as Kafka does.
+
+mod answer;
+mod read;
+mod request;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use protocol::ErrorCode;
+use protocol::messages::FetchRequest;
+
+use self::answer::{Answer, NodeEndpoint};
+use self::read::{PartitionRead, Reading};
+use self::request::Limits;
+use super::Asked;
+use crate::Broker;
+use crate::net::{Outbound, Peer, Step};
+use crate::runtime::delayed::Waiter;
+use crate::runtime::fetch_sessions::{Context, Wanted};
+
+/// The first version with sessions.
+const SESSIONS_SINCE: i16 = 7;
+/// The first version that tells endpoints of leaders.
+const ENDPOINTS_SINCE: i16 = 16;
+
+/// A fetch on its way.
+struct Fetch {
+    broker: Arc<Broker>,
+    peer: Arc<Peer>,
+    asked: Asked,
+    limits: Limits,
+    context: Context,
+    wanted: Vec<Wanted>,
+}
+
+/// Serves one request.
+pub fn serve(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    asked: Asked,
+    body: &mut [u8],
+    out: &mut Outbound,
+) -> Step {
+    let request = match asked.decode::<FetchRequest<'_>>(body) {
+        Ok(request) => request,
+        Err(close) => return Step::Close(close),
+    };
+    let limits = Limits::of(&request, asked.version, broker);
+    let mut wanted = request::wanted(&request, &asked, broker);
+    if !limits.isolation_known {
+        return refuse(broker, &asked, ErrorCode::UnknownServerError, &wanted, out);
+    }
+    let session = request::session(&request, &asked);
+    let forgotten = request::forgotten(&request, &asked);
+    let context = match broker.fetch_sessions.begin(asked.at, session, std::mem::take(&mut wanted), forgotten)
+    {
+        Ok(context) => context,
+        Err(error) => return refuse(broker, &asked, error, &[], out),
+    };
+    let (context, wanted) = match context {
+        Context::Sessionless(wanted) => (Context::Sessionless(Vec::new()), wanted),
+        Context::Full(wanted) => (Context::Full(Vec::new()), wanted),
+        Context::Incremental(session) => {
+            let wanted = session.wanted();
+            (Context::Incremental(session), wanted)
+        }
+    };
+    let fetch = Fetch { broker: broker.clone(), peer: peer.clone(), asked, limits, context, wanted };
+    let reading = fetch.read();
+    if fetch.is_satisfied(&reading) {
+        fetch.answer(reading, out);
+        return asked.step(Ok(()), broker);
+    }
+    let lacking = fetch.limits.bytes_min - reading.bytes;
+    drop(reading);
+    Step::Wait(Box::pin(fetch.wait(lacking)))
+}
+
+/// An answer that is one error.
+fn refuse(broker: &Broker, asked: &Asked, error: ErrorCode, wanted: &[Wanted], out: &mut Outbound) -> Step {
+    let reads = wanted.iter().map(|wanted| PartitionRead::unknown(wanted.clone(), error)).collect();
+    write(asked, (error, 0), reads, &[], out);
+    asked.step(Ok(()), broker)
+}
+
+impl Fetch {
+    /// Reads what is wanted, in order, within the limits.
+    fn read(&self) -> Reading {
+        let mut reading = Reading::new(self.limits.bytes_max);
+        for wanted in &self.wanted {
+            reading.partition(&self.broker, &self.limits, wanted);
+        }
+        reading
+    }
+
+    /// Whether the answer is due, as Kafka judges it: something was asked for that can come no other way.
+    fn is_satisfied(&self, reading: &Reading) -> bool {
+        self.limits.wait.is_zero()
+            || reading.nothing_readable
+            || reading.urgent
+            || reading.bytes >= self.limits.bytes_min
+            || !self.broker.is_serving()
+    }
+
+    /// Waits until the answer is due or the time is over.
+    async fn wait(self, lacking: i64) -> Result<Outbound, crate::net::Close> {
+        let waiting = Waiting::new(&self, lacking);
+        let deadline = tokio::time::sleep_until((self.asked.at + self.limits.wait).into());
+        tokio::pin!(deadline);
+        let reading = loop {
+            // Read once more after having joined the lists: an append in between woke nobody.
+            let reading = self.read();
+            if self.is_satisfied(&reading) || deadline.is_elapsed() {
+                break reading;
+            }
+            waiting.waiter.lacks(self.limits.bytes_min - reading.bytes);
+            drop(reading);
+            tokio::select! {
+                biased;
+                () = waiting.waiter.woken() => {}
+                () = &mut deadline => {}
+            }
+        };
+        drop(waiting);
+        let mut out = Outbound::default();
+        self.answer(reading, &mut out);
+        self.broker.metrics.requests.note(self.asked.api as i16, self.asked.at.elapsed());
+        Ok(out)
+    }
+
+    /// Writes the answer: in a session only what is news.
+    fn answer(&self, reading: Reading, out: &mut Outbound) {
+        let mut reads = reading.partitions;
+        // As in Kafka, partitions that nobody could look for come last.
+        reads.sort_by_key(|read| read.unknown);
+        let session_id = match &self.context {
+            Context::Sessionless(_) => 0,
+            Context::Full(_) if self.asked.version < SESSIONS_SINCE => 0,
+            Context::Full(_) => {
+                let told = reads.iter().map(|read| (read.wanted.clone(), read.told())).collect();
+                self.broker.fetch_sessions.open(
+                    Instant::now(),
+                    self.asked.version >= request::IDS_SINCE,
+                    told,
+                )
+            }
+            Context::Incremental(session) => {
+                let mut answering = session.answer();
+                reads.retain(|read| answering.tell(&read.wanted.key, read.told()));
+                session.id()
+            }
+        };
+        for read in &reads {
+            read.count();
+        }
+        let endpoints = self.endpoints(&reads);
+        write(&self.asked, (ErrorCode::None, session_id), reads, &endpoints, out);
+    }
+
+    /// Where the leaders are that the answer tells of.
+    fn endpoints(&self, reads: &[PartitionRead]) -> Vec<NodeEndpoint> {
+        if self.asked.version < ENDPOINTS_SINCE || reads.iter().all(|read| read.answer.leader.is_none()) {
+            return Vec::new();
+        }
+        let mut leaders: Vec<_> = reads.iter().filter_map(|read| Some(read.answer.leader?.0)).collect();
+        leaders.sort_unstable();
+        leaders.dedup();
+        let image = self.broker.image();
+        let endpoint = |node| {
+            let broker = image.cluster.broker(node)?;
+            let found = broker.endpoints.iter().find(|endpoint| *endpoint.name == *self.peer.listener)?;
+            let (host, port, rack) = (found.host.clone(), found.port, broker.rack.clone());
+            Some(NodeEndpoint { node, host, port, rack })
+        };
+        leaders.into_iter().filter_map(endpoint).collect()
+    }
+}
+
+/// Writes an answer; partitions of one topic that follow one another share its entry.
+fn write(
+    asked: &Asked,
+    (error, session_id): (ErrorCode, i32),
+    reads: Vec<PartitionRead>,
+    endpoints: &[NodeEndpoint],
+    out: &mut Outbound,
+) {
+    let same = |one: &PartitionRead, next: &PartitionRead| one.wanted.key.topic == next.wanted.key.topic;
+    let topics = reads.chunk_by(same).count();
+    let lengths: Vec<usize> = reads.chunk_by(same).map(<[_]>::len).collect();
+    let mut answer = Answer::begin(asked, error, session_id, topics, out);
+    let mut reads = reads.into_iter();
+    for length in lengths {
+        for (place, read) in reads.by_ref().take(length).enumerate() {
+            if place == 0 {
+                answer.topic(&read.wanted.key.topic, length);
+            }
+            answer.partition(read.answer);
+        }
+        answer.end_topic();
+    }
+    answer.end(endpoints);
+}
+
+/// A fetch in the lists of its partitions; taken out when dropped.
+struct Waiting {
+    waiter: Arc<Waiter>,
+    replicas: Vec<Arc<crate::runtime::partitions::Replica>>,
+}
+
+impl Waiting {
+    fn new(fetch: &Fetch, lacking: i64) -> Self {
+        let waiter = Waiter::new(lacking);
+        let found = fetch.wanted.iter().filter_map(|wanted| {
+            let topic = read::find(&fetch.broker, &wanted.key.topic)?;
+            topic.get(wanted.key.partition).cloned()
+        });
+        let replicas: Vec<_> = found.collect();
+        for replica in &replicas {
+            replica.waiters.add(waiter.clone());
+        }
+        Self { waiter, replicas }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        for replica in &self.replicas {
+            replica.waiters.remove(&self.waiter);
+        }
+    }
+}
+
+/// The longest a fetch may wait: past this a client has given up long since.
+const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);

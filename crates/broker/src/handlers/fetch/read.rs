@@ -1,0 +1,195 @@
+//! Reading the partitions of a fetch.
+
+use std::sync::Arc;
+
+use partition::fetch::FetchFrom;
+use protocol::ErrorCode;
+use protocol::id::{LeaderEpoch, NodeId, PartitionIndex};
+use storage::log::{Fetched, ReadError};
+
+use super::answer::PartitionAnswer;
+use super::request::Limits;
+use crate::Broker;
+use crate::handlers::partition_errors::{read_error, tell};
+use crate::metrics::TopicMetrics;
+use crate::net::FileRange;
+use crate::runtime::fetch_sessions::{Told, TopicKey, Wanted};
+use crate::runtime::partitions::{Replica, TopicReplicas};
+
+/// What became of one partition.
+pub struct PartitionRead {
+    /// What was wanted.
+    pub wanted: Wanted,
+    /// What is told.
+    pub answer: PartitionAnswer,
+    /// Whether the partition could not even be looked for.
+    pub unknown: bool,
+    metrics: Option<Arc<TopicMetrics>>,
+}
+
+/// What became of all partitions.
+pub struct Reading {
+    /// In the order they were wanted.
+    pub partitions: Vec<PartitionRead>,
+    /// Bytes of records, all together.
+    pub bytes: i64,
+    /// Whether something must be told at once.
+    pub urgent: bool,
+    /// Whether there is no partition that could bring anything.
+    pub nothing_readable: bool,
+    bytes_left: i64,
+    /// Whether a batch over the limit is still allowed: the first one is, so that every reader gets on.
+    first_whole: bool,
+    topic: Option<(TopicKey, Option<Arc<TopicReplicas>>)>,
+}
+
+impl Reading {
+    /// Nothing read yet.
+    pub fn new(bytes_max: i64) -> Self {
+        Self {
+            partitions: Vec::new(),
+            bytes: 0,
+            urgent: false,
+            nothing_readable: true,
+            bytes_left: bytes_max,
+            first_whole: true,
+            topic: None,
+        }
+    }
+
+    /// Reads one partition.
+    pub fn partition(&mut self, broker: &Broker, limits: &Limits, wanted: &Wanted) {
+        let index = wanted.key.partition;
+        let Some(replica) = self.replica(broker, wanted) else {
+            let error = absent(broker, &wanted.key.topic, index);
+            broker.metrics.topics.without_topic.failed_fetch_requests.add(1);
+            self.partitions.push(PartitionRead::unknown(wanted.clone(), error));
+            return;
+        };
+        self.nothing_readable = false;
+        let bytes_max = i64::from(wanted.bytes_max).min(self.bytes_left).max(0);
+        let from = FetchFrom {
+            offset: wanted.fetch_offset,
+            current_leader_epoch: wanted.current_leader_epoch,
+            last_fetched_epoch: wanted.last_fetched_epoch,
+            isolation: limits.isolation,
+        };
+        let bytes_max = u32::try_from(bytes_max).unwrap_or(u32::MAX);
+        let fetched = match limits.follower {
+            // Replicas on other brokers come with replication; until then no partition has one.
+            Some(_) => Err(ReadError::Refused(partition::fetch::FetchRefusal::NotLeader)),
+            None => replica.fetch(from, bytes_max, self.first_whole),
+        };
+        let answer = match fetched {
+            Ok(fetched) => self.fetched(index, limits, fetched),
+            Err(error) => {
+                self.urgent = true;
+                replica.metrics.failed_fetch_requests.add(1);
+                let code = tell(read_error(&error), &error);
+                PartitionAnswer {
+                    leader: leader(broker, &replica, code),
+                    ..PartitionAnswer::error(index, code)
+                }
+            }
+        };
+        let metrics = Some(replica.metrics.clone());
+        self.partitions.push(PartitionRead { wanted: wanted.clone(), answer, unknown: false, metrics });
+    }
+
+    fn fetched(&mut self, index: PartitionIndex, limits: &Limits, fetched: Fetched) -> PartitionAnswer {
+        let Fetched { bounds, slice, aborted } = fetched;
+        let slice = slice.filter(|slice| slice.length > 0);
+        if let Some(slice) = &slice {
+            self.bytes += i64::from(slice.length);
+            self.bytes_left = (self.bytes_left - i64::from(slice.length)).max(0);
+            self.first_whole = false;
+        }
+        self.urgent |= bounds.diverging.is_some();
+        let committed = limits.isolation == partition::fetch::Isolation::LastStableOffset;
+        PartitionAnswer {
+            error: ErrorCode::None,
+            high_watermark: bounds.high_watermark,
+            last_stable_offset: bounds.last_stable_offset,
+            log_start_offset: bounds.log_start,
+            diverging: bounds.diverging.map(|end| (end.epoch, end.end_offset)),
+            aborted: committed.then(|| {
+                aborted
+                    .iter()
+                    .map(|transaction| (transaction.producer_id, transaction.first_offset))
+                    .collect()
+            }),
+            records: slice.map(|slice| FileRange {
+                file: slice.file,
+                position: slice.position,
+                length: slice.length.into(),
+            }),
+            ..PartitionAnswer::error(index, ErrorCode::None)
+        }
+    }
+
+    fn replica(&mut self, broker: &Broker, wanted: &Wanted) -> Option<Arc<Replica>> {
+        let known = self.topic.as_ref().is_some_and(|(key, _)| *key == wanted.key.topic);
+        if !known {
+            self.topic = Some((wanted.key.topic.clone(), find(broker, &wanted.key.topic)));
+        }
+        let (_, topic) = self.topic.as_ref()?;
+        topic.as_ref()?.get(wanted.key.partition).cloned()
+    }
+}
+
+impl PartitionRead {
+    /// A partition that could not be looked for.
+    pub fn unknown(wanted: Wanted, error: ErrorCode) -> Self {
+        // Kafka answers these with an empty list of aborted transactions, and failed reads with none.
+        let answer = PartitionAnswer {
+            aborted: Some(Vec::new()),
+            ..PartitionAnswer::error(wanted.key.partition, error)
+        };
+        Self { wanted, answer, unknown: true, metrics: None }
+    }
+
+    /// What a session remembers of it.
+    pub fn told(&self) -> Told {
+        let unsound = self.answer.error != ErrorCode::None || self.answer.diverging.is_some();
+        Told {
+            high_watermark: self.answer.high_watermark,
+            log_start_offset: self.answer.log_start_offset,
+            records: self.answer.records.is_some(),
+            always: unsound || self.answer.preferred_read_replica != NodeId(-1),
+            unsound,
+        }
+    }
+
+    /// Counts what is sent.
+    pub fn count(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.fetch_requests.add(1);
+            metrics.bytes_out.add(self.answer.records.as_ref().map_or(0, |range| range.length));
+        }
+    }
+}
+
+/// A topic by whatever the request names it.
+pub fn find(broker: &Broker, topic: &TopicKey) -> Option<Arc<TopicReplicas>> {
+    match topic {
+        TopicKey::Id(id) => broker.partitions.by_id(*id),
+        TopicKey::Name(name) => broker.partitions.by_name(name),
+    }
+}
+
+fn absent(broker: &Broker, topic: &TopicKey, index: PartitionIndex) -> ErrorCode {
+    match topic {
+        TopicKey::Id(id) => broker.absent_by_id(*id, index),
+        TopicKey::Name(name) => broker.absent_by_name(name, index),
+    }
+}
+
+/// Who leads, for a reader that asked somebody else or an older leader.
+fn leader(broker: &Broker, replica: &Replica, error: ErrorCode) -> Option<(NodeId, LeaderEpoch)> {
+    if !matches!(error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
+        return None;
+    }
+    let image = broker.image();
+    let partition = image.topics.get(replica.topic_id)?.partition(replica.index)?;
+    Some((partition.leader.unwrap_or(NodeId(-1)), partition.leader_epoch))
+}

@@ -1,0 +1,118 @@
+//! ListOffsets, 1 to 11: offsets by time, and the ends of logs.
+//!
+//! 2 adds isolation, 4 leader epochs (KIP-320), 7 the record with the largest timestamp (KIP-734), 8 the earliest
+//! local offset (KIP-405), 9 the latest tiered one (KIP-1005), 11 the earliest that waits to be tiered (KIP-1023).
+//! There is no remote storage, so nothing is tiered and nothing waits to be.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use partition::fetch::Isolation;
+use protocol::ErrorCode;
+use protocol::id::{LeaderEpoch, PartitionIndex, Timestamp};
+use protocol::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+use protocol::offset::Offset;
+use protocol::records::compression::Decompressors;
+
+use super::Call;
+use super::partition_errors::{read_error, tell};
+use crate::runtime::partitions::TopicReplicas;
+
+/// The special timestamps, each with the first version that may ask for it.
+const SPECIAL: [(i64, i16); 6] = [(-1, 1), (-2, 1), (-3, 7), (-4, 8), (-5, 9), (-6, 11)];
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+/// The replica id of tools that look past the high watermark.
+const DEBUGGING_REPLICA: i32 = -2;
+const READ_COMMITTED: i8 = 1;
+
+thread_local! {
+    static DECOMPRESSORS: RefCell<Decompressors> = RefCell::default();
+}
+
+/// Handles one request.
+pub async fn handle<'a>(call: &Call, request: ListOffsetsRequest<'a>) -> ListOffsetsResponse<'a> {
+    let isolation = match (request.replica_id, request.isolation_level) {
+        (-1, READ_COMMITTED) => Isolation::LastStableOffset,
+        (-1, _) => Isolation::HighWatermark,
+        (DEBUGGING_REPLICA.., _) => Isolation::LogEnd,
+        _ => Isolation::HighWatermark,
+    };
+    let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            let key = (topic.name.clone(), partition.partition_index);
+            if !seen.insert(key.clone()) {
+                twice.insert(key);
+            }
+        }
+    }
+    let topics = request.topics.iter().map(|topic| {
+        let found = call.broker.partitions.by_name(&topic.name);
+        let partitions = topic.partitions.iter().map(|asked| {
+            if twice.contains(&(topic.name.clone(), asked.partition_index)) {
+                return refused(asked.partition_index, ErrorCode::InvalidRequest);
+            }
+            answer(call, (found.as_deref(), &topic.name), &asked, isolation)
+        });
+        ListOffsetsTopicResponse { partitions: partitions.collect(), name: topic.name.clone() }
+    });
+    ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() }
+}
+
+fn refused(index: i32, error: ErrorCode) -> ListOffsetsPartitionResponse<'static> {
+    ListOffsetsPartitionResponse {
+        partition_index: index,
+        error_code: error.into(),
+        ..ListOffsetsPartitionResponse::default()
+    }
+}
+
+fn answer(
+    call: &Call,
+    (topic, name): (Option<&TopicReplicas>, &Cow<'_, str>),
+    asked: &ListOffsetsPartition,
+    isolation: Isolation,
+) -> ListOffsetsPartitionResponse<'static> {
+    let index = PartitionIndex(asked.partition_index);
+    let too_new =
+        SPECIAL.iter().any(|(special, since)| asked.timestamp == *special && call.asked.version < *since);
+    if too_new {
+        return refused(index.0, ErrorCode::UnsupportedVersion);
+    }
+    let Some(replica) = topic.and_then(|topic| topic.get(index)) else {
+        return refused(index.0, call.broker.absent_by_name(name, index));
+    };
+    let found = replica.log().map_err(Into::into).and_then(|mut log| {
+        log.partition().check_leader(LeaderEpoch(asked.current_leader_epoch))?;
+        if [LATEST_TIERED, EARLIEST_PENDING_UPLOAD].contains(&asked.timestamp) {
+            return Ok(None);
+        }
+        let timestamp = Timestamp(asked.timestamp);
+        let found = DECOMPRESSORS
+            .with_borrow_mut(|decompressors| log.offset_for_timestamp(timestamp, isolation, decompressors))?;
+        Ok(found)
+    });
+    match found {
+        Ok(Some(found)) => ListOffsetsPartitionResponse {
+            partition_index: index.0,
+            timestamp: found.timestamp.0,
+            offset: found.offset.0,
+            leader_epoch: found.leader_epoch.unwrap_or(LeaderEpoch::NONE).0,
+            ..ListOffsetsPartitionResponse::default()
+        },
+        Ok(None) => {
+            let nothing = Offset(-1);
+            ListOffsetsPartitionResponse {
+                partition_index: index.0,
+                offset: nothing.0,
+                ..ListOffsetsPartitionResponse::default()
+            }
+        }
+        Err(error) => refused(index.0, tell(read_error(&error), &error)),
+    }
+}

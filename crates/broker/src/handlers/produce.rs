@@ -1,0 +1,315 @@
+//! Produce, 3 to 13: appends one batch to each of some partitions.
+//!
+//! 5 adds the log start offset, 7 allows zstd (KIP-110), 8 tells refused records (KIP-467), 10 tells the leader to
+//! who asks another broker (KIP-951), 13 names topics by id (KIP-516). The listed range begins at 0 because
+//! librdkafka insists on seeing it, as in Kafka; versions below 3 are not served.
+//!
+//! It runs whole on the connection's own task, in the frame's own bytes. Only an append that must be on stable
+//! storage first waits. Transactions need a coordinator, which is not there: their batches are refused.
+
+mod answer;
+mod plan;
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+use partition::{AppendRefusal, Origin, Scratch, Verification};
+use protocol::ErrorCode;
+use protocol::id::{PartitionIndex, Timestamp};
+use protocol::messages::ProduceRequest;
+use protocol::offset::Offset;
+use storage::Fault;
+use storage::log::{AppendError, Appended};
+use tokio::sync::oneshot;
+
+use self::answer::{Named, Outcome};
+use self::plan::{Partition, Plan, Topic};
+use super::Asked;
+use crate::Broker;
+use crate::net::{Close, Outbound, Peer, Step};
+use crate::runtime::partitions::{Replica, TopicReplicas};
+
+/// The first version with topic ids.
+const IDS_SINCE: i16 = 13;
+/// The first version that knows zstd.
+const ZSTD_SINCE: i16 = 7;
+
+thread_local! {
+    /// Memory that requests reuse. A request never gives its thread away between its first batch and its last.
+    static MEMORY: RefCell<Memory> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Memory {
+    plan: Plan,
+    scratch: Scratch,
+    outcomes: Vec<Outcome>,
+}
+
+/// An append that is done once it is on stable storage: the place of its outcome, and who tells.
+type Commit = (usize, oneshot::Receiver<Result<(), Fault>>);
+
+/// Serves one request.
+pub fn serve(broker: &Arc<Broker>, _: &Arc<Peer>, asked: Asked, body: &mut [u8], out: &mut Outbound) -> Step {
+    MEMORY.with_borrow_mut(|memory| {
+        memory.outcomes.clear();
+        let request = match asked.decode::<ProduceRequest<'_>>(body) {
+            Ok(request) => request,
+            Err(close) => return Step::Close(close),
+        };
+        memory.plan.fill(body, &request, asked.version >= IDS_SINCE);
+        let (acks, named_transaction) = (request.acks, request.transactional_id.is_some());
+        let refused = refused_whole(acks, memory.plan.transactional && !named_transaction);
+        let commits = append_all(broker, &asked, refused, body, memory);
+        if acks == 0 {
+            return unacknowledged(broker, &asked, &memory.outcomes);
+        }
+        if commits.is_empty() {
+            write(&asked, &memory.plan, body, &memory.outcomes, out);
+            return asked.step(Ok(()), broker);
+        }
+        wait(broker.clone(), asked, (&memory.plan, body), std::mem::take(&mut memory.outcomes), commits)
+    })
+}
+
+/// Why all partitions are refused alike, if they are.
+fn refused_whole(acks: i16, transactional_without_id: bool) -> Option<(ErrorCode, &'static str)> {
+    if transactional_without_id {
+        return Some((
+            ErrorCode::TransactionalIdAuthorizationFailed,
+            "the batch is part of a transaction and the request names no transactional id",
+        ));
+    }
+    let unknown = !(-1..=1).contains(&acks);
+    unknown.then_some((
+        ErrorCode::InvalidRequiredAcks,
+        "acks are -1 (all in-sync replicas), 0 (none) or 1 (leader)",
+    ))
+}
+
+fn append_all(
+    broker: &Broker,
+    asked: &Asked,
+    refused: Option<(ErrorCode, &'static str)>,
+    body: &mut [u8],
+    memory: &mut Memory,
+) -> Vec<Commit> {
+    let Memory { plan, scratch, outcomes } = memory;
+    let now = broker.now();
+    let origin = Origin::Client { zstd: asked.version >= ZSTD_SINCE, verification: Verification::Missing };
+    let mut commits = Vec::new();
+    let mut found: Option<(usize, Option<Arc<TopicReplicas>>)> = None;
+    for planned in &plan.partitions {
+        let topic = match &found {
+            Some((place, topic)) if *place == planned.topic => topic,
+            _ => &found.insert((planned.topic, find(broker, &plan.topics[planned.topic], body))).1,
+        };
+        let replica = match topic {
+            Some(topic) => topic.get(planned.index),
+            None => None,
+        };
+        let outcome = match (replica, refused) {
+            (None, _) => {
+                let error = absent(broker, &plan.topics[planned.topic], planned.index, body);
+                broker.metrics.topics.without_topic.failed_produce_requests.add(1);
+                Outcome::error(planned.index, error, None)
+            }
+            (Some(_), Some((error, message))) => Outcome::error(planned.index, error, Some(message.into())),
+            (Some(replica), None) if super::is_internal(&replica.topic) => internal(replica),
+            (Some(replica), None) => {
+                let bytes = &mut body[planned.records.clone()];
+                append(replica, (origin, now), bytes, scratch, &mut commits, outcomes.len())
+            }
+        };
+        outcomes.push(outcome);
+    }
+    commits
+}
+
+fn find(broker: &Broker, topic: &Topic, body: &[u8]) -> Option<Arc<TopicReplicas>> {
+    match topic {
+        Topic::Id(id) => broker.partitions.by_id(*id),
+        Topic::Name(range) => broker.partitions.by_name(name(range, body)),
+    }
+}
+
+fn absent(broker: &Broker, topic: &Topic, index: PartitionIndex, body: &[u8]) -> ErrorCode {
+    match topic {
+        Topic::Id(id) => broker.absent_by_id(*id, index),
+        Topic::Name(range) => broker.absent_by_name(name(range, body), index),
+    }
+}
+
+/// A name in the frame; decoding has read it as text before.
+fn name<'b>(range: &Range<usize>, body: &'b [u8]) -> &'b str {
+    std::str::from_utf8(&body[range.clone()]).unwrap_or_default()
+}
+
+fn internal(replica: &Replica) -> Outcome {
+    let message = format!("topic '{}' is written by brokers only", replica.topic);
+    Outcome::error(replica.index, ErrorCode::InvalidTopicException, Some(message))
+}
+
+fn append(
+    replica: &Replica,
+    (origin, now): (Origin, Timestamp),
+    bytes: &mut [u8],
+    scratch: &mut Scratch,
+    commits: &mut Vec<Commit>,
+    place: usize,
+) -> Outcome {
+    replica.metrics.produce_requests.add(1);
+    let done = match replica.append(origin, now, bytes, scratch) {
+        Ok(done) => done,
+        Err(error) => return failed(replica, &error),
+    };
+    let outcome =
+        Outcome { log_start_offset: done.log_start, ..Outcome::error(replica.index, ErrorCode::None, None) };
+    match done.appended {
+        Appended::Written(written) => {
+            if written.commit_due {
+                match commit(replica) {
+                    Ok(told) => commits.push((place, told)),
+                    Err(fault) => return failed(replica, &fault.into()),
+                }
+            }
+            let log_append_time = written.log_append_time.unwrap_or(Timestamp::NONE);
+            Outcome { base_offset: written.base_offset, log_append_time, ..outcome }
+        }
+        Appended::Duplicate(duplicate) => {
+            let (base_offset, log_append_time) = (duplicate.base_offset, duplicate.log_append_time);
+            Outcome { base_offset, log_append_time, ..outcome }
+        }
+    }
+}
+
+/// Has the log brought to stable storage, with what other appends want there.
+fn commit(replica: &Replica) -> Result<oneshot::Receiver<Result<(), Fault>>, Fault> {
+    let (tell, told) = oneshot::channel();
+    replica.log()?.commit(Box::new(move |result| {
+        // Nobody may be listening any more: the connection is gone.
+        let _gone = tell.send(result);
+    }));
+    Ok(told)
+}
+
+/// The outcome of an append that was refused or failed.
+fn failed(replica: &Replica, error: &AppendError) -> Outcome {
+    replica.metrics.failed_produce_requests.add(1);
+    let refusal = match error {
+        AppendError::Refused(refusal) => refusal,
+        AppendError::Fault(fault) => return faulted(replica.index, fault),
+    };
+    let record_errors = match refusal {
+        AppendRefusal::RecordsRefused(records) => {
+            records.iter().map(|record| (record.index, record.reason.to_string())).collect()
+        }
+        _ => Vec::new(),
+    };
+    let known = if tells_log_start(refusal) {
+        replica.log().map_or(Offset(-1), |log| log.partition().watermarks().log_start)
+    } else {
+        Offset(-1)
+    };
+    Outcome {
+        log_start_offset: known,
+        record_errors,
+        ..Outcome::error(replica.index, ErrorCode::from(refusal), Some(refusal.to_string()))
+    }
+}
+
+/// Whether Kafka tells where the log begins along with this refusal: where it looked at the log at all, and not
+/// for batches that are too large or broken.
+fn tells_log_start(refusal: &AppendRefusal) -> bool {
+    !matches!(
+        refusal,
+        AppendRefusal::NoBatch
+            | AppendRefusal::MoreThanOneBatch
+            | AppendRefusal::OldFormat { .. }
+            | AppendRefusal::ZstdTooEarly
+            | AppendRefusal::Framing(_)
+            | AppendRefusal::Crc(_)
+            | AppendRefusal::TooLarge { .. }
+            | AppendRefusal::LargerThanSegment { .. }
+            | AppendRefusal::NotLeader { .. }
+    )
+}
+
+fn faulted(index: PartitionIndex, fault: &Fault) -> Outcome {
+    tracing::debug!(%fault, "an append failed");
+    Outcome::error(index, ErrorCode::KafkaStorageError, Some(fault.to_string()))
+}
+
+fn write(asked: &Asked, plan: &Plan, body: &[u8], outcomes: &[Outcome], out: &mut Outbound) {
+    answer::write(asked, topics(plan, body, outcomes), out);
+}
+
+/// The topics of the plan with their outcomes.
+fn topics<'a>(
+    plan: &'a Plan,
+    body: &'a [u8],
+    outcomes: &'a [Outcome],
+) -> impl ExactSizeIterator<Item = (Named<'a>, &'a [Outcome])> {
+    let mut at = 0;
+    plan.topics.iter().enumerate().map(move |(place, topic)| {
+        let of_topic = |partition: &&Partition| partition.topic == place;
+        let count = plan.partitions[at..].iter().take_while(of_topic).count();
+        let outcomes = &outcomes[at..at + count];
+        at += count;
+        let named = match topic {
+            Topic::Id(id) => Named::Id(*id),
+            Topic::Name(range) => Named::Name(name(range, body)),
+        };
+        (named, outcomes)
+    })
+}
+
+/// There is no answer; a failure can only be said by closing.
+fn unacknowledged(broker: &Broker, asked: &Asked, outcomes: &[Outcome]) -> Step {
+    let failed = outcomes.iter().find(|outcome| outcome.error != ErrorCode::None);
+    let result = failed.map_or(Ok(()), |outcome| {
+        let message = outcome.message.as_deref().unwrap_or_default();
+        Err(Close::Unacknowledged(format!("{} {message}", outcome.error.name())))
+    });
+    asked.step(result, broker)
+}
+
+/// Answers once every append is on stable storage.
+fn wait(
+    broker: Arc<Broker>,
+    asked: Asked,
+    (plan, body): (&Plan, &[u8]),
+    mut outcomes: Vec<Outcome>,
+    commits: Vec<Commit>,
+) -> Step {
+    // The frame goes; what the answer echoes is kept.
+    let named: Vec<(Result<String, protocol::id::TopicId>, usize)> = topics(plan, body, &outcomes)
+        .map(|(named, outcomes)| match named {
+            Named::Name(name) => (Ok(name.to_owned()), outcomes.len()),
+            Named::Id(id) => (Err(id), outcomes.len()),
+        })
+        .collect();
+    Step::Wait(Box::pin(async move {
+        for (place, told) in commits {
+            // A directory that goes away tells nobody; then nothing is known to be durable.
+            let result = told.await.unwrap_or(Err(Fault::Mismatch {
+                path: Default::default(),
+                reason: "the log directory was closed before the append was on stable storage".into(),
+            }));
+            if let Err(fault) = result {
+                outcomes[place] = faulted(outcomes[place].index, &fault);
+            }
+        }
+        let mut out = Outbound::default();
+        let mut at = 0;
+        let topics = named.iter().map(|(named, count)| {
+            let outcomes = &outcomes[at..at + count];
+            at += count;
+            (named.as_deref().map_or_else(|id| Named::Id(*id), Named::Name), outcomes)
+        });
+        answer::write(&asked, topics, &mut out);
+        broker.metrics.requests.note(asked.api as i16, asked.at.elapsed());
+        Ok(out)
+    }))
+}

@@ -1,0 +1,265 @@
+//! A node: its directories, its quorum, its broker and its ports, started in order and ended in the other.
+//!
+//! ```text
+//!   ports bound -> directories locked -> metadata log read -> logs loaded -> quorum elected, broker registered
+//!   -> image applied -> connections accepted
+//! ```
+//! Connections and what they ask for run on a runtime of their own, with a thread for each core; HTTP and what
+//! waits for the quorum run on the runtime that starts the node.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metadata::image;
+use protocol::id::{DirectoryId, Timestamp};
+use storage::meta_properties::MetaProperties;
+use storage::{Fault, LogDirs, LogDirsConfig, RealDisk};
+use tokio::runtime::Runtime;
+
+use crate::config::listeners::machine_name;
+use crate::config::{Endpoint, NodeConfig};
+use crate::handlers::Dispatch;
+use crate::http::{HttpError, HttpServer};
+use crate::net::limits::ConnectionBounds;
+use crate::net::listener::{self, BindError, Bound, Server};
+use crate::runtime::apply::{apply, placement};
+use crate::runtime::housekeeping::Housekeeping;
+use crate::runtime::quorum::{LoadedQuorum, QuorumOptions};
+use crate::{Broker, Holdings};
+
+/// How many bytes of unused read buffers are kept.
+const POOL_BYTES: usize = 8 << 20;
+/// How long connections may take to be answered when the node ends.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The HTTP port cannot be listened on.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A disk failed, or what lies on it is not this node's.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The configuration names something that cannot be found.
+    #[error("{0}")]
+    Config(String),
+    /// The system gave no thread.
+    #[error("the node cannot start its threads: {0}")]
+    Threads(std::io::Error),
+}
+
+/// A running node.
+pub struct Node {
+    broker: Arc<Broker>,
+    server: Server,
+    http: Option<HttpServer>,
+    housekeeping: Housekeeping,
+    connections: Runtime,
+    addresses: Vec<(Arc<str>, SocketAddr)>,
+}
+
+impl Node {
+    /// Starts a node on formatted directories. Comes back once it serves.
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        let settings = settings(&config)?;
+        let bound = Bound::bind(&settings.endpoints, settings.backlog)?;
+        let addresses = bound.addresses();
+        let (holdings, loaded) = open(config, &addresses)?;
+        let holdings = Arc::new(holdings);
+        load_logs(&holdings, &loaded);
+        let applied = holdings.clone();
+        let quorum = loaded
+            .start(move |image: &Arc<metadata::Image>, delta: &metadata::Delta| apply(&applied, image, delta))
+            .await?;
+        let broker = Arc::new(Broker::new(holdings.clone(), quorum));
+        let connections = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("connections")
+            .enable_all()
+            .build()
+            .map_err(StartError::Threads)?;
+        let http = match holdings.config().http_listen.clone() {
+            Some(listen) => Some(HttpServer::start(&listen, broker.clone()).await?),
+            None => None,
+        };
+        let housekeeping = Housekeeping::start(holdings).map_err(StartError::Threads)?;
+        let dispatch = Arc::new(Dispatch::new(broker.clone()));
+        let server =
+            Server::start(connections.handle(), bound, &settings, &dispatch).map_err(StartError::Threads)?;
+        for (listener, address) in &addresses {
+            tracing::info!(%listener, %address, "listening");
+        }
+        Ok(Self { broker, server, http, housekeeping, connections, addresses })
+    }
+
+    /// Where clients connect: the first listener, as it was bound.
+    pub fn kafka_address(&self) -> String {
+        self.addresses.first().map(|(_, address)| readable(*address)).unwrap_or_default()
+    }
+
+    /// Where each listener was bound.
+    pub fn addresses(&self) -> &[(Arc<str>, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Where the HTTP port is, if there is one.
+    pub fn http_address(&self) -> Option<String> {
+        self.http.as_ref().map(|http| readable(http.address()))
+    }
+
+    /// The broker, for those who look inside.
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    /// Waits until the node cannot go on, and says why.
+    pub async fn failed(&self) -> String {
+        self.broker.quorum.ended().await.to_string()
+    }
+
+    /// Ends: answers what was taken, closes the logs, and leaves the directories as a clean end leaves them.
+    pub async fn shutdown(self) {
+        let Self { broker, server, http, housekeeping, connections, addresses: _ } = self;
+        broker.stop_waiting();
+        if !server.stop(PATIENCE).await {
+            tracing::warn!("connections were cut: their clients did not read their answers in time");
+        }
+        if let Some(http) = http {
+            http.stop().await;
+        }
+        connections.shutdown_background();
+        let epoch = broker.quorum.broker_epoch();
+        let holdings = broker.holdings.clone();
+        let closed = tokio::task::spawn_blocking(move || {
+            drop(housekeeping);
+            holdings.log_dirs.close(epoch);
+        });
+        if let Err(panic) = closed.await {
+            tracing::error!(%panic, "the logs could not be closed; they are recovered at the next start");
+        }
+        broker.quorum.stop().await;
+    }
+}
+
+/// Opens the directories and reads the metadata log.
+fn open(
+    config: NodeConfig,
+    addresses: &[(Arc<str>, SocketAddr)],
+) -> Result<(Holdings, LoadedQuorum), StartError> {
+    let now = wall_clock();
+    let dirs = LogDirsConfig {
+        directories: config.log_dirs.directories.clone(),
+        node_id: config.node_id,
+        cluster_id: None,
+        open_files_max: config.log_dirs.open_files_max,
+        recovery_threads: config.log_dirs.recovery_threads,
+    };
+    let log_dirs = LogDirs::open(RealDisk, &dirs, now)?;
+    let directories: Vec<_> = log_dirs.directories().map(|directory| directory.id()).collect();
+    let advertised = advertised(&config, addresses);
+    let ids = (metadata_directory_id(&config, &log_dirs)?, directories);
+    let options = QuorumOptions::new(&config, ids, log_dirs.clean_shutdown_epoch(), advertised);
+    let descriptors = log_dirs.directories().next().map(|directory| directory.descriptors().clone());
+    let descriptors = descriptors.ok_or_else(|| StartError::Config("no log directory can be used".into()))?;
+    let loaded = LoadedQuorum::load(options, &descriptors)?;
+    Ok((Holdings::new(config, log_dirs), loaded))
+}
+
+fn metadata_directory_id(config: &NodeConfig, log_dirs: &LogDirs) -> Result<DirectoryId, StartError> {
+    let path = &config.log_dirs.metadata_directory;
+    if let Some(directory) = log_dirs.directories().find(|directory| directory.path() == path) {
+        return Ok(directory.id());
+    }
+    let properties = MetaProperties::read(&RealDisk, path)?;
+    properties.and_then(|properties| properties.directory_id).ok_or_else(|| {
+        StartError::Config(format!("metadata.log.dir={} is not formatted: format it first", path.display()))
+    })
+}
+
+fn load_logs(holdings: &Holdings, loaded: &LoadedQuorum) {
+    let config = holdings.config();
+    let report = holdings.log_dirs.load(placement(&config, loaded.image()), holdings.now());
+    for (partition, path, reason) in &report.cut {
+        tracing::warn!(%partition, path = %path.display(), reason, "the torn tail of a log was cut");
+    }
+    for partition in &report.strays {
+        tracing::warn!(%partition, "a partition that does not belong here was set aside");
+    }
+    for (partition, fault) in &report.failed {
+        tracing::error!(%partition, %fault, "a log cannot be loaded");
+    }
+    tracing::info!(logs = report.loaded, "logs loaded");
+}
+
+/// What the listeners are told.
+fn settings(config: &NodeConfig) -> Result<listener::Settings, StartError> {
+    let network = &config.network;
+    let endpoint = |endpoint: &Endpoint| listener::Endpoint {
+        name: endpoint.listener.as_str().into(),
+        host: endpoint.host.clone(),
+        port: endpoint.port,
+        connections_max: network
+            .connections_max_by_listener
+            .get(&endpoint.listener)
+            .copied()
+            .unwrap_or(usize::MAX),
+    };
+    let mut per_address_overrides = std::collections::HashMap::new();
+    for (host, most) in &network.connections_per_ip_overrides {
+        let resolved = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), 0)).map_err(|error| {
+            StartError::Config(format!(
+                "max.connections.per.ip.overrides names {host}, which has no address: {error}"
+            ))
+        })?;
+        per_address_overrides.extend(resolved.map(|address| (address.ip().to_canonical(), *most)));
+    }
+    Ok(listener::Settings {
+        endpoints: config.listeners.broker.iter().map(endpoint).collect(),
+        backlog: network.backlog,
+        frame_bytes_max: network.request_bytes_max,
+        idle_max: network.idle_max,
+        send_buffer_bytes: network.send_buffer_bytes,
+        receive_buffer_bytes: network.receive_buffer_bytes,
+        pool_bytes: POOL_BYTES,
+        bounds: ConnectionBounds {
+            total: network.connections_max,
+            per_address: network.connections_per_ip_max,
+            per_address_overrides,
+        },
+    })
+}
+
+/// Where clients are told to find this broker: as configured, with the port that was really taken where any was
+/// asked for.
+fn advertised(config: &NodeConfig, addresses: &[(Arc<str>, SocketAddr)]) -> Vec<image::Endpoint> {
+    let told = config.listeners.advertised_broker.iter().map(|endpoint| {
+        let bound = addresses.iter().find(|(name, _)| **name == *endpoint.listener);
+        let port =
+            if endpoint.port == 0 { bound.map_or(0, |(_, address)| address.port()) } else { endpoint.port };
+        image::Endpoint {
+            name: endpoint.listener.clone(),
+            host: if endpoint.host.is_empty() { machine_name() } else { endpoint.host.clone() },
+            port,
+            security_protocol: endpoint.protocol.id(),
+        }
+    });
+    told.collect()
+}
+
+/// An address a person can connect to: all interfaces are reached by the name of this machine's own.
+fn readable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() || address.ip().is_loopback() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}
+
+fn wall_clock() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

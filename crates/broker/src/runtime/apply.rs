@@ -1,0 +1,215 @@
+//! Bringing the broker in line with an image of the metadata: logs made, led, configured and deleted.
+//!
+//! Called by the owner of the quorum for each batch of records it has replayed, before anybody is answered who
+//! waits for them, and once with the whole image when the node starts. Only what the delta names is looked at.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use metadata::image::{ConfigResource, DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED};
+use metadata::image::{Partition, ResourceType, Topic};
+use metadata::{Delta, Image};
+use partition::watermarks::Role;
+use protocol::id::{NodeId, TopicId};
+use storage::log_dirs::Placement;
+use storage::{Fault, LogConfig, TopicPartition};
+
+use super::partitions::Replica;
+use crate::Holdings;
+use crate::config::{NodeConfig, Texts, TopicConfig};
+
+/// Brings the broker in line with an image that differs from the last one by a delta.
+pub fn apply(broker: &Holdings, image: &Image, delta: &Delta) {
+    if delta.whole || delta.configs.iter().any(|resource| resource.kind == ResourceType::BROKER) {
+        reconfigure(broker, image);
+    }
+    if delta.whole {
+        for topic in broker.partitions.topics() {
+            if image.topics.get(topic.id).is_none() {
+                delete_topic(broker, topic.id);
+            }
+        }
+        for topic in image.topics.iter() {
+            apply_topic(broker, image, topic, topic.partitions.iter());
+        }
+        return;
+    }
+    for id in delta.topics_deleted.keys() {
+        delete_topic(broker, *id);
+    }
+    for (id, indexes) in &delta.partitions {
+        if let Some(topic) = image.topics.get(*id) {
+            let changed = indexes.iter().filter_map(|index| topic.partition(*index));
+            apply_topic(broker, image, topic, changed);
+        }
+    }
+    for resource in &delta.configs {
+        if resource.kind == ResourceType::TOPIC {
+            configure_topic(broker, image, &resource.name);
+        }
+    }
+}
+
+/// Says which logs found on disk belong to the cluster, and how they are configured.
+pub fn placement<'a>(
+    config: &'a NodeConfig,
+    image: &'a Image,
+) -> impl Fn(&TopicPartition, Option<TopicId>) -> Placement + Sync + 'a {
+    move |name, id| {
+        let topic = image.topics.by_name(&name.topic).filter(|topic| id.is_none_or(|id| topic.id == id));
+        let partition = topic.and_then(|topic| topic.partition(name.partition));
+        match partition.filter(|partition| partition.replicas.contains(&config.node_id)) {
+            Some(_) => Placement::Here(Arc::new(config_of(config, image, &name.topic))),
+            None => Placement::Stray,
+        }
+    }
+}
+
+fn config_of(config: &NodeConfig, image: &Image, topic: &str) -> LogConfig {
+    config.log_config(&topic_config(config, image, topic))
+}
+
+fn topic_config(config: &NodeConfig, image: &Image, topic: &str) -> TopicConfig {
+    let nothing = Texts::new();
+    let own = image.configs.of(&ConfigResource::topic(topic));
+    TopicConfig::effective(&config.settings, own.map_or(&nothing, |own| own))
+}
+
+fn apply_topic<'p>(
+    broker: &Holdings,
+    image: &Image,
+    topic: &Topic,
+    partitions: impl Iterator<Item = &'p Arc<Partition>>,
+) {
+    let config = broker.config();
+    let settings = topic_config(&config, image, &topic.name);
+    let log_config = Arc::new(config.log_config(&settings));
+    let in_sync_min = usize::try_from(settings.min_insync_replicas).unwrap_or(1);
+    for partition in partitions {
+        let here = partition.replicas.contains(&broker.node_id);
+        let known = broker.partitions.by_id(topic.id).and_then(|known| known.get(partition.index).cloned());
+        let outcome = match (here, known) {
+            (true, Some(replica)) => lead_or_follow(broker.node_id, &replica, partition, in_sync_min),
+            (true, None) => open(broker, topic, partition, &log_config).and_then(|replica| {
+                lead_or_follow(broker.node_id, &replica, partition, in_sync_min)?;
+                broker.partitions.put(Arc::new(replica));
+                Ok(())
+            }),
+            (false, Some(replica)) => {
+                broker.partitions.take(&replica);
+                broker
+                    .log_dirs
+                    .delete(&TopicPartition::new(topic.name.clone(), partition.index), broker.now())
+                    .map(drop)
+            }
+            (false, None) => Ok(()),
+        };
+        if let Err(fault) = outcome {
+            tracing::error!(topic = %topic.name, partition = %partition.index, %fault, "partition cannot be served");
+        }
+    }
+}
+
+fn open(
+    broker: &Holdings,
+    topic: &Topic,
+    partition: &Partition,
+    config: &Arc<LogConfig>,
+) -> Result<Replica, Fault> {
+    let name = TopicPartition::new(topic.name.clone(), partition.index);
+    let directory = match partition.directory_of(broker.node_id) {
+        DIRECTORY_UNASSIGNED | DIRECTORY_LOST | DIRECTORY_MIGRATING => None,
+        directory => Some(directory),
+    };
+    let log = broker.log_dirs.create(&name, topic.id, config.clone(), directory, broker.now())?;
+    let metrics = broker.metrics.topics.of(&topic.name);
+    Ok(Replica::new((topic.name.clone(), topic.id, partition.index), log, metrics))
+}
+
+fn lead_or_follow(
+    local: NodeId,
+    replica: &Replica,
+    partition: &Partition,
+    in_sync_min: usize,
+) -> Result<(), Fault> {
+    let in_sync_min = in_sync_min.min(partition.replicas.len());
+    let mut log = replica.log()?;
+    let leads = partition.leader == Some(local);
+    let known = log.partition().current_leader_epoch() == partition.leader_epoch;
+    match (leads, log.partition().role()) {
+        (true, Role::Leader(_)) if known => {
+            log.set_in_sync(partition.isr.iter().copied(), []);
+            log.set_in_sync_min(in_sync_min);
+        }
+        (true, _) => {
+            log.become_leader(partition.leader_epoch, local, in_sync_min, partition.isr.iter().copied())?
+        }
+        (false, _) => log.become_follower(partition.leader_epoch),
+    }
+    drop(log);
+    replica.waiters.changed();
+    Ok(())
+}
+
+fn delete_topic(broker: &Holdings, id: TopicId) {
+    let Some(topic) = broker.partitions.remove(id) else {
+        return;
+    };
+    for replica in topic.replicas.iter().flatten() {
+        let name = TopicPartition::new(topic.name.clone(), replica.index);
+        if let Err(fault) = broker.log_dirs.delete(&name, broker.now()) {
+            tracing::error!(partition = %name, %fault, "the log of a deleted topic cannot be removed");
+        }
+    }
+    broker.metrics.topics.forget(&topic.name);
+}
+
+fn configure_topic(broker: &Holdings, image: &Image, name: &str) {
+    let Some(topic) = broker.partitions.by_name(name) else {
+        return;
+    };
+    let config = broker.config();
+    let settings = topic_config(&config, image, name);
+    let log_config = Arc::new(config.log_config(&settings));
+    let in_sync_min = usize::try_from(settings.min_insync_replicas).unwrap_or(1);
+    for replica in topic.replicas.iter().flatten() {
+        let replicas = image.topics.get(topic.id).and_then(|topic| topic.partition(replica.index));
+        let in_sync_min = in_sync_min.min(replicas.map_or(1, |partition| partition.replicas.len()));
+        match replica.log() {
+            Ok(mut log) => {
+                log.set_config(log_config.clone());
+                log.set_in_sync_min(in_sync_min);
+            }
+            Err(fault) => {
+                tracing::error!(topic = name, partition = %replica.index, %fault, "log cannot be configured")
+            }
+        }
+    }
+}
+
+/// Puts the dynamic settings of this broker in force.
+fn reconfigure(broker: &Holdings, image: &Image) {
+    let nothing = BTreeMap::new();
+    let of = |name: String| image.configs.of(&ConfigResource::broker(name));
+    let (cluster, own) = (of(String::new()), of(broker.node_id.to_string()));
+    let (cluster, own) = (cluster.map_or(&nothing, |texts| &**texts), own.map_or(&nothing, |texts| &**texts));
+    let before = broker.config();
+    if before.settings.cluster() == cluster && before.settings.broker() == own {
+        return;
+    }
+    match before.with_dynamic(cluster, own) {
+        Ok((config, left_out)) => {
+            for warning in left_out {
+                tracing::warn!("{warning}");
+            }
+            broker.set_config(Arc::new(config));
+        }
+        Err(error) => {
+            tracing::error!(%error, "the dynamic settings of this broker contradict each other and are not in force");
+            return;
+        }
+    }
+    for topic in broker.partitions.topics() {
+        configure_topic(broker, image, &topic.name);
+    }
+}

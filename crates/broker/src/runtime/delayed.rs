@@ -1,0 +1,155 @@
+//! Fetches that wait for records, woken by the append that brings them (Kafka's purgatory, without a tick).
+//!
+//! A waiting fetch hangs in the list of every partition it reads. An append counts its bytes against what the
+//! fetch still lacks and wakes it once nothing is lacking; anything else that changes what a reader may be told
+//! (another leader, a deleted topic, a moved log start) wakes it at once. Who wakes up reads again and takes
+//! itself out of the lists.
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::Notify;
+
+/// A fetch that waits.
+#[derive(Debug)]
+pub struct Waiter {
+    /// How many bytes it lacks.
+    lacking: AtomicI64,
+    wake: Notify,
+}
+
+impl Waiter {
+    /// A fetch that lacks so many bytes.
+    pub fn new(lacking: i64) -> Arc<Self> {
+        Arc::new(Self { lacking: AtomicI64::new(lacking), wake: Notify::new() })
+    }
+
+    /// Waits until it is worth reading again.
+    pub async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Says what is lacking after another reading.
+    pub fn lacks(&self, lacking: i64) {
+        self.lacking.store(lacking, Ordering::Relaxed);
+    }
+
+    fn wake(&self) {
+        self.wake.notify_one();
+    }
+}
+
+/// The fetches that wait for one partition. Bound: one for each connection.
+#[derive(Debug, Default)]
+pub struct Waiters {
+    /// How many there are, so that an append without readers takes no lock.
+    count: AtomicUsize,
+    list: Mutex<Vec<Arc<Waiter>>>,
+}
+
+impl Waiters {
+    /// Adds a fetch. What was appended before is not counted: the fetch reads once more after this.
+    pub fn add(&self, waiter: Arc<Waiter>) {
+        let mut list = self.lock();
+        list.push(waiter);
+        self.count.store(list.len(), Ordering::SeqCst);
+    }
+
+    /// Takes a fetch out.
+    pub fn remove(&self, waiter: &Arc<Waiter>) {
+        let mut list = self.lock();
+        if let Some(place) = list.iter().position(|other| Arc::ptr_eq(other, waiter)) {
+            list.swap_remove(place);
+        }
+        if list.is_empty() {
+            list.shrink_to_fit();
+        }
+        self.count.store(list.len(), Ordering::SeqCst);
+    }
+
+    /// So many bytes more may be read.
+    pub fn appended(&self, bytes: u64) {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        for waiter in self.lock().iter() {
+            if waiter.lacking.fetch_sub(bytes, Ordering::Relaxed) <= bytes {
+                waiter.wake();
+            }
+        }
+    }
+
+    /// Something has changed that every reader should hear of.
+    pub fn changed(&self) {
+        for waiter in self.lock().iter() {
+            waiter.wake();
+        }
+    }
+
+    /// How many fetches wait.
+    pub fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Waiter>>> {
+        self.list.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn is_woken(waiter: &Waiter) -> bool {
+        pin!(waiter.woken()).as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+    }
+
+    #[test]
+    fn an_append_wakes_whoever_lacks_nothing_more() {
+        let waiters = Waiters::default();
+        let (modest, greedy) = (Waiter::new(1), Waiter::new(100));
+        waiters.add(modest.clone());
+        waiters.add(greedy.clone());
+        waiters.appended(60);
+        assert!(is_woken(&modest));
+        assert!(!is_woken(&greedy));
+        waiters.appended(40);
+        assert!(is_woken(&greedy));
+        greedy.lacks(10);
+        waiters.appended(9);
+        assert!(!is_woken(&greedy));
+    }
+
+    #[test]
+    fn a_change_wakes_everybody_and_who_is_removed_is_left_alone() {
+        let waiters = Waiters::default();
+        let (one, other) = (Waiter::new(100), Waiter::new(100));
+        waiters.add(one.clone());
+        waiters.add(other.clone());
+        waiters.remove(&other);
+        waiters.changed();
+        assert!(is_woken(&one) && !is_woken(&other));
+        waiters.remove(&one);
+        assert!(waiters.is_empty());
+    }
+
+    #[test]
+    fn a_wake_between_reading_and_waiting_is_not_lost() {
+        let waiters = Waiters::default();
+        let waiter = Waiter::new(1);
+        waiters.add(waiter.clone());
+        waiters.appended(1);
+        assert!(is_woken(&waiter));
+        assert!(!is_woken(&waiter));
+    }
+}

@@ -1,0 +1,197 @@
+//! The partitions this broker has a replica of: found by topic and index, each with its log and its waiting readers.
+//!
+//! The table changes only when an image is applied; requests share it. A log is taken for the length of one
+//! decision and one write, never across an await, and never two at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard, RwLock};
+
+use partition::fetch::FetchFrom;
+use partition::{Append, Origin, Scratch};
+use protocol::id::{PartitionIndex, Timestamp, TopicId};
+use protocol::offset::Offset;
+use storage::log::{AppendError, Appended, Fetched, Log, ReadError};
+use storage::{Fault, SharedLog};
+
+use super::delayed::Waiters;
+use crate::metrics::TopicMetrics;
+
+/// One replica on this broker.
+pub struct Replica {
+    /// Its topic's name.
+    pub topic: Arc<str>,
+    /// Its topic's id.
+    pub topic_id: TopicId,
+    /// Its index.
+    pub index: PartitionIndex,
+    /// What is counted of its topic.
+    pub metrics: Arc<TopicMetrics>,
+    /// The fetches that wait for it.
+    pub waiters: Waiters,
+    log: SharedLog,
+}
+
+/// What an append came to, with what the answer tells besides.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplicaAppend {
+    /// What became of the batch.
+    pub appended: Appended,
+    /// Where the log begins.
+    pub log_start: Offset,
+}
+
+impl Replica {
+    /// A replica over its log.
+    pub fn new(
+        (topic, topic_id, index): (Arc<str>, TopicId, PartitionIndex),
+        log: SharedLog,
+        metrics: Arc<TopicMetrics>,
+    ) -> Self {
+        Self { topic, topic_id, index, metrics, waiters: Waiters::default(), log }
+    }
+
+    /// The log, for one decision. A thread that panicked with it may have left it half changed: then it is refused.
+    pub fn log(&self) -> Result<MutexGuard<'_, Log>, Fault> {
+        self.log.lock().map_err(|poisoned| Fault::Mismatch {
+            path: poisoned.into_inner().path().to_owned(),
+            reason: "an operation on this log ended in the middle; restart the broker to recover it".into(),
+        })
+    }
+
+    /// Appends one batch as the leader, counts it and wakes who waited for it.
+    pub fn append(
+        &self,
+        origin: Origin,
+        now: Timestamp,
+        bytes: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<ReplicaAppend, AppendError> {
+        let mut log = self.log()?;
+        let leader_epoch = log.partition().current_leader_epoch();
+        let appended = log.append(Append { origin, leader_epoch, now }, bytes, scratch)?;
+        let log_start = log.partition().watermarks().log_start;
+        drop(log);
+        if let Appended::Written(written) = &appended {
+            self.metrics.messages_in.add(u64::try_from(written.count).unwrap_or(0));
+            self.metrics.bytes_in.add(u64::from(written.bytes));
+            if written.high_watermark_moved {
+                self.waiters.appended(u64::from(written.bytes));
+            }
+        }
+        Ok(ReplicaAppend { appended, log_start })
+    }
+
+    /// Reads, as far as the reader may see.
+    pub fn fetch(&self, from: FetchFrom, bytes_max: u32, min_one: bool) -> Result<Fetched, ReadError> {
+        self.log()?.fetch(from, bytes_max, min_one)
+    }
+}
+
+/// A topic with those of its partitions that have a replica here.
+pub struct TopicReplicas {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its id.
+    pub id: TopicId,
+    /// By index; `None` where the partition lies on other brokers.
+    pub replicas: Vec<Option<Arc<Replica>>>,
+}
+
+impl TopicReplicas {
+    /// A partition's replica.
+    pub fn get(&self, index: PartitionIndex) -> Option<&Arc<Replica>> {
+        self.replicas.get(usize::try_from(index.0).ok()?)?.as_ref()
+    }
+}
+
+/// All replicas of this broker.
+#[derive(Default)]
+pub struct Partitions {
+    index: RwLock<Index>,
+}
+
+#[derive(Default)]
+struct Index {
+    by_id: HashMap<TopicId, Arc<TopicReplicas>>,
+    by_name: HashMap<Arc<str>, Arc<TopicReplicas>>,
+}
+
+impl Partitions {
+    /// A topic by its name.
+    pub fn by_name(&self, name: &str) -> Option<Arc<TopicReplicas>> {
+        self.read().by_name.get(name).cloned()
+    }
+
+    /// A topic by its id.
+    pub fn by_id(&self, id: TopicId) -> Option<Arc<TopicReplicas>> {
+        self.read().by_id.get(&id).cloned()
+    }
+
+    /// All topics.
+    pub fn topics(&self) -> Vec<Arc<TopicReplicas>> {
+        self.read().by_id.values().cloned().collect()
+    }
+
+    /// Adds or replaces a replica.
+    pub fn put(&self, replica: Arc<Replica>) {
+        let mut index = self.write();
+        let known = index.by_id.get(&replica.topic_id);
+        let mut replicas = known.map_or_else(Vec::new, |topic| topic.replicas.clone());
+        let place = usize::try_from(replica.index.0).unwrap_or(0);
+        if replicas.len() <= place {
+            replicas.resize(place + 1, None);
+        }
+        let (name, id) = (replica.topic.clone(), replica.topic_id);
+        replicas[place] = Some(replica);
+        let topic = Arc::new(TopicReplicas { name: name.clone(), id, replicas });
+        index.by_id.insert(id, topic.clone());
+        index.by_name.insert(name, topic);
+    }
+
+    /// Takes a whole topic out; its waiting readers are told.
+    pub fn remove(&self, id: TopicId) -> Option<Arc<TopicReplicas>> {
+        let mut index = self.write();
+        let topic = index.by_id.remove(&id)?;
+        // The name may belong to a younger topic already.
+        if index.by_name.get(&topic.name).is_some_and(|named| named.id == id) {
+            index.by_name.remove(&topic.name);
+        }
+        drop(index);
+        for replica in topic.replicas.iter().flatten() {
+            replica.waiters.changed();
+        }
+        Some(topic)
+    }
+
+    /// Takes one replica out; its waiting readers are told.
+    pub fn take(&self, replica: &Arc<Replica>) {
+        let mut index = self.write();
+        if let Some(known) = index.by_id.get(&replica.topic_id) {
+            let keep =
+                |other: &Option<Arc<Replica>>| other.clone().filter(|other| !Arc::ptr_eq(other, replica));
+            let replicas = known.replicas.iter().map(keep).collect();
+            let topic = Arc::new(TopicReplicas { name: known.name.clone(), id: known.id, replicas });
+            index.by_id.insert(topic.id, topic.clone());
+            index.by_name.insert(topic.name.clone(), topic);
+        }
+        drop(index);
+        replica.waiters.changed();
+    }
+
+    /// Wakes every waiting reader.
+    pub fn wake_all(&self) {
+        for topic in self.topics() {
+            for replica in topic.replicas.iter().flatten() {
+                replica.waiters.changed();
+            }
+        }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

@@ -1,0 +1,151 @@
+//! Records through a node: produced, fetched, waited for, found again after a restart.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod raw;
+
+use std::time::{Duration, Instant};
+
+use raw::ask::{fetch_request, fetched, produce_request, produced};
+use raw::batch::{batch, of_producer};
+use raw::node::start;
+
+#[test]
+fn records_come_back_as_they_were_produced() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    assert_eq!(client.produce("t", 0, batch(&["a", "b"])).base_offset, 0);
+    assert_eq!(client.produce("t", 0, batch(&["c"])).base_offset, 2);
+    assert_eq!(client.fetch("t", 0, 0), (0, 3, vec!["a".into(), "b".into(), "c".into()]));
+    assert_eq!(client.fetch("t", 0, 3), (0, 3, vec![]));
+}
+
+#[test]
+fn records_are_there_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    client.produce("t", 0, batch(&["before"]));
+    drop(client);
+    node.stop();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    assert_eq!(client.fetch("t", 0, 0), (0, 1, vec!["before".into()]));
+    assert_eq!(client.produce("t", 0, batch(&["after"])).base_offset, 1);
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let mut frames = Vec::new();
+    for number in 0..20 {
+        let value = number.to_string();
+        frames.extend(client.frame(&produce_request("t", 0, 1, batch(&[&value])), 9));
+        frames.extend(client.frame(&fetch_request("t", 0, number, 0), 11));
+    }
+    client.send(&frames);
+    for number in 0..20i64 {
+        let answer = client.receive();
+        assert_eq!(produced(&answer[5..], 9).base_offset, number);
+        let answer = client.receive();
+        assert_eq!(fetched(&answer[4..], 11).2, [number.to_string()]);
+    }
+}
+
+#[test]
+fn a_fetch_that_waits_is_woken_by_the_append() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let (mut reader, mut writer) = (node.connect(), node.connect());
+    writer.create(&["t"]);
+    let frame = reader.frame(&fetch_request("t", 0, 0, 15_000), 11);
+    reader.send(&frame);
+    let topic = node.node().broker().partitions.by_name("t").unwrap();
+    while topic.replicas[0].as_ref().unwrap().waiters.is_empty() {
+        std::thread::yield_now();
+    }
+    let begun = Instant::now();
+    writer.produce("t", 0, batch(&["awaited"]));
+    let answer = reader.receive();
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(fetched(&answer[4..], 11).2, ["awaited"]);
+    assert!(topic.replicas[0].as_ref().unwrap().waiters.is_empty(), "who is answered waits no more");
+}
+
+#[test]
+fn a_fetch_waits_no_longer_than_it_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let begun = Instant::now();
+    let body = client.ask(&fetch_request("t", 0, 0, 200), 11);
+    assert_eq!(fetched(&body, 11), (0, 0, vec![]));
+    assert!(begun.elapsed() >= Duration::from_millis(200));
+}
+
+#[test]
+fn a_stopping_node_answers_the_fetches_that_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let frame = client.frame(&fetch_request("t", 0, 0, 60_000), 11);
+    client.send(&frame);
+    let topic = node.node().broker().partitions.by_name("t").unwrap();
+    while topic.replicas[0].as_ref().unwrap().waiters.is_empty() {
+        std::thread::yield_now();
+    }
+    let begun = Instant::now();
+    node.stop();
+    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert_eq!(fetched(&client.receive()[4..], 11), (0, 0, vec![]));
+    client.assert_closed();
+}
+
+#[test]
+fn an_idempotent_duplicate_is_answered_with_its_first_offset() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    assert_eq!(client.produce("t", 0, of_producer((7, 0, 0), &["a"])).base_offset, 0);
+    assert_eq!(client.produce("t", 0, of_producer((7, 0, 1), &["b"])).base_offset, 1);
+    assert_eq!(client.produce("t", 0, of_producer((7, 0, 0), &["a"])).base_offset, 0);
+    assert_eq!(client.produce("t", 0, of_producer((7, 0, 9), &["gap"])).error, 45);
+    assert_eq!(client.fetch("t", 0, 0).2, ["a", "b"]);
+}
+
+#[test]
+fn acks_0_has_no_answer_and_a_failure_ends_the_connection() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let silent = client.frame(&produce_request("t", 0, 0, batch(&["silent"])), 9);
+    client.send(&silent);
+    assert_eq!(client.fetch("t", 0, 0).2, ["silent"]);
+    let failing = client.frame(&produce_request("no-such-topic", 0, 0, batch(&["x"])), 9);
+    client.send(&failing);
+    client.assert_closed();
+}
+
+#[test]
+fn an_append_of_a_durable_topic_is_answered_once_it_is_on_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("headwater.durability", "fsync")]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    for number in 0..5 {
+        assert_eq!(client.produce("t", 0, batch(&["x"])).base_offset, number);
+        let topic = node.node().broker().partitions.by_name("t").unwrap();
+        let replica = topic.replicas[0].clone().unwrap();
+        assert_eq!(replica.log().unwrap().recovery_point().0, number + 1);
+    }
+}
