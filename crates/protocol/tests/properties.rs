@@ -22,8 +22,6 @@ fn every_version() -> impl Iterator<Item = (&'static Entry, i16)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
     #[test]
     fn every_message_and_version_is_written_as_it_was_read(entropy in vec(any::<u8>(), 0..400)) {
         let mut again = Vec::new();

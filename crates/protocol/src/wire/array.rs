@@ -60,6 +60,7 @@ impl<'a, T: Value<'a>> Array<'a, T> {
 
     fn read_elements(reader: &mut Reader<'a>, count: usize) -> Result<Self, Malformed> {
         let all = reader.rest();
+        // deviation: Kafka 4.4 refuses more than a million elements, to bound what it allocates. Nothing is allocated here.
         // Every element takes at least a byte, so that a count costs no more walking than there are bytes.
         let refusal = Malformed::TooManyElements { count, remaining: all.len() };
         if count > all.len() / T::FIXED_LEN.unwrap_or(1) {

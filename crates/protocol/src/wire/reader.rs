@@ -93,6 +93,8 @@ impl<'a> Reader<'a> {
         let mut before = None;
         for _ in 0..self.unsigned_varint()? {
             let tag = self.unsigned_varint()?;
+            // deviation: Kafka reads tags in any order and lets the last of equal ones stand. KIP-482 asks for rising
+            // ones, and a message with one meaning only is what proxies and firewalls in between can judge.
             if let Some(before) = before.replace(tag).filter(|&before| before >= tag) {
                 return Err(Malformed::TagsOutOfOrder { tag, before });
             }
@@ -173,6 +175,8 @@ impl<'a> Reader<'a> {
 }
 
 fn length_of(number: i32) -> Result<Option<usize>, Malformed> {
+    // deviation: Kafka takes any negative length for null. Nobody sends one below -1 but by mistake, and a refusal
+    // names the mistake where it is.
     match number {
         -1 => Ok(None),
         _ => usize::try_from(number).map(Some).map_err(|_| Malformed::NegativeLength(number)),
