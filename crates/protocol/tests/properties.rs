@@ -21,7 +21,15 @@ fn every_version() -> impl Iterator<Item = (&'static Entry, i16)> {
     catalogue::all().flat_map(|entry| entry.schema.versions.iter().map(move |version| (entry, version)))
 }
 
+/// As many cases as PROPTEST_CASES says; without it few, since each goes through every version of every message.
+fn config() -> ProptestConfig {
+    let few = ProptestConfig::with_cases(64);
+    if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default() } else { few }
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn every_message_and_version_is_written_as_it_was_read(entropy in vec(any::<u8>(), 0..400)) {
         let mut again = Vec::new();
