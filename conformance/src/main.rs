@@ -2,6 +2,7 @@
 
 mod answers;
 mod clients;
+mod kill;
 mod messages;
 mod schemas;
 
@@ -17,6 +18,8 @@ enum What {
     Clients(clients::Clients),
     /// Send random messages of every version through the classes of Apache Kafka.
     Messages(messages::Messages),
+    /// Kill the broker while it is written to and read back what was acknowledged.
+    Kill(kill::Kill),
     /// Compare every declared message with the schema files of Apache Kafka.
     Schemas(schemas::Schemas),
 }
@@ -37,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         What::Answers(answers) => answers.run(),
         What::Clients(clients) => clients.run(),
         What::Messages(messages) => messages.run(),
+        What::Kill(kill) => kill.run(),
         What::Schemas(schemas) => schemas.run(),
     }
 }
