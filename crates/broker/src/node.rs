@@ -77,15 +77,16 @@ impl Node {
             .start(move |image: &Arc<metadata::Image>, delta: &metadata::Delta| apply(&applied, image, delta))
             .await?;
         let broker = Arc::new(Broker::new(holdings.clone(), quorum));
+        // Before the runtime of connections: one that is dropped here, where waiting is not allowed, would panic.
+        let http = match holdings.config().http_listen.clone() {
+            Some(listen) => Some(HttpServer::start(&listen, broker.clone()).await?),
+            None => None,
+        };
         let connections = tokio::runtime::Builder::new_multi_thread()
             .thread_name("connections")
             .enable_all()
             .build()
             .map_err(StartError::Threads)?;
-        let http = match holdings.config().http_listen.clone() {
-            Some(listen) => Some(HttpServer::start(&listen, broker.clone()).await?),
-            None => None,
-        };
         let housekeeping = Housekeeping::start(holdings).map_err(StartError::Threads)?;
         let dispatch = Arc::new(Dispatch::new(broker.clone()));
         let server =

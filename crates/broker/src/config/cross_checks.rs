@@ -19,6 +19,29 @@ pub fn check(config: &NodeConfig) -> Result<(), ConfigError> {
     }
 }
 
+/// Whether the node can run alone: as the one voter of its quorum and the one broker of its cluster, which is
+/// what there is. Formatting and inspecting directories work for every role.
+///
+/// # Errors
+/// [`ConfigError`] naming the setting that asks for company.
+pub fn check_alone(config: &NodeConfig) -> Result<(), ConfigError> {
+    let alone =
+        "Headwater runs as a single node so far: use process.roles=broker,controller and no other voters";
+    if !(config.roles.broker && config.roles.controller) {
+        let role = if config.roles.broker { "broker" } else { "controller" };
+        return Err(ConfigError::conflict(format!(
+            "process.roles is only {role}, which needs other nodes. {alone}"
+        )));
+    }
+    match config.quorum.voters.iter().find(|voter| voter.id != config.node_id) {
+        Some(other) => Err(ConfigError::conflict(format!(
+            "controller.quorum.voters also names node {}. {alone}",
+            other.id
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn quorum(config: &NodeConfig) -> Option<String> {
     let quorum = &config.quorum;
     if quorum.voters.is_empty() && quorum.bootstrap_servers.is_empty() {

@@ -1,3 +1,4 @@
+use super::super::cross_checks::check_alone;
 use super::*;
 
 fn texts(pairs: &[(&str, &str)]) -> Texts {
@@ -157,6 +158,17 @@ fn recorded_settings_change_the_typed_ones() {
     assert_eq!(left_out, Vec::<String>::new());
     assert_eq!((config.topic_defaults.max_message_bytes, config.topic_defaults.retention_ms), (5, Some(7)));
     assert!(config.with_dynamic(&texts(&[("log.retention.ms", "0")]), &Texts::new()).is_err());
+}
+
+#[test]
+fn company_is_refused_when_the_node_is_to_run() {
+    let file = |more: &str| NodeConfig::from_properties(&format!("{COMBINED}{more}"), &Texts::new()).unwrap();
+    assert_eq!(check_alone(&file("")), Ok(()));
+    let two = check_alone(&file("controller.quorum.voters=1@a:9093,2@b:9093")).unwrap_err();
+    assert!(two.to_string().contains("also names node 2"), "{two}");
+    let broker = "process.roles=broker\ncontroller.quorum.voters=2@b:9093\nlisteners=PLAINTEXT://:9092\n";
+    let broker = check_alone(&file(broker)).unwrap_err();
+    assert!(broker.to_string().contains("process.roles is only broker"), "{broker}");
 }
 
 #[test]
