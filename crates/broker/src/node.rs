@@ -32,6 +32,8 @@ use crate::{Broker, Holdings};
 const POOL_BYTES: usize = 8 << 20;
 /// How long connections may take to be answered when the node ends.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a task that was cut may take to notice.
+const CUT: Duration = Duration::from_secs(1);
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,9 +74,14 @@ impl Node {
         let (holdings, loaded) = open(config, &addresses)?;
         let holdings = Arc::new(holdings);
         load_logs(&holdings, &loaded);
-        let applied = holdings.clone();
+        // The quorum must not keep the directories: their locks go with the node.
+        let applied = Arc::downgrade(&holdings);
         let quorum = loaded
-            .start(move |image: &Arc<metadata::Image>, delta: &metadata::Delta| apply(&applied, image, delta))
+            .start(move |image: &Arc<metadata::Image>, delta: &metadata::Delta| {
+                if let Some(holdings) = applied.upgrade() {
+                    apply(&holdings, image, delta);
+                }
+            })
             .await?;
         let broker = Arc::new(Broker::new(holdings.clone(), quorum));
         // Before the runtime of connections: one that is dropped here, where waiting is not allowed, would panic.
@@ -132,11 +139,11 @@ impl Node {
         if let Some(http) = http {
             http.stop().await;
         }
-        connections.shutdown_background();
         let epoch = broker.quorum.broker_epoch();
         let holdings = broker.holdings.clone();
         let closed = tokio::task::spawn_blocking(move || {
             drop(housekeeping);
+            connections.shutdown_timeout(CUT);
             holdings.log_dirs.close(epoch);
         });
         if let Err(panic) = closed.await {

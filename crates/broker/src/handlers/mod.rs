@@ -208,6 +208,14 @@ impl Service for Dispatch {
         }
     }
 
+    fn connected(&self, peer: &Peer) {
+        self.broker.metrics.connections.opened(&peer.listener);
+    }
+
+    fn disconnected(&self, peer: &Peer) {
+        self.broker.metrics.connections.ended(&peer.listener);
+    }
+
     fn closed(&self, _peer: &Peer, close: &Close) {
         self.broker.metrics.closes.note(close);
     }

@@ -9,7 +9,9 @@ pub mod request;
 pub mod text;
 pub mod topic;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::net::Close;
 use crate::net::close::KINDS;
@@ -40,6 +42,8 @@ pub struct Metrics {
     pub requests: RequestMetrics,
     /// Records and bytes, by topic.
     pub topics: Topics,
+    /// The connections there are.
+    pub connections: Connections,
     /// Connections that this side ended, by reason.
     pub closes: Closes,
 }
@@ -57,5 +61,41 @@ impl Closes {
     /// Each reason with its count.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         KINDS.iter().zip(&self.0).map(|(kind, count)| (*kind, count.get()))
+    }
+}
+
+/// Open connections by listener, and how many there have been.
+#[derive(Debug, Default)]
+pub struct Connections {
+    accepted: Counter,
+    open: Mutex<BTreeMap<Arc<str>, usize>>,
+}
+
+impl Connections {
+    /// One more through this listener.
+    pub fn opened(&self, listener: &Arc<str>) {
+        self.accepted.add(1);
+        *self.lock().entry(listener.clone()).or_default() += 1;
+    }
+
+    /// One less through this listener.
+    pub fn ended(&self, listener: &Arc<str>) {
+        if let Some(count) = self.lock().get_mut(listener) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// How many were ever accepted.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.get()
+    }
+
+    /// How many are open, by listener.
+    pub fn by_listener(&self) -> BTreeMap<Arc<str>, usize> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, usize>> {
+        self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
