@@ -6,6 +6,7 @@
 //! or a log directory.
 
 pub mod client_metrics_config;
+pub mod controller_check;
 pub mod cross_checks;
 pub mod describe;
 pub mod dynamic;
@@ -21,6 +22,7 @@ pub mod static_config;
 pub mod topic_config;
 pub mod value;
 
+pub use controller_check::ControllerCheck;
 pub use listeners::{Endpoint, Listeners, SecurityProtocol};
 pub use quorum_config::{QuorumConfig, Voter};
 pub use settings::{ConfigError, Settings, Texts};

@@ -22,7 +22,8 @@ pub enum ElectionType {
 /// Partitions of one topic.
 pub type Named<T> = (Arc<str>, Vec<T>);
 
-/// The outcome for each partition, by topic. For "all partitions" those that needed no election are left out.
+/// The outcome for each partition, by topic. For "all partitions" those that needed no election are left out,
+/// and their topics stand there without.
 pub type Elections = Vec<Named<(PartitionIndex, Result<(), Refusal>)>>;
 
 /// Holds elections for the partitions named, or for all.
@@ -42,9 +43,7 @@ pub fn decide_elect_leaders(
                     outcomes.push((partition.index, outcome));
                 }
             }
-            if !outcomes.is_empty() {
-                response.push((Arc::clone(&topic.name), outcomes));
-            }
+            response.push((Arc::clone(&topic.name), outcomes));
         }
         return Ok(Decision::new(records, response));
     };

@@ -167,6 +167,8 @@ impl Creation<'_> {
         if self.image.topics.by_name(name).is_some() {
             return Err(Refusal::TopicAlreadyExists(name.to_owned()));
         }
+        // deviation: Kafka looks at the topics that are there, not at those of the same request, and so lets two
+        // that collide come in together. Whoever creates them gains by hearing it before their metrics mix.
         let collides = self.taken.get(&collision_key(name)).map(String::as_str);
         let existing = collides.or_else(|| self.image.topics.colliding(name));
         match existing {
