@@ -7,9 +7,14 @@
 //! `pub async fn handle(call: &Call, request: XRequest<'_>) -> XResponse<'static>`, and add its line to the table.
 
 pub mod api_versions;
+mod ask;
 pub mod authorized_operations;
+pub mod create_partitions;
+pub mod create_topics;
 pub mod delete_records;
+pub mod delete_topics;
 pub mod describe_producers;
+pub mod elect_leaders;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod get_telemetry_subscriptions;
@@ -134,9 +139,13 @@ static TABLE: &[Served] = &[
         listed: Listed::AsServed,
         serve: Serve::Inline(api_versions::serve),
     },
+    served!(CreateTopics 2 to 7 by create_topics::CreateTopicsRequest),
+    served!(DeleteTopics 1 to 6 by delete_topics::DeleteTopicsRequest),
     served!(DeleteRecords 0 to 2 by delete_records::DeleteRecordsRequest),
     served!(InitProducerId 0 to 5 by init_producer_id::InitProducerIdRequest),
     served!(OffsetForLeaderEpoch 2 to 4 by offset_for_leader_epoch::OffsetForLeaderEpochRequest),
+    served!(CreatePartitions 0 to 3 by create_partitions::CreatePartitionsRequest),
+    served!(ElectLeaders 0 to 2 by elect_leaders::ElectLeadersRequest),
     served!(DescribeProducers 0 to 0 by describe_producers::DescribeProducersRequest),
     Served {
         // Kafka answers it without having a receiver of metrics, and advertises it only when it has one.

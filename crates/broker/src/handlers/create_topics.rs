@@ -1,0 +1,176 @@
+//! CreateTopics, 2 to 7: creates topics, each by itself.
+//!
+//! 4 lets the broker's defaults stand in for -1 (KIP-464), which we do in every version, as Kafka does; 5 answers
+//! with what was created and its configuration (KIP-525); 7 with the topic's id (KIP-516). The quota on mutations
+//! that 6 answers for (KIP-599) is not there, so nothing is ever throttled. Policy classes (KIP-108) are Java and
+//! stay out.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use metadata::controller::placement::Seed;
+use metadata::controller::topics::{
+    CreateTopics, CreatedTopic, NewTopic, TopicDefaults, decide_create_topics,
+};
+use protocol::id::{NodeId, PartitionIndex, Uuid};
+use protocol::messages::create_topics::{
+    CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
+};
+use protocol::wire::Array;
+
+use super::Call;
+use super::ask::{Refused, ask, wire};
+
+use crate::config::{ControllerCheck, NodeConfig, Texts, describe};
+
+/// The log of the metadata itself, which is no topic.
+const METADATA_TOPIC: &str = "__cluster_metadata";
+
+/// The first version that tells what was created.
+const TELLS_CONFIGS: i16 = 5;
+
+/// Handles one request.
+pub async fn handle<'a>(call: &Call, request: CreateTopicsRequest<'a>) -> CreateTopicsResponse<'a> {
+    let twice = named_twice(request.topics.iter().map(|topic| topic.name));
+    let single = || request.topics.iter().filter(|topic| !twice.contains(&topic.name));
+    let (wanted, prohibited): (Vec<_>, Vec<_>) = single().partition(|topic| topic.name != METADATA_TOPIC);
+    let created = create(call, &request, &wanted).await;
+    let config = call.broker.config();
+    let mut results = Vec::with_capacity(request.topics.len());
+    match created {
+        Ok(created) => {
+            for (topic, (_, outcome)) in wanted.into_iter().zip(created) {
+                let configs = configs(call, &config, &topic);
+                results.push(result(topic.name, outcome.map_err(Refused::from), configs));
+            }
+        }
+        // What concerns all of them is said of each.
+        Err(refused) => results
+            .extend(wanted.into_iter().map(|topic| result(topic.name, Err(refused.clone()), Vec::new()))),
+    }
+    for topic in prohibited {
+        let refused = Refused::request(format!(
+            "{METADATA_TOPIC} is the log of the metadata: no topic can be called so"
+        ));
+        results.push(result(topic.name, Err(refused), Vec::new()));
+    }
+    for name in twice {
+        let refused =
+            Refused::request(format!("topic '{name}' stands more than once in the request: name it once"));
+        results.push(result(name, Err(refused), Vec::new()));
+    }
+    CreateTopicsResponse { topics: results.into(), ..CreateTopicsResponse::default() }
+}
+
+/// The names that stand more than once.
+pub fn named_twice<'a>(names: impl Iterator<Item = Cow<'a, str>>) -> BTreeSet<Cow<'a, str>> {
+    let mut seen = BTreeSet::new();
+    let mut twice = BTreeSet::new();
+    for name in names {
+        if seen.contains(&name) {
+            twice.insert(name);
+        } else {
+            seen.insert(name);
+        }
+    }
+    twice
+}
+
+type Created = Vec<(String, Result<CreatedTopic, metadata::Refusal>)>;
+
+async fn create(
+    call: &Call,
+    request: &CreateTopicsRequest<'_>,
+    wanted: &[CreatableTopic<'_>],
+) -> Result<Created, Refused> {
+    let config = call.broker.config();
+    let create = CreateTopics {
+        topics: wanted.iter().map(new_topic).collect(),
+        validate_only: request.validate_only,
+        defaults: TopicDefaults {
+            partitions: config.topics.partitions,
+            replication_factor: config.topics.replication_factor,
+        },
+        seed: seed(),
+    };
+    ask(call, request.timeout_ms, move |image, _| {
+        decide_create_topics(image, create, &ControllerCheck { config: &config, image })
+    })
+    .await
+}
+
+fn new_topic(topic: &CreatableTopic<'_>) -> NewTopic {
+    let assignments = topic.assignments.iter().map(|assignment| {
+        (PartitionIndex(assignment.partition_index), assignment.broker_ids.iter().map(NodeId).collect())
+    });
+    let configs = topic.configs.iter();
+    NewTopic {
+        name: topic.name.to_string(),
+        id: random_topic_id(),
+        partitions: topic.num_partitions,
+        replication_factor: topic.replication_factor,
+        assignments: assignments.collect(),
+        configs: configs.map(|one| (one.name.into_owned(), one.value.map(Cow::into_owned))).collect(),
+    }
+}
+
+/// A fresh id. As in Kafka, none that begins with a dash as text, which tools would take for a flag.
+pub fn random_topic_id() -> Uuid {
+    loop {
+        let id = Uuid(uuid::Uuid::new_v4().into_bytes());
+        if !id.to_string().starts_with('-') {
+            return id;
+        }
+    }
+}
+
+/// Randomness for placing replicas.
+pub fn seed() -> Seed {
+    Seed(uuid::Uuid::new_v4().as_u64_pair().0)
+}
+
+/// What a topic is configured with once created, for those who are told.
+fn configs(
+    call: &Call,
+    config: &Arc<NodeConfig>,
+    topic: &CreatableTopic<'_>,
+) -> Vec<CreatableTopicConfigs<'static>> {
+    if call.asked.version < TELLS_CONFIGS {
+        return Vec::new();
+    }
+    let own: Texts = topic
+        .configs
+        .iter()
+        .filter_map(|one| Some((one.name.into_owned(), one.value?.into_owned())))
+        .collect();
+    let entries = describe::topic(&config.settings, &own).into_iter();
+    let told = entries.map(|entry| CreatableTopicConfigs {
+        name: entry.name.into(),
+        value: entry.value.map(Into::into),
+        read_only: entry.read_only,
+        config_source: entry.source as i8,
+        is_sensitive: entry.sensitive,
+    });
+    told.collect()
+}
+
+fn result<'a>(
+    name: Cow<'a, str>,
+    outcome: Result<CreatedTopic, Refused>,
+    configs: Vec<CreatableTopicConfigs<'static>>,
+) -> CreatableTopicResult<'a> {
+    let created = outcome.as_ref().ok().cloned();
+    let (error_code, error_message) = wire(outcome);
+    let shown = CreatableTopicResult { name, error_code, error_message, ..CreatableTopicResult::default() };
+    match created {
+        Some(created) => CreatableTopicResult {
+            topic_id: created.id,
+            num_partitions: created.partitions,
+            replication_factor: created.replication_factor,
+            configs: Some(configs.into()),
+            ..shown
+        },
+        None => CreatableTopicResult { configs: Some(Array::default()), ..shown },
+    }
+}
