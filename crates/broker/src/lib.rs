@@ -7,6 +7,7 @@ mod broker;
 pub mod config;
 pub mod handlers;
 pub mod http;
+pub mod logging;
 pub mod metrics;
 pub mod net;
 pub mod node;

@@ -6,6 +6,8 @@
 //! To add an API: write `handlers/<api_name>.rs` with
 //! `pub async fn handle(call: &Call, request: XRequest<'_>) -> XResponse<'static>`, and add its line to the table.
 
+pub mod alter_configs;
+mod alteration;
 pub mod api_versions;
 mod ask;
 pub mod authorized_operations;
@@ -13,12 +15,15 @@ pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_records;
 pub mod delete_topics;
+pub mod describe_configs;
 pub mod describe_producers;
 pub mod elect_leaders;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod get_telemetry_subscriptions;
+pub mod incremental_alter_configs;
 pub mod init_producer_id;
+pub mod list_config_resources;
 pub mod list_offsets;
 pub mod metadata;
 pub mod offset_for_leader_epoch;
@@ -144,8 +149,22 @@ static TABLE: &[Served] = &[
     served!(DeleteRecords 0 to 2 by delete_records::DeleteRecordsRequest),
     served!(InitProducerId 0 to 5 by init_producer_id::InitProducerIdRequest),
     served!(OffsetForLeaderEpoch 2 to 4 by offset_for_leader_epoch::OffsetForLeaderEpochRequest),
+    Served {
+        api: ApiKey::DescribeConfigs,
+        first: 1,
+        last: 4,
+        listed: Listed::AsServed,
+        serve: Serve::Later(|call, body| {
+            Box::pin(async move {
+                let request = call.asked.decode(&body)?;
+                describe_configs::answer(&call, &request).await
+            })
+        }),
+    },
+    served!(AlterConfigs 0 to 2 by alter_configs::AlterConfigsRequest),
     served!(CreatePartitions 0 to 3 by create_partitions::CreatePartitionsRequest),
     served!(ElectLeaders 0 to 2 by elect_leaders::ElectLeadersRequest),
+    served!(IncrementalAlterConfigs 0 to 1 by incremental_alter_configs::IncrementalAlterConfigsRequest),
     served!(DescribeProducers 0 to 0 by describe_producers::DescribeProducersRequest),
     Served {
         // Kafka answers it without having a receiver of metrics, and advertises it only when it has one.
@@ -153,6 +172,7 @@ static TABLE: &[Served] = &[
         ..served!(GetTelemetrySubscriptions 0 to 0 by
                   get_telemetry_subscriptions::GetTelemetrySubscriptionsRequest)
     },
+    served!(ListConfigResources 0 to 1 by list_config_resources::ListConfigResourcesRequest),
 ];
 
 /// Whether only brokers write to a topic.
