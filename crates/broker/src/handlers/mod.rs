@@ -15,8 +15,12 @@ pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_records;
 pub mod delete_topics;
+pub mod describe_cluster;
 pub mod describe_configs;
+pub mod describe_log_dirs;
 pub mod describe_producers;
+pub mod describe_quorum;
+pub mod describe_topic_partitions;
 pub mod elect_leaders;
 pub mod fetch;
 pub mod find_coordinator;
@@ -30,6 +34,7 @@ pub mod offset_for_leader_epoch;
 mod partition_errors;
 pub mod produce;
 pub mod replicas;
+pub mod update_features;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -162,9 +167,13 @@ static TABLE: &[Served] = &[
         }),
     },
     served!(AlterConfigs 0 to 2 by alter_configs::AlterConfigsRequest),
+    served!(DescribeLogDirs 1 to 5 by describe_log_dirs::DescribeLogDirsRequest),
     served!(CreatePartitions 0 to 3 by create_partitions::CreatePartitionsRequest),
     served!(ElectLeaders 0 to 2 by elect_leaders::ElectLeadersRequest),
     served!(IncrementalAlterConfigs 0 to 1 by incremental_alter_configs::IncrementalAlterConfigsRequest),
+    served!(DescribeQuorum 0 to 2 by describe_quorum::DescribeQuorumRequest),
+    served!(UpdateFeatures 0 to 2 by update_features::UpdateFeaturesRequest),
+    served!(DescribeCluster 0 to 2 by describe_cluster::DescribeClusterRequest),
     served!(DescribeProducers 0 to 0 by describe_producers::DescribeProducersRequest),
     Served {
         // Kafka answers it without having a receiver of metrics, and advertises it only when it has one.
@@ -173,6 +182,7 @@ static TABLE: &[Served] = &[
                   get_telemetry_subscriptions::GetTelemetrySubscriptionsRequest)
     },
     served!(ListConfigResources 0 to 1 by list_config_resources::ListConfigResourcesRequest),
+    served!(DescribeTopicPartitions 0 to 0 by describe_topic_partitions::DescribeTopicPartitionsRequest),
 ];
 
 /// Whether only brokers write to a topic.

@@ -1,0 +1,116 @@
+//! DescribeLogDirs, 1 to 5: the log directories of this broker, and the replicas in them (KIP-113).
+//!
+//! 3 has an error for the whole, 4 tells the size of the disk and the room left on it (KIP-827), 5 whether a
+//! directory takes new replicas (KIP-1066). A replica that was asked for and is not here is left out. Nothing is
+//! ever moved between directories, so that no replica is a future one.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use protocol::ErrorCode;
+use protocol::id::PartitionIndex;
+use protocol::messages::describe_log_dirs::{
+    DescribeLogDirsPartition, DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeLogDirsResult,
+    DescribeLogDirsTopic,
+};
+use storage::TopicPartition;
+use storage::directory_state::DirectoryHealth;
+use storage::log_dirs::{DirectoryDescription, SharedLog};
+
+use super::Call;
+
+/// What of which topics is asked for; `None` for everything.
+type Wanted<'a> = Option<BTreeMap<Cow<'a, str>, BTreeSet<i32>>>;
+
+/// Handles one request.
+pub async fn handle(call: &Call, request: DescribeLogDirsRequest<'_>) -> DescribeLogDirsResponse<'static> {
+    let wanted: Wanted<'_> = request.topics.as_ref().map(|topics| {
+        let mut wanted: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for topic in topics {
+            wanted.entry(topic.topic).or_default().extend(topic.partitions.iter());
+        }
+        wanted
+    });
+    let logs = call.broker.log_dirs.logs();
+    let mut by_directory: BTreeMap<PathBuf, Replicas> = BTreeMap::new();
+    for (name, log) in logs.iter().filter(|(name, _)| is_wanted(&wanted, name)) {
+        if let Some((directory, partition)) = describe(name.partition, log) {
+            by_directory
+                .entry(directory)
+                .or_default()
+                .entry(name.topic.to_string())
+                .or_default()
+                .push(partition);
+        }
+    }
+    let cordoned = cordoned(call);
+    let results = call.broker.log_dirs.describe().into_iter().map(|directory| {
+        let replicas = by_directory.remove(&directory.path).unwrap_or_default();
+        result(&directory, replicas, &cordoned)
+    });
+    DescribeLogDirsResponse { results: results.collect(), ..DescribeLogDirsResponse::default() }
+}
+
+/// The replicas of one directory, by topic.
+type Replicas = BTreeMap<String, Vec<DescribeLogDirsPartition>>;
+
+fn is_wanted(wanted: &Wanted<'_>, name: &TopicPartition) -> bool {
+    let Some(wanted) = wanted else { return true };
+    wanted.get(&*name.topic).is_some_and(|partitions| partitions.contains(&name.partition.0))
+}
+
+/// Where a replica lies and how large it is; nothing of one that is out of order.
+fn describe(index: PartitionIndex, log: &SharedLog) -> Option<(PathBuf, DescribeLogDirsPartition)> {
+    let log = log.lock().ok()?;
+    let watermarks = log.partition().watermarks();
+    let lag = watermarks.high_watermark.0.saturating_sub(watermarks.log_end.0).max(0);
+    let partition = DescribeLogDirsPartition {
+        partition_index: index.0,
+        partition_size: i64::try_from(log.size()).unwrap_or(i64::MAX),
+        offset_lag: lag,
+        is_future_key: false,
+    };
+    Some((log.home().path().to_owned(), partition))
+}
+
+fn result(
+    directory: &DirectoryDescription,
+    replicas: Replicas,
+    cordoned: &BTreeSet<PathBuf>,
+) -> DescribeLogDirsResult<'static> {
+    let log_dir = absolute(&directory.path);
+    let is_cordoned = cordoned.contains(&log_dir);
+    let shown = DescribeLogDirsResult {
+        log_dir: log_dir.display().to_string().into(),
+        is_cordoned,
+        ..DescribeLogDirsResult::default()
+    };
+    if directory.health == DirectoryHealth::Offline {
+        return DescribeLogDirsResult { error_code: ErrorCode::KafkaStorageError.into(), ..shown };
+    }
+    let topics = replicas
+        .into_iter()
+        .map(|(name, partitions)| DescribeLogDirsTopic { name: name.into(), partitions: partitions.into() });
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    DescribeLogDirsResult {
+        topics: topics.collect(),
+        total_bytes: directory.space.map_or(-1, |space| bytes(space.total)),
+        usable_bytes: directory.space.map_or(-1, |space| bytes(space.usable)),
+        ..shown
+    }
+}
+
+/// The directories that take no new replicas (`cordoned.log.dirs`).
+fn cordoned(call: &Call) -> BTreeSet<PathBuf> {
+    let config = call.broker.config();
+    let named = config.settings.list("cordoned.log.dirs").unwrap_or_default();
+    if named.iter().any(|name| name == "*") {
+        return config.log_dirs.directories.iter().map(|path| absolute(path)).collect();
+    }
+    named.iter().map(|name| absolute(Path::new(name))).collect()
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
