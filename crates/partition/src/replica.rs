@@ -75,9 +75,13 @@ impl Partition {
     }
 
     /// Takes in a batch that is in the log: after a crash, after a truncation, or copied from a leader. Returns the
-    /// transaction index entry it brings. Batches must come in the order of the log.
+    /// transaction index entry it brings. A batch that does not end behind the log end is refused, and so is one whose
+    /// marker cannot be read: what is in a file is not to be trusted.
     pub fn replay(&mut self, batch: &Batch<'_>) -> Result<Option<AbortedTransaction>, AppendRefusal> {
         let header = &batch.header;
+        if header.next_offset() <= header.base_offset.max(self.watermarks.log_end) {
+            return Err(AppendRefusal::OffsetsOutOfOrder { base_offset: header.base_offset });
+        }
         let mut aborted = None;
         if header.has_producer_id()
             && let Some(update) = self.replayed(batch)?

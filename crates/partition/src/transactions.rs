@@ -4,7 +4,7 @@
 //! A transaction is ongoing from its first record to its marker. Behind its marker it still counts until the high
 //! watermark has passed that marker: the decision must be as safe as the records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::id::ProducerId;
 use protocol::offset::{LastOffset, Offset};
@@ -12,7 +12,7 @@ use protocol::offset::{LastOffset, Offset};
 /// The open and the just decided transactions of one log.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Transactions {
-    ongoing: BTreeMap<Offset, ProducerId>,
+    ongoing: BTreeSet<(Offset, ProducerId)>,
     /// First offset to the offset of the marker.
     unreplicated: BTreeMap<Offset, LastOffset>,
 }
@@ -46,13 +46,12 @@ pub struct AbortedTransaction {
 impl Transactions {
     /// A transaction begins with the record at `first_offset`.
     pub fn begin(&mut self, producer_id: ProducerId, first_offset: Offset) {
-        self.ongoing.insert(first_offset, producer_id);
+        self.ongoing.insert((first_offset, producer_id));
     }
 
     /// A marker ends a transaction.
     pub fn complete(&mut self, completed: &CompletedTransaction) {
-        let began = self.ongoing.remove(&completed.first_offset);
-        assert!(began.is_some(), "a transaction is completed that never began at {}", completed.first_offset);
+        self.ongoing.remove(&(completed.first_offset, completed.producer_id));
         self.unreplicated.insert(completed.first_offset, completed.last_offset);
     }
 
@@ -61,12 +60,12 @@ impl Transactions {
         if !completed.aborted {
             return None;
         }
-        let next_open = self.ongoing.iter().find(|&(_, &producer)| producer != completed.producer_id);
+        let next_open = self.ongoing.iter().find(|&&(_, producer)| producer != completed.producer_id);
         Some(AbortedTransaction {
             producer_id: completed.producer_id,
             first_offset: completed.first_offset,
             last_offset: completed.last_offset,
-            last_stable_offset: next_open.map_or(completed.last_offset.next(), |(&first, _)| first),
+            last_stable_offset: next_open.map_or(completed.last_offset.next(), |&(first, _)| first),
         })
     }
 
@@ -79,14 +78,13 @@ impl Transactions {
 
     /// The first record whose fate is open or not yet safe.
     pub fn first_unstable_offset(&self) -> Option<Offset> {
-        let first_ongoing = self.ongoing.keys().next();
-        let first_unreplicated = self.unreplicated.keys().next();
-        first_ongoing.into_iter().chain(first_unreplicated).min().copied()
+        let first_unreplicated = self.unreplicated.keys().next().copied();
+        self.first_undecided_offset().into_iter().chain(first_unreplicated).min()
     }
 
     /// The first record whose fate is open.
     pub fn first_undecided_offset(&self) -> Option<Offset> {
-        self.ongoing.keys().next().copied()
+        self.ongoing.first().map(|&(first_offset, _)| first_offset)
     }
 
     /// Where readers of committed data stop.

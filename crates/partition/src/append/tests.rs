@@ -337,6 +337,18 @@ fn replicated_batches_are_taken_up_to_a_torn_tail_or_a_later_epoch() {
     assert!(matches!(follower.decide_replicated(EPOCH, &flipped), Err(AppendRefusal::Crc(_))));
 }
 
+#[test]
+fn a_batch_that_the_log_has_already_is_not_replayed_twice() {
+    let mut leader = Leader::new();
+    leader.send(PLAIN).unwrap();
+    let mut machine = Partition::empty(Offset(0));
+    let batch = Batches::new(&leader.log).next().unwrap();
+    machine.replay(&batch).unwrap();
+    let before = machine.clone();
+    assert_eq!(machine.replay(&batch), Err(AppendRefusal::OffsetsOutOfOrder { base_offset: Offset(0) }));
+    assert_eq!(machine, before);
+}
+
 struct LeaderEpochBelow;
 
 impl LeaderEpochBelow {

@@ -19,7 +19,12 @@ pub struct Decompressors {
     output: Vec<u8>,
     inflate: Option<Decompress>,
     zstd: Option<Decoder<'static>>,
+    /// What the last payload has come to.
+    last_output: u64,
 }
+
+/// From this much output on, a zstd decoder is not kept: the window it has grown may be as large.
+const KEPT_WINDOW_MAX: u64 = 8 << 20;
 
 /// One payload being decompressed.
 pub struct Decompressing<'d, 'p> {
@@ -82,6 +87,9 @@ impl Decompressors {
         if self.output.len() < STEP_BYTES {
             self.output.resize(STEP_BYTES, 0);
         }
+        if std::mem::take(&mut self.last_output) > KEPT_WINDOW_MAX {
+            self.zstd = None;
+        }
         let stream = match codec {
             Codec::None => Stream::None(payload),
             Codec::Gzip => {
@@ -112,7 +120,7 @@ impl Decompressing<'_, '_> {
 
     fn fill(&mut self) -> Result<usize, CompressionError> {
         let too_large = CompressionError::TooLarge { cap: self.cap };
-        let Decompressors { output, inflate, zstd } = &mut *self.states;
+        let Decompressors { output, inflate, zstd, last_output } = &mut *self.states;
         let step = match &mut self.stream {
             Stream::None(rest) => {
                 let (step, left) = rest.split_at(rest.len().min(STEP_BYTES));
@@ -137,6 +145,7 @@ impl Decompressing<'_, '_> {
             }
         };
         self.produced += step.len() as u64;
+        *last_output = self.produced;
         if self.produced > self.cap {
             return Err(too_large);
         }
