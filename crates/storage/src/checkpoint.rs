@@ -66,11 +66,24 @@ pub fn write_leader_epochs<D: Disk>(
     path: &Path,
     epochs: &[(LeaderEpoch, Offset)],
 ) -> Result<(), Fault> {
+    whole_file::replace(disk, path, leader_epochs_text(epochs).as_bytes())
+}
+
+/// Replaces a checkpoint of leader epochs without waiting for stable storage.
+pub fn write_leader_epochs_unsynced<D: Disk>(
+    disk: &D,
+    path: &Path,
+    epochs: &[(LeaderEpoch, Offset)],
+) -> Result<(), Fault> {
+    whole_file::replace_unsynced(disk, path, leader_epochs_text(epochs).as_bytes())
+}
+
+fn leader_epochs_text(epochs: &[(LeaderEpoch, Offset)]) -> String {
     let mut text = format!("{VERSION}\n{}\n", epochs.len());
     for (epoch, start) in epochs {
         let _ = writeln!(text, "{epoch} {start}");
     }
-    whole_file::replace(disk, path, text.as_bytes())
+    text
 }
 
 fn parse_offsets(path: &Path, text: &str) -> Result<PartitionOffsets, Fault> {

@@ -98,6 +98,11 @@ impl<const WIDTH: usize, D: Disk> EntryFile<WIDTH, D> {
         if self.exists { self.file.open().map(Some) } else { Ok(None) }
     }
 
+    /// Forgets all entries, to be filled again. What the file holds is overwritten, and cut by `trim`.
+    pub fn reset(&mut self) {
+        (self.written, self.pending) = (Some(0), Vec::new());
+    }
+
     /// Keeps the first `count` entries.
     pub fn keep(&mut self, count: u32) -> Result<(), Fault> {
         let written = self.written()?;

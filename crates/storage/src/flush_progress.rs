@@ -15,6 +15,9 @@ struct State {
     recovery_point: Offset,
     /// Counts truncations: an fsync that began before one says nothing about what was appended after it.
     generation: u64,
+    /// Counts changes of the names in the log's directory, and those of them that are on stable storage.
+    names_changed: u64,
+    names_reached: u64,
 }
 
 /// What an fsync will have made durable.
@@ -22,12 +25,14 @@ struct State {
 pub struct FlushTarget {
     upto: Offset,
     generation: u64,
+    names_changed: u64,
 }
 
 impl FlushProgress {
     /// Everything before `recovery_point` is on stable storage.
     pub fn new(recovery_point: Offset) -> Self {
-        Self { state: Mutex::new(State { recovery_point, generation: 0 }) }
+        let state = State { recovery_point, generation: 0, names_changed: 0, names_reached: 0 };
+        Self { state: Mutex::new(state) }
     }
 
     /// The offset before which everything is on stable storage.
@@ -37,12 +42,25 @@ impl FlushProgress {
 
     /// Names what a flush that begins now will cover.
     pub fn target(&self, upto: Offset) -> FlushTarget {
-        FlushTarget { upto, generation: self.lock().generation }
+        let State { generation, names_changed, .. } = *self.lock();
+        FlushTarget { upto, generation, names_changed }
     }
 
-    /// A flush has succeeded.
+    /// A file was made in the log's directory.
+    pub fn note_names_changed(&self) {
+        self.lock().names_changed += 1;
+    }
+
+    /// Whether a flush must cover the directory too. That one is under way does not count before it is done.
+    pub fn names_due(&self) -> bool {
+        let state = self.lock();
+        state.names_reached < state.names_changed
+    }
+
+    /// A flush has succeeded, of the directory too where that was due.
     pub fn reached(&self, target: FlushTarget) {
         let mut state = self.lock();
+        state.names_reached = state.names_reached.max(target.names_changed);
         if state.generation == target.generation {
             state.recovery_point = state.recovery_point.max(target.upto);
         }
@@ -73,6 +91,20 @@ mod tests {
         assert_eq!(progress.recovery_point(), Offset(20));
         progress.truncated(Offset(12));
         assert_eq!(progress.recovery_point(), Offset(12));
+    }
+
+    #[test]
+    fn names_are_due_until_a_flush_that_saw_them_is_done() {
+        let progress = FlushProgress::new(Offset(0));
+        assert!(!progress.names_due());
+        progress.note_names_changed();
+        let first = progress.target(Offset(1));
+        assert!(progress.names_due());
+        progress.note_names_changed();
+        progress.reached(first);
+        assert!(progress.names_due());
+        progress.reached(progress.target(Offset(1)));
+        assert!(!progress.names_due());
     }
 
     #[test]

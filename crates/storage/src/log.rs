@@ -50,10 +50,8 @@ pub struct Log<D: Disk = RealDisk> {
     last_flush: Timestamp,
     /// Offsets of the producer snapshots on disk.
     snapshots: BTreeSet<Offset>,
-    /// Producer snapshots not yet on stable storage.
-    unsynced_snapshots: Vec<PathBuf>,
-    /// Whether a file was made in the directory since it was last brought to stable storage.
-    names_changed: bool,
+    /// Small files that the next flush is to bring to stable storage, beside the segments.
+    unsynced: Vec<PathBuf>,
     /// Taken off the greatest age of the active segment.
     jitter: Millis,
     /// Set once the log was closed or deleted: whoever still holds it is refused.
@@ -303,14 +301,24 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
-    fn write_leader_epochs(&self) -> Result<(), Fault> {
-        self.write_epochs(self.partition.leader_epochs())
+    fn write_leader_epochs(&mut self) -> Result<(), Fault> {
+        let epochs = self.partition.leader_epochs().clone();
+        self.write_epochs(&epochs)
     }
 
-    fn write_epochs(&self, epochs: &LeaderEpochs) -> Result<(), Fault> {
+    fn write_epochs(&mut self, epochs: &LeaderEpochs) -> Result<(), Fault> {
         let epochs: Vec<_> = epochs.entries().iter().map(|entry| (entry.epoch, entry.start_offset)).collect();
         let path = self.path().join(checkpoint::LEADER_EPOCH);
-        checkpoint::write_leader_epochs(self.home.disk(), &path, &epochs)
+        if self.partition.watermarks().log_end > Offset::ZERO {
+            return checkpoint::write_leader_epochs(self.home.disk(), &path, &epochs);
+        }
+        // Of a log that never had a record nothing is lost with it: the flush of the first record takes it along.
+        checkpoint::write_leader_epochs_unsynced(self.home.disk(), &path, &epochs)?;
+        if !self.unsynced.contains(&path) {
+            self.unsynced.push(path);
+        }
+        self.flush.note_names_changed();
+        Ok(())
     }
 
     fn flush_due_by_messages(&self) -> bool {

@@ -27,7 +27,7 @@ use crate::log_directory::LogDirectory;
 use crate::names::{TopicPartition, deletion_name};
 
 use home::Home;
-pub use home::{METADATA_LOG, format};
+pub use home::format;
 pub use load::{LoadReport, Placement};
 
 /// A log behind the lock of its partition. The lock is held for one operation and never across a wait.

@@ -51,7 +51,7 @@ pub fn recover<D: Disk>(
     let length = segment.size();
     let (path, file, disk) = (segment.path(), segment.file()?, segment.disk().clone());
     let mut batches = WholeBatches::new(&disk, &file, &path, 0, length);
-    segment.reset_indexes()?;
+    segment.reset_indexes();
     let mut end = segment.base();
     let cut = loop {
         let (span, bytes) = match batches.next_whole()? {

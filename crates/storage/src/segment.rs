@@ -353,7 +353,9 @@ impl<D: Disk> Segment<D> {
         self.recent.clear();
         self.offsets.entries().trim()?;
         self.times.entries().trim()?;
-        self.transactions.entries().write_pending()?;
+        if self.transactions.entries().exists() || self.transactions.entries().count()? > 0 {
+            self.transactions.entries().trim()?;
+        }
         self.unfinished = false;
         Ok(())
     }
@@ -388,16 +390,15 @@ impl<D: Disk> Segment<D> {
         Ok(())
     }
 
-    /// Forgets all indexes, to be filled again by `note` from the first batch on.
-    pub fn reset_indexes(&mut self) -> Result<(), Fault> {
+    /// Forgets all indexes, to be filled again by `note` from the first batch on. The files are only cut by `finish`:
+    /// until then a crash has them made anew once more.
+    pub fn reset_indexes(&mut self) {
         self.recent.clear();
-        self.offsets.entries().keep(0)?;
-        self.times.truncate(Offset(i64::MIN))?;
-        self.transactions.entries().keep(0)?;
-        self.times.last()?;
+        self.offsets.entries().reset();
+        self.times.reset();
+        self.transactions.entries().reset();
         (self.largest, self.first_timestamp) = (Some(None), None);
-        (self.bytes_since_entry, self.size) = (0, 0);
-        Ok(())
+        (self.bytes_since_entry, self.size, self.unfinished) = (0, 0, true);
     }
 
     /// Cuts the log file at `size`, where a batch ends.

@@ -86,6 +86,12 @@ impl<D: Disk> TimeIndex<D> {
         }
     }
 
+    /// Forgets all entries, to be filled again.
+    pub fn reset(&mut self) {
+        self.entries.reset();
+        self.last = Some(None);
+    }
+
     /// Drops the entries of `end` and later.
     pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
         let base = self.base;

@@ -48,7 +48,7 @@ impl<D: Disk> Log<D> {
         // The snapshot first: a segment without one only costs a longer replay, never a wrong one.
         self.take_snapshot()?;
         self.segments.roll(end, now)?;
-        self.names_changed = true;
+        self.flush.note_names_changed();
         self.draw_jitter();
         let ticket = self.ticket(end, Box::new(|_| ()))?;
         self.home.background().submit(ticket);
@@ -206,24 +206,27 @@ impl<D: Disk> Log<D> {
         let path = SegmentFile::ProducerSnapshot.path(self.path(), end);
         producer_snapshot::write(self.home.disk(), &path, &entries)?;
         self.snapshots.insert(end);
-        self.unsynced_snapshots.push(path);
+        self.unsynced.push(path);
         Ok(())
     }
 
     /// What must reach stable storage so that everything before `upto` is there; once it is, the recovery point moves.
-    fn ticket(&mut self, upto: Offset, done: Done) -> Result<Ticket<D>, Fault> {
+    pub(super) fn ticket(&mut self, upto: Offset, done: Done) -> Result<Ticket<D>, Fault> {
         let mut files = Vec::new();
         let from = self.segments.index_of(self.flush.recovery_point());
         let last = self.segments.iter().len() - 1;
         for (index, segment) in self.segments.iter_mut().enumerate().skip(from) {
             // Recovery makes the indexes of the active segment anew, so they need not be durable yet.
+            if index < last {
+                segment.finish()?;
+            }
             files.extend(segment.dirty_files(index < last)?);
         }
-        for path in std::mem::take(&mut self.unsynced_snapshots) {
+        for path in std::mem::take(&mut self.unsynced) {
             files.push(self.opened(path)?);
         }
         let mut directories = Vec::new();
-        if std::mem::take(&mut self.names_changed) {
+        if self.flush.names_due() {
             directories = vec![self.path().to_owned(), self.home.path().to_owned()];
         }
         let (progress, target) = (Arc::clone(&self.flush), self.flush.target(upto));

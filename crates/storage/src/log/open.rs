@@ -20,7 +20,7 @@ use crate::listing::Listing;
 use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
 use crate::names::{SegmentFile, TopicPartition};
-use crate::partition_metadata;
+use crate::partition_metadata::{self, PARTITION_METADATA};
 use crate::producer_snapshot;
 use crate::recovery::Replay;
 use crate::segments::{Loaded, Loading, Segments, first_recovered};
@@ -62,6 +62,7 @@ impl<D: Disk> Log<D> {
         let disk = home.disk();
         disk.create_dir(&directory).map_err(|error| Fault::io("create", &directory, error))?;
         partition_metadata::write(disk, &directory, topic_id)?;
+        let metadata = directory.join(PARTITION_METADATA);
         let limits = config.index_limits();
         let segments = Segments::create(home.descriptors(), directory, Offset::ZERO, limits, now)?;
         let mut log = Self {
@@ -72,13 +73,13 @@ impl<D: Disk> Log<D> {
             flush: Arc::new(FlushProgress::new(Offset::ZERO)),
             last_flush: now,
             snapshots: BTreeSet::new(),
-            unsynced_snapshots: Vec::new(),
-            names_changed: true,
+            unsynced: vec![metadata],
             jitter: Millis(0),
             gone: None,
             config,
             home,
         };
+        log.flush.note_names_changed();
         log.draw_jitter();
         Ok(log)
     }
@@ -117,14 +118,16 @@ impl<D: Disk> Log<D> {
             flush: Arc::new(FlushProgress::new(recovery_point)),
             last_flush: now,
             snapshots: listing.snapshots,
-            unsynced_snapshots: Vec::new(),
-            names_changed: !clean,
+            unsynced: Vec::new(),
             jitter: Millis(0),
             gone: None,
             config,
             home,
         };
         log.draw_jitter();
+        if !clean {
+            log.flush.note_names_changed();
+        }
         if restarted {
             log.drop_snapshots_behind(Offset(-1))?;
         }
@@ -171,7 +174,7 @@ impl<D: Disk> Log<D> {
             }
             _ => {}
         }
-        self.unsynced_snapshots.retain(|unsynced| *unsynced != path);
+        self.unsynced.retain(|unsynced| *unsynced != path);
         self.snapshots.remove(&offset);
         Ok(())
     }

@@ -250,6 +250,21 @@ fn a_commit_waits_for_the_fsync_of_what_was_appended() {
 }
 
 #[test]
+fn the_name_of_a_new_segment_is_durable_before_its_records_are_acknowledged() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let mut log = bench.create();
+    append(&mut log, plain(2, 100)).unwrap();
+    bench.home.disk().hold_syncs();
+    log.roll(NOW).unwrap();
+    // The flush that rolling began may end long after the commit.
+    let ticket = log.ticket(Offset(2), Box::new(|_| ())).unwrap();
+    assert!(ticket.directories.contains(&log.path().to_owned()));
+    (ticket.done)(Ok(()));
+    assert!(log.ticket(Offset(2), Box::new(|_| ())).unwrap().directories.is_empty());
+    bench.home.disk().release_syncs();
+}
+
+#[test]
 fn flush_messages_counts_records() {
     let mut bench = Bench::new(RealDisk);
     bench.config.flush_messages = Some(5);

@@ -54,7 +54,7 @@ impl<D: Disk> Log<D> {
         self.flush.truncated(start);
         self.drop_snapshots_behind(Offset(-1))?;
         self.segments.restart(start, now)?;
-        self.names_changed = true;
+        self.flush.note_names_changed();
         let role = self.partition.role().clone();
         self.partition = Partition::empty(start).with_role(role);
         self.home.note_log_start_moved();

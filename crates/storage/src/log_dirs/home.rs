@@ -10,11 +10,9 @@ use crate::descriptors::Descriptors;
 use crate::directory_lock::DirectoryLock;
 use crate::disk::Disk;
 use crate::fault::Fault;
+use crate::format::random_id;
 use crate::log_directory::LogDirectory;
 use crate::meta_properties::{META_PROPERTIES, MetaProperties};
-
-/// The directory of the cluster's metadata log, which is not a partition of any topic.
-pub const METADATA_LOG: &str = "__cluster_metadata-0";
 
 /// A log directory that is held.
 pub(super) struct Home<D: Disk> {
@@ -45,7 +43,7 @@ pub fn format<D: Disk>(
     if let Some(id) = known {
         return Ok(id);
     }
-    let id = new_directory_id();
+    let id = random_id();
     let properties = MetaProperties { cluster_id: cluster_id.to_owned(), node_id, directory_id: Some(id) };
     properties.write(disk, directory, now)?;
     Ok(id)
@@ -69,7 +67,7 @@ impl<D: Disk> Home<D> {
         let id = match properties.directory_id {
             Some(id) => id,
             None => {
-                let id = new_directory_id();
+                let id = random_id();
                 properties.directory_id = Some(id);
                 properties.write(disk, path, now)?;
                 id
@@ -105,16 +103,6 @@ fn verify(
             Err(Fault::Mismatch { path, reason })
         }
         _ => Ok(()),
-    }
-}
-
-/// A random id; as Kafka's, none that begins with a dash, which a command line would take for a flag.
-fn new_directory_id() -> DirectoryId {
-    loop {
-        let id = protocol::id::Uuid(*uuid::Uuid::new_v4().as_bytes());
-        if !id.to_string().starts_with('-') {
-            return id;
-        }
     }
 }
 

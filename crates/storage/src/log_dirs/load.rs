@@ -8,13 +8,14 @@ use partition::Millis;
 use protocol::id::{Timestamp, TopicId};
 use protocol::offset::Offset;
 
-use super::home::{Home, METADATA_LOG};
+use super::home::Home;
 use super::{LogDirs, SharedLog};
 use crate::checkpoint::{self, PartitionOffsets};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::log::{Checkpoints, Log, Opened};
 use crate::log_config::LogConfig;
+use crate::metadata_log::METADATA_DIRECTORY;
 use crate::names::{DirectoryName, TopicPartition, stray_name};
 use crate::partition_metadata;
 
@@ -128,7 +129,8 @@ impl<D: Disk> LogDirs<D> {
         let (disk, path) = (home.directory.disk(), home.directory.path());
         let mut names = Vec::new();
         for entry in disk.list(path).map_err(|error| Fault::io("list", path, error))? {
-            let Some(name) = entry.name.to_str().filter(|name| entry.directory && *name != METADATA_LOG)
+            let Some(name) =
+                entry.name.to_str().filter(|name| entry.directory && *name != METADATA_DIRECTORY)
             else {
                 continue;
             };
