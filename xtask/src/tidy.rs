@@ -22,8 +22,3 @@ pub fn check(house: &House) -> Vec<Problem> {
     ];
     checks.iter().flat_map(|check| check(house)).collect()
 }
-
-/// Config keys that are called honoured although nobody uses what they are read into.
-pub fn unused_settings(house: &House) -> Vec<Problem> {
-    config_keys::check_used(house)
-}

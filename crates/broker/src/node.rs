@@ -28,8 +28,6 @@ use crate::runtime::housekeeping::Housekeeping;
 use crate::runtime::quorum::{LoadedQuorum, QuorumOptions};
 use crate::{Broker, Holdings};
 
-/// How many bytes of unused read buffers are kept.
-const POOL_BYTES: usize = 8 << 20;
 /// How long connections may take to be answered when the node ends.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a task that was cut may take to notice.
@@ -229,10 +227,11 @@ fn settings(config: &NodeConfig) -> Result<listener::Settings, StartError> {
         endpoints: config.listeners.broker.iter().map(endpoint).collect(),
         backlog: network.backlog,
         frame_bytes_max: network.request_bytes_max,
+        response_bytes_max: network.response_bytes_max,
         idle_max: network.idle_max,
         send_buffer_bytes: network.send_buffer_bytes,
         receive_buffer_bytes: network.receive_buffer_bytes,
-        pool_bytes: POOL_BYTES,
+        pool_bytes: network.pool_bytes,
         bounds: ConnectionBounds {
             total: network.connections_max,
             per_address: network.connections_per_ip_max,

@@ -84,6 +84,7 @@ fn settings() -> Settings {
         endpoints: vec![endpoint(0)],
         backlog: 50,
         frame_bytes_max: 1 << 20,
+        response_bytes_max: 256 << 10,
         idle_max: Some(Duration::from_secs(60)),
         send_buffer_bytes: None,
         receive_buffer_bytes: None,

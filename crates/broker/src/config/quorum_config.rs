@@ -54,6 +54,8 @@ pub struct QuorumConfig {
     pub bytes_between_snapshots: u64,
     /// `metadata.log.max.snapshot.interval.ms`; `None` for no bound.
     pub snapshot_interval: Option<Duration>,
+    /// `headwater.controller.requests.max`: requests that may wait to be decided.
+    pub requests_max: usize,
     /// `metadata.max.idle.interval.ms`: how often an idle leader writes a record; `None` for never.
     pub idle_interval: Option<Duration>,
 }
@@ -88,6 +90,8 @@ impl QuorumConfig {
                 .map(Duration::from_millis),
             bytes_between_snapshots: bytes(settings, "metadata.log.max.record.bytes.between.snapshots")?,
             snapshot_interval: positive(millis(settings, "metadata.log.max.snapshot.interval.ms")?),
+            requests_max: usize::try_from(settings.integer("headwater.controller.requests.max")?)
+                .unwrap_or(usize::MAX),
             idle_interval: positive(millis(settings, "metadata.max.idle.interval.ms")?),
         })
     }

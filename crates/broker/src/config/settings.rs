@@ -56,16 +56,17 @@ impl Settings {
                 fixed.entry(lacks.to_owned()).or_insert(id);
             }
         }
-        let mut warnings = Vec::new();
+        let mut told = Told::default();
         for (name, text) in &fixed {
             match keys::broker(name) {
                 Some(key) => {
                     key.check(text).map_err(|invalid| Invalid { key: name.clone(), ..invalid })?;
-                    warnings.extend(warning(name, key, text));
+                    told.about(name, key, text);
                 }
-                None => warnings.extend(unknown(name)),
+                None => told.unknown.extend(unknown(name)),
             }
         }
+        let warnings = told.warnings();
         let merged = fixed.clone();
         Ok((Settings { fixed, merged, ..Settings::default() }, warnings))
     }
@@ -196,16 +197,40 @@ fn missing(name: &str) -> ConfigError {
     ConfigError::conflict(format!("{name} is required: add a line \"{name}=...\""))
 }
 
-fn warning(name: &str, key: &Key, text: &str) -> Option<String> {
-    if key.default_text() == Some(text.trim()) {
-        return None;
-    }
-    match key.state {
-        State::Honoured => None,
-        State::WithoutEffect(why) => Some(format!("{name} has no effect: {why}")),
-        State::NotYet => {
-            Some(format!("{name} is not obeyed yet: the setting is kept and shown, nothing acts on it"))
+/// Settings without which a node does not start, whatever they do.
+const UNAVOIDABLE: &[&str] = &["controller.quorum.bootstrap.servers"];
+
+/// What there is to say about the settings of a file.
+#[derive(Default)]
+struct Told {
+    unknown: Vec<String>,
+    without_effect: Vec<String>,
+    not_yet: Vec<String>,
+}
+
+impl Told {
+    /// A setting that says what would hold anyway, or that nobody can leave out, is not worth a word.
+    fn about(&mut self, name: &str, key: &Key, text: &str) {
+        if key.default_text() == Some(text.trim()) || UNAVOIDABLE.contains(&name) {
+            return;
         }
+        match key.state {
+            State::Honoured => {}
+            State::WithoutEffect(why) => self.without_effect.push(format!("{name} ({why})")),
+            State::NotYet => self.not_yet.push(name.to_owned()),
+        }
+    }
+
+    fn warnings(self) -> Vec<String> {
+        let mut warnings = self.unknown;
+        if !self.without_effect.is_empty() {
+            warnings.push(format!("settings without effect here: {}", self.without_effect.join("; ")));
+        }
+        if !self.not_yet.is_empty() {
+            let names = self.not_yet.join(", ");
+            warnings.push(format!("settings that are kept and shown, but not obeyed yet: {names}"));
+        }
+        warnings
     }
 }
 
@@ -255,10 +280,17 @@ mod tests {
 
     #[test]
     fn keys_that_do_nothing_warn_only_away_from_their_default() {
-        let (_, warnings) =
-            Settings::load(texts(&[("num.network.threads", "3"), ("num.io.threads", "4")])).unwrap();
-        assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert!(warnings[0].starts_with("num.io.threads has no effect: "), "{warnings:?}");
+        let file = [
+            ("num.network.threads", "3"),
+            ("num.io.threads", "4"),
+            ("quota.window.num", "5"),
+            ("group.max.size", "9"),
+            ("transaction.max.timeout.ms", "900000"),
+        ];
+        let (_, warnings) = Settings::load(texts(&file)).unwrap();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].starts_with("settings without effect here: num.io.threads ("), "{warnings:?}");
+        assert!(warnings[1].ends_with("not obeyed yet: group.max.size, quota.window.num"), "{warnings:?}");
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub struct TopicConfig {
     pub timestamp_before_max_ms: i64,
     /// `message.timestamp.after.max.ms`: how far a record may lie in the future.
     pub timestamp_after_max_ms: i64,
-    /// `compression.type` with its level.
+    /// `compression.type` with `compression.gzip.level` or `compression.zstd.level`.
     pub compression: TopicCompression,
     /// `min.insync.replicas`.
     pub min_insync_replicas: i32,

@@ -11,11 +11,10 @@ use super::Call;
 /// zstd, lz4, gzip, snappy: Kafka's order of preference.
 const ACCEPTED_COMPRESSION: [i8; 4] = [4, 3, 1, 2];
 const PUSH_INTERVAL_MS: i32 = 300_000;
-const TELEMETRY_BYTES_MAX: i32 = 1 << 20;
 
 /// Handles one request.
 pub async fn handle(
-    _: &Call,
+    call: &Call,
     request: GetTelemetrySubscriptionsRequest,
 ) -> GetTelemetrySubscriptionsResponse<'static> {
     let id = request.client_instance_id;
@@ -23,7 +22,7 @@ pub async fn handle(
         client_instance_id: if id.is_zero() { Uuid(uuid::Uuid::new_v4().into_bytes()) } else { id },
         accepted_compression_types: ACCEPTED_COMPRESSION.into(),
         push_interval_ms: PUSH_INTERVAL_MS,
-        telemetry_max_bytes: TELEMETRY_BYTES_MAX,
+        telemetry_max_bytes: call.broker.config().telemetry_bytes_max,
         delta_temporality: true,
         ..GetTelemetrySubscriptionsResponse::default()
     }

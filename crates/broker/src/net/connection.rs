@@ -24,9 +24,6 @@ use super::frame::{self, Front, PREFIX};
 use super::socket::Socket;
 use super::{Close, Outbound, Peer, Pending, Service, Step};
 
-/// Answers in memory over this are written before the next frame is served.
-const OUTBOUND_BYTES_MAX: usize = 256 << 10;
-
 /// What all connections of a server share.
 #[derive(Debug)]
 pub struct Shared {
@@ -34,6 +31,9 @@ pub struct Shared {
     pub pool: BufferPool,
     /// `socket.request.max.bytes`.
     pub frame_bytes_max: usize,
+    /// `headwater.connection.response.bytes.max`: answers in memory over this are written before the next frame
+    /// is served.
+    pub response_bytes_max: usize,
     /// `connections.max.idle.ms`; `None` for never.
     pub idle_max: Option<Duration>,
     /// Set once the server stops: what was read is answered, nothing more is read.
@@ -117,7 +117,7 @@ impl<S: Service> Connection<S> {
                 Step::Wait(pending) => self.wait(pending).await?,
                 Step::Close(close) => return Err(close),
             }
-            if self.out.bytes_in_memory() > OUTBOUND_BYTES_MAX {
+            if self.out.bytes_in_memory() > self.shared.response_bytes_max {
                 self.flush().await?;
             }
         }

@@ -45,13 +45,15 @@ pub struct Settings {
     pub backlog: i32,
     /// `socket.request.max.bytes`.
     pub frame_bytes_max: usize,
+    /// `headwater.connection.response.bytes.max`.
+    pub response_bytes_max: usize,
     /// `connections.max.idle.ms`; `None` for never.
     pub idle_max: Option<Duration>,
     /// `socket.send.buffer.bytes`, where it was set; otherwise the system sizes it by itself.
     pub send_buffer_bytes: Option<usize>,
     /// `socket.receive.buffer.bytes`, where it was set.
     pub receive_buffer_bytes: Option<usize>,
-    /// How many bytes of unused read buffers are kept.
+    /// `headwater.network.pool.bytes`: how many bytes of unused read buffers are kept.
     pub pool_bytes: usize,
     /// The bounds of connections.
     pub bounds: ConnectionBounds,
@@ -209,6 +211,7 @@ impl Server {
         let shared = Arc::new(Shared {
             pool: BufferPool::new(settings.pool_bytes),
             frame_bytes_max: settings.frame_bytes_max,
+            response_bytes_max: settings.response_bytes_max,
             idle_max: settings.idle_max,
             stopping: AtomicBool::new(false),
         });

@@ -31,9 +31,6 @@ use tokio::sync::{oneshot, watch};
 pub use apply::Apply;
 pub use boot::{LoadedQuorum, QuorumOptions};
 
-/// Requests that may wait for the owner; beyond that who asks waits for room.
-const QUEUE: usize = 1024;
-
 /// Why a change was not made, or is not known to have been.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum QuorumError {

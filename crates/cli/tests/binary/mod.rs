@@ -1,6 +1,7 @@
 //! Runs the binary under its own name or that of one of Kafka's scripts.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "not every test file needs all of it")]
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -29,7 +30,6 @@ pub fn headwater(words: &[&str]) -> Ended {
 }
 
 /// Runs the binary as one of Kafka's scripts, to its end.
-#[allow(dead_code, reason = "not every test file runs both")]
 pub fn kafka_tool(name: &str, words: &[&str]) -> Ended {
     let mut command = command(words);
     command.arg0(format!("/opt/kafka/bin/{name}"));
@@ -46,7 +46,6 @@ fn ended(mut command: Command) -> Ended {
 }
 
 /// A node that runs; killed when dropped.
-#[allow(dead_code, reason = "not every test file starts nodes")]
 pub struct Running {
     child: std::process::Child,
     out: std::io::BufReader<std::process::ChildStdout>,
@@ -54,7 +53,6 @@ pub struct Running {
     pub start_line: String,
 }
 
-#[allow(dead_code, reason = "not every test file starts nodes")]
 impl Running {
     /// Starts a node and waits for its line.
     pub fn start(words: &[&str]) -> Running {

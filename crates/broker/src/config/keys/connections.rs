@@ -10,7 +10,7 @@ pub const KEYS: &[Key] = &[
         .doc("How long a refused login waits for its answer, which slows down guessing."),
     long("connections.max.idle.ms", "600000").since("0.8.2").honoured()
         .doc("A connection without traffic for this long is closed. Negative for never."),
-    int("max.connection.creation.rate", "2147483647").at_least(0).cluster_wide().since("2.7").honoured()
+    int("max.connection.creation.rate", "2147483647").at_least(0).cluster_wide().since("2.7")
         .doc("Most new connections a second. With a listener prefix it bounds that listener."),
     int("max.connections", "2147483647").at_least(0).cluster_wide().since("2.3").honoured()
         .doc("Most connections of the node. With a listener prefix it bounds that listener."),
@@ -20,9 +20,9 @@ pub const KEYS: &[Key] = &[
         .doc("Exceptions to max.connections.per.ip, as host:number entries."),
     int("num.network.threads", "3").at_least(1).high().cluster_wide().since("0.8.0").without_effect(NO_POOL)
         .doc("Threads that read and write sockets in Apache Kafka."),
-    long("queued.max.request.bytes", "-1").since("1.0").without_effect("a connection holds its own requests, within headwater.connection.requests.max; there is no queue shared by all")
+    long("queued.max.request.bytes", "-1").since("1.0").without_effect("a connection is served one request at a time, there is no queue shared by all")
         .doc("Most bytes of requests that wait for a thread."),
-    int("queued.max.requests", "500").at_least(1).high().since("0.8.0").without_effect("a connection holds its own requests, within headwater.connection.requests.max; there is no queue shared by all")
+    int("queued.max.requests", "500").at_least(1).high().since("0.8.0").without_effect("a connection is served one request at a time, there is no queue shared by all")
         .doc("Most requests that wait for a thread."),
     long("socket.connection.setup.timeout.max.ms", "30000").since("2.7")
         .doc("Longest wait for a connection to another node, reached by doubling."),
@@ -31,9 +31,9 @@ pub const KEYS: &[Key] = &[
     int("socket.listen.backlog.size", "50").at_least(1).since("3.2").honoured()
         .doc("Connections that the system holds until they are accepted."),
     int("socket.receive.buffer.bytes", "102400").high().since("0.8.0").honoured()
-        .doc("Receive buffer of sockets; -1 leaves it to the system."),
+        .doc("Receive buffer of sockets. Unless it is set, or with -1, the system sizes it."),
     int("socket.request.max.bytes", "104857600").at_least(1).high().since("0.8.0").honoured()
         .doc("Largest request. A frame that claims more closes its connection."),
     int("socket.send.buffer.bytes", "102400").high().since("0.8.0").honoured()
-        .doc("Send buffer of sockets; -1 leaves it to the system."),
+        .doc("Send buffer of sockets. Unless it is set, or with -1, the system sizes it."),
 ];

@@ -7,16 +7,18 @@ use crate::config::key::{Key, int, long, string};
 pub const KEYS: &[Key] = &[
     string("headwater.compressed.validation", "full").one_of(&["full", "header"]).since("headwater").honoured()
         .doc("How a compressed batch is checked before it is appended: full looks at every record, as Kafka does; header checks the batch header and its checksum only, which saves the decompression."),
-    int("headwater.connection.requests.max", "64").between(1, 65_536).since("headwater").honoured()
-        .doc("How many requests one connection may have waiting for their answer. Beyond it the broker stops reading from that connection until an answer has left."),
-    int("headwater.connection.response.bytes.max", "16777216").at_least(65_536).since("headwater").honoured()
-        .doc("How many bytes of answers may wait in memory for one slow reader. Beyond it the broker stops taking that connection's requests."),
+    int("headwater.connection.response.bytes.max", "262144").at_least(1024).since("headwater").honoured()
+        .doc("How many bytes of answers may wait in memory for one slow reader. Beyond it the broker takes no further request of that connection until they have left."),
+    int("headwater.controller.requests.max", "1024").between(1, 1_000_000).since("headwater").honoured()
+        .doc("How many requests may wait for the controller to decide. Beyond it who asks waits for room."),
     long("headwater.decompressed.batch.bytes.max", "1073741824").at_least(1).since("headwater").honoured()
         .doc("Most bytes that all records of one compressed batch may take together. A larger batch is refused, as a bomb would be."),
     string("headwater.durability", "replica").one_of(&["replica", "fsync"]).high().since("headwater").honoured()
         .doc("What an acknowledged record is safe from: replica is Kafka's promise (in the memory of the in-sync replicas), fsync puts it on stable storage first, by group commit. Topics ask for the same with flush.messages=1."),
     string("headwater.http.listen", "127.0.0.1:8082").since("headwater").honoured()
         .doc("Address of the HTTP port with metrics and health, as host:port. Empty for none. It is never part of listeners."),
+    int("headwater.network.pool.bytes", "8388608").at_least(0).since("headwater").honoured()
+        .doc("How many bytes of unused read buffers are kept for the next requests."),
     int("headwater.open.files.max", "4096").at_least(64).since("headwater").honoured()
         .doc("How many files of logs may be open at once. Files beyond it are closed, the longest unused first, and opened again when needed."),
 ];

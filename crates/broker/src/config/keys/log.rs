@@ -29,7 +29,7 @@ pub const KEYS: &[Key] = &[
         .doc("Memory for the read and write buffers of all compaction threads together."),
     double("log.cleaner.io.max.bytes.per.second", "1.7976931348623157E308").cluster_wide().since("0.8.1")
         .doc("Most bytes a second that compaction reads and writes."),
-    long("log.cleaner.max.compaction.lag.ms", "9223372036854775807").at_least(1).cluster_wide().since("2.3").honoured()
+    long("log.cleaner.max.compaction.lag.ms", "9223372036854775807").at_least(1).cluster_wide().since("2.3")
         .doc("Longest time a record stays out of compaction's reach; topics set max.compaction.lag.ms."),
     double("log.cleaner.min.cleanable.ratio", "0.5").allow(Allowed::Fraction(1.0)).cluster_wide().since("0.8.1")
         .doc("Share of uncompacted bytes from which a log is compacted; topics set min.cleanable.dirty.ratio."),
@@ -38,7 +38,7 @@ pub const KEYS: &[Key] = &[
     int("log.cleaner.threads", "1").at_least(0).cluster_wide().since("0.8.1")
         .doc("Threads that compact logs."),
     list("log.cleanup.policy", "delete").allow(Allowed::List { of: &["compact", "delete"], empty: true }).cluster_wide().since("0.8.1").honoured()
-        .doc("What happens to old records: delete, compact, both, or, as an empty list, nothing; topics set cleanup.policy."),
+        .doc("What happens to old records: delete, compact, both, or, as an empty list, nothing; topics set cleanup.policy. Compacting itself is not there yet."),
     list("log.dir", "/tmp/kafka-logs").filled_list().high().since("0.8.0").honoured()
         .doc("Where logs are kept, when log.dirs is not set."),
     long("log.dir.failure.timeout.ms", "30000").at_least(1).low().since("3.8")
@@ -103,7 +103,7 @@ pub const KEYS: &[Key] = &[
         .doc("How often idle producers are swept out."),
     int("producer.id.expiration.ms", "86400000").at_least(1).low().cluster_wide().since("3.4").honoured()
         .doc("How long a partition remembers an idempotent producer that writes nothing."),
-    boolean("unclean.leader.election.enable", "false").high().cluster_wide().since("0.8.2").honoured()
+    boolean("unclean.leader.election.enable", "false").high().cluster_wide().since("0.8.2")
         .doc("Whether a replica that lacks records may become leader when no other lives, which loses them; topics set unclean.leader.election.enable."),
     long("unclean.leader.election.interval.ms", "300000").at_least(1).internal().since("3.9")
         .doc("How often partitions without a leader are checked for an unclean election."),

@@ -9,19 +9,19 @@ pub const KEYS: &[Key] = &[
         .doc("A controller event that takes longer than this is always logged."),
     long("controller.performance.sample.period.ms", "60000").at_least(100).internal().since("3.6")
         .doc("How often the controller's event times are summarised in the log."),
-    int("controller.quorum.append.linger.ms", "25").at_least(0).since("2.8").honoured()
+    int("controller.quorum.append.linger.ms", "25").at_least(0).since("2.8").without_effect("what comes while an fsync runs shares the next one, without waiting")
         .doc("How long the quorum's leader gathers records before it writes them to disk."),
     boolean("controller.quorum.auto.join.enable", "false").low().since("4.2")
         .doc("Whether a controller that starts joins the voters by itself."),
-    list("controller.quorum.bootstrap.servers", "").allow(Allowed::BootstrapServers).high().since("3.9").honoured()
+    list("controller.quorum.bootstrap.servers", "").allow(Allowed::BootstrapServers).high().since("3.9").without_effect("the one voter of a quorum asks nobody who leads")
         .doc("Where to ask which controller leads, as host:port entries. For quorums whose voters are kept in the metadata log."),
     int("controller.quorum.election.backoff.max.ms", "1000").at_least(0).high().since("2.8").honoured()
         .doc("Longest pause after an election without a winner."),
     int("controller.quorum.election.timeout.ms", "1000").at_least(0).high().since("2.8").honoured()
         .doc("How long a candidate waits for votes before it tries again."),
-    int("controller.quorum.fetch.max.bytes", "1048576").at_least(1).low().since("4.3").honoured()
+    int("controller.quorum.fetch.max.bytes", "1048576").at_least(1).low().since("4.3")
         .doc("Most bytes of records in one fetch from the quorum's leader."),
-    int("controller.quorum.fetch.snapshot.max.bytes", "1048576").at_least(1).low().since("4.3").honoured()
+    int("controller.quorum.fetch.snapshot.max.bytes", "1048576").at_least(1).low().since("4.3")
         .doc("Most bytes in one piece of a snapshot fetched from the quorum's leader."),
     int("controller.quorum.fetch.timeout.ms", "2000").at_least(0).high().since("2.8").honoured()
         .doc("How long a follower hears nothing from the leader before it stands for election, and how long a leader keeps leading without a majority."),
@@ -49,7 +49,7 @@ pub const KEYS: &[Key] = &[
         .doc("Size at which the metadata log begins a new segment."),
     long("metadata.log.segment.ms", "604800000").high().since("3.0").honoured()
         .doc("Age at which the metadata log begins a new segment."),
-    int("metadata.max.idle.interval.ms", "500").at_least(0).low().since("3.3").honoured()
+    int("metadata.max.idle.interval.ms", "500").at_least(0).low().since("3.3").without_effect("a lone voter has no follower whose lag such records would show")
         .doc("How often an idle controller writes a record that does nothing, so that brokers see how fresh they are; 0 for never."),
     long("metadata.max.retention.bytes", "104857600").high().since("3.0").honoured()
         .doc("Bytes of metadata log and snapshots that are kept at most."),

@@ -6,7 +6,7 @@ use crate::config::key::{Allowed, Key, Type, boolean, double, int, list, long, s
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
     list("cleanup.policy", "delete").allow(Allowed::List { of: &["compact", "delete"], empty: true }).since("0.8.1").honoured()
-        .doc("What happens to old records: delete by age and size, compact to the last of each key, both, or, as an empty list, nothing."),
+        .doc("What happens to old records: delete by age and size, compact to the last of each key, both, or, as an empty list, nothing. Compacting itself is not there yet: records of a compacted topic stay."),
     int("compression.gzip.level", "-1").allow(Allowed::GzipLevel).since("3.8").honoured()
         .doc("Level of gzip: 1 (fast) to 9 (small), -1 for the codec's own."),
     int("compression.lz4.level", "9").between(1, 17).since("3.8").without_effect("the LZ4 here has one level")
@@ -37,7 +37,7 @@ pub const KEYS: &[Key] = &[
         .doc("Bytes of a partition that stay on local disks once copied to remote storage; -2 means as many as retention.bytes."),
     long("local.retention.ms", "-2").at_least(-2).since("3.0")
         .doc("How long records stay on local disks once copied to remote storage; -2 means as long as retention.ms."),
-    long("max.compaction.lag.ms", "9223372036854775807").at_least(1).since("2.3").honoured()
+    long("max.compaction.lag.ms", "9223372036854775807").at_least(1).since("2.3")
         .doc("Longest time a record stays out of compaction's reach. It also bounds the age of a segment."),
     int("max.decompressed.message.bytes", "2147483639").between(1, 2_147_483_639).since("4.4").honoured()
         .doc("Largest record that may come out of a compressed batch."),
@@ -79,7 +79,7 @@ pub const KEYS: &[Key] = &[
         .doc("Random part taken off the age of segments, so that not all roll at once."),
     long("segment.ms", "604800000").at_least(1).since("0.8.1").honoured()
         .doc("Age at which a new segment begins, even if the old one is not full."),
-    boolean("unclean.leader.election.enable", "false").since("0.8.2").honoured()
+    boolean("unclean.leader.election.enable", "false").since("0.8.2")
         .doc("Whether a replica that lacks records may become leader when no other lives, which loses them."),
 ];
 

@@ -22,7 +22,7 @@ use storage::{Fault, RealDisk};
 use tokio::sync::{oneshot, watch};
 
 use super::owner::{Owner, Progress};
-use super::{Apply, Decide, QUEUE, Quorum, Shown, deciding, sentence};
+use super::{Apply, Decide, Quorum, Shown, deciding, sentence};
 use crate::config::NodeConfig;
 
 /// What the quorum of a node needs to know.
@@ -56,6 +56,9 @@ pub struct QuorumOptions {
     pub session_timeout_ms: i64,
     /// `min.insync.replicas`, which a new cluster writes down for its eligible replicas to be judged by.
     pub min_insync_replicas: i32,
+    /// `headwater.controller.requests.max`: requests that may wait for the owner; beyond that who asks waits for
+    /// room.
+    pub requests_max: usize,
     /// How this node registers as a broker.
     pub registration: Registration,
     /// How it registers as a controller.
@@ -96,6 +99,7 @@ impl QuorumOptions {
             retry_backoff_ms: millis(quorum.retry_backoff),
             session_timeout_ms: millis(config.registration.session_timeout),
             min_insync_replicas: min_insync.and_then(|number| i32::try_from(number).ok()).unwrap_or(1),
+            requests_max: quorum.requests_max,
             registration: Registration {
                 id: config.node_id,
                 incarnation,
@@ -200,7 +204,7 @@ impl LoadedQuorum {
             status: Mutex::new(raft.status()),
             ended: watch::Sender::new(None),
         });
-        let (commands, inbox) = std::sync::mpsc::sync_channel(QUEUE);
+        let (commands, inbox) = std::sync::mpsc::sync_channel(options.requests_max);
         let node_id = options.node_id;
         let mut owner = Owner {
             raft,

@@ -47,6 +47,7 @@ fn options(path: &Path, previous_epoch: i64) -> QuorumOptions {
     let directory_id = MetaProperties::read(&RealDisk, path).unwrap().unwrap().directory_id.unwrap();
     let features = metadata::controller::features::supported();
     QuorumOptions {
+        requests_max: 1024,
         node_id: NodeId(1),
         metadata_directory: path.to_owned(),
         directory_id,
