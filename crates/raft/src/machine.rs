@@ -190,10 +190,10 @@ impl Raft {
 
     /// The state for `DescribeQuorum` and metrics.
     pub fn status(&self) -> Status {
-        let own =
-            ReplicaStatus { key: self.me, end: Some(self.log.end()), last_fetch: None, last_caught_up: None };
+        let end = Some(self.log.end());
         let known = |key: ReplicaKey| match &self.role {
-            _ if key.id == self.me.id => own.clone(),
+            // A voter of the configuration is shown without a directory, as Kafka does.
+            _ if key.id == self.me.id => ReplicaStatus { key, end, last_fetch: None, last_caught_up: None },
             Role::Leader(leadership) => leadership.progress.get(&key.id).map_or(
                 ReplicaStatus { key, end: None, last_fetch: None, last_caught_up: None },
                 |progress| progress.status(),

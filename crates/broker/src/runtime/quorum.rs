@@ -76,6 +76,9 @@ enum Command {
 struct Shown {
     image: watch::Sender<Arc<Image>>,
     status: Mutex<raft::Status>,
+    /// What the log says of the quorum itself, or the configuration where the log does not.
+    voters: raft::VoterSet,
+    kraft_version: i16,
     /// Why the owner ended, once it has.
     ended: watch::Sender<Option<Arc<str>>>,
 }
@@ -109,6 +112,8 @@ impl Quorum {
         let shown = Shown {
             image: watch::Sender::new(Arc::new(image)),
             status: Mutex::new(status),
+            voters: raft::VoterSet::default(),
+            kraft_version: 0,
             ended: watch::Sender::new(None),
         };
         Self { commands, shown: Arc::new(shown), node_id: NodeId(-1) }
@@ -127,6 +132,16 @@ impl Quorum {
     /// How the quorum is, for DescribeQuorum and metrics.
     pub fn status(&self) -> raft::Status {
         self.shown.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The voters, with their endpoints.
+    pub fn voters(&self) -> &raft::VoterSet {
+        &self.shown.voters
+    }
+
+    /// The finalised `kraft.version`, which is no feature of the image: 0 where the configuration names the voters.
+    pub fn kraft_version(&self) -> i16 {
+        self.shown.kraft_version
     }
 
     /// The epoch of this node's broker, -1 while it is not registered.

@@ -202,6 +202,8 @@ impl LoadedQuorum {
         let shown = Arc::new(Shown {
             image: watch::Sender::new(Arc::new(loaded.image.visible().clone())),
             status: Mutex::new(raft.status()),
+            voters: raft.voters().clone(),
+            kraft_version: loaded.control.kraft_version,
             ended: watch::Sender::new(None),
         });
         let (commands, inbox) = std::sync::mpsc::sync_channel(options.requests_max);
