@@ -19,6 +19,7 @@ pub fn check(house: &House) -> Vec<Problem> {
         decisions::check,
         links::check,
         config_keys::check_read,
+        config_keys::check_used,
     ];
     checks.iter().flat_map(|check| check(house)).collect()
 }
