@@ -124,6 +124,9 @@ impl<D: Disk> MetadataLog<D> {
             limits,
             epochs: replay.epochs.clone(),
         };
+        if replay.bootstrap.is_empty() {
+            replay.bootstrap = snapshots::read_older_bootstrap(descriptors.disk(), log_directory)?;
+        }
         let empty = end == Offset::ZERO && start == OffsetAndEpoch::default();
         let voters_unlogged = !replay.voters_logged && start == BOOTSTRAP && replay.control.voters.is_some();
         let loaded = LoadedMetadata {

@@ -249,19 +249,36 @@ pub struct Snapshot {
     pub control: QuorumControl,
 }
 
+/// The file at the root of the metadata log directory in which Kafka before 4.3 left the records to begin with.
+pub const OLDER_BOOTSTRAP: &str = "bootstrap.checkpoint";
+
 /// Reads a snapshot. Every batch must be sound and the footer there: what was renamed into place was complete.
 pub fn read<D: Disk>(disk: &D, directory: &Path, id: OffsetAndEpoch) -> Result<Snapshot, Fault> {
     let path = path(directory, id);
-    let Some(bytes) = whole_file::read(disk, &path)? else {
-        return Err(Fault::io("open", &path, std::io::ErrorKind::NotFound.into()));
-    };
+    match read_file(disk, &path, id)? {
+        Some(snapshot) => Ok(snapshot),
+        None => Err(Fault::io("open", &path, std::io::ErrorKind::NotFound.into())),
+    }
+}
+
+/// Reads the records that an earlier release left to begin with; none if there is no such file.
+pub fn read_older_bootstrap<D: Disk>(
+    disk: &D,
+    log_directory: &Path,
+) -> Result<Vec<MetadataRecord<'static>>, Fault> {
+    let found = read_file(disk, &log_directory.join(OLDER_BOOTSTRAP), BOOTSTRAP)?;
+    Ok(found.map(|snapshot| snapshot.records).unwrap_or_default())
+}
+
+fn read_file<D: Disk>(disk: &D, path: &Path, id: OffsetAndEpoch) -> Result<Option<Snapshot>, Fault> {
+    let Some(bytes) = whole_file::read(disk, path)? else { return Ok(None) };
     let mut snapshot = Snapshot::default();
     let mut batches = Batches::new(&bytes);
     let mut closed = false;
     let mut contained = Timestamp::NONE;
     loop {
         let position = batches.position() as u64;
-        let corrupt = |reason: String| Fault::corrupt(&path, position, reason);
+        let corrupt = |reason: String| Fault::corrupt(path, position, reason);
         let Some(batch) = batches.next_batch().map_err(|error| corrupt(error.to_string()))? else { break };
         batch.verify_crc().map_err(|error| corrupt(error.to_string()))?;
         if batch.header.attributes.is_control() {
@@ -290,10 +307,10 @@ pub fn read<D: Disk>(disk: &D, directory: &Path, id: OffsetAndEpoch) -> Result<S
         .map_err(corrupt)?;
     }
     if !closed {
-        return Err(Fault::corrupt(&path, bytes.len() as u64, "the footer of the snapshot is missing"));
+        return Err(Fault::corrupt(path, bytes.len() as u64, "the footer of the snapshot is missing"));
     }
     snapshot.image.begin_at(id.offset, id.epoch, contained);
-    Ok(snapshot)
+    Ok(Some(snapshot))
 }
 
 /// Hands every metadata record of a batch to `take`, with its offset.

@@ -50,11 +50,15 @@ fn answer(broker: &Broker, asked: &Asked, request: &ApiVersionsRequest<'_>) -> A
         let shown = asked.version >= 4 || name != KRAFT_VERSION;
         shown.then(|| SupportedFeatureKey { name: name.into(), min_version, max_version: range.max })
     });
-    let finalized = image.features.iter().map(|(name, level)| FinalizedFeatureKey {
-        name: name.to_string().into(),
-        max_version_level: *level,
-        min_version_level: *level,
-    });
+    let key = |name: &str, level: i16| FinalizedFeatureKey {
+        name: name.to_owned().into(),
+        max_version_level: level,
+        min_version_level: level,
+    };
+    // The version of the quorum's protocol is said by its log, not by the image; 0 is none.
+    let kraft = Some(broker.quorum.kraft_version()).filter(|level| *level > 0);
+    let kraft = kraft.map(|level| key(KRAFT_VERSION, level));
+    let finalized = image.features.iter().map(|(name, level)| key(name, *level)).chain(kraft);
     ApiVersionsResponse {
         api_keys: advertised().map(listed).collect(),
         supported_features: supported.collect(),

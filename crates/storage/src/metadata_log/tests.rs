@@ -75,6 +75,15 @@ fn fresh_directory_has_voters_and_a_bootstrap_but_no_log() {
 }
 
 #[test]
+fn bootstrap_of_an_earlier_release_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join(snapshots::OLDER_BOOTSTRAP), KAFKAS_CHECKPOINT).unwrap();
+    let (_, loaded) = open(directory.path(), LIMITS);
+    assert_eq!(loaded.bootstrap.len(), 6);
+    assert_eq!(loaded.image, Image::default());
+}
+
+#[test]
 fn log_with_its_voters_comes_back() {
     let directory = fresh();
     let (mut log, loaded) = open(directory.path(), LIMITS);

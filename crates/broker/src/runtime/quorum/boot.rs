@@ -16,6 +16,7 @@ use metadata::{Decision, Image, Refusal};
 use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, Uuid};
 use raft::{Raft, ReplicaKey, Voter, VoterSet};
 use storage::descriptors::Descriptors;
+use storage::directory_lock::DirectoryLock;
 use storage::format::random_id;
 use storage::metadata_log::{LoadedMetadata, MetadataLimits, MetadataLog};
 use storage::{Fault, RealDisk};
@@ -148,6 +149,8 @@ pub struct LoadedQuorum {
     log: MetadataLog,
     loaded: LoadedMetadata,
     voters: VoterSet,
+    /// The metadata directory's lock, where that is none of the log directories, whose locks are held already.
+    lock: Option<DirectoryLock<RealDisk>>,
 }
 
 impl LoadedQuorum {
@@ -156,6 +159,9 @@ impl LoadedQuorum {
     /// # Errors
     /// A fault of the disk, or a quorum this release cannot be part of.
     pub fn load(options: QuorumOptions, descriptors: &Descriptors<RealDisk>) -> Result<Self, Fault> {
+        let apart = !options.registration.log_dirs.contains(&options.directory_id);
+        let lock = apart.then(|| DirectoryLock::take(descriptors.disk(), &options.metadata_directory));
+        let lock = lock.transpose()?;
         let (log, loaded) =
             MetadataLog::open(descriptors, &options.metadata_directory, options.limits, now())?;
         if let Some((path, reason)) = &loaded.cut {
@@ -176,7 +182,7 @@ impl LoadedQuorum {
             );
             return Err(Fault::Mismatch { path: log.directory().to_owned(), reason });
         }
-        Ok(Self { options, log, loaded, voters })
+        Ok(Self { options, log, loaded, voters, lock })
     }
 
     /// The metadata as the log ends now: what belongs on this node.
@@ -190,7 +196,7 @@ impl LoadedQuorum {
     /// # Errors
     /// What stopped it.
     pub async fn start(self, apply: impl Apply) -> Result<Quorum, Fault> {
-        let Self { options, log, loaded, voters } = self;
+        let Self { options, log, loaded, voters, lock } = self;
         let directory = log.directory().to_owned();
         let raft = Raft::new(
             now(),
@@ -217,6 +223,7 @@ impl LoadedQuorum {
             sessions: Sessions::new(options.session_timeout_ms),
             apply: Box::new(apply),
             shown: Arc::clone(&shown),
+            _lock: lock,
             options,
         };
         let (boot, mut answers) = joining(&owner.options);

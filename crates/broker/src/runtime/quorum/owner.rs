@@ -15,6 +15,7 @@ use protocol::messages::record::config_record::ConfigRecord;
 use protocol::messages::record::end_transaction_record::EndTransactionRecord;
 use protocol::offset::Offset;
 use raft::{AppendId, Effect, Input, Raft, Ticket};
+use storage::directory_lock::DirectoryLock;
 use storage::metadata_log::MetadataLog;
 use storage::snapshots::{self, QuorumControl};
 use storage::{Fault, RealDisk};
@@ -87,6 +88,8 @@ pub(super) struct Owner {
     pub(super) apply: Box<dyn Apply>,
     pub(super) shown: Arc<Shown>,
     pub(super) options: QuorumOptions,
+    /// Held as long as the log is written to.
+    pub(super) _lock: Option<DirectoryLock<RealDisk>>,
 }
 
 impl Owner {
