@@ -270,6 +270,11 @@ impl<D: Disk> Segment<D> {
             return Ok(self.base);
         }
         let start = self.offsets.last()?.map_or(0, |entry| entry.position);
+        if start >= self.size {
+            let path = self.offsets.entries().file().path();
+            let reason = format!("the last entry points to position {start} of a log of {} bytes", self.size);
+            return Err(Fault::corrupt(&path, 0, reason));
+        }
         let base = self.base;
         self.scan(start, |scan| {
             let mut next = base;

@@ -116,7 +116,7 @@ impl<D: Disk> Segments<D> {
             let next_base = segments.list.get(index + 1).map(Segment::base);
             let segment = &mut segments.list[index];
             if segment.base() >= recover_from {
-                let recovered = recovery::recover(segment, limits.interval_bytes, replay)?;
+                let recovered = recovery::recover(segment, next_base, limits.interval_bytes, replay)?;
                 end = recovered.end;
                 if let Some(reason) = recovered.cut {
                     cut = Some((segment.path(), reason));
@@ -128,7 +128,7 @@ impl<D: Disk> Segments<D> {
                     None => segment.read_next_offset()?,
                 };
                 if next > replay_from {
-                    recovery::replay(segment, replay_from, replay)?;
+                    recovery::replay(segment, (replay_from, next_base), replay)?;
                 }
                 end = next;
             }

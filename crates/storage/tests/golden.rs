@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use partition::fetch::{FetchFrom, Isolation};
 use partition::segments::RollRules;
+use proptest::prelude::*;
 use protocol::id::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex, Timestamp};
 use protocol::offset::Offset;
 use protocol::records::batches::Batches;
@@ -193,4 +194,65 @@ fn timestamps_are_found_to_the_record_in_every_codec() {
     assert_eq!(at(-2), Some((-1, 0)));
     let youngest = (0..90).max_by_key(|n| (stamp(*n), -n)).map(|n| (stamp(n), n));
     assert_eq!(at(-3), youngest);
+}
+
+/// Fetches everything, asks for times, appends nothing: whatever comes, it must be an answer or an error.
+fn poke(dirs: &LogDirs) {
+    for topic in ["plain", "txn"] {
+        let Some(log) = dirs.get(&TopicPartition::new(topic, PartitionIndex(0))) else { continue };
+        let mut log = log.lock().unwrap();
+        let _ = log.become_leader(LeaderEpoch(9), NodeId(1), 1, [NodeId(1)]);
+        let decompressors = &mut Decompressors::default();
+        for timestamp in [-3, -2, -1, 0, T0 + 3000, i64::MAX] {
+            let _ = log.offset_for_timestamp(Timestamp(timestamp), Isolation::LogEnd, decompressors);
+        }
+        for offset in (0..100).step_by(7) {
+            let from = FetchFrom {
+                offset: Offset(offset),
+                current_leader_epoch: LeaderEpoch::NONE,
+                last_fetched_epoch: LeaderEpoch::NONE,
+                isolation: Isolation::LastStableOffset,
+            };
+            let _ = log.fetch(from, 300, true);
+        }
+        let _ = log.retain(NOW);
+        let _ = log.truncate(Offset(40), NOW);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn a_damaged_directory_is_an_error_or_a_log(
+        state in prop::sample::select(vec!["clean", "killed"]),
+        damages in prop::collection::vec(any::<(prop::sample::Index, prop::sample::Index, u8, u8)>(), 1..6),
+    ) {
+        let temp = tempfile::tempdir().unwrap();
+        copy(&golden(state), temp.path());
+        let mut files: Vec<PathBuf> = ["plain-0", "txn-0"]
+            .iter()
+            .flat_map(|topic| std::fs::read_dir(temp.path().join(topic)).unwrap())
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        for (file, place, kind, value) in damages {
+            let path = file.get(&files);
+            let mut bytes = std::fs::read(path).unwrap_or_default();
+            if bytes.is_empty() {
+                continue;
+            }
+            let at = place.index(bytes.len());
+            match kind % 5 {
+                0 => bytes.truncate(at),
+                1 => bytes[at..].fill(value),
+                2 => bytes.extend(std::iter::repeat_n(value, at)),
+                _ => bytes[at] = value,
+            }
+            std::fs::write(path, bytes).unwrap();
+        }
+        let (dirs, report) = open(temp.path());
+        prop_assert!(report.loaded + report.failed.len() == 2, "{:?}", report);
+        poke(&dirs);
+        dirs.close(BrokerEpoch(1));
+    }
 }

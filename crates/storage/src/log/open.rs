@@ -107,7 +107,7 @@ impl<D: Disk> Log<D> {
         let Loaded { segments, end, cut, restarted } = loaded;
         let partition = match restarted {
             true => Partition::empty(end),
-            false => replaying.finish(log_start, high_watermark, end),
+            false => replaying.finish(segments.directory(), (log_start, high_watermark, end))?,
         };
         let recovery_point = if clean { end } else { recovery_point.min(end) };
         let mut log = Self {
@@ -268,7 +268,16 @@ impl Replay for Replaying {
 }
 
 impl Replaying {
-    pub(super) fn finish(self, log_start: Offset, high_watermark: Offset, end: Offset) -> Partition {
-        self.partition.loaded(log_start, high_watermark, end)
+    pub(super) fn finish(
+        self,
+        directory: &Path,
+        (log_start, high_watermark, end): (Offset, Offset, Offset),
+    ) -> Result<Partition, Fault> {
+        let replayed = self.partition.watermarks().log_end;
+        if replayed > end.max(log_start) {
+            let reason = format!("its batches reach offset {replayed}, and its last one ends at {end}");
+            return Err(Fault::corrupt(directory, 0, reason));
+        }
+        Ok(self.partition.loaded(log_start, high_watermark, end))
     }
 }

@@ -76,11 +76,13 @@ impl<D: Disk> Log<D> {
         let epochs = self.partition.leader_epochs().entries().iter().filter(|entry| entry.start_offset < end);
         let mut replaying = start.partition(epochs.copied().collect(), now, &self.config);
         let from = self.segments.index_of(start.offset);
-        for segment in self.segments.iter_mut().skip(from) {
-            recovery::replay(segment, start.offset, &mut replaying)?;
+        let bases: Vec<Offset> = self.segments.iter().map(|segment| segment.base()).collect();
+        for (index, segment) in self.segments.iter_mut().enumerate().skip(from) {
+            let limit = bases.get(index + 1).copied();
+            recovery::replay(segment, (start.offset, limit), &mut replaying)?;
         }
         let role = self.partition.role().clone();
-        self.partition = replaying.finish(log_start, high_watermark, end).with_role(role);
+        self.partition = replaying.finish(&directory, (log_start, high_watermark, end))?.with_role(role);
         Ok(())
     }
 
