@@ -6,6 +6,8 @@ mod raw;
 
 use std::time::{Duration, Instant};
 
+use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
+use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, Message};
 use raw::ask::{fetch_request, fetched, produce_request, produced};
 use raw::batch::{batch, of_producer};
 use raw::node::start;
@@ -20,6 +22,30 @@ fn records_come_back_as_they_were_produced() {
     assert_eq!(client.produce("t", 0, batch(&["c"])).base_offset, 2);
     assert_eq!(client.fetch("t", 0, 0), (0, 3, vec!["a".into(), "b".into(), "c".into()]));
     assert_eq!(client.fetch("t", 0, 3), (0, 3, vec![]));
+}
+
+#[test]
+fn offsets_are_listed_in_every_version() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    client.produce("t", 0, batch(&["a", "b"]));
+    let at = |timestamp| {
+        let partition = ListOffsetsPartition { timestamp, ..ListOffsetsPartition::default() };
+        let topic = ListOffsetsTopic { name: "t".into(), partitions: vec![partition].into() };
+        ListOffsetsRequest { replica_id: -1, topics: vec![topic].into(), ..ListOffsetsRequest::default() }
+    };
+    for version in 1..=11 {
+        for (timestamp, offset) in [(-1, 2), (-2, 0), (0, 0)] {
+            let body = client.ask(&at(timestamp), version);
+            let response = ListOffsetsResponse::decode(&body, version).unwrap();
+            let topic = response.topics.iter().next().unwrap();
+            let partition = topic.partitions.iter().next().unwrap();
+            assert_eq!((partition.error_code, partition.offset), (0, offset), "{timestamp} in {version}");
+            assert_eq!(partition.leader_epoch, if version < 4 { -1 } else { 0 }, "{timestamp} in {version}");
+        }
+    }
 }
 
 #[test]

@@ -26,6 +26,8 @@ use crate::runtime::partitions::TopicReplicas;
 const SPECIAL: [(i64, i16); 6] = [(-1, 1), (-2, 1), (-3, 7), (-4, 8), (-5, 9), (-6, 11)];
 const LATEST_TIERED: i64 = -5;
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
+/// The first version whose answers have a leader epoch.
+const LEADER_EPOCH_SINCE: i16 = 4;
 /// The replica id of tools that look past the high watermark.
 const DEBUGGING_REPLICA: i32 = -2;
 const READ_COMMITTED: i8 = 1;
@@ -98,13 +100,16 @@ fn answer(
         Ok(found)
     });
     match found {
-        Ok(Some(found)) => ListOffsetsPartitionResponse {
-            partition_index: index.0,
-            timestamp: found.timestamp.0,
-            offset: found.offset.0,
-            leader_epoch: found.leader_epoch.unwrap_or(LeaderEpoch::NONE).0,
-            ..ListOffsetsPartitionResponse::default()
-        },
+        Ok(Some(found)) => {
+            let epoch = found.leader_epoch.filter(|_| call.asked.version >= LEADER_EPOCH_SINCE);
+            ListOffsetsPartitionResponse {
+                partition_index: index.0,
+                timestamp: found.timestamp.0,
+                offset: found.offset.0,
+                leader_epoch: epoch.unwrap_or(LeaderEpoch::NONE).0,
+                ..ListOffsetsPartitionResponse::default()
+            }
+        }
         Ok(None) => {
             let nothing = Offset(-1);
             ListOffsetsPartitionResponse {
