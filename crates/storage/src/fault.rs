@@ -82,16 +82,25 @@ impl Fault {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Whether this error means that nothing on the log directory can be trusted until a restart.
+    /// Whether this error means that nothing on the log directory can be trusted until a restart: any failed fsync, a
+    /// write that failed for another reason than room, and whatever says that the disk itself is ill.
     pub fn takes_directory_offline(&self) -> bool {
         let Self::Io { doing, source, .. } = self else { return false };
         if *doing == "fsync" {
             return true;
         }
+        if self.no_space() || self.not_found() {
+            return false;
+        }
+        let ill =
+            [Errno::IO, Errno::ROFS, Errno::NODEV, Errno::NXIO, Errno::STALE, Errno::UCLEAN, Errno::BADMSG];
         // Out of descriptors or memory is this process's trouble, not the disk's.
-        !self.no_space()
-            && !self.not_found()
-            && !matches!(errno(source), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::INTR))
+        let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+        match errno(source) {
+            Some(errno) if ill.contains(&errno) => true,
+            Some(errno) if short.contains(&errno) => false,
+            _ => matches!(*doing, "write" | "truncate"),
+        }
     }
 }
 
@@ -123,7 +132,10 @@ mod tests {
                 assert!(fault(doing, errno).takes_directory_offline(), "{doing} {errno}");
             }
         }
-        assert!(!fault("open", Errno::MFILE).takes_directory_offline());
+        assert!(fault("write", Errno::FBIG).takes_directory_offline());
+        for (doing, errno) in [("open", Errno::MFILE), ("create", Errno::EXIST), ("open", Errno::ACCESS)] {
+            assert!(!fault(doing, errno).takes_directory_offline(), "{doing} {errno}");
+        }
         assert!(!fault("open", Errno::NOENT).takes_directory_offline());
     }
 

@@ -25,16 +25,22 @@ impl Removals {
         waiting.extend(paths.into_iter().map(|path| (due, path)));
     }
 
-    /// Removes what is due; says how much that was.
+    /// Removes what is due; says how much that was. What cannot be removed is tried again the next time.
     pub fn run<D: Disk>(&self, disk: &D, now: Timestamp) -> Result<usize, Fault> {
-        let due: Vec<PathBuf> = {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.extract_if(.., |(due, _)| *due <= now).map(|(_, path)| path).collect()
-        };
-        for path in &due {
-            remove(disk, path)?;
+        let lock = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let due: Vec<(Timestamp, PathBuf)> = lock().extract_if(.., |(due, _)| *due <= now).collect();
+        let (mut removed, mut outcome) = (0, Ok(()));
+        for (due, path) in due {
+            match remove(disk, &path) {
+                Ok(()) => removed += 1,
+                Err(fault) => {
+                    // It waits for the next time, and holds up none of the others.
+                    lock().push((due, path));
+                    outcome = Err(fault);
+                }
+            }
         }
-        Ok(due.len())
+        outcome.map(|()| removed)
     }
 }
 
@@ -69,6 +75,23 @@ fn tolerate_missing(doing: &'static str, path: &Path, outcome: std::io::Result<(
 mod tests {
     use super::*;
     use crate::disk::RealDisk;
+    use crate::scripted_disk::ScriptedDisk;
+    use rustix::io::Errno;
+
+    #[test]
+    fn one_that_cannot_be_removed_holds_up_no_other() {
+        let temp = tempfile::tempdir().unwrap();
+        let (stuck, other) = (temp.path().join("a.deleted"), temp.path().join("b.deleted"));
+        std::fs::write(&stuck, "").unwrap();
+        std::fs::write(&other, "").unwrap();
+        let (removals, disk) = (Removals::default(), ScriptedDisk::default());
+        removals.schedule(Timestamp(1), Millis(0), [stuck.clone(), other.clone()]);
+        disk.fail_once("unlink", "a.deleted", Errno::ACCESS);
+        removals.run(&disk, Timestamp(1)).unwrap_err();
+        assert!(stuck.exists() && !other.exists());
+        assert_eq!(removals.run(&disk, Timestamp(1)).unwrap(), 1);
+        assert!(!stuck.exists());
+    }
 
     #[test]
     fn what_is_due_goes_and_the_rest_waits() {
