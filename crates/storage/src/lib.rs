@@ -25,7 +25,7 @@
 //! | start | [`LogDirs::open`] | register with [`LogDirs::clean_shutdown_epoch`] and the directories' ids |
 //! | the metadata is known | [`LogDirs::load`] | tell of what the report says was cut, set aside or failed |
 //! | a partition is placed here | [`LogDirs::create`] or [`LogDirs::get`] | keep the [`SharedLog`]; [`Log::become_leader`] |
-//! | produce | lock; [`Log::append`]; if `commit_due`, [`Log::commit`] under the same lock | answer after unlocking, or from the commit's `done` |
+//! | produce | lock; [`Log::append`]; if [`Log::commit_due`], of a duplicate too, [`Log::commit`] | answer after unlocking, or from the commit's `done` |
 //! | fetch | lock; [`Log::fetch`]; unlock | headers, then `sendfile` of the slice; the file stays open while it is held |
 //! | ListOffsets | lock; [`Log::offset_for_timestamp`] | |
 //! | DeleteRecords | lock; [`Log::delete_records`]; unlock; [`LogDirs::keep_log_starts`] once for the request | answer |

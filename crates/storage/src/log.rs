@@ -82,8 +82,6 @@ pub struct Written {
     pub bytes: u32,
     /// Whether the high watermark moved: readers that wait can be woken.
     pub high_watermark_moved: bool,
-    /// Whether `flush.messages` is reached: the append must not be acknowledged before [`Log::commit`] is done.
-    pub commit_due: bool,
 }
 
 /// Why an append was not done.
@@ -197,7 +195,6 @@ impl<D: Disk> Log<D> {
             count: plan.count,
             bytes: bytes.len() as u32,
             high_watermark_moved,
-            commit_due: self.flush_due_by_messages(),
         })
     }
 
@@ -321,7 +318,9 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
-    fn flush_due_by_messages(&self) -> bool {
+    /// Whether `flush.messages` is reached: no append may be acknowledged before [`Log::commit`] is done, and neither may
+    /// a duplicate, whose first copy may still be on its way to stable storage.
+    pub fn commit_due(&self) -> bool {
         let Some(limit) = self.config.flush_messages else { return false };
         let unflushed = self.partition.watermarks().log_end.0 - self.flush.recovery_point().0;
         u64::try_from(unflushed).is_ok_and(|unflushed| unflushed >= limit)

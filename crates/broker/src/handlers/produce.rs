@@ -166,14 +166,14 @@ fn append(
     };
     let outcome =
         Outcome { log_start_offset: done.log_start, ..Outcome::error(replica.index, ErrorCode::None, None) };
+    if done.commit_due {
+        match commit(replica) {
+            Ok(told) => commits.push((place, told)),
+            Err(fault) => return failed(replica, &fault.into()),
+        }
+    }
     match done.appended {
         Appended::Written(written) => {
-            if written.commit_due {
-                match commit(replica) {
-                    Ok(told) => commits.push((place, told)),
-                    Err(fault) => return failed(replica, &fault.into()),
-                }
-            }
             let log_append_time = written.log_append_time.unwrap_or(Timestamp::NONE);
             Outcome { base_offset: written.base_offset, log_append_time, ..outcome }
         }

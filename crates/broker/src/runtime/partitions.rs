@@ -38,6 +38,8 @@ pub struct ReplicaAppend {
     pub appended: Appended,
     /// Where the log begins.
     pub log_start: Offset,
+    /// Whether the answer must wait for stable storage: of a duplicate too, whose first copy may be on its way there.
+    pub commit_due: bool,
 }
 
 impl Replica {
@@ -70,6 +72,7 @@ impl Replica {
         let leader_epoch = log.partition().current_leader_epoch();
         let appended = log.append(Append { origin, leader_epoch, now }, bytes, scratch)?;
         let log_start = log.partition().watermarks().log_start;
+        let commit_due = log.commit_due();
         drop(log);
         if let Appended::Written(written) = &appended {
             self.metrics.messages_in.add(u64::try_from(written.count).unwrap_or(0));
@@ -78,7 +81,7 @@ impl Replica {
                 self.waiters.appended(u64::from(written.bytes));
             }
         }
-        Ok(ReplicaAppend { appended, log_start })
+        Ok(ReplicaAppend { appended, log_start, commit_due })
     }
 
     /// Reads, as far as the reader may see.

@@ -231,7 +231,8 @@ fn a_commit_waits_for_the_fsync_of_what_was_appended() {
     let mut log = bench.create();
     bench.home.disk().reset();
     bench.home.disk().hold_syncs();
-    assert!(append(&mut log, plain(2, 100)).unwrap().commit_due);
+    append(&mut log, plain(2, 100)).unwrap();
+    assert!(log.commit_due());
     let (told, outcome) = std::sync::mpsc::channel();
     let teller = told.clone();
     log.commit(Box::new(move |result| teller.send(result).unwrap()));
@@ -247,6 +248,21 @@ fn a_commit_waits_for_the_fsync_of_what_was_appended() {
     assert_eq!(log.recovery_point(), Offset(3));
     let names = bench.home.disk().count("fsync_dir", "");
     assert_eq!(names, 2, "the new file's name, and the new directory's, are made durable once");
+}
+
+#[test]
+fn a_duplicate_of_what_is_not_durable_yet_must_wait_too() {
+    let mut bench = Bench::new(RealDisk);
+    bench.config.flush_messages = Some(1);
+    let mut log = bench.create();
+    append(&mut log, of_producer(9, 0, 2, false)).unwrap();
+    let mut again = of_producer(9, 0, 2, false);
+    let appended = log.append(client(), &mut again, &mut Scratch::default()).unwrap();
+    assert!(matches!(appended, Appended::Duplicate(_)) && log.commit_due());
+    let (told, outcome) = std::sync::mpsc::channel();
+    log.commit(Box::new(move |result| told.send(result).unwrap()));
+    outcome.recv().unwrap().unwrap();
+    assert!(!log.commit_due());
 }
 
 #[test]
@@ -269,7 +285,11 @@ fn flush_messages_counts_records() {
     let mut bench = Bench::new(RealDisk);
     bench.config.flush_messages = Some(5);
     let mut log = bench.create();
-    let due: Vec<bool> = (0..3).map(|_| append(&mut log, plain(2, 10)).unwrap().commit_due).collect();
+    let mut due = Vec::new();
+    for _ in 0..3 {
+        append(&mut log, plain(2, 10)).unwrap();
+        due.push(log.commit_due());
+    }
     assert_eq!(due, [false, false, true]);
 }
 
