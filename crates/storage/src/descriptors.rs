@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use protocol::offset::Offset;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::disk::{Access, Disk, RealDisk};
 use crate::fault::Fault;
@@ -162,6 +163,22 @@ impl<D: Disk> Shared<D> {
     }
 }
 
+/// How many files of logs may be open where `wanted` are asked for: at most half of what the process may open, the rest
+/// being for connections. Raises the process's own limit as far as the system lets it, since many systems begin with a
+/// low one that anybody may raise.
+pub fn affordable(wanted: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    // `None` is no limit at all.
+    let mut current = limit.current;
+    if limit.current != limit.maximum
+        && setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).is_ok()
+    {
+        current = limit.maximum;
+    }
+    let half = current.and_then(|files| usize::try_from(files / 2).ok()).unwrap_or(usize::MAX);
+    wanted.min(half).max(1)
+}
+
 /// No thread panics while it holds one of these locks in a state that others must not see.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -229,6 +246,15 @@ mod tests {
         files[1].create().unwrap();
         assert!(!is_open(&files[0]));
         assert_eq!(RealDisk.pwrite(&held, b"still here", 0).unwrap(), 10);
+    }
+
+    #[test]
+    fn half_of_what_the_process_may_open_is_left_for_connections() {
+        assert_eq!(affordable(7), 7);
+        let most = affordable(usize::MAX);
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum, "the limit was raised as far as it goes");
+        assert!(limit.current.is_none_or(|files| most as u64 == files / 2));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, TopicId};
 use rustix::io::Errno;
 
 use crate::clean_shutdown;
-use crate::descriptors::Descriptors;
+use crate::descriptors::{Descriptors, affordable};
 use crate::directory_state::DirectoryHealth;
 use crate::disk::{Disk, RealDisk, Space};
 use crate::fault::Fault;
@@ -73,7 +73,16 @@ impl<D: Disk> LogDirs<D> {
     /// Locks the directories and reads who they are. A directory whose disk fails is offline from the start; if all fail
     /// there is nothing to start with.
     pub fn open(disk: D, config: &LogDirsConfig, now: Timestamp) -> Result<Self, Fault> {
-        let descriptors = Descriptors::new(disk, config.open_files_max);
+        let open_files_max = affordable(config.open_files_max);
+        if open_files_max < config.open_files_max {
+            let wanted = config.open_files_max;
+            tracing::warn!(
+                wanted,
+                open_files_max,
+                "headwater.open.files.max is more than half of the process's limit"
+            );
+        }
+        let descriptors = Descriptors::new(disk, open_files_max);
         let mut homes: Vec<Home<D>> = Vec::new();
         let mut cluster_id = config.cluster_id.clone();
         let mut last_fault = None;
