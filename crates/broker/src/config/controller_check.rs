@@ -92,15 +92,7 @@ impl ControllerCheck<'_> {
     /// The settings of one broker, or of all where the name is empty, by themselves and with all others.
     fn check_broker(&self, name: &str, values: &Texts) -> Result<(), String> {
         let scope = if name.is_empty() { dynamic::Scope::Cluster } else { dynamic::Scope::Broker };
-        for (key, text) in values {
-            dynamic::check(scope, key, text)?;
-        }
-        let settings = &self.config.settings;
-        let changed = match scope {
-            dynamic::Scope::Cluster => self.config.with_dynamic(values, settings.broker()),
-            dynamic::Scope::Broker => self.config.with_dynamic(settings.cluster(), values),
-        };
-        changed.map(|_| ()).map_err(|error| error.to_string())
+        dynamic::check_layer(self.config, scope, values)
     }
 }
 

@@ -28,7 +28,7 @@ pub const KEYS: &[Key] = &[
         .doc("Java class that may veto topic creation."),
     int("default.replication.factor", "1").since("0.8.0").honoured()
         .doc("Replicas of a topic that is created without saying how many."),
-    boolean("delete.topic.enable", "true").high().since("0.8.2")
+    boolean("delete.topic.enable", "true").high().since("0.8.2").honoured()
         .doc("Whether topics can be deleted at all."),
     int("fetch.max.bytes", "57671680").at_least(1024).since("0.10.1").honoured()
         .doc("Most bytes in the answer to one fetch, whatever the client asks for. One batch larger than this still goes out."),
@@ -36,7 +36,7 @@ pub const KEYS: &[Key] = &[
         .doc("How long a starting broker tries to register before it gives up."),
     int("max.incremental.fetch.session.cache.slots", "1000").at_least(0).since("1.1").honoured()
         .doc("Most incremental fetch sessions that the broker remembers."),
-    int("max.request.partition.size.limit", "2000").at_least(1).since("3.8")
+    int("max.request.partition.size.limit", "2000").at_least(1).since("3.8").honoured()
         .doc("Most partitions in one answer that describes topics; the rest is asked for with a cursor."),
     Key::required(Type::Int, "node.id").at_least(0).high().since("2.8").honoured()
         .doc("The number of this node in its cluster, from 0 up, different on every node."),
