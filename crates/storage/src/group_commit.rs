@@ -8,6 +8,7 @@
 //! An error of fsync fails every ticket of its cycle and all that come later: the pages may be gone, and a second
 //! fsync would succeed over the hole. The directory is offline from then on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -58,7 +59,7 @@ impl<D: Disk> GroupCommit<D> {
         let worker = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("group-commit".into())
-            .spawn(move || worker.run())
+            .spawn(move || worker.run_to_the_end())
             .map_err(|error| Fault::io("start the fsync thread of", directory, error))?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -95,6 +96,23 @@ impl<D: Disk> Drop for GroupCommit<D> {
 }
 
 impl<D: Disk> Shared<D> {
+    /// Runs until closed. If it ends by a panic nobody may wait for it any more: the directory goes offline, and who
+    /// waits or comes later is told.
+    fn run_to_the_end(&self) {
+        if catch_unwind(AssertUnwindSafe(|| self.run())).is_ok() {
+            return;
+        }
+        self.state.take_offline("the thread that makes files durable has panicked");
+        let left = {
+            let mut queue = self.lock();
+            queue.closing = true;
+            std::mem::take(&mut queue.tickets)
+        };
+        for ticket in left {
+            (ticket.done)(Err(self.closed()));
+        }
+    }
+
     fn run(&self) {
         loop {
             let tickets = {
@@ -142,6 +160,9 @@ impl<D: Disk> Shared<D> {
     }
 
     fn closed(&self) -> Fault {
+        if let Err(fault) = self.state.check() {
+            return fault;
+        }
         Fault::Offline { path: self.state.directory().to_owned(), reason: "it is being closed".into() }
     }
 

@@ -115,3 +115,21 @@ fn what_was_handed_in_is_completed_at_the_end() {
     drop(bench.commit);
     assert_eq!(completed.load(Ordering::SeqCst), 10);
 }
+
+#[test]
+fn nobody_waits_for_a_thread_that_is_gone() {
+    let bench = Bench::new();
+    let file = bench.file("a");
+    bench.disk.hold_syncs();
+    bench.commit.submit(Ticket {
+        files: vec![file.clone()],
+        directories: vec![],
+        done: Box::new(|_| panic!("here")),
+    });
+    bench.disk.wait_for_syncs(1);
+    let waiting = bench.submit(&file);
+    bench.disk.release_syncs();
+    assert!(matches!(waiting.recv().unwrap(), Err(Fault::Offline { .. })));
+    assert!(matches!(bench.submit(&file).recv().unwrap(), Err(Fault::Offline { .. })));
+    assert_eq!(bench.state.health(), DirectoryHealth::Offline);
+}

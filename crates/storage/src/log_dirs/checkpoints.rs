@@ -1,11 +1,9 @@
 //! Writing the checkpoints of the log directories: at intervals, when a log start has moved, and at the end.
 
-use std::sync::PoisonError;
-
 use protocol::offset::Offset;
 use protocol::records::checksum::crc32c;
 
-use super::home::Home;
+use super::home::{Home, Written};
 use super::{LogDirs, locked};
 use crate::checkpoint::{self, PartitionOffsets};
 use crate::directory_state::DirectoryHealth;
@@ -59,8 +57,14 @@ impl<D: Disk> LogDirs<D> {
     /// returns once it is on stable storage.
     pub fn keep_log_starts(&self) -> Result<(), Fault> {
         for home in &self.homes {
+            // Under the lock: whoever finds the mark taken has waited for the one who took it.
+            let mut written = home.written();
             if home.directory.take_log_start_moved() {
-                let outcome = self.write(home, Kind::LogStart, |log| Kind::LogStart.of(log));
+                let outcome =
+                    self.write_held(home, &mut written, Kind::LogStart, |log| Kind::LogStart.of(log));
+                if outcome.is_err() {
+                    home.directory.note_log_start_moved();
+                }
                 home.directory.noted(outcome)?;
             }
         }
@@ -91,8 +95,16 @@ impl<D: Disk> LogDirs<D> {
         kind: Kind,
         offset: impl Fn(&Log<D>) -> Option<Offset>,
     ) -> Result<(), Fault> {
-        // One writer at a time: what is written last is what was gathered last.
-        let mut written = home.written.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write_held(home, &mut home.written(), kind, offset)
+    }
+
+    fn write_held(
+        &self,
+        home: &Home<D>,
+        written: &mut Written,
+        kind: Kind,
+        offset: impl Fn(&Log<D>) -> Option<Offset>,
+    ) -> Result<(), Fault> {
         let mut offsets = PartitionOffsets::new();
         for (name, log) in self.logs() {
             let log = locked(&log);

@@ -1,7 +1,7 @@
 //! One log directory from the side of its owner: its lock, its identity, its checkpoints.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp};
 
@@ -19,10 +19,13 @@ pub(super) struct Home<D: Disk> {
     pub(super) directory: Arc<LogDirectory<D>>,
     /// The broker epoch of the last end, if that was clean.
     pub(super) clean: Option<BrokerEpoch>,
-    /// Length and checksum of each checkpoint as last written, so that an idle node writes none.
-    pub(super) written: Mutex<[Option<(usize, u32)>; 3]>,
+    /// Held while a checkpoint is gathered and written: what is written last is what was gathered last.
+    written: Mutex<Written>,
     _lock: DirectoryLock<D>,
 }
+
+/// Length and checksum of each checkpoint as last written, so that an idle node writes none.
+pub(super) type Written = [Option<(usize, u32)>; 3];
 
 /// Gives a new log directory its identity. A directory that has one is left alone if it is the same cluster's and node's;
 /// says what the directory's id is.
@@ -50,6 +53,11 @@ pub fn format<D: Disk>(
 }
 
 impl<D: Disk> Home<D> {
+    /// What was last written, for the one who writes next.
+    pub(super) fn written(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Locks and identifies a directory; says which cluster's it is.
     pub(super) fn open(
         path: &Path,
