@@ -1,6 +1,7 @@
 //! Starts a node and stays until it is told to end.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use broker::config::cross_checks::check_alone;
@@ -82,7 +83,10 @@ pub fn run(start: &Start) -> Result<u8, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::new(format!("cannot start the threads of the node: {error}")))?;
-    runtime.block_on(serve(config))
+    let ended = runtime.block_on(serve(config));
+    // What is still closing after a second signal is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(config: NodeConfig) -> Result<u8, Failure> {
@@ -99,15 +103,24 @@ async fn serve(config: NodeConfig) -> Result<u8, Failure> {
         .collect::<Vec<_>>()
         .join(", ");
     let node = Node::start(config).await.map_err(explain)?;
-    println!("{}", start_line(&node, &data));
+    // Whoever started the node may have closed its output; the log says where it listens, too.
+    let _unread = writeln!(std::io::stdout(), "{}", start_line(&node, &data));
     let why = tokio::select! {
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
         why = node.failed() => Some(why),
     };
     tracing::info!("ending");
-    node.shutdown().await;
-    why.map_or(Ok(0), |why| Err(Failure::new(why)))
+    tokio::select! {
+        () = node.shutdown() => why.map_or(Ok(0), |why| Err(Failure::new(why))),
+        _ = terminate.recv() => Err(cut_short()),
+        _ = interrupt.recv() => Err(cut_short()),
+    }
+}
+
+fn cut_short() -> Failure {
+    Failure::new("ended at the second signal, before everything was closed")
+        .hint("nothing acknowledged is lost; the next start recovers the logs")
 }
 
 /// One line: where it listens, where data lies, what to type next.
