@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use metadata::controller::placement::Seed;
 use metadata::controller::topics::{
@@ -40,8 +39,9 @@ pub async fn handle<'a>(call: &Call, request: CreateTopicsRequest<'a>) -> Create
     let mut results = Vec::with_capacity(request.topics.len());
     match created {
         Ok(created) => {
+            let mut told = Told::new(call.asked.version, &config);
             for (topic, (_, outcome)) in wanted.into_iter().zip(created) {
-                let configs = configs(call, &config, &topic);
+                let configs = if outcome.is_ok() { told.configs(&topic) } else { Vec::new() };
                 results.push(result(topic.name, outcome.map_err(Refused::from), configs));
             }
         }
@@ -130,21 +130,35 @@ pub fn seed() -> Seed {
     Seed(uuid::Uuid::new_v4().as_u64_pair().0)
 }
 
-/// What a topic is configured with once created, for those who are told.
-fn configs(
-    call: &Call,
-    config: &Arc<NodeConfig>,
-    topic: &CreatableTopic<'_>,
-) -> Vec<CreatableTopicConfigs<'static>> {
-    if call.asked.version < TELLS_CONFIGS {
-        return Vec::new();
+/// What topics are configured with once created, for those who are told.
+struct Told<'c> {
+    version: i16,
+    config: &'c NodeConfig,
+    /// What every topic has that sets nothing itself: most topics of a large request.
+    plain: Option<Vec<CreatableTopicConfigs<'static>>>,
+}
+
+impl<'c> Told<'c> {
+    fn new(version: i16, config: &'c NodeConfig) -> Self {
+        Self { version, config, plain: None }
     }
-    let own: Texts = topic
-        .configs
-        .iter()
-        .filter_map(|one| Some((one.name.into_owned(), one.value?.into_owned())))
-        .collect();
-    let entries = describe::topic(&config.settings, &own).into_iter();
+
+    fn configs(&mut self, topic: &CreatableTopic<'_>) -> Vec<CreatableTopicConfigs<'static>> {
+        if self.version < TELLS_CONFIGS {
+            return Vec::new();
+        }
+        let own =
+            topic.configs.iter().filter_map(|one| Some((one.name.into_owned(), one.value?.into_owned())));
+        let own: Texts = own.collect();
+        if own.is_empty() {
+            return self.plain.get_or_insert_with(|| told(self.config, &own)).clone();
+        }
+        told(self.config, &own)
+    }
+}
+
+fn told(config: &NodeConfig, own: &Texts) -> Vec<CreatableTopicConfigs<'static>> {
+    let entries = describe::topic(&config.settings, own).into_iter();
     let told = entries.map(|entry| CreatableTopicConfigs {
         name: entry.name.into(),
         value: entry.value.map(Into::into),

@@ -4,8 +4,8 @@
 //! asked for and do not exist are left out of the answer, and an empty list of names means all, both as in Kafka.
 //!
 //! A few bytes of request can ask for hundreds of entries, any number of times. Entries go into the answer as bytes
-//! one resource after the other, and no more resources are described once the answer has the size of the largest
-//! request: the others are told to be asked for by themselves.
+//! one resource after the other, and no more resources are described once there are as many bytes as a request may have
+//! (`socket.request.max.bytes`): the others are told to be asked for again.
 
 use std::borrow::Cow;
 
@@ -13,11 +13,13 @@ use metadata::Image;
 use metadata::controller::topics::name_fault;
 use metadata::image::{ConfigResource, ResourceType};
 use protocol::ErrorCode;
+use protocol::messages::Message;
 use protocol::messages::describe_configs::{
-    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
-    DescribeConfigsResult, DescribeConfigsSynonym,
+    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult,
+    DescribeConfigsSynonym,
 };
-use protocol::wire::{Array, Value, Writer};
+use protocol::messages::header::{ResponseHeader, response_header_version};
+use protocol::wire::{Unwritable, Value, Writer};
 
 use super::Call;
 use super::ask::Refused;
@@ -28,6 +30,8 @@ use crate::net::{Close, Outbound};
 
 /// The first version with tagged fields.
 const FLEXIBLE_SINCE: i16 = 4;
+/// What is said of resources that there was no room for; short, as there may be many.
+const TOO_MUCH: &str = "the answer is full: ask again for this one";
 /// After so many resources other connections get their turn.
 const RESOURCES_AT_ONCE: usize = 16;
 /// The first version that tells where a value comes from.
@@ -40,34 +44,33 @@ const TELLS_SOURCES: i16 = 1;
 pub async fn answer(call: &Call, request: &DescribeConfigsRequest<'_>) -> Result<Outbound, Close> {
     let config = call.broker.config();
     let image = call.broker.quorum.image();
-    let about = About { config: &config, image: &image, request, version: call.asked.version };
+    let version = call.asked.version;
+    let about = About { config: &config, image: &image, request, version };
     let bytes_max = config.network.request_bytes_max;
-    let mut bytes = Vec::new();
+    let mut out = Outbound::default();
+    let begun = out.begin();
+    let refused = |error: &dyn std::fmt::Display| Close::Answer {
+        api: call.asked.api.name(),
+        version,
+        reason: error.to_string(),
+    };
+    let header = ResponseHeader { correlation_id: call.asked.correlation_id };
+    header
+        .encode(response_header_version(call.asked.api, version), out.bytes())
+        .map_err(|error| refused(&error))?;
+    about.begin(out.bytes()).map_err(|error| refused(&error))?;
     for (place, resource) in request.resources.iter().enumerate() {
         if place % RESOURCES_AT_ONCE == RESOURCES_AT_ONCE - 1 {
             tokio::task::yield_now().await;
         }
-        let entries =
-            if bytes.len() > bytes_max { Err(too_much(bytes_max)) } else { about.entries(&resource) };
-        about.put(resource, entries, &mut bytes).map_err(|error| Close::Answer {
-            api: call.asked.api.name(),
-            version: call.asked.version,
-            reason: format!("{error:?}"),
-        })?;
+        let full = out.bytes().len() > bytes_max;
+        let entries = if full { Err(Refused::request(TOO_MUCH)) } else { about.entries(&resource) };
+        about.put(resource, entries, out.bytes()).map_err(|error| refused(&error))?;
     }
-    let results = Array::Wire {
-        bytes: &bytes,
-        count: request.resources.len(),
-        version: about.version,
-        flexible: about.version >= FLEXIBLE_SINCE,
-    };
-    call.answer(&DescribeConfigsResponse { results, ..DescribeConfigsResponse::default() })
-}
-
-fn too_much(bytes: usize) -> Refused {
-    Refused::request(format!(
-        "the answer has over {bytes} bytes (socket.request.max.bytes) already: ask for fewer resources, or fewer keys, at once"
-    ))
+    about.end(out.bytes());
+    out.end(begun);
+    call.broker.metrics.requests.note(call.asked.api as i16, call.asked.at.elapsed());
+    Ok(out)
 }
 
 /// What the entries of a resource depend on.
@@ -143,13 +146,32 @@ impl About<'_> {
         }
     }
 
+    fn writer<'o>(&self, bytes: &'o mut Vec<u8>) -> Writer<'o> {
+        Writer::new(bytes, self.version, self.version >= FLEXIBLE_SINCE)
+    }
+
+    /// Appends what stands before the results: the throttle time and their number.
+    fn begin(&self, bytes: &mut Vec<u8>) -> Result<(), Unwritable> {
+        let mut writer = self.writer(bytes);
+        0_i32.write(&mut writer)?;
+        writer.length(Some(self.request.resources.len()))
+    }
+
+    /// Appends what stands after the results: no tagged fields.
+    fn end(&self, bytes: &mut Vec<u8>) {
+        let mut writer = self.writer(bytes);
+        if writer.flexible() {
+            writer.unsigned_varint(0);
+        }
+    }
+
     /// Appends the result of one resource.
     fn put(
         &self,
         resource: DescribeConfigsResource<'_>,
         entries: Result<Vec<Entry>, Refused>,
         bytes: &mut Vec<u8>,
-    ) -> Result<(), protocol::wire::Unwritable> {
+    ) -> Result<(), Unwritable> {
         let (error_code, message, entries) = match entries {
             // Kafka says of a result without an error that its message is empty.
             Ok(entries) => (ErrorCode::None, "".into(), entries),
@@ -162,7 +184,7 @@ impl About<'_> {
             resource_name: resource.resource_name,
             configs: entries.into_iter().map(|entry| self.shown(entry)).collect(),
         };
-        result.write(&mut Writer::new(bytes, self.version, self.version >= FLEXIBLE_SINCE))
+        result.write(&mut self.writer(bytes))
     }
 
     fn shown(&self, entry: Entry) -> DescribeConfigsResourceResult<'static> {
