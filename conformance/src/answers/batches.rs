@@ -15,6 +15,8 @@ const MAGIC_AT: usize = 16;
 const ATTRIBUTES_AT: usize = 22;
 const LAST_OFFSET_DELTA_AT: usize = 23;
 const COUNT_AT: usize = 57;
+/// Behind the first record's length, attributes and timestamp, one byte each.
+const FIRST_OFFSET_DELTA_AT: usize = 64;
 
 /// A batch of records with keys `k0`, `k1`, ... and values like them.
 pub fn batch(options: BatchOptions, count: i64) -> Vec<u8> {
@@ -121,6 +123,11 @@ pub fn last_offset_delta(delta: i32) -> String {
     changed(|bytes| {
         bytes[LAST_OFFSET_DELTA_AT..LAST_OFFSET_DELTA_AT + 4].copy_from_slice(&delta.to_be_bytes())
     })
+}
+
+/// The first record at the offset of the second.
+pub fn repeated_offset() -> String {
+    changed(|bytes| bytes[FIRST_OFFSET_DELTA_AT] = 2)
 }
 
 /// A count of records that is not true.

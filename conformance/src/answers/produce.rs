@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::batches::{
     TIME, at_times, base_offset, compressed, control, count, keyless, large, last_offset_delta, length,
-    magic, not_compressed, plain, truncated, unknown_codec, wrong_crc,
+    magic, not_compressed, plain, repeated_offset, truncated, unknown_codec, wrong_crc,
 };
 use super::case::{Case, case};
 use super::scene::Scene;
@@ -175,6 +175,7 @@ fn refused_batches() -> Vec<Case> {
         batch("a last offset delta too large", last_offset_delta(9)).errors(&[InvalidRecord, CorruptMessage]),
         batch("a last offset delta too small", last_offset_delta(1)).errors(&[InvalidRecord, CorruptMessage]),
         batch("a negative last offset delta", last_offset_delta(-1)).errors(&[InvalidRecord, CorruptMessage]),
+        batch("two records at one offset", repeated_offset()),
         batch("a count too large", count(4)).errors(&[InvalidRecord, CorruptMessage]),
         batch("a count too small", count(2)).errors(&[InvalidRecord, CorruptMessage]),
         batch("a negative count", count(-1)).errors(&[InvalidRecord, CorruptMessage]),

@@ -162,14 +162,14 @@ fn append(
     replica.metrics.produce_requests.add(1);
     let done = match replica.append(origin, now, bytes, scratch) {
         Ok(done) => done,
-        Err(error) => return failed(replica, &error),
+        Err(error) => return failed(replica, origin, &error),
     };
     let outcome =
         Outcome { log_start_offset: done.log_start, ..Outcome::error(replica.index, ErrorCode::None, None) };
     if done.commit_due {
         match commit(replica) {
             Ok(told) => commits.push((place, told)),
-            Err(fault) => return failed(replica, &fault.into()),
+            Err(fault) => return failed(replica, origin, &fault.into()),
         }
     }
     match done.appended {
@@ -195,7 +195,7 @@ fn commit(replica: &Replica) -> Result<oneshot::Receiver<Result<(), Fault>>, Fau
 }
 
 /// The outcome of an append that was refused or failed.
-fn failed(replica: &Replica, error: &AppendError) -> Outcome {
+fn failed(replica: &Replica, origin: Origin, error: &AppendError) -> Outcome {
     replica.metrics.failed_produce_requests.add(1);
     let refusal = match error {
         AppendError::Refused(refusal) => refusal,
@@ -207,7 +207,7 @@ fn failed(replica: &Replica, error: &AppendError) -> Outcome {
         }
         _ => Vec::new(),
     };
-    let known = if tells_log_start(refusal) {
+    let known = if tells_log_start(refusal, origin) {
         replica.log().map_or(Offset(-1), |log| log.partition().watermarks().log_start)
     } else {
         Offset(-1)
@@ -221,7 +221,11 @@ fn failed(replica: &Replica, error: &AppendError) -> Outcome {
 
 /// Whether Kafka tells where the log begins along with this refusal: where it looked at the log at all, and not
 /// for batches that are too large or broken.
-fn tells_log_start(refusal: &AppendRefusal) -> bool {
+fn tells_log_start(refusal: &AppendRefusal, origin: Origin) -> bool {
+    // Versions without zstd ask for the codec before they look at the log.
+    if let (AppendRefusal::UnknownCodec { .. }, Origin::Client { zstd: false, .. }) = (refusal, origin) {
+        return false;
+    }
     !matches!(
         refusal,
         AppendRefusal::NoBatch
