@@ -5,7 +5,7 @@ use crate::house::House;
 
 pub(super) fn check(house: &House) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for document in house.documents.iter().filter(|document| is_watched(&document.path)) {
+    for document in &house.documents {
         for (index, line) in document.text.lines().enumerate() {
             for (label, target) in links(line) {
                 let place = format!("{}:{}", document.path, index + 1);
@@ -16,11 +16,6 @@ pub(super) fn check(house: &House) -> Vec<Problem> {
         }
     }
     problems
-}
-
-/// Documents that describe the code as it is.
-fn is_watched(path: &str) -> bool {
-    matches!(path, "GLOSSARY.md" | "README.md" | "ARCHITECTURE.md") || path.starts_with("docs/")
 }
 
 /// The links of a line: label and target.
