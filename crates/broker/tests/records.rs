@@ -6,6 +6,7 @@ mod raw;
 
 use std::time::{Duration, Instant};
 
+use protocol::ErrorCode;
 use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, Message};
 use raw::ask::{fetch_request, fetched, produce_request, produced};
@@ -46,6 +47,31 @@ fn offsets_are_listed_in_every_version() {
             assert_eq!(partition.leader_epoch, if version < 4 { -1 } else { 0 }, "{timestamp} in {version}");
         }
     }
+}
+
+#[test]
+fn a_time_that_means_nothing_and_a_partition_named_twice_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let mut ask = |timestamps: &[i64]| {
+        let partition = |&timestamp| ListOffsetsPartition { timestamp, ..ListOffsetsPartition::default() };
+        let partitions: Vec<_> = timestamps.iter().map(partition).collect();
+        let topic = ListOffsetsTopic { name: "t".into(), partitions: partitions.into() };
+        let request = ListOffsetsRequest {
+            replica_id: -1,
+            topics: vec![topic].into(),
+            ..ListOffsetsRequest::default()
+        };
+        let body = client.ask(&request, 7);
+        let response = ListOffsetsResponse::decode(&body, 7).unwrap();
+        let topic = response.topics.iter().next().unwrap();
+        topic.partitions.iter().map(|partition| partition.error_code).collect::<Vec<_>>()
+    };
+    assert_eq!(ask(&[-100]), [i16::from(ErrorCode::UnsupportedVersion)]);
+    assert_eq!(ask(&[-4]), [i16::from(ErrorCode::UnsupportedVersion)], "-4 comes with version 8");
+    assert_eq!(ask(&[-1, -2, 5]), [i16::from(ErrorCode::InvalidRequest)]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use partition::fetch::Isolation;
 use protocol::ErrorCode;
@@ -44,22 +44,25 @@ pub async fn handle<'a>(call: &Call, request: ListOffsetsRequest<'a>) -> ListOff
         (DEBUGGING_REPLICA.., _) => Isolation::LogEnd,
         _ => Isolation::HighWatermark,
     };
-    let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
+    let (mut seen, mut twice) = (BTreeSet::new(), BTreeMap::new());
     for topic in &request.topics {
         for partition in &topic.partitions {
             let key = (topic.name.clone(), partition.partition_index);
             if !seen.insert(key.clone()) {
-                twice.insert(key);
+                twice.insert(key, false);
             }
         }
     }
     let topics = request.topics.iter().map(|topic| {
         let found = call.broker.partitions.by_name(&topic.name);
-        let partitions = topic.partitions.iter().map(|asked| {
-            if twice.contains(&(topic.name.clone(), asked.partition_index)) {
-                return refused(asked.partition_index, ErrorCode::InvalidRequest);
+        let partitions = topic.partitions.iter().filter_map(|asked| {
+            let key = (topic.name.clone(), asked.partition_index);
+            match twice.get_mut(&key) {
+                // Named more than once, it is refused once.
+                Some(told) => (!std::mem::replace(told, true))
+                    .then(|| refused(asked.partition_index, ErrorCode::InvalidRequest)),
+                None => Some(answer(call, (found.as_deref(), &topic.name), &asked, isolation)),
             }
-            answer(call, (found.as_deref(), &topic.name), &asked, isolation)
         });
         ListOffsetsTopicResponse { partitions: partitions.collect(), name: topic.name.clone() }
     });
@@ -81,8 +84,9 @@ fn answer(
     isolation: Isolation,
 ) -> ListOffsetsPartitionResponse<'static> {
     let index = PartitionIndex(asked.partition_index);
-    let too_new =
-        SPECIAL.iter().any(|(special, since)| asked.timestamp == *special && call.asked.version < *since);
+    // A negative time is a special one, or means nothing.
+    let since = SPECIAL.iter().find(|(special, _)| asked.timestamp == *special).map(|(_, since)| *since);
+    let too_new = asked.timestamp < 0 && since.is_none_or(|since| call.asked.version < since);
     if too_new {
         return refused(index.0, ErrorCode::UnsupportedVersion);
     }
