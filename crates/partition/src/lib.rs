@@ -9,14 +9,14 @@
 //!
 //! | when | call | then |
 //! |---|---|---|
-//! | a log is opened | [`Partition::restore`] with checkpoints and the newest producer snapshot | [`Partition::replay`] each batch behind the snapshot; write the aborted transactions it returns to the transaction index |
+//! | a log is opened | [`Partition::restore`] with checkpoints and the newest producer snapshot | [`Partition::reload`] each batch behind the snapshot; write the aborted transactions it returns to the transaction index |
 //! | a produce, or a coordinator's records | [`Partition::decide_append`] on the batch's own bytes | roll if [`segments::should_roll`]; write [`AppendPlan::bytes`]; write `plan.aborted` to the transaction index; [`Partition::appended`]; if `plan.starts_epoch`, checkpoint [`Partition::leader_epochs`] |
 //! | a follower's fetch answer | [`Partition::decide_replicated`] | write the prefix it names; [`Partition::replay`] each batch of it; [`Partition::follow_high_watermark`] |
 //! | a fetch | [`Partition::fetch_bounds`] | read from the offset to the bound it returns |
 //! | a leader or its ISR changes | [`Partition::become_leader`], [`Partition::become_follower`], [`Partition::set_in_sync`] | checkpoint the leader epochs if told so |
 //! | DeleteRecords | [`Partition::decide_delete_records`] | checkpoint; [`Partition::set_log_start`] |
 //! | the retention timer | [`retention::plan`] over the segments | delete the files; [`Partition::set_log_start`] to the first base offset left |
-//! | truncation | cut the files | [`Partition::restore`] from the newest snapshot at or below the new end, replay, as when opened |
+//! | truncation | cut the files | [`Partition::restore`] from the newest snapshot at or below the new end, reload, as when opened |
 //! | a segment is rolled | [`Partition::producer_snapshot`] | write the entries as `<offset>.snapshot` |
 
 pub mod append;

@@ -74,10 +74,27 @@ impl Partition {
         }
     }
 
-    /// Takes in a batch that is in the log: after a crash, after a truncation, or copied from a leader. Returns the
-    /// transaction index entry it brings. A batch that does not end behind the log end is refused, and so is one whose
-    /// marker cannot be read: what is in a file is not to be trusted.
+    /// Takes in a batch that was copied from a leader. Returns the transaction index entry it brings. A batch that does
+    /// not end behind the log end is refused, and so is one whose marker cannot be read: what is in a file is not to be
+    /// trusted.
     pub fn replay(&mut self, batch: &Batch<'_>) -> Result<Option<AbortedTransaction>, AppendRefusal> {
+        let aborted = self.take_in(batch)?;
+        self.leader_epochs.assign(batch.header.leader_epoch, batch.header.base_offset);
+        Ok(aborted)
+    }
+
+    /// Takes in a batch that was in the log before, after a crash or a truncation, by the rules of [`Self::replay`]. Where
+    /// the epochs known so far begin stays as the checkpoint says, for the walk may begin in the middle of one.
+    pub fn reload(&mut self, batch: &Batch<'_>) -> Result<Option<AbortedTransaction>, AppendRefusal> {
+        let aborted = self.take_in(batch)?;
+        let header = &batch.header;
+        if self.leader_epochs.latest().is_none_or(|latest| header.leader_epoch > latest) {
+            self.leader_epochs.assign(header.leader_epoch, header.base_offset);
+        }
+        Ok(aborted)
+    }
+
+    fn take_in(&mut self, batch: &Batch<'_>) -> Result<Option<AbortedTransaction>, AppendRefusal> {
         let header = &batch.header;
         if header.next_offset() <= header.base_offset.max(self.watermarks.log_end) {
             return Err(AppendRefusal::OffsetsOutOfOrder { base_offset: header.base_offset });
@@ -89,7 +106,6 @@ impl Partition {
             aborted = self.aborted_by(&update);
             self.apply(&update);
         }
-        self.leader_epochs.assign(header.leader_epoch, header.base_offset);
         assert!(
             header.next_offset() > self.watermarks.log_end,
             "a batch is replayed that is behind the log end"

@@ -101,7 +101,7 @@ impl<D: Disk> Log<D> {
         let log_start = log_start.max(first_base);
         let loading = Loading { clean, recovery_point, log_start, now };
         let start = ReplayStart::find(home.disk(), &directory, &listing, loading)?;
-        let mut replaying = start.partition(epochs, now, &config);
+        let mut replaying = start.partition(epochs.clone(), now, &config);
         let input = (&listing, config.index_limits(), loading);
         let loaded = Segments::load(home.descriptors(), directory, input, start.offset, &mut replaying)?;
         let Loaded { segments, end, cut, restarted } = loaded;
@@ -132,7 +132,9 @@ impl<D: Disk> Log<D> {
             log.drop_snapshots_behind(Offset(-1))?;
         }
         log.drop_stray_snapshots()?;
-        if cut.is_some() {
+        // What only the batches knew must be written before the recovery point passes them.
+        let learned = |entry| !epochs.contains(entry);
+        if cut.is_some() || log.partition.leader_epochs().entries().iter().any(learned) {
             log.write_leader_epochs()?;
         }
         Ok(Opened { log, cut })
@@ -263,7 +265,7 @@ impl Replay for Replaying {
         if batch.header.next_offset() <= self.partition.watermarks().log_end {
             return Ok(None);
         }
-        self.partition.replay(batch).map_err(|refusal| refusal.to_string())
+        self.partition.reload(batch).map_err(|refusal| refusal.to_string())
     }
 }
 

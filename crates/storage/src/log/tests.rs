@@ -362,6 +362,70 @@ fn times_are_found_within_batches_of_every_codec() {
     }
 }
 
+/// The epochs in memory, and those in the checkpoint.
+fn epochs<D: Disk>(log: &Log<D>) -> (Vec<(i32, i64)>, Vec<(i32, i64)>) {
+    let path = log.path().join(checkpoint::LEADER_EPOCH);
+    let on_disk = checkpoint::read_leader_epochs(log.home().disk(), &path).unwrap();
+    let entries = log.partition().leader_epochs().entries().iter();
+    let in_memory = entries.map(|entry| (entry.epoch.0, entry.start_offset.0)).collect();
+    (in_memory, on_disk.into_iter().map(|(epoch, start)| (epoch.0, start.0)).collect())
+}
+
+fn lead_at<D: Disk>(log: &mut Log<D>, epoch: i32) {
+    log.become_leader(LeaderEpoch(epoch), NodeId(1), 1, [NodeId(1)]).unwrap();
+}
+
+fn append_at<D: Disk>(log: &mut Log<D>, epoch: i32) {
+    let append = Append { leader_epoch: LeaderEpoch(epoch), ..client() };
+    log.append(append, &mut plain(2, 200), &mut Scratch::default()).unwrap();
+}
+
+#[test]
+fn epochs_keep_their_beginnings_where_the_log_is_read_again_from_a_snapshot() {
+    let bench = Bench::new(RealDisk);
+    let mut log = bench.create();
+    append_at(&mut log, 3);
+    lead_at(&mut log, 5);
+    (0..4).for_each(|_| append_at(&mut log, 5));
+    lead_at(&mut log, 6);
+    append_at(&mut log, 6);
+    log.roll(NOW).unwrap();
+    append_at(&mut log, 6);
+    lead_at(&mut log, 8);
+    append_at(&mut log, 8);
+    let expected = vec![(3, 0), (5, 2), (6, 10), (8, 14)];
+    assert_eq!(epochs(&log), (expected.clone(), expected.clone()));
+
+    log.truncate(Offset(14), NOW).unwrap();
+    assert_eq!(epochs(&log).0, expected[..3]);
+    lead_at(&mut log, 8);
+    append_at(&mut log, 8);
+    let checkpoints = Checkpoints { recovery_point: Offset(12), ..unclean(&log) };
+    drop(log);
+    let config = Arc::new(bench.config.clone());
+    let name = (Bench::<RealDisk>::name(), Some(Uuid([1; 16])));
+    let log = Log::open(Arc::clone(&bench.home), name, config, checkpoints, NOW).unwrap().log;
+    assert_eq!(epochs(&log).0, expected);
+}
+
+#[test]
+fn an_epoch_that_only_the_batches_knew_is_checkpointed() {
+    let bench = Bench::new(RealDisk);
+    let mut log = bench.create();
+    append_at(&mut log, 3);
+    lead_at(&mut log, 5);
+    append_at(&mut log, 5);
+    let path = log.path().join(checkpoint::LEADER_EPOCH);
+    // As a follower is left that was killed between a batch and the checkpoint.
+    std::fs::write(&path, "0\n1\n3 0\n").unwrap();
+    let checkpoints = unclean(&log);
+    drop(log);
+    let config = Arc::new(bench.config.clone());
+    let name = (Bench::<RealDisk>::name(), Some(Uuid([1; 16])));
+    let log = Log::open(Arc::clone(&bench.home), name, config, checkpoints, NOW).unwrap().log;
+    assert_eq!(epochs(&log), (vec![(3, 0), (5, 2)], vec![(3, 0), (5, 2)]));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Plain { records: i64, payload: usize },
