@@ -253,6 +253,11 @@ impl NodeConfig {
         Ok((config, left_out))
     }
 
+    /// The settings of a topic that sets `own` itself. Most topics set nothing, and there may be many.
+    pub fn topic_config(&self, own: &Texts) -> TopicConfig {
+        if own.is_empty() { self.topic_defaults.clone() } else { TopicConfig::effective(&self.settings, own) }
+    }
+
     fn read(settings: Settings) -> Result<NodeConfig, ConfigError> {
         let roles = roles(&settings)?;
         let topic_defaults = TopicConfig::broker_defaults(&settings)?;

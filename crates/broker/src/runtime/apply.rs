@@ -72,7 +72,7 @@ fn config_of(config: &NodeConfig, image: &Image, topic: &str) -> LogConfig {
 fn topic_config(config: &NodeConfig, image: &Image, topic: &str) -> TopicConfig {
     let nothing = Texts::new();
     let own = image.configs.of(&ConfigResource::topic(topic));
-    TopicConfig::effective(&config.settings, own.map_or(&nothing, |own| own))
+    config.topic_config(own.map_or(&nothing, |own| own))
 }
 
 fn apply_topic<'p>(

@@ -157,6 +157,8 @@ fn recorded_settings_change_the_typed_ones() {
     let (config, left_out) = config.with_dynamic(&cluster, &Texts::new()).unwrap();
     assert_eq!(left_out, Vec::<String>::new());
     assert_eq!((config.topic_defaults.max_message_bytes, config.topic_defaults.retention_ms), (5, Some(7)));
+    assert_eq!(config.topic_config(&Texts::new()).retention_ms, Some(7));
+    assert_eq!(config.topic_config(&texts(&[("retention.ms", "8")])).retention_ms, Some(8));
     assert!(config.with_dynamic(&texts(&[("log.retention.ms", "0")]), &Texts::new()).is_err());
 }
 
