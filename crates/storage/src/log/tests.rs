@@ -362,8 +362,10 @@ fn times_are_found_within_batches_of_every_codec() {
     }
 }
 
+type Epochs = Vec<(i32, i64)>;
+
 /// The epochs in memory, and those in the checkpoint.
-fn epochs<D: Disk>(log: &Log<D>) -> (Vec<(i32, i64)>, Vec<(i32, i64)>) {
+fn epochs<D: Disk>(log: &Log<D>) -> (Epochs, Epochs) {
     let path = log.path().join(checkpoint::LEADER_EPOCH);
     let on_disk = checkpoint::read_leader_epochs(log.home().disk(), &path).unwrap();
     let entries = log.partition().leader_epochs().entries().iter();
