@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use metadata::Image;
 use protocol::ErrorCode;
 use protocol::id::{NodeId, PartitionIndex, Timestamp, TopicId};
+use protocol::messages::schema::Listener;
 
 use storage::{Fault, LogDirs};
 
@@ -30,6 +31,8 @@ pub struct Holdings {
     pub partitions: Partitions,
     /// What is counted.
     pub metrics: Metrics,
+    /// The listeners that are for controllers and who asks them.
+    controller_listeners: Vec<String>,
     config: RwLock<Arc<NodeConfig>>,
     stopping: AtomicBool,
 }
@@ -63,9 +66,16 @@ impl Holdings {
             log_dirs,
             partitions: Partitions::default(),
             metrics: Metrics::default(),
+            controller_listeners: config.listeners.controller_names.clone(),
             config: RwLock::new(Arc::new(config)),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Whether a listener is for brokers or for controllers.
+    pub fn port_of(&self, listener: &str) -> Listener {
+        let controller = self.controller_listeners.iter().any(|name| name == listener);
+        if controller { Listener::Controller } else { Listener::Broker }
     }
 
     /// The configuration in force, dynamic changes included.

@@ -224,7 +224,7 @@ fn settings(config: &NodeConfig) -> Result<listener::Settings, StartError> {
         per_address_overrides.extend(resolved.map(|address| (address.ip().to_canonical(), *most)));
     }
     Ok(listener::Settings {
-        endpoints: config.listeners.broker.iter().map(endpoint).collect(),
+        endpoints: config.listeners.broker.iter().chain(&config.listeners.controller).map(endpoint).collect(),
         backlog: network.backlog,
         frame_bytes_max: network.request_bytes_max,
         response_bytes_max: network.response_bytes_max,
