@@ -230,7 +230,7 @@ fn a_commit_waits_for_the_fsync_of_what_was_appended() {
     bench.config.flush_messages = Some(1);
     let mut log = bench.create();
     bench.home.disk().reset();
-    bench.home.disk().hold_syncs();
+    let held = bench.home.disk().hold_syncs();
     append(&mut log, plain(2, 100)).unwrap();
     assert!(log.commit_due());
     let (told, outcome) = std::sync::mpsc::channel();
@@ -240,7 +240,7 @@ fn a_commit_waits_for_the_fsync_of_what_was_appended() {
     assert!(outcome.try_recv().is_err());
     assert_eq!(log.recovery_point(), Offset(0));
     append(&mut log, plain(1, 100)).unwrap();
-    bench.home.disk().release_syncs();
+    drop(held);
     outcome.recv().unwrap().unwrap();
     assert_eq!(log.recovery_point(), Offset(2), "what came after the fsync began does not count");
     log.commit(Box::new(move |result| told.send(result).unwrap()));
@@ -270,14 +270,14 @@ fn the_name_of_a_new_segment_is_durable_before_its_records_are_acknowledged() {
     let bench = Bench::new(ScriptedDisk::default());
     let mut log = bench.create();
     append(&mut log, plain(2, 100)).unwrap();
-    bench.home.disk().hold_syncs();
+    let held = bench.home.disk().hold_syncs();
     log.roll(NOW).unwrap();
     // The flush that rolling began may end long after the commit.
     let ticket = log.ticket(Offset(2), Box::new(|_| ())).unwrap();
     assert!(ticket.directories.contains(&log.path().to_owned()));
     (ticket.done)(Ok(()));
     assert!(log.ticket(Offset(2), Box::new(|_| ())).unwrap().directories.is_empty());
-    bench.home.disk().release_syncs();
+    drop(held);
 }
 
 #[test]

@@ -220,6 +220,28 @@ fn a_missing_index_is_made_anew() {
 }
 
 #[test]
+fn a_flipped_byte_ends_the_log_before_its_batch() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    for base in 0..3 {
+        segments.append(&batch(base, 1, 20)).unwrap();
+    }
+    let path = segments.active().path();
+    drop(segments);
+    let whole = std::fs::read(&path).unwrap();
+    let size = batch(0, 1, 20).len();
+    // Base offset, length and leader epoch lie before what the CRC covers.
+    for at in 17..size {
+        let mut flipped = whole.clone();
+        flipped[size + at] ^= 0x10;
+        std::fs::write(&path, flipped).unwrap();
+        let loaded = dir.load(unclean(0));
+        assert_eq!((loaded.end, loaded.cut.is_some()), (Offset(1), true), "byte {at}");
+        assert_eq!(std::fs::read(&path).unwrap(), whole[..size]);
+    }
+}
+
+#[test]
 fn a_tail_of_zeros_is_cut() {
     let dir = Dir::new(RealDisk);
     let mut segments = dir.create();
