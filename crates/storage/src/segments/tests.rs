@@ -395,3 +395,28 @@ proptest! {
         prop_assert_eq!(loaded.end.0, good);
     }
 }
+
+#[test]
+fn aborted_transactions_are_found_for_a_read_that_begins_in_a_gap_between_segments() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    for base in 0..10 {
+        segments.append(&batch(base, 1, 200)).unwrap();
+    }
+    // As compaction leaves it: the last batches of the first segment are gone.
+    segments.roll(Offset(20), NOW).unwrap();
+    for base in 20..30 {
+        segments.append(&batch(base, 1, 200)).unwrap();
+    }
+    let aborted = AbortedTransaction {
+        producer_id: protocol::id::ProducerId(1),
+        first_offset: Offset(20),
+        last_offset: protocol::offset::LastOffset(29),
+        last_stable_offset: Offset(30),
+    };
+    segments.active().abort(&aborted);
+    let slice = segments.read(Offset(15), (Offset(30), Offset(30)), 700, true).unwrap();
+    assert!(slice.length > 0);
+    let end = segments.offset_behind(&slice).unwrap().unwrap_or(Offset(30));
+    assert_eq!(segments.aborted(Offset(15), end).unwrap(), [aborted]);
+}
