@@ -4,5 +4,6 @@ pub mod cost;
 pub mod frames;
 pub mod load;
 pub mod machine;
+pub mod node;
 pub mod side;
 pub mod workload;

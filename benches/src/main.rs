@@ -2,6 +2,9 @@
 
 mod compare;
 
+use std::path::PathBuf;
+
+use benches::node::InProcess;
 use clap::Parser;
 
 /// What Headwater costs beside Apache Kafka.
@@ -10,10 +13,22 @@ use clap::Parser;
 enum What {
     /// Run both brokers in turn and print what each costs.
     Compare(compare::Compare),
+    /// Run a node on an empty directory and print its address: what the guard of system calls traces.
+    Serve {
+        /// The directory.
+        directory: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match What::parse() {
         What::Compare(compare) => compare.run(),
+        What::Serve { directory } => {
+            let node = InProcess::start(&directory)?;
+            println!("{}", node.address()?);
+            // Until the one who started it closes the other end, or ends it.
+            std::io::read_to_string(std::io::stdin())?;
+            Ok(())
+        }
     }
 }

@@ -121,6 +121,8 @@ fn alike(launch: Launch) -> Launch {
         "offsets.topic.replication.factor",
         "transaction.state.log.replication.factor",
         "transaction.state.log.min.isr",
+        "share.coordinator.state.topic.replication.factor",
+        "share.coordinator.state.topic.min.isr",
     ]
     .into_iter()
     .fold(launch.set("node.id", 1), |launch, key| launch.set(key, 1))

@@ -58,6 +58,7 @@ fn api_versions() -> Vec<Case> {
         case(ApiVersions, "the right cluster and node").versions(5, 5).ask(|s| misrouted(&s.cluster_id, 1)),
         case(ApiVersions, "the right cluster and no node")
             .versions(5, 5)
+            .errors(&[InvalidRequest])
             .ask(|s| misrouted(&s.cluster_id, -1)),
         case(ApiVersions, "another node")
             .versions(5, 5)

@@ -40,7 +40,13 @@ const PRESENT: [&str; 11] = [
 const QUORUM: [&str; 3] = ["HighWatermark", "LogEndOffset", "LeaderEpoch"];
 
 /// Configs that say where a broker is: two cannot be at the same place.
-const WHERE: [&str; 4] = ["advertised.listeners", "controller.quorum.voters", "listeners", "log.dirs"];
+const WHERE: [&str; 5] = [
+    "advertised.listeners",
+    "controller.quorum.bootstrap.servers",
+    "controller.quorum.voters",
+    "listeners",
+    "log.dirs",
+];
 
 /// Fields that tell the structs of an array apart, the better ones first.
 const NAMES: [&str; 15] = [

@@ -160,10 +160,8 @@ impl<D: Disk> Log<D> {
         let by_time = self.config.retention.delete && self.config.retention.time.is_some();
         let summary = |segment: &mut crate::segment::Segment<D>| {
             // The timestamp costs reads at first; it is asked for only where it decides.
-            let largest_timestamp = match by_time {
-                true => segment.youngest()?,
-                false => Timestamp::NONE,
-            };
+            let largest = if by_time { segment.largest()?.map(|largest| largest.timestamp) } else { None };
+            let largest_timestamp = largest.unwrap_or(segment.created());
             Ok(SegmentSummary {
                 base_offset: segment.base(),
                 bytes: u64::from(segment.size()),
@@ -224,11 +222,9 @@ impl<D: Disk> Log<D> {
             }
             files.extend(segment.dirty_files(index < last)?);
         }
-        for path in &self.unsynced {
-            files.push(self.opened(path.clone())?);
+        for path in std::mem::take(&mut self.unsynced) {
+            files.push(self.opened(path)?);
         }
-        // Not before all are in hand: what a failure leaves out, the next ticket must take along.
-        self.unsynced.clear();
         let mut directories = Vec::new();
         if self.flush.names_due() {
             directories = vec![self.path().to_owned(), self.home.path().to_owned()];

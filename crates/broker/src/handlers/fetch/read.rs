@@ -87,7 +87,7 @@ impl Reading {
                 replica.metrics.failed_fetch_requests.add(1);
                 let code = tell(read_error(&error), &error);
                 PartitionAnswer {
-                    leader: limits.leader_told.then(|| leader(broker, &replica, code)).flatten(),
+                    leader: leader(broker, &replica, code),
                     ..PartitionAnswer::error(index, code)
                 }
             }

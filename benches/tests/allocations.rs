@@ -1,0 +1,87 @@
+//! How often a broker asks for memory to answer a request: a few times, and no more for more bytes.
+#![expect(clippy::unwrap_used, reason = "a guard that cannot measure fails")]
+#![expect(
+    unsafe_code,
+    reason = "an allocator is unsafe to write; this one hands everything on to the system's"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use benches::load::Prepared;
+use benches::node::InProcess;
+use benches::workload::{Direction, WORKLOADS, Workload};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+fn count(bytes: usize) {
+    ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+    BYTES.fetch_add(bytes as u64, Ordering::Relaxed);
+}
+
+// SAFETY: every call is handed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller keeps the contract of this method, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The load allocates nothing once it runs, so that all is the broker's.
+const REQUESTS: u32 = 500;
+/// A few.
+const ALLOCATIONS_A_REQUEST_MAX: f64 = 12.0;
+/// What small things an answer is made of; far less than any batch here.
+const BYTES_A_REQUEST_MAX: f64 = 4096.0;
+
+/// Allocations and allocated bytes a request.
+fn cost(node: &InProcess, workload: Workload) -> (f64, f64) {
+    let mut prepared = Prepared::new(node.address().unwrap(), workload, REQUESTS).unwrap();
+    prepared.run(REQUESTS).unwrap();
+    let before = (ALLOCATIONS.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed));
+    prepared.run(REQUESTS).unwrap();
+    let after = (ALLOCATIONS.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed));
+    prepared.finish().unwrap();
+    let each = |before: u64, after: u64| (after - before) as f64 / f64::from(REQUESTS);
+    (each(before.0, after.0), each(before.1, after.1))
+}
+
+/// One test, for the count is of the whole process.
+#[test]
+fn a_request_allocates_a_few_times_whatever_its_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = InProcess::start(directory.path()).unwrap();
+    for direction in [Direction::Produce, Direction::Fetch] {
+        let template = WORKLOADS.into_iter().find(|workload| workload.direction == direction).unwrap();
+        let mut seen = Vec::new();
+        for batch_bytes in [4 << 10, 64 << 10, 512 << 10] {
+            let (allocations, bytes) = cost(&node, Workload { batch_bytes, ..template });
+            println!("{direction:?} of {batch_bytes}: {allocations} allocations, {bytes} bytes a request");
+            assert!(
+                allocations <= ALLOCATIONS_A_REQUEST_MAX,
+                "{direction:?} of {batch_bytes}: {allocations}"
+            );
+            assert!(bytes <= BYTES_A_REQUEST_MAX, "{direction:?} of {batch_bytes}: {bytes} bytes");
+            seen.push(allocations);
+        }
+        assert!(seen[2] <= seen[0] + 2.0, "{direction:?} allocates more for more bytes: {seen:?}");
+    }
+}
