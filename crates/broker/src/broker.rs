@@ -2,17 +2,20 @@
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 use std::time::SystemTime;
 
 use metadata::Image;
 use protocol::ErrorCode;
 use protocol::id::{NodeId, PartitionIndex, Timestamp, TopicId};
+use protocol::messages::schema::Listener;
 
 use storage::{Fault, LogDirs};
 
 use crate::config::NodeConfig;
 use crate::metrics::Metrics;
+use crate::net::limits::ConnectionCounts;
+use crate::runtime::connection_bounds;
 use crate::runtime::fetch_sessions::FetchSessions;
 use crate::runtime::partitions::Partitions;
 use crate::runtime::producer_ids::ProducerIds;
@@ -30,7 +33,11 @@ pub struct Holdings {
     pub partitions: Partitions,
     /// What is counted.
     pub metrics: Metrics,
+    /// The listeners that are for controllers and who asks them.
+    controller_listeners: Vec<String>,
     config: RwLock<Arc<NodeConfig>>,
+    /// The connections there are, once ports are listened on.
+    connections: OnceLock<Arc<ConnectionCounts>>,
     stopping: AtomicBool,
 }
 
@@ -63,9 +70,17 @@ impl Holdings {
             log_dirs,
             partitions: Partitions::default(),
             metrics: Metrics::default(),
+            controller_listeners: config.listeners.controller_names.clone(),
             config: RwLock::new(Arc::new(config)),
+            connections: OnceLock::new(),
             stopping: AtomicBool::new(false),
         }
+    }
+
+    /// Whether a listener is for brokers or for controllers.
+    pub fn port_of(&self, listener: &str) -> Listener {
+        let controller = self.controller_listeners.iter().any(|name| name == listener);
+        if controller { Listener::Controller } else { Listener::Broker }
     }
 
     /// The configuration in force, dynamic changes included.
@@ -75,7 +90,16 @@ impl Holdings {
 
     /// Puts another configuration in force.
     pub fn set_config(&self, config: Arc<NodeConfig>) {
+        if let Some(connections) = self.connections.get() {
+            connection_bounds::change(connections, &config);
+        }
         *self.config.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = config;
+    }
+
+    /// Keeps these connections within the bounds of the configuration from here on.
+    pub fn bound_connections(&self, connections: Arc<ConnectionCounts>) {
+        let config = self.config();
+        connection_bounds::change(self.connections.get_or_init(|| connections), &config);
     }
 
     /// The time.

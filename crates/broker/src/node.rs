@@ -21,9 +21,9 @@ use crate::config::listeners::machine_name;
 use crate::config::{Endpoint, NodeConfig};
 use crate::handlers::Dispatch;
 use crate::http::{HttpError, HttpServer};
-use crate::net::limits::ConnectionBounds;
 use crate::net::listener::{self, BindError, Bound, Server};
 use crate::runtime::apply::{apply, placement};
+use crate::runtime::connection_bounds;
 use crate::runtime::housekeeping::Housekeeping;
 use crate::runtime::quorum::{LoadedQuorum, QuorumOptions};
 use crate::{Broker, Holdings};
@@ -96,6 +96,7 @@ impl Node {
         let dispatch = Arc::new(Dispatch::new(broker.clone()));
         let server =
             Server::start(connections.handle(), bound, &settings, &dispatch).map_err(StartError::Threads)?;
+        broker.bound_connections(server.counts().clone());
         for (listener, address) in &addresses {
             tracing::info!(%listener, %address, "listening");
         }
@@ -214,17 +215,8 @@ fn settings(config: &NodeConfig) -> Result<listener::Settings, StartError> {
             .copied()
             .unwrap_or(usize::MAX),
     };
-    let mut per_address_overrides = std::collections::HashMap::new();
-    for (host, most) in &network.connections_per_ip_overrides {
-        let resolved = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), 0)).map_err(|error| {
-            StartError::Config(format!(
-                "max.connections.per.ip.overrides names {host}, which has no address: {error}"
-            ))
-        })?;
-        per_address_overrides.extend(resolved.map(|address| (address.ip().to_canonical(), *most)));
-    }
     Ok(listener::Settings {
-        endpoints: config.listeners.broker.iter().map(endpoint).collect(),
+        endpoints: config.listeners.broker.iter().chain(&config.listeners.controller).map(endpoint).collect(),
         backlog: network.backlog,
         frame_bytes_max: network.request_bytes_max,
         response_bytes_max: network.response_bytes_max,
@@ -232,11 +224,7 @@ fn settings(config: &NodeConfig) -> Result<listener::Settings, StartError> {
         send_buffer_bytes: network.send_buffer_bytes,
         receive_buffer_bytes: network.receive_buffer_bytes,
         pool_bytes: network.pool_bytes,
-        bounds: ConnectionBounds {
-            total: network.connections_max,
-            per_address: network.connections_per_ip_max,
-            per_address_overrides,
-        },
+        bounds: connection_bounds::bounds(config).map_err(StartError::Config)?,
     })
 }
 

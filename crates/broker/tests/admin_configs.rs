@@ -376,6 +376,19 @@ fn changes_reach_the_logs() {
 }
 
 #[test]
+fn changes_reach_the_listeners() {
+    let node = TestNode::start(&[]);
+    let mut first = node.client();
+    let here = "127.0.0.1:1";
+    assert_eq!(change(&node, BROKER, "1", &[("max.connections.per.ip.overrides", SET, Some(here))]), 0);
+    let mut second = node.client();
+    second.assert_closed();
+    let deleted = incremental(&[(BROKER, "1", &[("max.connections.per.ip.overrides", DELETE, None)])], false);
+    assert_eq!(first.ask(&deleted, 1).len(), 4 + 1 + 2 + 1 + 1 + 2 + 1 + 1, "one response, without an error");
+    assert_eq!(node.setting(BROKER, "1", "max.connections.per.ip.overrides"), (Some(String::new()), 5));
+}
+
+#[test]
 fn groups_and_subscriptions_are_listed_while_they_have_settings() {
     let node = TestNode::start(&[]);
     node.create(&["a"]);

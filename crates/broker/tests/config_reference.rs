@@ -83,6 +83,7 @@ fn values(key: &Key) -> String {
         Allowed::OneOf(words) | Allowed::OneOfAnyCase(words) => words.join(", "),
         Allowed::List { of: [], .. } => kind,
         Allowed::List { of, .. } => format!("list of {}", of.join(", ")),
+        Allowed::AddressOrEmpty => "host:port, or empty".to_owned(),
         _ => kind,
     }
 }

@@ -201,3 +201,21 @@ fn an_append_of_a_durable_topic_is_answered_once_it_is_on_disk() {
         assert_eq!(replica.log().unwrap().recovery_point().0, number + 1);
     }
 }
+
+#[test]
+fn the_controllers_port_serves_what_is_for_controllers_only() {
+    use protocol::messages::{DescribeClusterRequest, DescribeClusterResponse, Message, MetadataRequest};
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let (_, controller) = node.node().addresses()[1].clone();
+    let mut client = raw::Client::connect(controller);
+    let asked = DescribeClusterRequest { endpoint_type: 2, ..DescribeClusterRequest::default() };
+    let body = client.ask(&asked, 1);
+    let response = DescribeClusterResponse::decode(&body, 1).unwrap();
+    assert_eq!((response.error_code, response.controller_id), (0, 1));
+    let body = client.ask(&DescribeClusterRequest::default(), 1);
+    assert_eq!(DescribeClusterResponse::decode(&body, 1).unwrap().error_code, 114);
+    let frame = client.frame(&MetadataRequest::default(), 9);
+    client.send(&frame);
+    client.assert_closed();
+}

@@ -2,6 +2,7 @@
 //! and replaying a snapshot both give the live image.
 
 use protocol::id::{NodeId, Uuid};
+use protocol::messages::record::feature_level_record::FeatureLevelRecord;
 use protocol::offset::Offset;
 
 use crate::controller::brokers::{Heartbeat, Registration, decide_heartbeat, decide_register_broker};
@@ -26,6 +27,17 @@ impl Ledger {
         ledger.append(features::bootstrap_records());
         for &(id, rack) in brokers {
             ledger.join(id, rack, BrokerEpoch(-1));
+        }
+        ledger
+    }
+
+    /// A cluster at an older `metadata.version`, with no other feature.
+    pub fn at_level(level: i16, brokers: &[i32]) -> Self {
+        let mut ledger = Self::default();
+        let name = crate::image::METADATA_VERSION.into();
+        ledger.append(vec![FeatureLevelRecord { name, feature_level: level }.into()]);
+        for &id in brokers {
+            ledger.join(id, "", BrokerEpoch(-1));
         }
         ledger
     }
@@ -60,7 +72,8 @@ impl Ledger {
         self.delta = Delta::default();
         for record in records {
             let mut bytes = Vec::new();
-            record.encode(self.image.metadata_version().max(33), &mut bytes).unwrap();
+            let level = self.image.metadata_version();
+            record.encode(if level == 0 { 33 } else { level }, &mut bytes).unwrap();
             assert_eq!(MetadataRecord::decode(&bytes).unwrap(), record);
             let change = self.image.replay(self.image.end(), &record);
             self.delta.note(change);
@@ -80,7 +93,8 @@ pub(crate) fn through_snapshot(image: &Image) -> Image {
     let mut loaded = Image::default();
     let written = image.snapshot(|record| {
         let mut bytes = Vec::new();
-        record.encode(33, &mut bytes)?;
+        let level = image.metadata_version();
+        record.encode(if level == 0 { 33 } else { level }, &mut bytes)?;
         loaded.replay(loaded.end(), &MetadataRecord::decode(&bytes).unwrap());
         Ok::<_, protocol::wire::EncodeError>(())
     });
@@ -103,7 +117,7 @@ pub(crate) fn registration(
         features: features::supported(),
         rack: (!rack.is_empty()).then(|| rack.to_owned()),
         log_dirs: vec![Uuid([id as u8 + 100; 16])],
-        cordoned_log_dirs: None,
+        cordoned_log_dirs: Some(Vec::new()),
         previous_epoch,
     }
 }

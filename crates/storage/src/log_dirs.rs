@@ -171,6 +171,7 @@ impl<D: Disk> LogDirs<D> {
             return Ok(log);
         }
         let home = self.place(directory)?;
+        self.forget_log_start(&home, name)?;
         let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(log) = logs.get(name).cloned() {
             // Somebody else was faster.
@@ -239,9 +240,13 @@ impl<D: Disk> LogDirs<D> {
     }
 
     /// Ends cleanly: logs closed, all on stable storage, checkpoints written, and last the mark that says so. A
-    /// directory where any of it fails stays without the mark and is recovered at the next start.
+    /// directory where any of it fails, or where a log could not be loaded, stays without the mark and is recovered at the
+    /// next start.
     pub fn close(&self, epoch: BrokerEpoch) {
         let mut unclean: Vec<DirectoryId> = self.offline();
+        // A mark would vouch for logs that nobody could look into (KAFKA-15375).
+        let unloaded = self.homes.iter().filter(|home| !home.written().unloaded.is_empty());
+        unclean.extend(unloaded.map(|home| home.directory.id()));
         for (name, log) in self.logs() {
             let mut log = locked(&log);
             if log.home().state().health() == DirectoryHealth::Offline {

@@ -55,6 +55,8 @@ pub struct MetadataLog<D: Disk = RealDisk> {
     epochs: Vec<(LeaderEpoch, Offset)>,
     /// Bytes appended since the newest snapshot.
     bytes_since_snapshot: u64,
+    /// Whether a segment was made whose name may not be on stable storage yet.
+    unsynced_name: bool,
 }
 
 /// What a directory held.
@@ -87,10 +89,12 @@ impl<D: Disk> MetadataLog<D> {
     ) -> Result<(Self, LoadedMetadata), Fault> {
         let disk = descriptors.disk().clone();
         let directory: Arc<Path> = log_directory.join(METADATA_DIRECTORY).into();
-        if let Err(error) = disk.create_dir(&directory)
-            && error.kind() != std::io::ErrorKind::AlreadyExists
-        {
-            return Err(Fault::io("create", &directory, error));
+        match disk.create_dir(&directory) {
+            Ok(()) => {
+                disk.fsync_dir(log_directory).map_err(|error| Fault::io("fsync", log_directory, error))?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Fault::io("create", &directory, error)),
         }
         let newest = snapshots::list(&disk, &directory)?.pop();
         let mut replay = MetadataReplay::begin(&disk, &directory, newest)?;
@@ -123,6 +127,8 @@ impl<D: Disk> MetadataLog<D> {
             segments,
             limits,
             epochs: replay.epochs.clone(),
+            // Loading may have made the first segment, or begun anew after a snapshot.
+            unsynced_name: true,
         };
         if replay.bootstrap.is_empty() {
             replay.bootstrap = snapshots::read_older_bootstrap(descriptors.disk(), log_directory)?;
@@ -214,8 +220,7 @@ impl<D: Disk> MetadataLog<D> {
         let full = size + batch.len() as u64 > self.limits.segment_bytes;
         let old = now.0.saturating_sub(created.0) >= self.limits.segment_ms;
         if size > 0 && (full || old) {
-            self.flush()?;
-            self.segments.roll(base, now)?;
+            self.roll(base, now)?;
         }
         self.segments.append(&batch)?;
         self.bytes_since_snapshot += batch.len() as u64;
@@ -226,11 +231,22 @@ impl<D: Disk> MetadataLog<D> {
         Ok(())
     }
 
+    fn roll(&mut self, base: Offset, now: Timestamp) -> Result<(), Fault> {
+        self.flush()?;
+        self.unsynced_name |= self.segments.roll(base, now)?;
+        Ok(())
+    }
+
     /// Brings everything appended to stable storage. After an error the log must not be used again: the pages that
     /// could not be written may be gone.
     pub fn flush(&mut self) -> Result<(), Fault> {
         for (path, file) in self.segments.active().dirty_files(false)? {
             self.disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &path, error))?;
+        }
+        if self.unsynced_name {
+            let directory = &self.directory;
+            self.disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))?;
+            self.unsynced_name = false;
         }
         Ok(())
     }
@@ -258,8 +274,7 @@ impl<D: Disk> MetadataLog<D> {
     /// and drops what the bounds on bytes and age allow. Answers with the snapshot the log begins after now.
     pub fn snapshot_written(&mut self, end: Offset, now: Timestamp) -> Result<OffsetAndEpoch, Fault> {
         self.bytes_since_snapshot = 0;
-        self.flush()?;
-        self.segments.roll(end, now)?;
+        self.roll(end, now)?;
         let mut kept = snapshots::list(&self.disk, &self.directory)?;
         kept.retain(|id| *id != BOOTSTRAP);
         while kept.len() > 1 && self.is_over_bounds(&kept, now)? {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
@@ -46,6 +46,20 @@ pub struct ScriptedFile {
     path: PathBuf,
 }
 
+/// fsyncs are held back while this lives.
+#[must_use]
+pub struct HeldSyncs {
+    disk: ScriptedDisk,
+}
+
+impl Drop for HeldSyncs {
+    fn drop(&mut self) {
+        let mut state = self.disk.script.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.held = false;
+        self.disk.script.changed.notify_all();
+    }
+}
+
 impl ScriptedDisk {
     /// Makes the next `verb` on a path that ends with `suffix` fail.
     pub fn fail_once(&self, verb: &'static str, suffix: &'static str, errno: Errno) {
@@ -79,15 +93,10 @@ impl ScriptedDisk {
         self.script.state.lock().unwrap().calls.clear();
     }
 
-    /// Holds back every fsync from now on.
-    pub fn hold_syncs(&self) {
+    /// Holds back every fsync until the guard is dropped, so that a test that fails does not hang.
+    pub fn hold_syncs(&self) -> HeldSyncs {
         self.script.state.lock().unwrap().held = true;
-    }
-
-    /// Lets fsyncs go on.
-    pub fn release_syncs(&self) {
-        self.script.state.lock().unwrap().held = false;
-        self.script.changed.notify_all();
+        HeldSyncs { disk: self.clone() }
     }
 
     /// Waits until `count` fsyncs have begun since the start.

@@ -335,6 +335,17 @@ impl<D: Disk> Segment<D> {
         Ok(largest)
     }
 
+    /// The largest timestamp, or when the log file last changed where no batch has one, as with those of clients from
+    /// before timestamps.
+    pub fn youngest(&mut self) -> Result<Timestamp, Fault> {
+        if let Some(largest) = self.largest()? {
+            return Ok(largest.timestamp);
+        }
+        let path = self.log.path();
+        let facts = self.log.disk().facts(&path).map_err(|error| Fault::io("read", &path, error))?;
+        Ok(facts.modified)
+    }
+
     /// The largest timestamp of the first batch; `None` in an empty segment.
     pub fn first_timestamp(&mut self) -> Result<Option<Timestamp>, Fault> {
         if self.first_timestamp.is_none() && self.size > 0 {

@@ -49,6 +49,8 @@ pub struct Loading {
 pub struct ReadSlice<D: Disk = RealDisk> {
     /// The open log file, for sendfile.
     pub file: Arc<D::File>,
+    /// The base offset of its segment.
+    pub base: Offset,
     /// Where the slice begins in it.
     pub position: u64,
     /// How long it is; 0 if there is nothing to read, or the first batch alone is more than asked for.
@@ -221,8 +223,8 @@ impl<D: Disk> Segments<D> {
             }
         }
         let active = self.active();
-        let (file, position) = (active.file()?, u64::from(active.size()));
-        Ok(ReadSlice { file, position, length: 0, first_batch: 0, behind: 0 })
+        let (file, base, position) = (active.file()?, active.base(), u64::from(active.size()));
+        Ok(ReadSlice { file, base, position, length: 0, first_batch: 0, behind: 0 })
     }
 
     /// The transactions aborted with records in `from..end`.
@@ -237,9 +239,9 @@ impl<D: Disk> Segments<D> {
         Ok(aborted)
     }
 
-    /// An offset not far behind the end of a slice that was read from `from` on; `None` if that is not known.
-    pub fn offset_behind(&mut self, from: Offset, slice: &ReadSlice<D>) -> Result<Option<Offset>, Fault> {
-        let index = self.index_of(from);
+    /// An offset not far behind the end of a slice; `None` if that is not known.
+    pub fn offset_behind(&mut self, slice: &ReadSlice<D>) -> Result<Option<Offset>, Fault> {
+        let index = self.index_of(slice.base);
         let next_base = self.list.get(index + 1).map(Segment::base);
         let end = slice.position.saturating_add(u64::from(slice.length));
         let Ok(end) = u32::try_from(end) else { return Ok(next_base) };
@@ -316,7 +318,8 @@ impl<D: Disk> Segments<D> {
             // Half a batch is of no use to a reader.
             length = cut - position;
         }
-        Ok(ReadSlice { file: segment.file()?, position: u64::from(position), length, first_batch, behind })
+        let (file, base, position) = (segment.file()?, segment.base(), u64::from(position));
+        Ok(ReadSlice { file, base, position, length, first_batch, behind })
     }
 
     fn drop_after(&mut self, index: usize) -> Result<(), Fault> {

@@ -98,6 +98,8 @@ pub enum Allowed {
     QuorumVoters,
     /// `host:port` entries.
     BootstrapServers,
+    /// One `host:port`, or nothing.
+    AddressOrEmpty,
 }
 
 /// What setting the key does in Headwater.

@@ -116,6 +116,11 @@ impl Value {
                     None => Ok(()),
                 }
             }
+            (Allowed::AddressOrEmpty, Value::Text(address))
+                if !address.is_empty() && split_host_port(address).is_none() =>
+            {
+                refuse("it must have the form host:port, or be empty".to_owned())
+            }
             _ => Ok(()),
         }
     }
@@ -326,6 +331,13 @@ mod tests {
         assert!(key.check("gzip").is_ok());
         assert!(key.check("GZIP").is_err());
         assert!(key.allow(Allowed::OneOfAnyCase(&["gzip"])).check("GZIP").is_ok());
+    }
+
+    #[test]
+    fn an_address_may_be_left_out() {
+        let key = string("headwater.http.listen", "").allow(Allowed::AddressOrEmpty);
+        assert!(key.check("").is_ok() && key.check("[::1]:80").is_ok());
+        assert!(shown(&key, "foo").contains("host:port, or be empty"));
     }
 
     #[test]

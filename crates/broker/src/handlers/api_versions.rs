@@ -9,6 +9,7 @@ use metadata::controller::features;
 use protocol::messages::api_versions::{
     ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
 };
+use protocol::messages::schema::Listener;
 use protocol::{ApiKey, ErrorCode};
 
 use super::{Asked, advertised};
@@ -19,16 +20,23 @@ use crate::net::{Close, Outbound, Peer, Step};
 const KRAFT_VERSION: &str = "kraft.version";
 
 /// Serves one request.
-pub fn serve(broker: &Arc<Broker>, _: &Arc<Peer>, asked: Asked, body: &mut [u8], out: &mut Outbound) -> Step {
+pub fn serve(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    asked: Asked,
+    body: &mut [u8],
+    out: &mut Outbound,
+) -> Step {
     let answered = asked
         .decode::<ApiVersionsRequest<'_>>(body)
-        .and_then(|request| asked.answer(&answer(broker, &asked, &request), out));
+        .and_then(|request| asked.answer(&answer(broker, peer, &asked, &request), out));
     asked.step(answered, broker)
 }
 
 /// The answer to a version that is not served: version 0, with the range that is (KIP-511).
 pub fn unsupported_version(asked: &Asked, out: &mut Outbound) -> Result<(), Close> {
-    let api_keys: Vec<_> = advertised().filter(|(api, ..)| *api == ApiKey::ApiVersions).map(listed).collect();
+    let api_keys: Vec<_> =
+        advertised(Listener::Broker).filter(|(api, ..)| *api == ApiKey::ApiVersions).map(listed).collect();
     let error_code = ErrorCode::UnsupportedVersion.into();
     let response =
         ApiVersionsResponse { error_code, api_keys: api_keys.into(), ..ApiVersionsResponse::default() };
@@ -39,7 +47,12 @@ fn listed((api, min_version, max_version): (ApiKey, i16, i16)) -> ApiVersion {
     ApiVersion { api_key: api as i16, min_version, max_version }
 }
 
-fn answer(broker: &Broker, asked: &Asked, request: &ApiVersionsRequest<'_>) -> ApiVersionsResponse<'static> {
+fn answer(
+    broker: &Broker,
+    peer: &Peer,
+    asked: &Asked,
+    request: &ApiVersionsRequest<'_>,
+) -> ApiVersionsResponse<'static> {
     if let Some(refusal) = refusal(broker, asked, request) {
         return ApiVersionsResponse { error_code: refusal.into(), ..ApiVersionsResponse::default() };
     }
@@ -60,7 +73,7 @@ fn answer(broker: &Broker, asked: &Asked, request: &ApiVersionsRequest<'_>) -> A
     let kraft = kraft.map(|level| key(KRAFT_VERSION, level));
     let finalized = image.features.iter().map(|(name, level)| key(name, *level)).chain(kraft);
     ApiVersionsResponse {
-        api_keys: advertised().map(listed).collect(),
+        api_keys: advertised(broker.port_of(&peer.listener)).map(listed).collect(),
         supported_features: supported.collect(),
         finalized_features_epoch: image.end().last().map_or(-1, |last| last.0),
         finalized_features: finalized.collect(),

@@ -1,6 +1,6 @@
 //! DescribeCluster, 0 to 2: the brokers of the cluster, as a listener shows them (KIP-700).
 //!
-//! 1 adds the type of endpoint asked for, which on this port can only be brokers (KIP-919); 2 shows fenced brokers
+//! 1 adds the type of endpoint asked for, brokers or on a controller's port controllers (KIP-919); 2 shows fenced brokers
 //! to who asks for them (KIP-1073). Clients send what a controller must decide to the broker named as controller;
 //! every broker takes such requests, so each names itself as long as it is part of the cluster.
 
@@ -11,6 +11,8 @@ use protocol::messages::describe_cluster::{
     DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse,
 };
 
+use protocol::messages::schema::Listener;
+
 use super::{Call, authorized_operations};
 
 const BROKERS: i8 = 1;
@@ -18,19 +20,20 @@ const CONTROLLERS: i8 = 2;
 
 /// Handles one request.
 pub async fn handle(call: &Call, request: DescribeClusterRequest) -> DescribeClusterResponse<'static> {
-    if let Some((error, message)) = refusal(request.endpoint_type) {
+    let port = call.broker.port_of(&call.peer.listener);
+    if let Some((error, message)) = refusal(port, request.endpoint_type) {
         return DescribeClusterResponse {
             error_code: error.into(),
             error_message: Some(message.into()),
             ..DescribeClusterResponse::default()
         };
     }
-    let mut response = describe(
-        &call.broker.quorum.image(),
-        call.broker.node_id,
-        &call.peer.listener,
-        request.include_fenced_brokers,
-    );
+    let (image, listener) = (call.broker.quorum.image(), &call.peer.listener);
+    let mut response = match port {
+        Listener::Broker => describe(&image, call.broker.node_id, listener, request.include_fenced_brokers),
+        Listener::Controller => controllers(&image, call.broker.quorum.status().leader, listener),
+    };
+    response.endpoint_type = request.endpoint_type;
     response.cluster_id = call.broker.cluster_id.to_string().into();
     if request.include_cluster_authorized_operations {
         response.cluster_authorized_operations = authorized_operations::CLUSTER;
@@ -38,18 +41,37 @@ pub async fn handle(call: &Call, request: DescribeClusterRequest) -> DescribeClu
     response
 }
 
-fn refusal(endpoint_type: i8) -> Option<(ErrorCode, String)> {
-    match endpoint_type {
-        BROKERS => None,
-        CONTROLLERS => Some((
-            ErrorCode::MismatchedEndpointType,
-            "this port serves brokers: ask for endpoint type 1, or send the request to a controller's port"
-                .to_owned(),
-        )),
-        other => Some((
-            ErrorCode::UnsupportedEndpointType,
-            format!("{other} is no endpoint type: it must be 1 (brokers) or 2 (controllers)"),
-        )),
+fn refusal(port: Listener, endpoint_type: i8) -> Option<(ErrorCode, String)> {
+    let (here, asked) = match (port, endpoint_type) {
+        (Listener::Broker, BROKERS) | (Listener::Controller, CONTROLLERS) => return None,
+        (Listener::Broker, CONTROLLERS) => ("brokers: ask for endpoint type 1", "a controller's"),
+        (Listener::Controller, BROKERS) => ("controllers: ask for endpoint type 2", "a broker's"),
+        (_, other) => {
+            return Some((
+                ErrorCode::UnsupportedEndpointType,
+                format!("{other} is no endpoint type: it must be 1 (brokers) or 2 (controllers)"),
+            ));
+        }
+    };
+    let message = format!("this port serves {here}, or send the request to {asked} port");
+    Some((ErrorCode::MismatchedEndpointType, message))
+}
+
+/// The controllers that have an endpoint on `listener`, and which of them leads.
+fn controllers(image: &Image, leader: Option<NodeId>, listener: &str) -> DescribeClusterResponse<'static> {
+    let listed = image.cluster.controllers.values().filter_map(|controller| {
+        let endpoint = controller.endpoints.iter().find(|endpoint| endpoint.name == listener)?;
+        Some(DescribeClusterBroker {
+            broker_id: controller.id.0,
+            host: endpoint.host.clone().into(),
+            port: i32::from(endpoint.port),
+            ..DescribeClusterBroker::default()
+        })
+    });
+    DescribeClusterResponse {
+        controller_id: leader.map_or(-1, |id| id.0),
+        brokers: listed.collect(),
+        ..DescribeClusterResponse::default()
     }
 }
 
@@ -138,10 +160,12 @@ mod tests {
 
     #[test]
     fn endpoint_types() {
-        assert_eq!(refusal(1), None);
-        assert_eq!(refusal(2).unwrap().0, ErrorCode::MismatchedEndpointType);
-        for unknown in [0, 3, -1] {
-            assert_eq!(refusal(unknown).unwrap().0, ErrorCode::UnsupportedEndpointType);
+        for (port, own, other) in [(Listener::Broker, 1, 2), (Listener::Controller, 2, 1)] {
+            assert_eq!(refusal(port, own), None);
+            assert_eq!(refusal(port, other).unwrap().0, ErrorCode::MismatchedEndpointType);
+            for unknown in [0, 3, -1] {
+                assert_eq!(refusal(port, unknown).unwrap().0, ErrorCode::UnsupportedEndpointType);
+            }
         }
     }
 }

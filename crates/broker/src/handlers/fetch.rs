@@ -29,8 +29,6 @@ use crate::runtime::fetch_sessions::{Context, Wanted};
 
 /// The first version with sessions.
 const SESSIONS_SINCE: i16 = 7;
-/// The first version that tells endpoints of leaders.
-const ENDPOINTS_SINCE: i16 = 16;
 
 /// A fetch on its way.
 struct Fetch {
@@ -57,7 +55,9 @@ pub fn serve(
     let limits = Limits::of(&request, asked.version, broker);
     let mut wanted = request::wanted(&request, &asked, broker);
     if !limits.isolation_known {
-        return refuse(broker, &asked, ErrorCode::UnknownServerError, &wanted, out);
+        // Only versions without topic ids say it of each partition.
+        let named = if asked.version < request::IDS_SINCE { &wanted[..] } else { &[] };
+        return refuse(broker, &asked, ErrorCode::UnknownServerError, named, out);
     }
     let session = request::session(&request, &asked);
     let forgotten = request::forgotten(&request, &asked);
@@ -168,7 +168,9 @@ impl Fetch {
 
     /// Where the leaders are that the answer tells of.
     fn endpoints(&self, reads: &[PartitionRead]) -> Vec<NodeEndpoint> {
-        if self.asked.version < ENDPOINTS_SINCE || reads.iter().all(|read| read.answer.leader.is_none()) {
+        // A replica hears of endpoints from the controller.
+        let for_consumers = self.limits.leader_told && self.limits.follower.is_none();
+        if !for_consumers || reads.iter().all(|read| read.answer.leader.is_none()) {
             return Vec::new();
         }
         let mut leaders: Vec<_> = reads.iter().filter_map(|read| Some(read.answer.leader?.0)).collect();

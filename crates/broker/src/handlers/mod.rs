@@ -43,6 +43,7 @@ use std::time::Instant;
 
 use protocol::ApiKey;
 use protocol::messages::header::{RequestHeader, ResponseHeader, response_header_version};
+use protocol::messages::schema::Listener;
 use protocol::messages::{self, Message, Request};
 
 use crate::Broker;
@@ -194,9 +195,16 @@ fn served(api: ApiKey) -> Option<&'static Served> {
     TABLE.binary_search_by_key(&(api as i16), |served| served.api as i16).ok().map(|index| &TABLE[index])
 }
 
-/// The versions each API is advertised in.
-pub fn advertised() -> impl Iterator<Item = (ApiKey, i16, i16)> {
-    TABLE.iter().filter_map(|served| match served.listed {
+/// Whether an API is served on a port. A controller's Fetch reads the metadata log for other voters and observers,
+/// of which there are none yet.
+fn is_served_on(api: ApiKey, port: Listener) -> bool {
+    api.request().listeners.contains(&port) && (port == Listener::Broker || api != ApiKey::Fetch)
+}
+
+/// The versions each API is advertised in on a port.
+pub fn advertised(port: Listener) -> impl Iterator<Item = (ApiKey, i16, i16)> {
+    let here = TABLE.iter().filter(move |served| is_served_on(served.api, port));
+    here.filter_map(|served| match served.listed {
         Listed::AsServed => Some((served.api, served.first, served.last)),
         Listed::From(first) => Some((served.api, first, served.last)),
         Listed::No => None,
@@ -226,7 +234,8 @@ impl Service for Dispatch {
         let Some(api) = ApiKey::from_i16(header.request_api_key) else {
             return Step::Close(Close::ApiKey { api_key: header.request_api_key });
         };
-        let Some(served) = served(api) else {
+        let port = self.broker.port_of(&peer.listener);
+        let Some(served) = served(api).filter(|served| is_served_on(served.api, port)) else {
             return Step::Close(Close::ApiKey { api_key: header.request_api_key });
         };
         let version = header.request_api_version;

@@ -18,24 +18,31 @@ pub struct ConnectionBounds {
     pub per_address: usize,
     /// `max.connections.per.ip.overrides`, host names resolved.
     pub per_address_overrides: HashMap<IpAddr, usize>,
+    /// `listener.name.<name>.max.connections`; a listener that is not here keeps the bound it was started with.
+    pub by_listener: HashMap<Arc<str>, usize>,
 }
 
 impl Default for ConnectionBounds {
     fn default() -> Self {
-        Self { total: usize::MAX, per_address: usize::MAX, per_address_overrides: HashMap::new() }
+        Self {
+            total: usize::MAX,
+            per_address: usize::MAX,
+            per_address_overrides: HashMap::new(),
+            by_listener: HashMap::new(),
+        }
     }
 }
 
 /// The connections there are.
 #[derive(Debug)]
 pub struct ConnectionCounts {
-    bounds: ConnectionBounds,
     counts: Mutex<Counts>,
     freed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
+    bounds: ConnectionBounds,
     total: usize,
     by_address: HashMap<IpAddr, usize>,
     by_listener: HashMap<Arc<str>, usize>,
@@ -71,7 +78,13 @@ pub struct AddressFull {
 impl ConnectionCounts {
     /// No connections yet.
     pub fn new(bounds: ConnectionBounds) -> Self {
-        Self { bounds, counts: Mutex::new(Counts::default()), freed: Notify::new() }
+        Self { counts: Mutex::new(Counts { bounds, ..Counts::default() }), freed: Notify::new() }
+    }
+
+    /// Puts other bounds in force. Connections that are over them stay.
+    pub fn set_bounds(&self, bounds: ConnectionBounds) {
+        self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).bounds = bounds;
+        self.freed.notify_waiters();
     }
 
     /// Waits until the listener may have one more connection.
@@ -95,14 +108,16 @@ impl ConnectionCounts {
     fn has_room(&self, bound: &ListenerBound) -> bool {
         let counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let of_listener = counts.by_listener.get(&bound.listener).copied().unwrap_or(0);
-        counts.total < self.bounds.total && of_listener < bound.connections_max
+        let of_listener_max =
+            counts.bounds.by_listener.get(&bound.listener).copied().unwrap_or(bound.connections_max);
+        counts.total < counts.bounds.total && of_listener < of_listener_max
     }
 
     /// Gives a place to a connection from `address`.
     pub fn admit(self: &Arc<Self>, listener: &Arc<str>, address: IpAddr) -> Result<Slot, AddressFull> {
         let mut counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let connections_max =
-            self.bounds.per_address_overrides.get(&address).copied().unwrap_or(self.bounds.per_address);
+            counts.bounds.per_address_overrides.get(&address).copied().unwrap_or(counts.bounds.per_address);
         let of_address = counts.by_address.entry(address).or_default();
         if *of_address >= connections_max {
             if *of_address == 0 {
@@ -162,7 +177,12 @@ mod tests {
     #[test]
     fn an_address_has_its_bound_or_its_override() {
         let overrides = HashMap::from([(address(2), 0), (address(3), 2)]);
-        let counts = counts(ConnectionBounds { total: 10, per_address: 1, per_address_overrides: overrides });
+        let counts = counts(ConnectionBounds {
+            total: 10,
+            per_address: 1,
+            per_address_overrides: overrides,
+            ..ConnectionBounds::default()
+        });
         let listener: Arc<str> = "PLAINTEXT".into();
         let first = counts.admit(&listener, address(1)).unwrap();
         assert_eq!(
@@ -192,5 +212,24 @@ mod tests {
         assert!(!counts.has_room(&other));
         drop(first);
         assert!(counts.has_room(&bound) && counts.has_room(&other));
+    }
+
+    #[test]
+    fn other_bounds_hold_for_the_next_connection() {
+        let counts = counts(ConnectionBounds::default());
+        let listener: Arc<str> = "PLAINTEXT".into();
+        let bound = ListenerBound { listener: listener.clone(), connections_max: 9 };
+        let _first = counts.admit(&listener, address(1)).unwrap();
+        counts.set_bounds(ConnectionBounds {
+            per_address: 1,
+            by_listener: HashMap::from([(listener.clone(), 2)]),
+            ..ConnectionBounds::default()
+        });
+        assert!(counts.has_room(&bound));
+        assert!(counts.admit(&listener, address(1)).is_err());
+        let _second = counts.admit(&listener, address(2)).unwrap();
+        assert!(!counts.has_room(&bound));
+        counts.set_bounds(ConnectionBounds::default());
+        assert!(counts.has_room(&bound) && counts.admit(&listener, address(1)).is_ok());
     }
 }

@@ -1,6 +1,7 @@
 //! What runs between the handlers and the pure machines.
 
 pub mod apply;
+pub mod connection_bounds;
 pub mod delayed;
 pub mod fetch_sessions;
 pub mod housekeeping;

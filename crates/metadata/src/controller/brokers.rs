@@ -98,8 +98,10 @@ pub fn decide_register_broker(
         records = partitions_left(image, registration.id, departure);
     }
     let epoch = same.map_or(BrokerEpoch(image.end().0), |broker| broker.epoch);
-    let mut log_dirs = registration.log_dirs.clone();
+    // What the finalised metadata.version has no place for is left out.
+    let mut log_dirs = if image.assigns_directories() { registration.log_dirs.clone() } else { Vec::new() };
     log_dirs.sort_unstable();
+    let cordoned = registration.cordoned_log_dirs.clone().filter(|_| image.cordons_directories());
     let record = RegisterBrokerRecord {
         broker_id: registration.id.0,
         is_migrating_zk_broker: false,
@@ -128,7 +130,7 @@ pub fn decide_register_broker(
         fenced: same.is_none_or(|broker| broker.fenced),
         in_controlled_shutdown: same.is_some_and(|broker| broker.in_controlled_shutdown),
         log_dirs: log_dirs.into(),
-        cordoned_log_dirs: registration.cordoned_log_dirs.clone().map(Into::into),
+        cordoned_log_dirs: cordoned.map(Into::into),
     };
     records.push(record.into());
     Ok(Decision::new(records, epoch))

@@ -127,6 +127,9 @@ pub fn decide_assign_directories(
     replicas: &[ReplicaDirectory],
 ) -> Result<Decision<()>, Refusal> {
     check_epoch(image, broker, epoch)?;
+    if !image.assigns_directories() {
+        return Ok(Decision::answer(()));
+    }
     let mut records = Vec::new();
     for replica in replicas {
         let Some(topic) = image.topics.get(replica.topic) else { continue };

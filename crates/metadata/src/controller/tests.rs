@@ -479,3 +479,20 @@ fn directories_are_noted_once() {
     assert_eq!(partition(&ledger, "a", 0).directory_of(NodeId(1)), Uuid([77; 16]));
     assert!(decide_assign_directories(&ledger.image, broker, &[replica]).unwrap().records.is_empty());
 }
+
+#[test]
+fn older_levels_get_only_records_they_have_room_for() {
+    // The ledger writes every record at the cluster's own level, which refuses fields that are not there yet.
+    for level in [7, 8, 16, 17, 22, 23, 29, 30, 33] {
+        let mut ledger = Ledger::at_level(level, &[1, 2]);
+        assert_eq!(create(&mut ledger, vec![by_hand("a", &[(0, &[1, 2])])]), [None]);
+        let decided = decide_heartbeat(&ledger.image, beat(&ledger, 1, false, true));
+        ledger.take(decided).unwrap();
+        assert_eq!(partition(&ledger, "a", 0).leader, Some(NodeId(2)), "level {level}");
+        let decided = decide_fence(&ledger.image, &[NodeId(2)]);
+        ledger.take(decided).unwrap();
+        ledger.join(2, "", BrokerEpoch(-1));
+        let after = partition(&ledger, "a", 0);
+        assert_eq!((after.leader, after.isr.as_slice()), (Some(NodeId(2)), [NodeId(2)].as_slice()));
+    }
+}

@@ -288,10 +288,11 @@ pub(super) fn new_partition(
         Some(&[only]) => only,
         _ => DIRECTORY_UNASSIGNED,
     };
+    let assigned = image.assigns_directories();
     PartitionRecord {
         partition_id: index.0,
         topic_id: topic,
-        directories: replicas.iter().map(directory).collect(),
+        directories: replicas.iter().filter(|_| assigned).map(directory).collect(),
         replicas: replicas.iter().map(|id| id.0).collect(),
         leader: isr.first().copied().unwrap_or(-1),
         isr: isr.into(),

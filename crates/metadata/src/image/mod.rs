@@ -106,6 +106,16 @@ impl Image {
         self.feature(METADATA_VERSION)
     }
 
+    /// Whether records say in which directories replicas lie (KIP-858).
+    pub fn assigns_directories(&self) -> bool {
+        self.metadata_version() >= 17
+    }
+
+    /// Whether records say which directories take no new replicas (KIP-1066).
+    pub fn cordons_directories(&self) -> bool {
+        self.metadata_version() >= 30
+    }
+
     /// Whether partitions keep eligible leader replicas (KIP-966).
     pub fn keeps_elr(&self) -> bool {
         self.feature("eligible.leader.replicas.version") >= 1

@@ -48,12 +48,12 @@ impl Bench {
 fn appends_that_gather_during_an_fsync_share_the_next() {
     let bench = Bench::new();
     let files: Vec<_> = (0..4).map(|name| bench.file(&name.to_string())).collect();
-    bench.disk.hold_syncs();
+    let held = bench.disk.hold_syncs();
     let first = bench.submit(&files[0]);
     bench.disk.wait_for_syncs(1);
     let gathered: Vec<_> = (0..400).map(|append| bench.submit(&files[append % 4])).collect();
     assert!(first.try_recv().is_err(), "nothing is acknowledged before its fsync");
-    bench.disk.release_syncs();
+    drop(held);
     first.recv().unwrap().unwrap();
     for outcome in gathered {
         outcome.recv().unwrap().unwrap();
@@ -66,12 +66,12 @@ fn appends_that_gather_during_an_fsync_share_the_next() {
 fn nothing_is_acknowledged_before_its_fsync() {
     let bench = Bench::new();
     let file = bench.file("a");
-    bench.disk.hold_syncs();
+    let held = bench.disk.hold_syncs();
     let first = bench.submit(&file);
     bench.disk.wait_for_syncs(1);
     // It comes while an fsync of the very same file runs, which may not have seen its bytes.
     let second = bench.submit(&file);
-    bench.disk.release_syncs();
+    drop(held);
     first.recv().unwrap().unwrap();
     second.recv().unwrap().unwrap();
     assert_eq!(bench.disk.count("fdatasync", "a"), 2);
@@ -82,11 +82,11 @@ fn a_failed_fsync_fails_all_who_waited_and_is_never_tried_again() {
     let bench = Bench::new();
     let (good, bad) = (bench.file("good"), bench.file("bad"));
     bench.disk.fail_once("fdatasync", "bad", Errno::IO);
-    bench.disk.hold_syncs();
+    let held = bench.disk.hold_syncs();
     let first = bench.submit(&good);
     bench.disk.wait_for_syncs(1);
     let (shared, failed) = (bench.submit(&good), bench.submit(&bad));
-    bench.disk.release_syncs();
+    drop(held);
     first.recv().unwrap().unwrap();
     for outcome in [shared, failed] {
         assert!(outcome.recv().unwrap().unwrap_err().to_string().contains("cannot fsync"));
@@ -101,7 +101,7 @@ fn a_failed_fsync_fails_all_who_waited_and_is_never_tried_again() {
 fn what_was_handed_in_is_completed_at_the_end() {
     let bench = Bench::new();
     let file = bench.file("a");
-    bench.disk.hold_syncs();
+    let held = bench.disk.hold_syncs();
     let completed = Arc::new(AtomicUsize::new(0));
     for _ in 0..10 {
         let completed = Arc::clone(&completed);
@@ -111,7 +111,7 @@ fn what_was_handed_in_is_completed_at_the_end() {
         });
         bench.commit.submit(Ticket { files: vec![file.clone()], directories: vec![], done });
     }
-    bench.disk.release_syncs();
+    drop(held);
     drop(bench.commit);
     assert_eq!(completed.load(Ordering::SeqCst), 10);
 }
@@ -120,7 +120,7 @@ fn what_was_handed_in_is_completed_at_the_end() {
 fn nobody_waits_for_a_thread_that_is_gone() {
     let bench = Bench::new();
     let file = bench.file("a");
-    bench.disk.hold_syncs();
+    let held = bench.disk.hold_syncs();
     bench.commit.submit(Ticket {
         files: vec![file.clone()],
         directories: vec![],
@@ -128,7 +128,7 @@ fn nobody_waits_for_a_thread_that_is_gone() {
     });
     bench.disk.wait_for_syncs(1);
     let waiting = bench.submit(&file);
-    bench.disk.release_syncs();
+    drop(held);
     assert!(matches!(waiting.recv().unwrap(), Err(Fault::Offline { .. })));
     assert!(matches!(bench.submit(&file).recv().unwrap(), Err(Fault::Offline { .. })));
     assert_eq!(bench.state.health(), DirectoryHealth::Offline);

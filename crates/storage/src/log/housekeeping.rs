@@ -160,8 +160,10 @@ impl<D: Disk> Log<D> {
         let by_time = self.config.retention.delete && self.config.retention.time.is_some();
         let summary = |segment: &mut crate::segment::Segment<D>| {
             // The timestamp costs reads at first; it is asked for only where it decides.
-            let largest = if by_time { segment.largest()?.map(|largest| largest.timestamp) } else { None };
-            let largest_timestamp = largest.unwrap_or(segment.created());
+            let largest_timestamp = match by_time {
+                true => segment.youngest()?,
+                false => Timestamp::NONE,
+            };
             Ok(SegmentSummary {
                 base_offset: segment.base(),
                 bytes: u64::from(segment.size()),
@@ -222,9 +224,11 @@ impl<D: Disk> Log<D> {
             }
             files.extend(segment.dirty_files(index < last)?);
         }
-        for path in std::mem::take(&mut self.unsynced) {
-            files.push(self.opened(path)?);
+        for path in &self.unsynced {
+            files.push(self.opened(path.clone())?);
         }
+        // Not before all are in hand: what a failure leaves out, the next ticket must take along.
+        self.unsynced.clear();
         let mut directories = Vec::new();
         if self.flush.names_due() {
             directories = vec![self.path().to_owned(), self.home.path().to_owned()];

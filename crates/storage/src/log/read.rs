@@ -67,7 +67,7 @@ impl<D: Disk> Log<D> {
         upper: Offset,
         slice: &ReadSlice<D>,
     ) -> Result<Vec<AbortedTransaction>, Fault> {
-        let found = self.segments.offset_behind(from, slice);
+        let found = self.segments.offset_behind(slice);
         let end = self.home.noted(found)?.map_or(upper, |behind| behind.min(upper));
         let aborted = self.segments.aborted(from, end);
         self.home.noted(aborted)

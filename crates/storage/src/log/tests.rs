@@ -1,6 +1,7 @@
 //! A log against a vector of batches and a machine that replays them, and a log whose disk fails.
 
 use partition::fetch::{FetchFrom, Isolation};
+use partition::retention::RetentionReason;
 use partition::segments::RollRules;
 use partition::transactions::AbortedTransaction;
 use partition::{CompressionTarget, Origin, Verification};
@@ -230,7 +231,7 @@ fn a_commit_waits_for_the_fsync_of_what_was_appended() {
     bench.config.flush_messages = Some(1);
     let mut log = bench.create();
     bench.home.disk().reset();
-    bench.home.disk().hold_syncs();
+    let held = bench.home.disk().hold_syncs();
     append(&mut log, plain(2, 100)).unwrap();
     assert!(log.commit_due());
     let (told, outcome) = std::sync::mpsc::channel();
@@ -240,7 +241,7 @@ fn a_commit_waits_for_the_fsync_of_what_was_appended() {
     assert!(outcome.try_recv().is_err());
     assert_eq!(log.recovery_point(), Offset(0));
     append(&mut log, plain(1, 100)).unwrap();
-    bench.home.disk().release_syncs();
+    drop(held);
     outcome.recv().unwrap().unwrap();
     assert_eq!(log.recovery_point(), Offset(2), "what came after the fsync began does not count");
     log.commit(Box::new(move |result| told.send(result).unwrap()));
@@ -270,14 +271,14 @@ fn the_name_of_a_new_segment_is_durable_before_its_records_are_acknowledged() {
     let bench = Bench::new(ScriptedDisk::default());
     let mut log = bench.create();
     append(&mut log, plain(2, 100)).unwrap();
-    bench.home.disk().hold_syncs();
+    let held = bench.home.disk().hold_syncs();
     log.roll(NOW).unwrap();
     // The flush that rolling began may end long after the commit.
     let ticket = log.ticket(Offset(2), Box::new(|_| ())).unwrap();
     assert!(ticket.directories.contains(&log.path().to_owned()));
     (ticket.done)(Ok(()));
     assert!(log.ticket(Offset(2), Box::new(|_| ())).unwrap().directories.is_empty());
-    bench.home.disk().release_syncs();
+    drop(held);
 }
 
 #[test]
@@ -331,6 +332,38 @@ fn retention_by_time_takes_the_last_segment_too() {
     assert_eq!((marks.log_start, marks.log_end, log.size()), (Offset(3), Offset(3), 0));
     append(&mut log, plain(1, 10)).unwrap();
     assert_eq!(log.partition().watermarks().log_end, Offset(4));
+}
+
+#[test]
+fn records_without_timestamps_are_as_old_as_the_last_write() {
+    let mut bench = Bench::new(RealDisk);
+    bench.config.retention.time = Some(Millis(1000));
+    let mut log = bench.create();
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.push(Timestamp::NONE, None, Some(b"of an old client"), &[]);
+    append(&mut log, builder.finish_uncompressed()).unwrap();
+    // The segment was made at NOW, long ago by the clock of the disk.
+    let path = log.segments.active().path();
+    let modified = log.home().disk().facts(&path).unwrap().modified;
+    assert!(modified.0 > NOW.0 + 2000);
+    assert!(log.retain(Timestamp(modified.0 + 1000)).unwrap().reasons.is_empty());
+    assert_eq!(log.retain(Timestamp(modified.0 + 1001)).unwrap().reasons, [RetentionReason::Time]);
+}
+
+#[test]
+fn what_a_failed_flush_did_not_reach_is_taken_along_by_the_next() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let mut log = bench.create();
+    append(&mut log, plain(2, 100)).unwrap();
+    bench.home.disk().fail_once("open", "partition.metadata", Errno::MFILE);
+    let (told, outcome) = std::sync::mpsc::channel();
+    let tell = told.clone();
+    log.commit(Box::new(move |result| tell.send(result.is_ok()).unwrap()));
+    assert!(!outcome.recv().unwrap());
+    log.commit(Box::new(move |result| told.send(result.is_ok()).unwrap()));
+    assert!(outcome.recv().unwrap());
+    assert_eq!(bench.home.disk().count("fdatasync", "partition.metadata"), 1);
+    assert_eq!(bench.home.disk().count("fdatasync", "leader-epoch-checkpoint"), 1);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use crate::checkpoint::{self, PartitionOffsets};
 use crate::directory_state::DirectoryHealth;
 use crate::disk::Disk;
 use crate::fault::Fault;
-use crate::log::Log;
+use crate::log::{Checkpoints, Log};
+use crate::log_directory::LogDirectory;
+use crate::names::TopicPartition;
 use crate::whole_file;
 
 #[derive(Clone, Copy)]
@@ -33,6 +35,14 @@ impl Kind {
             Self::RecoveryPoint => Some(log.recovery_point()),
             Self::HighWatermark => Some(log.partition().watermarks().high_watermark),
             Self::LogStart => log.log_start_to_keep(),
+        }
+    }
+
+    fn said(self, of: &Checkpoints) -> Offset {
+        match self {
+            Self::RecoveryPoint => of.recovery_point,
+            Self::HighWatermark => of.high_watermark,
+            Self::LogStart => of.log_start,
         }
     }
 }
@@ -71,6 +81,23 @@ impl<D: Disk> LogDirs<D> {
         Ok(())
     }
 
+    /// Has `log-start-offset-checkpoint` forget a log that was deleted, before one of its name is made: after a crash the
+    /// new one would begin where the old one did, and what it holds would be lost.
+    pub(super) fn forget_log_start(
+        &self,
+        directory: &LogDirectory<D>,
+        name: &TopicPartition,
+    ) -> Result<(), Fault> {
+        let home = self.homes.iter().find(|home| home.directory.id() == directory.id());
+        let Some(home) = home else { return Ok(()) };
+        let mut written = home.written();
+        if !written.log_starts.contains(name) {
+            return Ok(());
+        }
+        let outcome = self.write_held(home, &mut written, Kind::LogStart, |log| Kind::LogStart.of(log));
+        home.directory.noted(outcome)
+    }
+
     /// What a clean end leaves: everything is on stable storage up to its end.
     pub(super) fn write_checkpoints_at_end(&self, home: &Home<D>) -> Result<(), Fault> {
         self.write(home, Kind::RecoveryPoint, |log| Some(log.partition().watermarks().log_end))?;
@@ -105,7 +132,8 @@ impl<D: Disk> LogDirs<D> {
         kind: Kind,
         offset: impl Fn(&Log<D>) -> Option<Offset>,
     ) -> Result<(), Fault> {
-        let mut offsets = PartitionOffsets::new();
+        let unloaded = written.unloaded.iter().map(|(name, said)| (name.clone(), kind.said(said)));
+        let mut offsets: PartitionOffsets = unloaded.filter(|(_, offset)| *offset > Offset::ZERO).collect();
         for (name, log) in self.logs() {
             let log = locked(&log);
             if log.directory_id() == home.directory.id()
@@ -116,13 +144,15 @@ impl<D: Disk> LogDirs<D> {
         }
         let text = checkpoint::offsets_text(&offsets);
         let seal = Some((text.len(), crc32c(text.as_bytes())));
-        let slot = &mut written[kind as usize];
-        if *slot == seal {
+        if written.seals[kind as usize] == seal {
             return Ok(());
         }
         let path = home.directory.path().join(kind.file());
         whole_file::replace(home.directory.disk(), &path, text.as_bytes())?;
-        *slot = seal;
+        written.seals[kind as usize] = seal;
+        if let Kind::LogStart = kind {
+            written.log_starts = offsets.into_keys().collect();
+        }
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! One log directory from the side of its owner: its lock, its identity, its checkpoints.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,8 +12,10 @@ use crate::directory_lock::DirectoryLock;
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::format::random_id;
+use crate::log::Checkpoints;
 use crate::log_directory::LogDirectory;
 use crate::meta_properties::{META_PROPERTIES, MetaProperties};
+use crate::names::TopicPartition;
 
 /// A log directory that is held.
 pub(super) struct Home<D: Disk> {
@@ -24,8 +27,16 @@ pub(super) struct Home<D: Disk> {
     _lock: DirectoryLock<D>,
 }
 
-/// Length and checksum of each checkpoint as last written, so that an idle node writes none.
-pub(super) type Written = [Option<(usize, u32)>; 3];
+/// What the checkpoints of a directory hold.
+#[derive(Default)]
+pub(super) struct Written {
+    /// Length and checksum of each as last written, so that an idle node writes none.
+    pub(super) seals: [Option<(usize, u32)>; 3],
+    /// The logs that `log-start-offset-checkpoint` names.
+    pub(super) log_starts: BTreeSet<TopicPartition>,
+    /// What they said of the logs that could not be loaded, to be said again until they can.
+    pub(super) unloaded: BTreeMap<TopicPartition, Checkpoints>,
+}
 
 /// Gives a new log directory its identity. A directory that has one is left alone if it is the same cluster's and node's;
 /// says what the directory's id is.
@@ -83,7 +94,7 @@ impl<D: Disk> Home<D> {
         };
         let clean = clean_shutdown::take(disk, path)?;
         let directory = Arc::new(LogDirectory::start(path, id, descriptors.clone())?);
-        let home = Self { directory, clean, written: Mutex::new([None; 3]), _lock: lock };
+        let home = Self { directory, clean, written: Mutex::default(), _lock: lock };
         Ok((home, properties.cluster_id))
     }
 }

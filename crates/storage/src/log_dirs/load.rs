@@ -47,6 +47,19 @@ struct Offsets {
     high_watermarks: PartitionOffsets,
 }
 
+impl Offsets {
+    /// What the checkpoints say about one log.
+    fn of<D: Disk>(&self, name: &TopicPartition, home: &Home<D>) -> Checkpoints {
+        let of = |checkpoint: &PartitionOffsets| checkpoint.get(name).copied().unwrap_or(Offset::ZERO);
+        Checkpoints {
+            clean: home.clean.is_some(),
+            recovery_point: of(&self.recovery_points),
+            log_start: of(&self.log_starts),
+            high_watermark: of(&self.high_watermarks),
+        }
+    }
+}
+
 type Loading<D> = (LoadReport, Vec<(TopicPartition, SharedLog<D>)>);
 
 impl<D: Disk> LogDirs<D> {
@@ -98,6 +111,7 @@ impl<D: Disk> LogDirs<D> {
                 return (LoadReport::default(), Vec::new());
             }
         };
+        home.written().log_starts = offsets.log_starts.keys().cloned().collect();
         let next = AtomicUsize::new(0);
         let work = || {
             while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -111,7 +125,10 @@ impl<D: Disk> LogDirs<D> {
                         collected.1.push((name.clone(), Arc::new(Mutex::new(opened.log))));
                     }
                     Ok(None) => collected.0.strays.push(name.clone()),
-                    Err(fault) => collected.0.failed.push((name.clone(), fault)),
+                    Err(fault) => {
+                        home.written().unloaded.insert(name.clone(), offsets.of(name, home));
+                        collected.0.failed.push((name.clone(), fault));
+                    }
                 }
             }
         };
@@ -178,13 +195,7 @@ fn load_one<D: Disk>(
             return Ok(None);
         }
     };
-    let of = |checkpoint: &PartitionOffsets| checkpoint.get(name).copied().unwrap_or(Offset::ZERO);
-    let checkpoints = Checkpoints {
-        clean: home.clean.is_some(),
-        recovery_point: of(&offsets.recovery_points),
-        log_start: of(&offsets.log_starts),
-        high_watermark: of(&offsets.high_watermarks),
-    };
+    let checkpoints = offsets.of(name, home);
     let open = |checkpoints| {
         Log::open(
             Arc::clone(&home.directory),

@@ -260,6 +260,49 @@ fn deleted_records_stay_deleted_after_a_kill() {
 }
 
 #[test]
+fn a_topic_made_anew_does_not_begin_where_the_old_one_did() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let log = create(&dirs, &name("t", 0));
+    (0..5).for_each(|_| assert!(append(&log)));
+    assert_eq!(locked(&log).delete_records(Offset(4)).unwrap(), Offset(4));
+    dirs.keep_log_starts().unwrap();
+    drop(log);
+    assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+    let log = create(&dirs, &name("t", 0));
+    assert!(append(&log) && append(&log));
+    drop((log, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    let log = dirs.get(&name("t", 0)).unwrap();
+    let marks = locked(&log).partition().watermarks();
+    assert_eq!((marks.log_start, marks.log_end), (Offset(0), Offset(2)));
+}
+
+#[test]
+fn a_log_that_could_not_be_loaded_keeps_its_checkpoints_and_is_not_called_clean() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let log = create(&dirs, &name("t", 0));
+    (0..5).for_each(|_| assert!(append(&log)));
+    assert_eq!(locked(&log).delete_records(Offset(3)).unwrap(), Offset(3));
+    dirs.keep_log_starts().unwrap();
+    drop((log, dirs));
+
+    let disk = ScriptedDisk::default();
+    disk.fail_once("open", "00000000000000000000.log", Errno::MFILE);
+    let (dirs, report) = node.start(disk);
+    assert_eq!((report.loaded, report.failed.len()), (0, 1));
+    dirs.checkpoint_log_starts();
+    dirs.close(BrokerEpoch(7));
+    drop(dirs);
+    assert!(!node.directory(0).join(CLEAN_SHUTDOWN).exists(), "nobody has looked at its tail");
+
+    let (dirs, _) = node.start(RealDisk);
+    let log = dirs.get(&name("t", 0)).unwrap();
+    assert_eq!(locked(&log).partition().watermarks().log_start, Offset(3));
+}
+
+#[test]
 fn checkpoints_are_written_only_when_they_change() {
     let node = Node::new(&["a"]);
     let disk = ScriptedDisk::default();

@@ -4,6 +4,7 @@ use protocol::messages::record::topic_record::TopicRecord;
 
 use super::*;
 use crate::format::{FormatRequest, FormatVoters, format};
+use crate::scripted_disk::ScriptedDisk;
 
 const KAFKAS_LOG: &[u8] = include_bytes!("../../tests/golden/metadata.log");
 const KAFKAS_CHECKPOINT: &[u8] = include_bytes!("../../tests/golden/fixed.checkpoint");
@@ -185,4 +186,35 @@ fn broken_snapshot_is_named() {
         let opened = MetadataLog::open(&descriptors, directory.path(), LIMITS, Timestamp(0));
         assert!(matches!(opened.err(), Some(Fault::Corrupt { .. })), "cut at {cut}");
     }
+}
+
+#[test]
+fn name_of_a_new_segment_is_synced_before_its_records_count() {
+    let directory = fresh();
+    let disk = ScriptedDisk::default();
+    let descriptors = Descriptors::new(disk.clone(), 100);
+    let limits = MetadataLimits { segment_bytes: 1, ..LIMITS };
+    let (mut log, _) = MetadataLog::open(&descriptors, directory.path(), limits, Timestamp(0)).unwrap();
+    for offset in 0..3 {
+        let place = (Offset(offset), LeaderEpoch(1));
+        log.append(place, &[topic(offset as u8)], 33, Timestamp(5)).unwrap();
+        disk.reset();
+        log.flush().unwrap();
+        assert_eq!(disk.count("fdatasync", ".log"), 1);
+        assert_eq!(disk.count("fsync_dir", METADATA_DIRECTORY), 1, "record {offset} opens a segment");
+    }
+    disk.reset();
+    log.flush().unwrap();
+    assert_eq!(disk.count("fsync_dir", METADATA_DIRECTORY), 0);
+}
+
+#[test]
+fn fsync_that_fails_is_told() {
+    let directory = fresh();
+    let disk = ScriptedDisk::default();
+    let descriptors = Descriptors::new(disk.clone(), 100);
+    let (mut log, _) = MetadataLog::open(&descriptors, directory.path(), LIMITS, Timestamp(0)).unwrap();
+    log.append((Offset(0), LeaderEpoch(1)), &[topic(0)], 33, Timestamp(5)).unwrap();
+    disk.fail_once("fdatasync", ".log", rustix::io::Errno::IO);
+    assert!(log.flush().unwrap_err().takes_directory_offline());
 }

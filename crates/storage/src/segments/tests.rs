@@ -220,6 +220,28 @@ fn a_missing_index_is_made_anew() {
 }
 
 #[test]
+fn a_flipped_byte_ends_the_log_before_its_batch() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    for base in 0..3 {
+        segments.append(&batch(base, 1, 20)).unwrap();
+    }
+    let path = segments.active().path();
+    drop(segments);
+    let whole = std::fs::read(&path).unwrap();
+    let size = batch(0, 1, 20).len();
+    // Base offset, length and leader epoch lie before what the CRC covers.
+    for at in 17..size {
+        let mut flipped = whole.clone();
+        flipped[size + at] ^= 0x10;
+        std::fs::write(&path, flipped).unwrap();
+        let loaded = dir.load(unclean(0));
+        assert_eq!((loaded.end, loaded.cut.is_some()), (Offset(1), true), "byte {at}");
+        assert_eq!(std::fs::read(&path).unwrap(), whole[..size]);
+    }
+}
+
+#[test]
 fn a_tail_of_zeros_is_cut() {
     let dir = Dir::new(RealDisk);
     let mut segments = dir.create();
@@ -372,4 +394,29 @@ proptest! {
         let loaded = dir.load(unclean(0));
         prop_assert_eq!(loaded.end.0, good);
     }
+}
+
+#[test]
+fn aborted_transactions_are_found_for_a_read_that_begins_in_a_gap_between_segments() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    for base in 0..10 {
+        segments.append(&batch(base, 1, 200)).unwrap();
+    }
+    // As compaction leaves it: the last batches of the first segment are gone.
+    segments.roll(Offset(20), NOW).unwrap();
+    for base in 20..30 {
+        segments.append(&batch(base, 1, 200)).unwrap();
+    }
+    let aborted = AbortedTransaction {
+        producer_id: protocol::id::ProducerId(1),
+        first_offset: Offset(20),
+        last_offset: protocol::offset::LastOffset(29),
+        last_stable_offset: Offset(30),
+    };
+    segments.active().abort(&aborted);
+    let slice = segments.read(Offset(15), (Offset(30), Offset(30)), 700, true).unwrap();
+    assert!(slice.length > 0);
+    let end = segments.offset_behind(&slice).unwrap().unwrap_or(Offset(30));
+    assert_eq!(segments.aborted(Offset(15), end).unwrap(), [aborted]);
 }

@@ -1,6 +1,6 @@
 //! Keys of our own. Kafka ignores them, so one `server.properties` serves both.
 
-use crate::config::key::{Key, int, long, string};
+use crate::config::key::{Allowed, Key, int, long, string};
 
 /// The table.
 #[rustfmt::skip]
@@ -15,7 +15,7 @@ pub const KEYS: &[Key] = &[
         .doc("Most bytes that all records of one compressed batch may take together. A larger batch is refused, as a bomb would be."),
     string("headwater.durability", "replica").one_of(&["replica", "fsync"]).high().since("headwater").honoured()
         .doc("What an acknowledged record is safe from: replica is Kafka's promise (in the memory of the in-sync replicas), fsync puts it on stable storage first, by group commit. Topics ask for the same with flush.messages=1."),
-    string("headwater.http.listen", "127.0.0.1:8082").since("headwater").honoured()
+    string("headwater.http.listen", "127.0.0.1:8082").allow(Allowed::AddressOrEmpty).since("headwater").honoured()
         .doc("Address of the HTTP port with metrics and health, as host:port. Empty for none. It is never part of listeners."),
     int("headwater.network.pool.bytes", "8388608").at_least(0).since("headwater").honoured()
         .doc("How many bytes of unused read buffers are kept for the next requests."),

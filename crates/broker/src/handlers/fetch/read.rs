@@ -87,7 +87,7 @@ impl Reading {
                 replica.metrics.failed_fetch_requests.add(1);
                 let code = tell(read_error(&error), &error);
                 PartitionAnswer {
-                    leader: leader(broker, &replica, code),
+                    leader: limits.leader_told.then(|| leader(broker, &replica, code)).flatten(),
                     ..PartitionAnswer::error(index, code)
                 }
             }

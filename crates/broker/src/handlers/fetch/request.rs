@@ -13,6 +13,8 @@ use crate::Broker;
 use crate::handlers::Asked;
 use crate::runtime::fetch_sessions::{Asked as SessionAsked, PartitionKey, TopicKey, Wanted};
 
+/// The first version that tells current leaders, and their endpoints to consumers.
+pub const LEADER_SINCE: i16 = 16;
 /// The first version with topic ids.
 pub const IDS_SINCE: i16 = 13;
 /// The replica id of consumers.
@@ -31,6 +33,8 @@ pub struct Limits {
     pub wait: Duration,
     /// How far the reader sees.
     pub isolation: Isolation,
+    /// Whether an error tells who leads instead.
+    pub leader_told: bool,
     /// Whether the request named an isolation there is.
     pub isolation_known: bool,
     /// The follower that reads, if one does.
@@ -53,6 +57,7 @@ impl Limits {
             bytes_min: i64::from(request.min_bytes).min(bytes_max),
             wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX),
             isolation,
+            leader_told: version >= LEADER_SINCE,
             isolation_known: matches!(request.isolation_level, 0 | 1),
             follower: (replica >= 0).then_some(NodeId(replica)),
         }
@@ -79,13 +84,18 @@ pub fn wanted(request: &FetchRequest<'_>, asked: &Asked, broker: &Broker) -> Vec
         };
         all.extend(topic.partitions.iter().map(|partition| Wanted {
             key: PartitionKey { topic: key.clone(), partition: PartitionIndex(partition.partition) },
-            current_leader_epoch: LeaderEpoch(partition.current_leader_epoch),
+            current_leader_epoch: epoch(partition.current_leader_epoch),
             fetch_offset: Offset(partition.fetch_offset),
-            last_fetched_epoch: LeaderEpoch(partition.last_fetched_epoch),
+            last_fetched_epoch: epoch(partition.last_fetched_epoch),
             bytes_max: partition.partition_max_bytes,
         }));
     }
     without_doubles(all)
+}
+
+/// Any negative epoch names none, as in Kafka.
+fn epoch(number: i32) -> LeaderEpoch {
+    LeaderEpoch(number).max(LeaderEpoch::NONE)
 }
 
 fn without_doubles(mut all: Vec<Wanted>) -> Vec<Wanted> {

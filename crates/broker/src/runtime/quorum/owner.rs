@@ -355,7 +355,9 @@ impl Owner {
             self.propose(records)?;
         }
         let registered = self.progress.image.cluster.controllers.get(&self.options.node_id);
-        if registered.is_none_or(|known| known.incarnation != self.options.controller.incarnation) {
+        let unknown = registered.is_none_or(|known| known.incarnation != self.options.controller.incarnation);
+        // Controllers register since metadata.version 3.7-IV0 (KIP-919).
+        if unknown && self.progress.image.metadata_version() >= 15 {
             self.propose(vec![register_controller(&self.options.controller)])?;
         }
         let time = now();
@@ -372,18 +374,20 @@ impl Owner {
 
     /// In a transaction, as Kafka's controller begins a cluster, with the value that eligible replicas are judged by.
     fn bootstrap_records(&mut self) -> Vec<MetadataRecord<'static>> {
-        let mut records: Vec<MetadataRecord<'static>> =
-            vec![BeginTransactionRecord { name: Some("Bootstrap records".into()) }.into()];
-        let mut bootstrap = std::mem::take(&mut self.bootstrap);
-        if bootstrap.is_empty() {
-            bootstrap = metadata::controller::features::bootstrap_records();
+        let mut records = std::mem::take(&mut self.bootstrap);
+        if records.is_empty() {
+            records = metadata::controller::features::bootstrap_records();
         }
-        let keeps_elr = bootstrap.iter().any(|record| {
-            matches!(record, MetadataRecord::FeatureLevel(level)
-                if level.name == "eligible.leader.replicas.version" && level.feature_level > 0)
-        });
-        records.append(&mut bootstrap);
-        if keeps_elr {
+        let level = |name: &str| {
+            let levels = records.iter().filter_map(|record| match record {
+                MetadataRecord::FeatureLevel(level) if level.name == name => Some(level.feature_level),
+                _ => None,
+            });
+            levels.max().unwrap_or(0)
+        };
+        // Transactions are known since metadata.version 3.6-IV2 (KIP-868).
+        let transactional = level(metadata::image::METADATA_VERSION) >= 14;
+        if level("eligible.leader.replicas.version") > 0 {
             let resource = ConfigResource::broker("");
             let record = ConfigRecord {
                 resource_type: resource.kind.0,
@@ -393,7 +397,11 @@ impl Owner {
             };
             records.push(record.into());
         }
-        records.push(EndTransactionRecord.into());
+        if transactional {
+            let begin = BeginTransactionRecord { name: Some("Bootstrap records".into()) };
+            records.insert(0, begin.into());
+            records.push(EndTransactionRecord.into());
+        }
         records
     }
 
