@@ -54,8 +54,8 @@ pub enum LegacyError {
         /// The codec's number.
         id: u8,
     },
-    /// A wrapper without a value, with an empty set in it, or inside another wrapper.
-    #[error("a compressed message holds no message set, or is itself inside of one")]
+    /// A wrapper without a value, with an empty set in it, inside another wrapper, or beside other messages.
+    #[error("a compressed message holds no message set, is itself inside of one, or is not alone")]
     Wrapper,
     /// The bytes end inside a message of a wrapper.
     #[error("a compressed message set ends inside a message")]

@@ -18,15 +18,17 @@ pub fn convert_to_v2(
     let Some(first) = Messages::new(bytes).next_message()? else { return Ok(()) };
     let codec = first.codec()?;
     let stamped = first.timestamp_type() == TimestampType::LogAppendTime;
-    let mut messages = Messages::new(bytes);
+    let (mut messages, mut count, mut compressed) = (Messages::new(bytes), 0_usize, false);
     while let Some(message) = messages.next_message()? {
         if message.magic != first.magic {
             return Err(LegacyError::Magic { magic: message.magic });
         }
-        // A compressed set is one wrapper, and nothing beside it.
-        if codec != Codec::None && message.offset != first.offset {
-            return Err(LegacyError::Wrapper);
-        }
+        count += 1;
+        compressed |= message.codec()? != Codec::None;
+    }
+    // A compressed set is one wrapper and nothing beside it, so that the cap bounds all there is to unpack.
+    if compressed && count > 1 {
+        return Err(LegacyError::Wrapper);
     }
     let mut builder = BatchBuilder::new(BatchOptions {
         base_offset: Offset::ZERO,

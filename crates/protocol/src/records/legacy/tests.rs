@@ -159,6 +159,19 @@ fn sets_become_batches() {
     }
 }
 
+#[test]
+fn a_compressed_set_beside_other_messages_is_refused() {
+    let record = |offset| (offset, 0, None, Some(vec![0; 100]));
+    let plain = built(1, Codec::None, &[record(0)]);
+    let wrapped = built(1, Codec::Gzip, &[record(0)]);
+    for parts in [[&plain, &wrapped], [&wrapped, &plain], [&wrapped, &wrapped]] {
+        let bytes = parts.map(Vec::as_slice).concat();
+        let (mut scratch, mut compressors) = (LegacyScratch::default(), Compressors::default());
+        let converted = convert_to_v2(&bytes, &mut scratch, &mut compressors, 1 << 20, &mut Vec::new());
+        assert_eq!(converted, Err(LegacyError::Wrapper));
+    }
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
