@@ -169,7 +169,10 @@ def too_large():
 
 
 def unknown_topic():
-    metadata = admin.list_topics(topic("nowhere"), timeout=10)
+    consumer = ck.Consumer({"bootstrap.servers": BOOTSTRAP, "log_level": 2, "allow.auto.create.topics": False,
+                            **COMMITTED_NOTHING})
+    metadata = consumer.list_topics(topic("nowhere"), timeout=10)
+    consumer.close()
     same(metadata.topics[topic("nowhere")].error.name(), "UNKNOWN_TOPIC_OR_PART")
 
 

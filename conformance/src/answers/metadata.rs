@@ -2,7 +2,7 @@
 
 use protocol::api_key::ApiKey::{DescribeTopicPartitions, Metadata};
 use protocol::error_code::ErrorCode::{
-    InvalidRequest, InvalidTopicException, UnknownTopicId, UnknownTopicOrPartition,
+    InvalidRequest, InvalidTopicException, LeaderNotAvailable, UnknownTopicId, UnknownTopicOrPartition,
 };
 use serde_json::{Value, json};
 
@@ -49,6 +49,11 @@ fn metadata() -> Vec<Case> {
             .versions(4, 13)
             .errors(&[UnknownTopicOrPartition])
             .ask(|s| by_name(&s.topic)),
+        case(Metadata, "an unknown topic, to be created")
+            .fresh()
+            .errors(&[UnknownTopicOrPartition, LeaderNotAvailable])
+            .ask(|s| json!({"Topics": [{"Name": s.topic}], "AllowAutoTopicCreation": true}))
+            .then(Metadata, 9, |s| by_name(&s.topic)),
         case(Metadata, "an unknown id")
             .versions(12, 13)
             .errors(&[UnknownTopicId])
