@@ -136,6 +136,8 @@ impl<D: Disk> Shared<D> {
                 self.state.note(fault);
             })
         });
+        // A failed write-back is told to one fsync of an open file only, which may have been the other thread's.
+        let outcome = outcome.and_then(|()| self.state.check());
         for ticket in tickets {
             (ticket.done)(outcome.clone());
         }

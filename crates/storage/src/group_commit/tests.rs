@@ -63,6 +63,19 @@ fn appends_that_gather_during_an_fsync_share_the_next() {
 }
 
 #[test]
+fn an_fsync_that_another_one_failed_beside_acknowledges_nothing() {
+    let bench = Bench::new();
+    let file = bench.file("a");
+    let held = bench.disk.hold_syncs();
+    let outcome = bench.submit(&file);
+    bench.disk.wait_for_syncs(1);
+    // The other thread of the directory was told of the lost pages, which the system tells once for each open file.
+    bench.state.take_offline("fsync failed");
+    drop(held);
+    assert!(matches!(outcome.recv().unwrap(), Err(Fault::Offline { .. })));
+}
+
+#[test]
 fn nothing_is_acknowledged_before_its_fsync() {
     let bench = Bench::new();
     let file = bench.file("a");
