@@ -15,6 +15,7 @@ use storage::{Fault, LogDirs};
 use crate::config::NodeConfig;
 use crate::metrics::Metrics;
 use crate::net::limits::ConnectionCounts;
+use crate::runtime::cold_reads::ColdReads;
 use crate::runtime::connection_bounds;
 use crate::runtime::fetch_sessions::FetchSessions;
 use crate::runtime::partitions::Partitions;
@@ -47,6 +48,8 @@ pub struct Broker {
     pub holdings: Arc<Holdings>,
     /// The metadata of the cluster, and who decides about it.
     pub quorum: Quorum,
+    /// Who brings in what readers want from the disk.
+    pub cold_reads: ColdReads,
     /// What readers follow.
     pub fetch_sessions: FetchSessions,
     /// Ids for idempotent producers.
@@ -127,6 +130,7 @@ impl Broker {
         Self {
             holdings,
             quorum,
+            cold_reads: ColdReads::default(),
             fetch_sessions: FetchSessions::new(slots),
             producer_ids: ProducerIds::default(),
         }

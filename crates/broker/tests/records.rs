@@ -219,3 +219,19 @@ fn the_controllers_port_serves_what_is_for_controllers_only() {
     client.send(&frame);
     client.assert_closed();
 }
+
+#[test]
+fn records_from_the_disk_are_read_like_those_in_memory() {
+    let directory = tempfile::tempdir_in(".").unwrap();
+    let node = start(directory.path(), &[("headwater.fetch.hot.bytes", "0")]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let value = "x".repeat(100_000);
+    for _ in 0..5 {
+        client.produce("t", 0, batch(&[&value]));
+    }
+    let log = std::fs::File::open(directory.path().join("t-0/00000000000000000000.log")).unwrap();
+    log.sync_all().unwrap();
+    rustix::fs::fadvise(&log, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    assert_eq!(client.fetch("t", 0, 0), (0, 5, vec![value; 5]));
+}

@@ -60,6 +60,8 @@ pub struct RequestConfig {
     pub timeout: Duration,
     /// `fetch.max.bytes`.
     pub fetch_bytes_max: usize,
+    /// `headwater.fetch.hot.bytes`.
+    pub fetch_hot_bytes: u64,
     /// `max.incremental.fetch.session.cache.slots`.
     pub fetch_sessions_max: usize,
     /// `max.request.partition.size.limit`: partitions in one DescribeTopicPartitions answer.
@@ -380,6 +382,7 @@ fn requests(settings: &Settings) -> Result<RequestConfig, ConfigError> {
     Ok(RequestConfig {
         timeout: millis(settings, "request.timeout.ms")?,
         fetch_bytes_max: size(settings, "fetch.max.bytes")?,
+        fetch_hot_bytes: bytes(settings, "headwater.fetch.hot.bytes")?,
         fetch_sessions_max: size(settings, "max.incremental.fetch.session.cache.slots")?,
         describe_partitions_max: int(settings, "max.request.partition.size.limit")?,
         decompressed_batch_bytes_max: bytes(settings, "headwater.decompressed.batch.bytes.max")?,

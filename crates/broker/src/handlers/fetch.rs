@@ -23,7 +23,7 @@ use self::read::{PartitionRead, Reading};
 use self::request::Limits;
 use super::Asked;
 use crate::Broker;
-use crate::net::{Outbound, Peer, Step};
+use crate::net::{Close, FileRange, Outbound, Peer, Step};
 use crate::runtime::delayed::Waiter;
 use crate::runtime::fetch_sessions::{Context, Wanted};
 
@@ -77,6 +77,10 @@ pub fn serve(
     let fetch = Fetch { broker: broker.clone(), peer: peer.clone(), asked, limits, context, wanted };
     let reading = fetch.read();
     if fetch.is_satisfied(&reading) {
+        let cold = reading.cold();
+        if !cold.is_empty() {
+            return Step::Wait(Box::pin(fetch.answer_cold(reading, cold)));
+        }
         fetch.answer(reading, out);
         return asked.step(Ok(()), broker);
     }
@@ -112,7 +116,7 @@ impl Fetch {
     }
 
     /// Waits until the answer is due or the time is over.
-    async fn wait(self, lacking: i64) -> Result<Outbound, crate::net::Close> {
+    async fn wait(self, lacking: i64) -> Result<Outbound, Close> {
         let waiting = Waiting::new(&self, lacking);
         let deadline = tokio::time::sleep_until((self.asked.at + self.limits.wait).into());
         tokio::pin!(deadline);
@@ -131,6 +135,13 @@ impl Fetch {
             }
         };
         drop(waiting);
+        let cold = reading.cold();
+        self.answer_cold(reading, cold).await
+    }
+
+    /// Has what lies on the disk brought into memory first, so that sending it holds up no other connection.
+    async fn answer_cold(self, reading: Reading, cold: Vec<FileRange>) -> Result<Outbound, Close> {
+        self.broker.cold_reads.bring_in(cold).await;
         let mut out = Outbound::default();
         self.answer(reading, &mut out);
         self.broker.metrics.requests.note(self.asked.api as i16, self.asked.at.elapsed());

@@ -1,6 +1,7 @@
 //! What runs between the handlers and the pure machines.
 
 pub mod apply;
+pub mod cold_reads;
 pub mod connection_bounds;
 pub mod delayed;
 pub mod fetch_sessions;

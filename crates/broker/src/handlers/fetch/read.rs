@@ -13,6 +13,7 @@ use crate::Broker;
 use crate::handlers::partition_errors::{read_error, tell};
 use crate::metrics::TopicMetrics;
 use crate::net::FileRange;
+use crate::runtime::cold_reads;
 use crate::runtime::fetch_sessions::{Told, TopicKey, Wanted};
 use crate::runtime::partitions::{Replica, TopicReplicas};
 
@@ -24,6 +25,8 @@ pub struct PartitionRead {
     pub answer: PartitionAnswer,
     /// Whether the partition could not even be looked for.
     pub unknown: bool,
+    /// Whether the records are so old that they may have to come from the disk.
+    pub old: bool,
     metrics: Option<Arc<TopicMetrics>>,
 }
 
@@ -80,8 +83,12 @@ impl Reading {
             Some(_) => Err(ReadError::Refused(partition::fetch::FetchRefusal::NotLeader)),
             None => replica.fetch(from, bytes_max, self.first_whole),
         };
+        let mut old = false;
         let answer = match fetched {
-            Ok(fetched) => self.fetched(index, limits, fetched),
+            Ok(fetched) => {
+                old = fetched.slice.as_ref().is_some_and(|slice| slice.behind > limits.bytes_hot);
+                self.fetched(index, limits, fetched)
+            }
             Err(error) => {
                 self.urgent = true;
                 replica.metrics.failed_fetch_requests.add(1);
@@ -93,7 +100,14 @@ impl Reading {
             }
         };
         let metrics = Some(replica.metrics.clone());
-        self.partitions.push(PartitionRead { wanted: wanted.clone(), answer, unknown: false, metrics });
+        self.partitions.push(PartitionRead { wanted: wanted.clone(), answer, unknown: false, old, metrics });
+    }
+
+    /// The ranges that are old and not in memory.
+    pub fn cold(&self) -> Vec<FileRange> {
+        let old = self.partitions.iter().filter(|read| read.old);
+        let ranges = old.filter_map(|read| read.answer.records.clone());
+        ranges.filter(|range| !cold_reads::is_resident(range)).collect()
     }
 
     fn fetched(&mut self, index: PartitionIndex, limits: &Limits, fetched: Fetched) -> PartitionAnswer {
@@ -145,7 +159,7 @@ impl PartitionRead {
             aborted: Some(Vec::new()),
             ..PartitionAnswer::error(wanted.key.partition, error)
         };
-        Self { wanted, answer, unknown: true, metrics: None }
+        Self { wanted, answer, unknown: true, old: false, metrics: None }
     }
 
     /// What a session remembers of it.

@@ -29,6 +29,8 @@ pub struct Limits {
     pub bytes_max: i64,
     /// Bytes of records that are worth an answer.
     pub bytes_min: i64,
+    /// Records this far from the end of their log are taken to be in memory.
+    pub bytes_hot: u64,
     /// How long to wait for them.
     pub wait: Duration,
     /// How far the reader sees.
@@ -50,10 +52,12 @@ impl Limits {
             (CONSUMER, _) => Isolation::HighWatermark,
             _ => Isolation::LogEnd,
         };
-        let most = i64::try_from(broker.config().requests.fetch_bytes_max).unwrap_or(i64::MAX);
+        let config = broker.config();
+        let most = i64::try_from(config.requests.fetch_bytes_max).unwrap_or(i64::MAX);
         let bytes_max = i64::from(request.max_bytes).min(most);
         Self {
             bytes_max,
+            bytes_hot: config.requests.fetch_hot_bytes,
             bytes_min: i64::from(request.min_bytes).min(bytes_max),
             wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX),
             isolation,
