@@ -89,8 +89,7 @@ pub fn decide_create_topics(
     if asked > PARTITIONS_MAX {
         return Err(Refusal::TooManyPartitions { asked, max: PARTITIONS_MAX });
     }
-    let mut creation =
-        Creation { image, defaults: request.defaults, seed: request.seed, check, taken: BTreeMap::new() };
+    let mut creation = Creation { image, defaults: request.defaults, seed: request.seed, check };
     let mut records = Vec::new();
     let mut response = Vec::new();
     let mut answered = BTreeSet::new();
@@ -132,8 +131,6 @@ struct Creation<'a> {
     defaults: TopicDefaults,
     seed: Seed,
     check: &'a dyn ConfigCheck,
-    /// The names of topics created before in the same request, by what they collide on.
-    taken: BTreeMap<String, String>,
 }
 
 impl Creation<'_> {
@@ -156,7 +153,6 @@ impl Creation<'_> {
         for (index, replicas) in (0..).zip(assignments) {
             records.push(new_partition(self.image, topic.id, PartitionIndex(index), replicas).into());
         }
-        self.taken.insert(collision_key(&topic.name), topic.name.clone());
         Ok((created, records))
     }
 
@@ -167,11 +163,8 @@ impl Creation<'_> {
         if self.image.topics.by_name(name).is_some() {
             return Err(Refusal::TopicAlreadyExists(name.to_owned()));
         }
-        // deviation: Kafka looks at the topics that are there, not at those of the same request, and so lets two
-        // that collide come in together. Whoever creates them gains by hearing it before their metrics mix.
-        let collides = self.taken.get(&collision_key(name)).map(String::as_str);
-        let existing = collides.or_else(|| self.image.topics.colliding(name));
-        match existing {
+        // As in Kafka only topics that are there count: two of one request that collide come in together.
+        match self.image.topics.colliding(name) {
             Some(existing) => {
                 Err(Refusal::CollidingTopicName { name: name.to_owned(), existing: existing.to_owned() })
             }
