@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 use crate::config::listeners::machine_name;
 use crate::config::{Endpoint, NodeConfig};
 use crate::handlers::Dispatch;
-use crate::http::{HttpError, HttpServer};
+use crate::http::{HttpError, HttpServer, Listen};
 use crate::net::listener::{self, BindError, Bound, Server};
 use crate::runtime::apply::{apply, placement};
 use crate::runtime::connection_bounds;
@@ -83,8 +83,10 @@ impl Node {
             .await?;
         let broker = Arc::new(Broker::new(holdings.clone(), quorum));
         // Before the runtime of connections: one that is dropped here, where waiting is not allowed, would panic.
+        let set = holdings.config().settings.is_set("headwater.http.listen");
         let http = match holdings.config().http_listen.clone() {
-            Some(listen) => Some(HttpServer::start(&listen, broker.clone()).await?),
+            Some(listen) if set => Some(HttpServer::start(Listen::Exactly(&listen), broker.clone()).await?),
+            Some(listen) => Some(HttpServer::start(Listen::Preferably(&listen), broker.clone()).await?),
             None => None,
         };
         let connections = tokio::runtime::Builder::new_multi_thread()

@@ -37,11 +37,39 @@ pub struct HttpServer {
     task: JoinHandle<()>,
 }
 
-impl HttpServer {
-    /// Listens on `listen` (host and port) and serves on the present runtime.
-    pub async fn start(listen: &str, broker: Arc<Broker>) -> Result<Self, HttpError> {
+/// Where the HTTP port is to be.
+#[derive(Debug, Clone, Copy)]
+pub enum Listen<'a> {
+    /// Here, as somebody has set it.
+    Exactly(&'a str),
+    /// Here by default. Nobody has asked for this port, so a taken one does not keep a second node on the same
+    /// machine from starting: any free port of the same host is taken instead.
+    Preferably(&'a str),
+}
+
+impl Listen<'_> {
+    async fn bind(self) -> Result<TcpListener, HttpError> {
+        let (Self::Exactly(listen) | Self::Preferably(listen)) = self;
         let refuse = |source| HttpError { listen: listen.into(), source };
-        let listener = TcpListener::bind(listen).await.map_err(refuse)?;
+        match (self, TcpListener::bind(listen).await) {
+            (Self::Preferably(_), Err(error)) if error.kind() == io::ErrorKind::AddrInUse => {
+                let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
+                let listener = TcpListener::bind(format!("{host}:0")).await.map_err(refuse)?;
+                let address = listener.local_addr().map_err(refuse)?;
+                tracing::warn!(%listen, %address, "the default HTTP port is taken, another one serves");
+                Ok(listener)
+            }
+            (_, bound) => bound.map_err(refuse),
+        }
+    }
+}
+
+impl HttpServer {
+    /// Listens (host and port) and serves on the present runtime.
+    pub async fn start(listen: Listen<'_>, broker: Arc<Broker>) -> Result<Self, HttpError> {
+        let listener = listen.bind().await?;
+        let (Listen::Exactly(listen) | Listen::Preferably(listen)) = listen;
+        let refuse = |source| HttpError { listen: listen.into(), source };
         let address = listener.local_addr().map_err(refuse)?;
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
@@ -93,4 +121,19 @@ async fn health(State(broker): State<Arc<Broker>>) -> impl IntoResponse {
         "cluster.id": &*broker.cluster_id,
     });
     (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_port_is_given_up_only_where_nobody_asked_for_it() {
+        let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let taken = holder.local_addr().unwrap().to_string();
+        let other = Listen::Preferably(&taken).bind().await.unwrap().local_addr().unwrap();
+        assert!(other.ip().is_loopback() && other.to_string() != taken);
+        let refused = Listen::Exactly(&taken).bind().await.unwrap_err();
+        assert!(refused.to_string().contains(&taken), "{refused}");
+    }
 }
