@@ -170,6 +170,8 @@ fn features_move_all_together_or_not_at_all() {
             &[("metadata.version", 1, 2)],
             &[("metadata.version", 99, 1)],
             &[("metadata.version", 30, 2)],
+            &[("kraft.version", 0, 2)],
+            &[("kraft.version", 2, 1)],
             &[("group.version", 1, 1), ("nope", 1, 1)],
         ] {
             assert_eq!(update(version, validate, updates), refused, "{version} {updates:?}");
@@ -178,6 +180,7 @@ fn features_move_all_together_or_not_at_all() {
     for upgrade_type in [0, 4, 9] {
         assert_eq!(update(2, true, &[("group.version", 1, upgrade_type)]), refused, "{upgrade_type}");
     }
+    assert_eq!(update(2, false, &[("kraft.version", 1, 1)]).0, 0, "the level it has");
     let level = || node.broker().image().feature("group.version");
     assert_eq!(update(1, true, &[("group.version", 0, 2)]).0, 0);
     assert_eq!(level(), 1, "validating changes nothing");

@@ -43,8 +43,9 @@ async fn update(call: &Call, request: &UpdateFeaturesRequest<'_>) -> Result<(), 
     let updates = request.feature_updates.iter().map(|update| asked(call.asked.version, &update));
     let updates = updates.collect::<Result<Vec<_>, _>>()?;
     let validate_only = request.validate_only;
+    let kraft_version = call.broker.quorum.kraft_version();
     ask(call, request.timeout_ms, move |image, _| {
-        let decision = decide_update_features(image, &updates, validate_only)?;
+        let decision = decide_update_features(image, &updates, validate_only, kraft_version)?;
         // One feature that cannot be changed keeps all others as they are, and is what is answered.
         for (_, outcome) in decision.response {
             outcome?;

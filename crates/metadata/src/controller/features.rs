@@ -34,6 +34,9 @@ pub const FEATURES: [Feature; 6] = [
     feature("transaction.version", 0, 2),
 ];
 
+/// The feature that says whether the log keeps the voters (KIP-853).
+const KRAFT_VERSION_FEATURE: &str = "kraft.version";
+
 /// The levels of `kraft.version` that are supported.
 pub const KRAFT_VERSION: FeatureRange = FeatureRange { min: 0, max: 1 };
 
@@ -54,7 +57,7 @@ pub fn metadata_version_name(level: i16) -> Option<&'static str> {
 pub fn supported() -> BTreeMap<String, FeatureRange> {
     let mut features: BTreeMap<_, _> =
         FEATURES.iter().map(|feature| (feature.name.to_owned(), feature.range)).collect();
-    features.insert("kraft.version".to_owned(), KRAFT_VERSION);
+    features.insert(KRAFT_VERSION_FEATURE.to_owned(), KRAFT_VERSION);
     features
 }
 
@@ -93,16 +96,24 @@ pub struct FeatureUpdate {
 /// The outcome for each feature, in the request's order.
 pub type UpdatedFeatures = Vec<(String, Result<(), Refusal>)>;
 
-/// Changes finalised levels: all of them, or none if one cannot be.
+/// Changes finalised levels: all of them, or none if one cannot be. `kraft_version` is the finalised level of the
+/// feature that no image has: the voters' log says it, from formatting on.
 pub fn decide_update_features(
     image: &Image,
     updates: &[FeatureUpdate],
     validate_only: bool,
+    kraft_version: i16,
 ) -> Result<Decision<UpdatedFeatures>, Refusal> {
     let mut records = Vec::new();
     let mut response = Vec::new();
     let mut refused = false;
     for update in updates {
+        if update.feature == KRAFT_VERSION_FEATURE {
+            let result = check_kraft_version(update, kraft_version);
+            refused |= result.is_err();
+            response.push((update.feature.clone(), result));
+            continue;
+        }
         let result = check_update(image, update);
         refused |= result.is_err();
         if result.is_ok() && image.feature(&update.feature) != update.level {
@@ -116,6 +127,23 @@ pub fn decide_update_features(
         records.clear();
     }
     Ok(Decision::new(records, response))
+}
+
+/// Whether `kraft.version` has this level already: it cannot be changed yet.
+fn check_kraft_version(update: &FeatureUpdate, present: i16) -> Result<(), Refusal> {
+    let FeatureRange { min, max } = KRAFT_VERSION;
+    let FeatureUpdate { level, .. } = update;
+    if *level == present {
+        return Ok(());
+    }
+    let reason = if *level < min || *level > max {
+        format!("the controller supports versions {min}-{max}")
+    } else {
+        format!("it is {present} since the directories were formatted, and cannot be changed in place yet")
+    };
+    Err(Refusal::InvalidUpdateVersion(format!(
+        "invalid update version {level} for feature {KRAFT_VERSION_FEATURE}: {reason}"
+    )))
 }
 
 fn check_update(image: &Image, update: &FeatureUpdate) -> Result<(), Refusal> {

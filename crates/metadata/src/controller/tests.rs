@@ -460,11 +460,11 @@ fn feature_levels_move_together_or_not_at_all() {
     ];
     for (update, accepted) in cases {
         let what = format!("{update:?}");
-        let decided = decide_update_features(&ledger.image, &[update], false);
+        let decided = decide_update_features(&ledger.image, &[update], false, 1);
         assert_eq!(ledger.take(decided).unwrap()[0].1.is_ok(), accepted, "{what}");
     }
     let both = [update("group.version", 0, SafeDowngrade), update("group.version", 9, Upgrade)];
-    assert!(decide_update_features(&ledger.image, &both, false).unwrap().records.is_empty());
+    assert!(decide_update_features(&ledger.image, &both, false, 1).unwrap().records.is_empty());
 }
 
 #[test]
