@@ -55,7 +55,7 @@ fn delete(call: &Call, topic: &str, index: PartitionIndex, before: Offset) -> Re
     let found = call.broker.partitions.by_name(topic);
     let replica = found.as_ref().and_then(|topic| topic.get(index));
     let replica = replica.ok_or_else(|| call.broker.absent_by_name(topic, index))?;
-    if super::is_internal(topic) {
+    if metadata::image::is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException);
     }
     let mut log = replica.log().map_err(|fault| tell(fault_error(&fault), &fault))?;

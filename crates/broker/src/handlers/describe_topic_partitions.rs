@@ -111,7 +111,7 @@ impl<'a> Page<'_, 'a> {
             return Some(ResponseCursor { topic_name: name, partition_index: 0 });
         }
         let mut described = DescribeTopicPartitionsResponseTopic {
-            is_internal: super::is_internal(&name),
+            is_internal: metadata::image::is_internal(&name),
             name: Some(name),
             topic_authorized_operations: authorized_operations::TOPIC,
             ..DescribeTopicPartitionsResponseTopic::default()

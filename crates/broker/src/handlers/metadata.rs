@@ -165,7 +165,7 @@ impl View<'_> {
                 };
                 MetadataResponseTopic {
                     error_code: error.into(),
-                    is_internal: super::is_internal(&name),
+                    is_internal: metadata::image::is_internal(&name),
                     name: Some(name.into()),
                     topic_authorized_operations: NOT_ASKED,
                     ..MetadataResponseTopic::default()
@@ -179,7 +179,7 @@ impl View<'_> {
             error_code: ErrorCode::None.into(),
             name: Some(topic.name.to_string().into()),
             topic_id: topic.id,
-            is_internal: super::is_internal(&topic.name),
+            is_internal: metadata::image::is_internal(&topic.name),
             partitions: topic.partitions.iter().map(|partition| self.partition(partition)).collect(),
             topic_authorized_operations: if operations { TOPIC_OPERATIONS } else { NOT_ASKED },
         }

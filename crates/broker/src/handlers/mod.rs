@@ -186,11 +186,6 @@ static TABLE: &[Served] = &[
     served!(DescribeTopicPartitions 0 to 0 by describe_topic_partitions::DescribeTopicPartitionsRequest),
 ];
 
-/// Whether only brokers write to a topic.
-pub(crate) fn is_internal(topic: &str) -> bool {
-    matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
-}
-
 fn served(api: ApiKey) -> Option<&'static Served> {
     TABLE.binary_search_by_key(&(api as i16), |served| served.api as i16).ok().map(|index| &TABLE[index])
 }

@@ -116,7 +116,7 @@ fn append_all(
                 Outcome::error(planned.index, error, None)
             }
             (Some(_), Some((error, message))) => Outcome::error(planned.index, error, Some(message.into())),
-            (Some(replica), None) if super::is_internal(&replica.topic) => internal(replica),
+            (Some(replica), None) if metadata::image::is_internal(&replica.topic) => internal(replica),
             (Some(replica), None) => {
                 let bytes = &mut body[planned.records.clone()];
                 append(replica, (origin, now), bytes, scratch, &mut commits, outcomes.len())

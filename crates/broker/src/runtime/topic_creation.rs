@@ -36,7 +36,7 @@ pub async fn create_missing(broker: &Broker, names: Vec<String>) {
         return;
     }
     let create = CreateTopics {
-        topics: names.into_iter().filter(|name| !crate::handlers::is_internal(name)).map(new_topic).collect(),
+        topics: names.into_iter().filter(|name| !metadata::image::is_internal(name)).map(new_topic).collect(),
         validate_only: false,
         defaults: TopicDefaults {
             partitions: defaults.partitions,

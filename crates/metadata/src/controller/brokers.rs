@@ -6,13 +6,12 @@ use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, Uuid};
 use protocol::messages::record::{
     broker_registration_change_record::BrokerRegistrationChangeRecord,
     register_broker_record::{BrokerEndpoint, BrokerFeature, RegisterBrokerRecord},
-    register_controller_record::{ControllerEndpoint, ControllerFeature, RegisterControllerRecord},
 };
 use protocol::offset::Offset;
 
 use super::partition_change::{PartitionChange, election_of};
 use super::{Decision, Refusal};
-use crate::image::{Broker, Controller, Endpoint, FeatureRange, Image, Partition};
+use crate::image::{Broker, Controller, Endpoint, FeatureRange, Image, Partition, controller_record};
 use crate::record::MetadataRecord;
 
 /// Who wants to be part of the cluster.
@@ -174,31 +173,7 @@ fn check_registration(image: &Image, registration: &Registration, alive: bool) -
 
 /// The record by which a controller makes itself known.
 pub fn register_controller(controller: &Controller) -> MetadataRecord<'static> {
-    let record = RegisterControllerRecord {
-        controller_id: controller.id.0,
-        incarnation_id: controller.incarnation,
-        zk_migration_ready: controller.zk_migration_ready,
-        end_points: controller
-            .endpoints
-            .iter()
-            .map(|endpoint| ControllerEndpoint {
-                name: endpoint.name.clone().into(),
-                host: endpoint.host.clone().into(),
-                port: endpoint.port,
-                security_protocol: endpoint.security_protocol,
-            })
-            .collect(),
-        features: controller
-            .features
-            .iter()
-            .map(|(name, range)| ControllerFeature {
-                name: name.clone().into(),
-                min_supported_version: range.min,
-                max_supported_version: range.max,
-            })
-            .collect(),
-    };
-    record.into()
+    controller_record(controller).into()
 }
 
 /// What a broker says with each heartbeat.

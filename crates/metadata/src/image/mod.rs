@@ -23,8 +23,10 @@ pub use cluster::{Broker, Cluster, Controller, Endpoint, FeatureRange};
 pub use configs::{ConfigResource, Configs, ResourceType};
 pub use quotas::{QuotaEntity, Quotas};
 pub use security::Security;
+pub(crate) use snapshot::controller_record;
 pub use topics::{
     DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, LeaderRecovery, Partition, Topic, Topics,
+    is_internal,
 };
 
 /// The feature whose level decides how records are written.

@@ -103,7 +103,8 @@ fn broker_record(broker: &Broker) -> RegisterBrokerRecord<'_> {
     }
 }
 
-fn controller_record(controller: &Controller) -> RegisterControllerRecord<'_> {
+/// A controller's registration as a record.
+pub(crate) fn controller_record(controller: &Controller) -> RegisterControllerRecord<'static> {
     RegisterControllerRecord {
         controller_id: controller.id.0,
         incarnation_id: controller.incarnation,
@@ -112,8 +113,8 @@ fn controller_record(controller: &Controller) -> RegisterControllerRecord<'_> {
             .endpoints
             .iter()
             .map(|endpoint| ControllerEndpoint {
-                name: endpoint.name.as_str().into(),
-                host: endpoint.host.as_str().into(),
+                name: endpoint.name.clone().into(),
+                host: endpoint.host.clone().into(),
                 port: endpoint.port,
                 security_protocol: endpoint.security_protocol,
             })
@@ -122,7 +123,7 @@ fn controller_record(controller: &Controller) -> RegisterControllerRecord<'_> {
             .features
             .iter()
             .map(|(name, range)| ControllerFeature {
-                name: name.as_str().into(),
+                name: name.clone().into(),
                 min_supported_version: range.min,
                 max_supported_version: range.max,
             })

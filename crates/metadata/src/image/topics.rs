@@ -200,3 +200,7 @@ impl Topics {
         Some(Arc::make_mut(&mut topic.partitions[place]))
     }
 }
+/// Whether only brokers write to a topic of this name.
+pub fn is_internal(name: &str) -> bool {
+    matches!(name, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+}
