@@ -58,10 +58,10 @@ fn answer(
     }
     let image = broker.image();
     let supported = features::supported().into_iter().filter_map(|(name, range)| {
-        // Before version 4 a range cannot begin at 0; Kafka leaves kraft.version out there (KIP-1022).
-        let min_version = if asked.version >= 4 { range.min } else { range.min.max(1) };
-        let shown = asked.version >= 4 || name != KRAFT_VERSION;
-        shown.then(|| SupportedFeatureKey { name: name.into(), min_version, max_version: range.max })
+        // Before version 4 a range cannot begin at 0; Kafka leaves such features out there (KIP-1022).
+        let shown = asked.version >= 4 || range.min > 0;
+        let (min_version, max_version) = (range.min, range.max);
+        shown.then(|| SupportedFeatureKey { name: name.into(), min_version, max_version })
     });
     let key = |name: &str, level: i16| FinalizedFeatureKey {
         name: name.to_owned().into(),
