@@ -39,18 +39,25 @@ pub struct Kill {
 pub struct Progress {
     /// Whether to write no more.
     pub stop: Arc<AtomicBool>,
-    /// How many batches are acknowledged.
-    pub acknowledged: Arc<AtomicU64>,
+    /// How many batches of each writer are acknowledged.
+    acknowledged: Arc<[AtomicU64; 2]>,
 }
 
 impl Progress {
-    /// Waits until so many more batches are acknowledged.
+    /// Notes that a writer had so many more batches acknowledged.
+    pub fn add(&self, writer: usize, batches: usize) {
+        self.acknowledged[writer].fetch_add(batches as u64, Ordering::Relaxed);
+    }
+
+    /// Waits until each writer had so many more batches acknowledged.
     fn wait_for(&self, batches: u64) -> Result<()> {
-        let goal = self.acknowledged.load(Ordering::Relaxed) + batches;
         let end = Instant::now() + Duration::from_secs(90);
-        while self.acknowledged.load(Ordering::Relaxed) < goal {
-            ensure!(Instant::now() < end, "not {batches} more acknowledgements within 90 s");
-            std::thread::sleep(Duration::from_millis(1));
+        let goals = self.acknowledged.each_ref().map(|count| count.load(Ordering::Relaxed) + batches);
+        for (count, goal) in self.acknowledged.iter().zip(goals) {
+            while count.load(Ordering::Relaxed) < goal {
+                ensure!(Instant::now() < end, "not {batches} more acknowledgements within 90 s");
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         Ok(())
     }
@@ -68,21 +75,23 @@ impl Kill {
             create(&broker, topic, flush)?;
         }
         let progress = Progress::default();
-        let writers = topics.map(|(topic, _)| {
-            let (address, progress) = (launch.address(), progress.clone());
+        let writers = [0, 1].map(|writer| {
+            let (address, progress, topic) = (launch.address(), progress.clone(), topics[writer].0);
             std::thread::spawn(move || {
-                let written = Writer::new(address, topic).and_then(|writer| writer.run(&progress));
+                let done = |batches| progress.add(writer, batches);
+                let written =
+                    Writer::new(address, topic).and_then(|writer| writer.run(&progress.stop, &done));
                 written.inspect_err(|error| println!("the writer to {topic} gave up: {error:#}"))
             })
         });
         for round in 1..=self.times {
             // Each round longer than the last, so that the kill meets other moments.
-            progress.wait_for(u64::from(round) * 150)?;
+            progress.wait_for(u64::from(round) * 40)?;
             broker.kill()?;
             broker = launch.start().context("starting again after the kill")?;
             println!("killed and started again: {round} of {}", self.times);
         }
-        progress.wait_for(50)?;
+        progress.wait_for(20)?;
         progress.stop.store(true, Ordering::Relaxed);
         let mut written = Vec::new();
         for writer in writers {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -15,7 +15,7 @@ use protocol::messages::{Message, ProduceRequest, ProduceResponse};
 use protocol::records::build::{BatchBuilder, BatchOptions};
 use serde_json::json;
 
-use super::{PARTITIONS, Progress};
+use super::PARTITIONS;
 
 const VERSION: i16 = 9;
 const IN_FLIGHT: usize = 5;
@@ -74,10 +74,10 @@ impl Writer {
     }
 
     /// Writes until it is told to stop and everything sent is acknowledged.
-    pub fn run(mut self, progress: &Progress) -> Result<Written> {
+    pub fn run(mut self, stop: &AtomicBool, done: &dyn Fn(usize)) -> Result<Written> {
         let mut partition = 0;
         loop {
-            let stopping = progress.stop.load(Ordering::Relaxed);
+            let stopping = stop.load(Ordering::Relaxed);
             let before = self.written.acknowledged.len();
             if stopping && self.under_way.is_empty() {
                 return Ok(self.written);
@@ -91,8 +91,7 @@ impl Writer {
             if !step? {
                 self.reconnect()?;
             }
-            let acknowledged = self.written.acknowledged.len() - before;
-            progress.acknowledged.fetch_add(acknowledged as u64, Ordering::Relaxed);
+            done(self.written.acknowledged.len() - before);
         }
     }
 
