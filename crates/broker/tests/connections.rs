@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use broker::net::limits::ConnectionBounds;
 use broker::net::listener::{BindError, Bound, Endpoint, Server, Settings};
-use broker::net::{Close, FileRange, Outbound, Peer, Service, Step};
+use broker::net::{Close, FileRange, Outbound, Peer, Pending, Service, Step};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 /// Answers each frame by its first byte: `e` with the frame, `w` with the frame once `go` is told, `f` with the
-/// file between brackets, `s` with nothing, `x` by closing, `b` with 64 KiB.
+/// file between brackets, `s` with nothing, `x` by closing, `b` with 64 KiB, `p` like `w` as a promise. What begins
+/// with `p` or `P` may follow a promise; `P` is answered at once.
 #[derive(Default)]
 struct Echo {
     go: Arc<Notify>,
@@ -34,16 +35,18 @@ fn answer(out: &mut Outbound, bytes: &[u8]) {
 impl Service for Echo {
     fn call(&self, _: &Arc<Peer>, frame: &mut [u8], out: &mut Outbound) -> Step {
         match frame[0] {
-            b'e' => answer(out, frame),
-            b'w' => {
+            b'e' | b'P' => answer(out, frame),
+            b'w' | b'p' => {
+                let promise = frame[0] == b'p';
                 let (go, frame) = (self.go.clone(), frame.to_vec());
                 self.waiting.fetch_add(1, Ordering::SeqCst);
-                return Step::Wait(Box::pin(async move {
+                let pending: Pending = Box::pin(async move {
                     go.notified().await;
                     let mut out = Outbound::default();
                     answer(&mut out, &frame);
                     Ok(out)
-                }));
+                });
+                return if promise { Step::Promise(pending) } else { Step::Wait(pending) };
             }
             b'f' => {
                 let begun = out.begin();
@@ -57,6 +60,10 @@ impl Service for Echo {
             _ => return Step::Close(Close::ApiKey { api_key: 99 }),
         }
         Step::Done
+    }
+
+    fn may_follow(&self, frame: &[u8]) -> bool {
+        matches!(frame[0], b'p' | b'P')
     }
 
     fn connected(&self, _: &Peer) {
@@ -187,6 +194,38 @@ fn an_answer_that_waits_holds_back_its_own_connection_only() {
     node.service.go.notify_one();
     assert_eq!(read_frame(&mut held)[..2], [b'w', 2]);
     assert_eq!(read_frame(&mut held)[..2], [b'e', 3]);
+}
+
+#[test]
+fn what_may_follow_a_promise_is_served_meanwhile_and_answered_in_order() {
+    let node = start(&settings());
+    let mut stream = node.connect();
+    let kinds = [(b'e', 0), (b'p', 1), (b'P', 2), (b'p', 3), (b'e', 4), (b'p', 5)];
+    let frames: Vec<u8> = kinds.iter().flat_map(|(kind, number)| frame(*kind, *number, 8)).collect();
+    stream.write_all(&frames).unwrap();
+    assert_eq!(read_frame(&mut stream)[..2], [b'e', 0], "what was answered before the promises leaves first");
+    node.until(|service| service.waiting.load(Ordering::SeqCst) == 2);
+    node.service.go.notify_one();
+    assert_eq!(read_frame(&mut stream)[..2], [b'p', 1]);
+    assert_eq!(read_frame(&mut stream)[..2], [b'P', 2]);
+    assert_eq!(node.service.waiting.load(Ordering::SeqCst), 2, "the fifth frame may not follow a promise");
+    node.service.go.notify_one();
+    assert_eq!(read_frame(&mut stream)[..2], [b'p', 3]);
+    assert_eq!(read_frame(&mut stream)[..2], [b'e', 4]);
+    node.until(|service| service.waiting.load(Ordering::SeqCst) == 3);
+    node.service.go.notify_one();
+    assert_eq!(read_frame(&mut stream)[..2], [b'p', 5]);
+}
+
+#[test]
+fn promises_are_kept_before_a_refused_frame_ends_the_connection() {
+    let node = start(&settings());
+    let mut stream = node.connect();
+    stream.write_all(&[frame(b'p', 1, 8), frame(b'x', 0, 8)].concat()).unwrap();
+    node.until(|service| service.waiting.load(Ordering::SeqCst) == 1);
+    node.service.go.notify_one();
+    assert_eq!(read_frame(&mut stream)[..2], [b'p', 1]);
+    assert_closed(&mut stream);
 }
 
 #[test]

@@ -235,3 +235,28 @@ fn records_from_the_disk_are_read_like_those_in_memory() {
     rustix::fs::fadvise(&log, 0, None, rustix::fs::Advice::DontNeed).unwrap();
     assert_eq!(client.fetch("t", 0, 0), (0, 5, vec![value; 5]));
 }
+
+#[test]
+fn durable_appends_of_one_connection_are_answered_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("headwater.durability", "fsync")]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let mut frames = Vec::new();
+    for number in 0..200 {
+        let topic = if number % 10 == 9 { "none" } else { "t" };
+        frames.extend(client.frame(&produce_request(topic, 0, 1, batch(&["x"])), 9));
+    }
+    client.send(&frames);
+    let mut next = 0;
+    for number in 0..200 {
+        let produced = produced(&client.receive()[5..], 9);
+        if number % 10 == 9 {
+            assert_eq!(produced.error, 3);
+        } else {
+            assert_eq!((produced.error, produced.base_offset), (0, next));
+            next += 1;
+        }
+    }
+    assert_eq!(client.fetch("t", 0, 0).1, 180);
+}

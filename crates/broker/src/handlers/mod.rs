@@ -251,6 +251,10 @@ impl Service for Dispatch {
         }
     }
 
+    fn may_follow(&self, frame: &[u8]) -> bool {
+        frame.starts_with(&(ApiKey::Produce as i16).to_be_bytes())
+    }
+
     fn connected(&self, peer: &Peer) {
         self.broker.metrics.connections.opened(&peer.listener);
     }

@@ -294,7 +294,7 @@ fn wait(
             Named::Id(id) => (Err(id), outcomes.len()),
         })
         .collect();
-    Step::Wait(Box::pin(async move {
+    Step::Promise(Box::pin(async move {
         for (place, told) in commits {
             // A directory that goes away tells nobody; then nothing is known to be durable.
             let result = told.await.unwrap_or(Err(Fault::Mismatch {

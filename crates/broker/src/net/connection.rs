@@ -9,6 +9,7 @@
 //! Nothing more is read while answers wait to be written, so a client that sends and does not read holds back
 //! only itself, with at most one read and its answers in memory.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +24,12 @@ use super::foreign::Foreign;
 use super::frame::{self, Front, PREFIX};
 use super::socket::Socket;
 use super::{Close, Outbound, Peer, Pending, Service, Step};
+
+/// How many answers of a connection may be promised at a time.
+const PROMISED_MAX: usize = 64;
+
+/// After so many frames without a wait the connections that share the thread get their turn.
+const FRAMES_A_TURN: u32 = 128;
 
 /// What all connections of a server share.
 #[derive(Debug)]
@@ -48,6 +55,8 @@ pub struct Connection<S> {
     socket: Arc<Socket>,
     buffer: ReadBuffer,
     out: Outbound,
+    /// Answers that are to come, in the order of their frames.
+    promised: VecDeque<Pending>,
     /// Whether no frame has been served yet: another protocol shows at the very beginning.
     fresh: bool,
     heard: Instant,
@@ -61,7 +70,8 @@ impl<S: Service> Connection<S> {
         let heard = Instant::now();
         let idle =
             shared.idle_max.map(|idle_max| Box::pin(tokio::time::sleep_until((heard + idle_max).into())));
-        Self { service, shared, peer, socket, buffer, out, fresh: true, heard, idle }
+        let promised = VecDeque::new();
+        Self { service, shared, peer, socket, buffer, out, promised, fresh: true, heard, idle }
     }
 
     /// Serves until the other end has closed its side and everything is answered.
@@ -102,25 +112,71 @@ impl<S: Service> Connection<S> {
 
     /// Serves every whole frame that has been read; returns what the next one takes.
     async fn serve_frames(&mut self) -> Result<usize, Close> {
+        let mut served = 0u32;
         loop {
             let length = match frame::front(self.buffer.filled(), self.shared.frame_bytes_max) {
                 Ok(Front::Frame(length)) => length,
-                Ok(Front::Partial(needed)) => return Ok(needed),
-                Err(close) => return Err(self.foreign().map_or(close, Close::Foreign)),
+                Ok(Front::Partial(needed)) => {
+                    self.keep_promises().await?;
+                    return Ok(needed);
+                }
+                Err(close) => {
+                    self.keep_promises().await?;
+                    return Err(self.foreign().map_or(close, Close::Foreign));
+                }
             };
-            let frame = &mut self.buffer.front(PREFIX + length)[PREFIX..];
-            let step = self.service.call(&self.peer, frame, &mut self.out);
-            self.buffer.consume(PREFIX + length);
-            self.fresh = false;
-            match step {
-                Step::Done => {}
-                Step::Wait(pending) => self.wait(pending).await?,
-                Step::Close(close) => return Err(close),
+            let next = &self.buffer.filled()[PREFIX..PREFIX + length];
+            if self.promised.len() >= PROMISED_MAX
+                || (!self.promised.is_empty() && !self.service.may_follow(next))
+            {
+                self.keep_promises().await?;
+            }
+            self.serve_frame(length).await?;
+            served += 1;
+            if served.is_multiple_of(FRAMES_A_TURN) {
+                tokio::task::yield_now().await;
             }
             if self.out.bytes_in_memory() > self.shared.response_bytes_max {
                 self.flush().await?;
             }
         }
+    }
+
+    /// Serves the frame at the front.
+    async fn serve_frame(&mut self, length: usize) -> Result<(), Close> {
+        let frame = &mut self.buffer.front(PREFIX + length)[PREFIX..];
+        // Behind a promise an answer cannot stand in line yet.
+        let mut apart = Outbound::default();
+        let out = if self.promised.is_empty() { &mut self.out } else { &mut apart };
+        let step = self.service.call(&self.peer, frame, out);
+        self.buffer.consume(PREFIX + length);
+        self.fresh = false;
+        if !apart.is_empty() {
+            self.promised.push_back(Box::pin(std::future::ready(Ok(apart))));
+        }
+        match step {
+            Step::Done => Ok(()),
+            Step::Promise(pending) => {
+                self.promised.push_back(pending);
+                Ok(())
+            }
+            Step::Wait(pending) => {
+                self.keep_promises().await?;
+                self.wait(pending).await
+            }
+            Step::Close(close) => {
+                self.keep_promises().await?;
+                Err(close)
+            }
+        }
+    }
+
+    /// Waits for the answers that were promised, in order.
+    async fn keep_promises(&mut self) -> Result<(), Close> {
+        while let Some(pending) = self.promised.pop_front() {
+            self.wait(pending).await?;
+        }
+        Ok(())
     }
 
     /// Waits for an answer; what was answered before leaves first, unless there is nothing to wait for.

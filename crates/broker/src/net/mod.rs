@@ -3,8 +3,8 @@
 //! A connection is one task on the connection runtime. It reads what has come into a pooled buffer, hands each
 //! whole frame in place to a [`Service`], gathers the answers of one read and writes them out together, in the
 //! order the requests came. As in Kafka, a connection has one request in work at a time: an answer that has to
-//! wait (a long fetch, records that wait for stable storage) holds back what the same connection sent after it,
-//! and nothing else.
+//! wait (a long fetch) holds back what the same connection sent after it, and nothing else. Only appends that wait
+//! for stable storage let further appends of the connection in, so that they share an fsync.
 //!
 //! This room knows frames and nothing of what is in them: it never decodes a message, never authorises, never
 //! touches a log.
@@ -49,6 +49,8 @@ pub enum Step {
     Done,
     /// The answer comes later; until then the connection takes no other frame.
     Wait(Pending),
+    /// The answer comes later; frames that [`Service::may_follow`] are taken meanwhile, and answered after it.
+    Promise(Pending),
     /// The connection has to end; what stands in the outbound bytes is still written.
     Close(Close),
 }
@@ -57,6 +59,11 @@ pub enum Step {
 pub trait Service: Send + Sync + 'static {
     /// Serves one frame (without its length prefix). The service may change the frame's bytes in place.
     fn call(&self, peer: &Arc<Peer>, frame: &mut [u8], out: &mut Outbound) -> Step;
+
+    /// Whether a frame may be served while the answers to those before it are only promised.
+    fn may_follow(&self, _frame: &[u8]) -> bool {
+        false
+    }
 
     /// Told once when a connection has been admitted.
     fn connected(&self, _peer: &Peer) {}
