@@ -260,3 +260,20 @@ fn durable_appends_of_one_connection_are_answered_in_order() {
     }
     assert_eq!(client.fetch("t", 0, 0).1, 180);
 }
+
+#[test]
+fn a_fetch_that_wants_much_is_woken_once_there_is_as_much() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let (mut reader, mut writer) = (node.connect(), node.connect());
+    writer.create(&["t"]);
+    let one = batch(&[&"x".repeat(1000)]).len() as i32;
+    let mut request = fetch_request("t", 0, 0, 60_000);
+    request.min_bytes = 20 * one;
+    let frame = reader.frame(&request, 11);
+    reader.send(&frame);
+    for _ in 0..20 {
+        writer.produce("t", 0, batch(&[&"x".repeat(1000)]));
+    }
+    assert_eq!(fetched(&reader.receive()[4..], 11).2.len(), 20);
+}

@@ -84,9 +84,8 @@ pub fn serve(
         fetch.answer(reading, out);
         return asked.step(Ok(()), broker);
     }
-    let lacking = fetch.limits.bytes_min - reading.bytes;
     drop(reading);
-    Step::Wait(Box::pin(fetch.wait(lacking)))
+    Step::Wait(Box::pin(fetch.wait()))
 }
 
 /// An answer that is one error.
@@ -116,18 +115,22 @@ impl Fetch {
     }
 
     /// Waits until the answer is due or the time is over.
-    async fn wait(self, lacking: i64) -> Result<Outbound, Close> {
-        let waiting = Waiting::new(&self, lacking);
+    async fn wait(self) -> Result<Outbound, Close> {
+        let waiting = Waiting::new(&self);
         let deadline = tokio::time::sleep_until((self.asked.at + self.limits.wait).into());
         tokio::pin!(deadline);
         let reading = loop {
             // Read once more after having joined the lists: an append in between woke nobody.
+            waiting.waiter.lacks(self.limits.bytes_min);
             let reading = self.read();
             if self.is_satisfied(&reading) || deadline.is_elapsed() {
                 break reading;
             }
-            waiting.waiter.lacks(self.limits.bytes_min - reading.bytes);
+            let brought = waiting.waiter.found(reading.bytes);
             drop(reading);
+            if brought {
+                continue;
+            }
             tokio::select! {
                 biased;
                 () = waiting.waiter.woken() => {}
@@ -230,8 +233,8 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn new(fetch: &Fetch, lacking: i64) -> Self {
-        let waiter = Waiter::new(lacking);
+    fn new(fetch: &Fetch) -> Self {
+        let waiter = Waiter::new(fetch.limits.bytes_min);
         let found = fetch.wanted.iter().filter_map(|wanted| {
             let topic = read::find(&fetch.broker, &wanted.key.topic)?;
             topic.get(wanted.key.partition).cloned()

@@ -29,9 +29,15 @@ impl Waiter {
         self.wake.notified().await;
     }
 
-    /// Says what is lacking after another reading.
+    /// Says what is lacking in all, right before another reading: appends are counted from here on.
     pub fn lacks(&self, lacking: i64) {
-        self.lacking.store(lacking, Ordering::Relaxed);
+        self.lacking.store(lacking, Ordering::SeqCst);
+    }
+
+    /// Notes what the reading has found. Says whether appends made since it began have brought the rest: then
+    /// nobody may wake the fetch any more, and it reads again.
+    pub fn found(&self, bytes: i64) -> bool {
+        self.lacking.fetch_sub(bytes, Ordering::SeqCst) <= bytes
     }
 
     fn wake(&self) {
@@ -74,7 +80,7 @@ impl Waiters {
         }
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         for waiter in self.lock().iter() {
-            if waiter.lacking.fetch_sub(bytes, Ordering::Relaxed) <= bytes {
+            if waiter.lacking.fetch_sub(bytes, Ordering::SeqCst) <= bytes {
                 waiter.wake();
             }
         }
@@ -141,6 +147,22 @@ mod tests {
         assert!(is_woken(&one) && !is_woken(&other));
         waiters.remove(&one);
         assert!(waiters.is_empty());
+    }
+
+    #[test]
+    fn an_append_during_a_reading_counts() {
+        let waiters = Waiters::default();
+        let waiter = Waiter::new(100);
+        waiters.add(waiter.clone());
+        waiter.lacks(100);
+        waiters.appended(60);
+        assert!(!waiter.found(30), "ninety of a hundred");
+        assert!(!is_woken(&waiter));
+        waiters.appended(10);
+        assert!(is_woken(&waiter));
+        waiter.lacks(100);
+        waiters.appended(70);
+        assert!(waiter.found(30), "the append has made up the rest");
     }
 
     #[test]
