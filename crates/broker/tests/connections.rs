@@ -359,6 +359,35 @@ fn idle_connections_are_closed_and_busy_ones_are_not() {
 }
 
 #[test]
+fn a_connection_that_only_waits_for_an_answer_is_idle_too() {
+    let node = start(&Settings { idle_max: Some(Duration::from_millis(300)), ..settings() });
+    let mut waiting = node.connect();
+    waiting.write_all(&frame(b'w', 1, 8)).unwrap();
+    assert_closed(&mut waiting);
+    node.until(|service| service.open.load(Ordering::SeqCst) == 0);
+}
+
+#[test]
+fn a_reader_that_is_slow_and_gets_on_is_not_idle() {
+    let idle_max = Some(Duration::from_secs(1));
+    let response_bytes_max = 64 << 20;
+    let send_buffer_bytes = Some(64 << 10);
+    let node = start(&Settings { idle_max, response_bytes_max, send_buffer_bytes, ..settings() });
+    let mut stream = node.connect();
+    let answers = 400;
+    stream.write_all(&frame(b'b', 0, 8).repeat(answers)).unwrap();
+    for number in 0..answers {
+        if number % 4 == 0 {
+            // The pace of a client that takes several times as long as it may be idle.
+            std::thread::sleep(Duration::from_millis(40));
+        }
+        assert_eq!(read_frame(&mut stream).len(), 64 << 10);
+    }
+    stream.write_all(&frame(b'e', 1, 8)).unwrap();
+    assert_eq!(read_frame(&mut stream)[..2], [b'e', 1]);
+}
+
+#[test]
 fn stopping_answers_what_was_taken() {
     let node = start(&settings());
     let mut waiting = node.connect();

@@ -10,7 +10,7 @@
 //! only itself, with at most one read and its answers in memory.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -187,7 +187,10 @@ impl<S: Service> Connection<S> {
             Poll::Pending => {
                 self.buffer.release(&self.shared.pool);
                 self.flush().await?;
-                pending.await
+                // As in Kafka, who is not heard of for so long is not waited with.
+                let answer = unless_idle(self.heard, self.shared.idle_max, &mut self.idle, pending).await?;
+                self.heard = Instant::now();
+                answer
             }
         };
         self.out.append(answer?);
@@ -198,47 +201,46 @@ impl<S: Service> Connection<S> {
         if self.out.is_empty() {
             return Ok(());
         }
-        match self.shared.idle_max {
-            None => self.socket.send(&mut self.out).await,
-            Some(idle_max) => {
-                // The timer is set only when the first attempt has not sent all.
-                let send = self.socket.send(&mut self.out);
-                tokio::pin!(send);
-                match poll_fn(|context| Poll::Ready(send.as_mut().poll(context))).await {
-                    Poll::Ready(sent) => sent,
-                    Poll::Pending => tokio::time::timeout(idle_max, send).await.unwrap_or(Err(Close::Idle)),
-                }
-            }
+        if self.socket.send(&mut self.out, self.shared.idle_max).await? {
+            self.heard = Instant::now();
         }
+        Ok(())
     }
 
     /// Waits for bytes, or for the end of the other side's patience.
     async fn wait_readable(&mut self) -> Result<(), Close> {
         let readable = self.socket.readable();
-        tokio::pin!(readable);
-        if let Poll::Ready(ready) = poll_fn(|context| Poll::Ready(readable.as_mut().poll(context))).await {
-            return Ok(ready?);
-        }
-        let (Some(idle_max), Some(idle)) = (self.shared.idle_max, self.idle.as_mut()) else {
-            return Ok(readable.await?);
-        };
-        // The timer is not moved with every request; when it goes off early it is set anew.
-        loop {
-            tokio::select! {
-                biased;
-                ready = &mut readable => return Ok(ready?),
-                () = idle.as_mut() => {
-                    let deadline = self.heard + idle_max;
-                    if deadline <= Instant::now() {
-                        return Err(Close::Idle);
-                    }
-                    idle.as_mut().reset(deadline.into());
-                }
-            }
-        }
+        Ok(unless_idle(self.heard, self.shared.idle_max, &mut self.idle, readable).await??)
     }
 
     fn foreign(&self) -> Option<Foreign> {
         self.fresh.then(|| Foreign::recognise(self.buffer.filled())).flatten()
+    }
+}
+
+/// Waits for something, as long as the other side has been `heard` of lately.
+async fn unless_idle<T>(
+    heard: Instant,
+    idle_max: Option<Duration>,
+    idle: &mut Option<Pin<Box<Sleep>>>,
+    something: impl Future<Output = T>,
+) -> Result<T, Close> {
+    let (Some(idle_max), Some(idle)) = (idle_max, idle.as_mut()) else {
+        return Ok(something.await);
+    };
+    tokio::pin!(something);
+    // The timer is not moved with every request; when it goes off early it is set anew.
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut something => return Ok(done),
+            () = idle.as_mut() => {
+                let deadline = heard + idle_max;
+                if deadline <= Instant::now() {
+                    return Err(Close::Idle);
+                }
+                idle.as_mut().reset(deadline.into());
+            }
+        }
     }
 }

@@ -4,12 +4,15 @@
 //! to learn so, file ranges go out without passing through memory, and a shutdown of the reading side from
 //! outside ends a connection that waits.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use rustix::net::{RecvFlags, SendFlags};
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
 use super::Close;
 use super::outbound::{Outbound, Piece, Sent};
@@ -53,11 +56,13 @@ impl Socket {
         }
     }
 
-    /// Sends all of `out` and leaves it empty.
-    pub async fn send(&self, out: &mut Outbound) -> Result<(), Close> {
+    /// Sends all of `out` and leaves it empty. The other end may take its time as long as it takes something within
+    /// `patience`. Says whether it had to be waited for.
+    pub async fn send(&self, out: &mut Outbound, patience: Option<Duration>) -> Result<bool, Close> {
         let mut sent = Sent::default();
+        let mut waited = false;
         while let Some(piece) = out.piece(sent) {
-            let mut guard = poll_fn(|context| self.fd.poll_write_ready(context)).await?;
+            let mut guard = self.writable(patience, &mut waited).await?;
             let result = match piece {
                 Piece::Bytes(bytes, more) => {
                     let flags =
@@ -84,7 +89,26 @@ impl Socket {
             }
         }
         out.clear();
-        Ok(())
+        Ok(waited)
+    }
+
+    /// Waits until there is room to send. The timer is set only when there is none at once.
+    async fn writable(
+        &self,
+        patience: Option<Duration>,
+        waited: &mut bool,
+    ) -> Result<AsyncFdReadyGuard<'_, OwnedFd>, Close> {
+        let mut writable = pin!(poll_fn(|context| self.fd.poll_write_ready(context)));
+        if let Poll::Ready(room) = poll_fn(|context| Poll::Ready(writable.as_mut().poll(context))).await {
+            return Ok(room?);
+        }
+        *waited = true;
+        match patience {
+            None => Ok(writable.await?),
+            Some(patience) => {
+                Ok(tokio::time::timeout(patience, writable).await.map_err(|_| Close::Idle)??)
+            }
+        }
     }
 
     /// Ends the reading side: a waiting connection sees the end of its stream.
