@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use protocol::ErrorCode;
 use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
+use protocol::messages::{DeleteTopicsRequest, FetchRequest, FetchResponse};
 use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, Message};
 use raw::ask::{fetch_request, fetched, produce_request, produced};
 use raw::batch::{batch, of_producer};
@@ -128,6 +129,56 @@ fn a_fetch_that_waits_is_woken_by_the_append() {
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert_eq!(fetched(&answer[4..], 11).2, ["awaited"]);
     assert!(topic.replicas[0].as_ref().unwrap().waiters.is_empty(), "who is answered waits no more");
+}
+
+#[test]
+fn a_fetch_of_several_topics_hears_at_once_that_one_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let (mut reader, mut admin) = (node.connect(), node.connect());
+    admin.create(&["kept", "gone"]);
+    let mut request = fetch_request("kept", 0, 0, 15_000);
+    let mut topics = request.topics.into_vec();
+    topics.extend(fetch_request("gone", 0, 0, 0).topics.into_vec());
+    request.topics = topics.into();
+    let frame = reader.frame(&request, 11);
+    reader.send(&frame);
+    let topic = node.node().broker().partitions.by_name("gone").unwrap();
+    while topic.replicas[0].as_ref().unwrap().waiters.is_empty() {
+        std::thread::yield_now();
+    }
+    let begun = Instant::now();
+    let delete = DeleteTopicsRequest {
+        topic_names: vec!["gone".into()].into(),
+        timeout_ms: 10_000,
+        ..DeleteTopicsRequest::default()
+    };
+    admin.ask(&delete, 5);
+    let answer = reader.receive();
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    let response = FetchResponse::decode(&answer[4..], 11).unwrap();
+    let codes: Vec<_> =
+        response.responses.iter().map(|topic| topic.partitions.iter().next().unwrap().error_code).collect();
+    // Not here any more, or not anywhere: it may be told while the deletion is being applied.
+    assert!(matches!(codes[..], [0, 3 | 6]), "{codes:?}");
+}
+
+#[test]
+fn a_reader_at_the_end_of_an_older_segment_does_not_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("log.segment.bytes", "1048576")]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let large = "x".repeat(700_000);
+    for base_offset in 0..2 {
+        assert_eq!(client.produce("t", 0, batch(&[&large])).base_offset, base_offset);
+    }
+    // More than is left of the first segment, and less than the log has.
+    let request = FetchRequest { min_bytes: 1_000_000, ..fetch_request("t", 0, 0, 15_000) };
+    let begun = Instant::now();
+    let body = client.ask(&request, 11);
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert_eq!(fetched(&body, 11).2.len(), 1);
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub struct ReadSlice<D: Disk = RealDisk> {
     pub first_batch: u32,
     /// How many bytes of the log lie behind the beginning of the slice: what was appended since.
     pub behind: u64,
+    /// Whether the reader may read on in a later segment, however little of this one is left.
+    pub goes_on: bool,
 }
 
 /// The segments of a log.
@@ -224,7 +226,7 @@ impl<D: Disk> Segments<D> {
         }
         let active = self.active();
         let (file, base, position) = (active.file()?, active.base(), u64::from(active.size()));
-        Ok(ReadSlice { file, base, position, length: 0, first_batch: 0, behind: 0 })
+        Ok(ReadSlice { file, base, position, length: 0, first_batch: 0, behind: 0, goes_on: false })
     }
 
     /// The transactions aborted with records in `from..end`.
@@ -302,7 +304,8 @@ impl<D: Disk> Segments<D> {
         let next_base = self.list.get(index + 1).map(Segment::base);
         let segment = &mut self.list[index];
         let behind = behind + u64::from(segment.size() - position);
-        let whole = end >= log_end || next_base.is_some_and(|next| next <= end);
+        let goes_on = next_base.is_some_and(|next| next <= end);
+        let whole = end >= log_end || goes_on;
         let limit = match whole {
             true => segment.size(),
             false => segment.find(end)?.map_or(segment.size(), |(position, _)| position),
@@ -319,7 +322,7 @@ impl<D: Disk> Segments<D> {
             length = cut - position;
         }
         let (file, base, position) = (segment.file()?, segment.base(), u64::from(position));
-        Ok(ReadSlice { file, base, position, length, first_batch, behind })
+        Ok(ReadSlice { file, base, position, length, first_batch, behind, goes_on })
     }
 
     fn drop_after(&mut self, index: usize) -> Result<(), Fault> {

@@ -120,10 +120,12 @@ impl Fetch {
         let deadline = tokio::time::sleep_until((self.asked.at + self.limits.wait).into());
         tokio::pin!(deadline);
         let reading = loop {
+            // As in Kafka, the reader of a partition that goes away hears of it at once.
+            let bereft = waiting.replicas.iter().any(|replica| replica.waiters.have_ended());
             // Read once more after having joined the lists: an append in between woke nobody.
             waiting.waiter.lacks(self.limits.bytes_min);
             let reading = self.read();
-            if self.is_satisfied(&reading) || deadline.is_elapsed() {
+            if self.is_satisfied(&reading) || bereft || deadline.is_elapsed() {
                 break reading;
             }
             let brought = waiting.waiter.found(reading.bytes);

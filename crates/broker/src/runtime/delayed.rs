@@ -5,7 +5,7 @@
 //! (another leader, a deleted topic, a moved log start) wakes it at once. Who wakes up reads again and takes
 //! itself out of the lists.
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
@@ -51,6 +51,7 @@ pub struct Waiters {
     /// How many there are, so that an append without readers takes no lock.
     count: AtomicUsize,
     list: Mutex<Vec<Arc<Waiter>>>,
+    ended: AtomicBool,
 }
 
 impl Waiters {
@@ -91,6 +92,17 @@ impl Waiters {
         for waiter in self.lock().iter() {
             waiter.wake();
         }
+    }
+
+    /// The partition is gone from here: nobody will be woken by it again.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.changed();
+    }
+
+    /// Whether the partition is gone from here.
+    pub fn have_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 
     /// How many fetches wait.

@@ -161,7 +161,7 @@ impl Partitions {
         }
         drop(index);
         for replica in topic.replicas.iter().flatten() {
-            replica.waiters.changed();
+            replica.waiters.end();
         }
         Some(topic)
     }
@@ -178,7 +178,7 @@ impl Partitions {
             index.by_name.insert(topic.name.clone(), topic);
         }
         drop(index);
-        replica.waiters.changed();
+        replica.waiters.end();
     }
 
     /// Wakes every waiting reader.

@@ -112,6 +112,8 @@ impl Reading {
 
     fn fetched(&mut self, index: PartitionIndex, limits: &Limits, fetched: Fetched) -> PartitionAnswer {
         let Fetched { bounds, slice, aborted } = fetched;
+        // As in Kafka: no append adds to what an older segment holds.
+        self.urgent |= slice.as_ref().is_some_and(|slice| slice.goes_on);
         let slice = slice.filter(|slice| slice.length > 0);
         if let Some(slice) = &slice {
             self.bytes += i64::from(slice.length);
