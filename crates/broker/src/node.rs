@@ -30,7 +30,7 @@ use crate::{Broker, Holdings};
 
 /// How long connections may take to be answered when the node ends.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a task that was cut may take to notice.
+/// How long a task that was cut, or a request over HTTP, may take to end.
 const CUT: Duration = Duration::from_secs(1);
 
 /// Why a node does not start.
@@ -138,7 +138,7 @@ impl Node {
             tracing::warn!("connections were cut: their clients did not read their answers in time");
         }
         if let Some(http) = http {
-            http.stop().await;
+            http.stop(CUT).await;
         }
         let epoch = broker.quorum.broker_epoch();
         let holdings = broker.holdings.clone();

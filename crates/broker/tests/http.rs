@@ -6,6 +6,7 @@ mod raw;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use raw::batch::batch;
 use raw::node::{TestNode, start};
@@ -55,4 +56,24 @@ fn health_says_that_the_node_serves() {
     assert!(answer.contains("\"status\":\"serving\"") && answer.contains("\"node.id\":1"), "{answer}");
     node.node().broker().stop_waiting();
     assert!(get(&node, "/health").starts_with("HTTP/1.1 503"));
+}
+
+#[test]
+fn a_request_that_never_ends_holds_up_no_stop() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("headwater.http.listen", "127.0.0.1:0")]);
+    let mut served = TcpStream::connect(node.node().http_address().unwrap()).unwrap();
+    let mut half = TcpStream::connect(node.node().http_address().unwrap()).unwrap();
+    half.write_all(b"GET /hea").unwrap();
+    // Accepted in order: once this one is answered, the one before it is being read.
+    served.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert!(served.read(&mut [0; 512]).unwrap() > 0);
+    assert!(get(&node, "/health").contains("serving"));
+    let (ended, is_ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let begun = Instant::now();
+        node.stop();
+        ended.send(begun.elapsed()).unwrap();
+    });
+    assert!(is_ended.recv_timeout(Duration::from_secs(9)).is_ok(), "the node does not stop");
 }

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -89,11 +90,13 @@ impl HttpServer {
         self.address
     }
 
-    /// Stops it; requests being answered may hold it up no longer than the caller waits.
-    pub async fn stop(self) {
+    /// Stops it. Requests being answered, or never sent to their end, hold it up no longer than `patience`.
+    pub async fn stop(mut self, patience: Duration) {
         // It may have stopped by itself.
         let _gone = self.stop.send(());
-        let _ended = self.task.await;
+        if tokio::time::timeout(patience, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
     }
 }
 
