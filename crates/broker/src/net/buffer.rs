@@ -54,6 +54,15 @@ impl BufferPool {
         }
     }
 
+    /// A buffer of at least `bytes`, if one is kept: it costs no memory that is not held already.
+    fn kept(&self, bytes: usize) -> Option<Vec<u8>> {
+        let class = CLASSES.iter().position(|&size| size >= bytes)?;
+        let mut free = self.free.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let buffer = free.classes[class].pop()?;
+        free.bytes -= CLASSES[class];
+        Some(buffer)
+    }
+
     fn give(&self, buffer: Vec<u8>) {
         let Some(class) = CLASSES.iter().position(|&size| size == buffer.len()) else {
             return;
@@ -80,11 +89,13 @@ pub struct ReadBuffer {
     end: usize,
     /// How much to take for the next read: follows what the connection sends.
     wanted: usize,
+    /// What the last frame took.
+    last_frame: usize,
 }
 
 impl Default for ReadBuffer {
     fn default() -> Self {
-        Self { bytes: Vec::new(), start: 0, end: 0, wanted: CLASSES[0] }
+        Self { bytes: Vec::new(), start: 0, end: 0, wanted: CLASSES[0], last_frame: 0 }
     }
 }
 
@@ -107,6 +118,7 @@ impl ReadBuffer {
     pub fn consume(&mut self, length: usize) {
         assert!(length <= self.end - self.start, "only what has been read is consumed");
         self.start += length;
+        self.last_frame = length;
     }
 
     /// Room to read into. `needed` is how many bytes the frame at the front takes in all, as far as known; the
@@ -114,7 +126,10 @@ impl ReadBuffer {
     pub fn room(&mut self, pool: &BufferPool, needed: usize) -> &mut [u8] {
         let held = self.end - self.start;
         if self.bytes.is_empty() {
-            self.bytes = pool.take(self.wanted);
+            // The next frame is probably as large as the last; but only memory that is held already is bet on it.
+            let likely = Some(self.last_frame).filter(|likely| *likely > self.wanted);
+            self.bytes =
+                likely.and_then(|likely| pool.kept(likely)).unwrap_or_else(|| pool.take(self.wanted));
         } else if self.start > 0 && (self.start + needed > self.bytes.len() || self.end == self.bytes.len()) {
             self.bytes.copy_within(self.start..self.end, 0);
             self.start = 0;
@@ -122,7 +137,8 @@ impl ReadBuffer {
         }
         if self.end == self.bytes.len() {
             let grown = needed.max(self.wanted).min(self.bytes.len() * 2);
-            let mut larger = pool.take(grown.max(self.bytes.len() + 1));
+            let grown = grown.max(self.bytes.len() + 1);
+            let mut larger = pool.kept(needed.max(grown)).unwrap_or_else(|| pool.take(grown));
             larger[..held].copy_from_slice(&self.bytes[self.start..self.end]);
             pool.give(std::mem::replace(&mut self.bytes, larger));
             self.start = 0;
@@ -226,6 +242,23 @@ mod tests {
         assert_eq!(pool.bytes_kept(), CLASSES[0]);
         buffer.room(&pool, 4);
         assert_eq!(pool.bytes_kept(), 0);
+    }
+
+    #[test]
+    fn a_large_frame_is_read_into_the_buffer_of_the_one_before() {
+        let pool = BufferPool::new(8 << 20);
+        let mut buffer = ReadBuffer::default();
+        let large = vec![3; 1_100_000];
+        fill(&mut buffer, &pool, large.len(), &large);
+        buffer.consume(large.len());
+        buffer.release(&pool);
+        let kept = pool.bytes_kept();
+        buffer.room(&pool, 4);
+        assert_eq!(buffer.capacity(), 2 << 20);
+        assert_eq!(pool.bytes_kept(), kept - (2 << 20));
+        let mut other = ReadBuffer { last_frame: 2 << 20, ..ReadBuffer::default() };
+        other.room(&pool, 4);
+        assert_eq!(other.capacity(), CLASSES[0], "no second buffer of that size is held");
     }
 
     #[test]
