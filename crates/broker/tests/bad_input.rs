@@ -290,24 +290,36 @@ fn time_stays_linear_in_the_topics_of_a_produce() {
     assert_sound(&node);
 }
 
-#[test]
-fn time_stays_linear_in_the_partitions_of_a_fetch() {
-    let (_directory, node) = node();
-    let mut client = node.connect();
+/// A fetch that names partitions from 1 to `partitions` of the topic.
+fn wide_fetch(partitions: i32) -> FetchRequest<'static> {
     let partition =
         |partition| FetchPartition { partition, partition_max_bytes: 1, ..FetchPartition::default() };
     let topic = FetchTopic {
         topic: "t".into(),
-        partitions: (1..=200_000).map(partition).collect(),
+        partitions: (1..=partitions).map(partition).collect(),
         ..FetchTopic::default()
     };
-    let request =
-        FetchRequest { session_epoch: 0, topics: vec![topic].into(), ..fetch_request("t", 0, 0, 0) };
+    FetchRequest { session_epoch: 0, topics: vec![topic].into(), ..fetch_request("t", 0, 0, 0) }
+}
+
+#[test]
+fn time_stays_linear_in_the_partitions_of_a_fetch() {
+    let (_directory, node) = node();
     let begun = Instant::now();
-    let body = client.ask(&request, 11);
+    let body = node.connect().ask(&wide_fetch(100_000), 11);
     let response = FetchResponse::decode(&body, 11).unwrap();
-    assert_eq!(response.responses.iter().next().unwrap().partitions.len(), 200_000);
+    assert_eq!(response.responses.iter().next().unwrap().partitions.len(), 100_000);
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert_sound(&node);
+}
+
+#[test]
+fn a_fetch_of_more_partitions_than_the_bound_ends_the_connection() {
+    let (_directory, node) = node();
+    let mut client = node.connect();
+    let frame = client.frame(&wide_fetch(100_001), 11);
+    client.send(&frame);
+    client.assert_closed();
     assert_sound(&node);
 }
 

@@ -62,6 +62,8 @@ pub struct RequestConfig {
     pub fetch_bytes_max: usize,
     /// `headwater.fetch.hot.bytes`.
     pub fetch_hot_bytes: u64,
+    /// `headwater.fetch.partitions.max`.
+    pub fetch_partitions_max: usize,
     /// `max.incremental.fetch.session.cache.slots`.
     pub fetch_sessions_max: usize,
     /// `max.request.partition.size.limit`: partitions in one DescribeTopicPartitions answer.
@@ -383,6 +385,7 @@ fn requests(settings: &Settings) -> Result<RequestConfig, ConfigError> {
         timeout: millis(settings, "request.timeout.ms")?,
         fetch_bytes_max: size(settings, "fetch.max.bytes")?,
         fetch_hot_bytes: bytes(settings, "headwater.fetch.hot.bytes")?,
+        fetch_partitions_max: size(settings, "headwater.fetch.partitions.max")?,
         fetch_sessions_max: size(settings, "max.incremental.fetch.session.cache.slots")?,
         describe_partitions_max: int(settings, "max.request.partition.size.limit")?,
         decompressed_batch_bytes_max: bytes(settings, "headwater.decompressed.batch.bytes.max")?,

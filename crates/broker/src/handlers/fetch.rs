@@ -52,6 +52,9 @@ pub fn serve(
         Ok(request) => request,
         Err(close) => return Step::Close(close),
     };
+    if let Err(close) = request::bound(&request, &asked, broker) {
+        return Step::Close(close);
+    }
     let limits = Limits::of(&request, asked.version, broker);
     let mut wanted = request::wanted(&request, &asked, broker);
     if !limits.isolation_known {

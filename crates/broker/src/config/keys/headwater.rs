@@ -17,6 +17,8 @@ pub const KEYS: &[Key] = &[
         .doc("What an acknowledged record is safe from: replica is Kafka's promise (in the memory of the in-sync replicas), fsync puts it on stable storage first, by group commit. Topics ask for the same with flush.messages=1."),
     long("headwater.fetch.hot.bytes", "67108864").at_least(0).since("headwater").honoured()
         .doc("How much of the end of a partition is taken to be in memory. A fetch of older records that are not is read by a thread of its own first, so that the disk holds up nobody else."),
+    int("headwater.fetch.partitions.max", "100000").at_least(1).since("headwater").honoured()
+        .doc("How many partitions one fetch may name. A fetch that names more ends its connection, so that its memory stays a small multiple of its bytes."),
     string("headwater.http.listen", "127.0.0.1:8082").allow(Allowed::AddressOrEmpty).since("headwater").honoured()
         .doc("Address of the HTTP port with metrics and health, as host:port. Empty for none. It is never part of listeners."),
     int("headwater.network.pool.bytes", "8388608").at_least(0).since("headwater").honoured()

@@ -11,6 +11,7 @@ use protocol::offset::Offset;
 use super::WAIT_MAX;
 use crate::Broker;
 use crate::handlers::Asked;
+use crate::net::Close;
 use crate::runtime::fetch_sessions::{Asked as SessionAsked, PartitionKey, TopicKey, Wanted};
 
 /// The first version that tells current leaders, and their endpoints to consumers.
@@ -75,6 +76,22 @@ pub fn session(request: &FetchRequest<'_>, asked: &Asked) -> SessionAsked {
         session_epoch: request.session_epoch,
         topic_ids: asked.version >= IDS_SINCE,
     }
+}
+
+/// Refuses a request of more partitions than there may be: each costs many times its bytes to look up and answer.
+///
+/// # Errors
+/// The end of the connection, as no version has an error for it.
+pub fn bound(request: &FetchRequest<'_>, asked: &Asked, broker: &Broker) -> Result<(), Close> {
+    let most = broker.config().requests.fetch_partitions_max;
+    let partitions: usize = request.topics.iter().map(|topic| topic.partitions.len()).sum();
+    let forgotten: usize = request.forgotten_topics_data.iter().map(|topic| topic.partitions.len()).sum();
+    let named = partitions.max(forgotten);
+    if named <= most {
+        return Ok(());
+    }
+    let reason = format!("it names {named} partitions, over headwater.fetch.partitions.max={most}");
+    Err(Close::Body { api: asked.api.name(), version: asked.version, reason })
 }
 
 /// The partitions, each once: as in Kafka, one that is named twice is taken the last time.
