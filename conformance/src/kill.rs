@@ -85,8 +85,8 @@ impl Kill {
             })
         });
         for round in 1..=self.times {
-            // Each round longer than the last, so that the kill meets other moments.
-            progress.wait_for(u64::from(round) * 40)?;
+            // Rounds of ten lengths, so that the kill meets other moments.
+            progress.wait_for(u64::from(round % 10 + 1) * 40)?;
             broker.kill()?;
             broker = launch.start().context("starting again after the kill")?;
             println!("killed and started again: {round} of {}", self.times);
