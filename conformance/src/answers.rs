@@ -201,8 +201,15 @@ impl Examination {
         kept: &mut Option<(Scene, Scene)>,
     ) -> Result<(Scene, Scene)> {
         if case.fresh || kept.is_none() {
-            let topic = format!("{topic}-{version}");
-            let kafka = self.kafka.set(case, &topic, version).context("what the case needs, on Kafka")?;
+            let mut topic = format!("{topic}-{version}");
+            let mut kafka = self.kafka.set(case, &topic, version);
+            if kafka.is_err() {
+                // A Kafka whose controller hangs for a moment has not made the topic. It is not Kafka that is
+                // examined, so it may have another, of a name that is free.
+                topic.push_str("-again");
+                kafka = self.kafka.set(case, &topic, version);
+            }
+            let kafka = kafka.context("what the case needs, on Kafka")?;
             let headwater =
                 self.headwater.set(case, &topic, version).context("what the case needs, on Headwater")?;
             *kept = Some((kafka, headwater));
