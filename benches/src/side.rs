@@ -1,5 +1,6 @@
 //! One of the two brokers that are compared, pinned to the broker's core.
 
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,9 @@ use crate::cost::{Cpu, resident_megabytes};
 use crate::load::{Moved, Prepared};
 use crate::machine::{broker_wrapper, warm_memory};
 use crate::workload::{WORKLOADS, Workload};
+
+/// The most that warming up writes or reads a workload, so that a fast broker does not fill the disk with it.
+const WARM_UP_BYTES: u64 = 4_000_000_000;
 
 /// A broker under load.
 #[derive(Debug)]
@@ -57,8 +61,9 @@ impl Side {
             let begin = Instant::now();
             let step = (workload.requests / 10).max(1);
             let mut prepared = Prepared::new(self.broker.address(), workload, step)?;
-            while begin.elapsed() < each {
-                prepared.run(step)?;
+            let mut bytes = 0;
+            while begin.elapsed() < each && bytes < WARM_UP_BYTES {
+                bytes += prepared.run(step)?.logical_bytes;
             }
             prepared.finish()?;
         }
@@ -93,13 +98,17 @@ impl Run {
 pub fn first_ack(broker: &BrokerProcess, begin: Instant) -> Result<Duration> {
     let lone =
         WORKLOADS.into_iter().find(|workload| workload.by_request).context("a workload of lone records")?;
+    let waited = || begin.elapsed() < Duration::from_secs(60);
+    // A refused connection is all that a starting broker gives; knocking must cost no more than it must.
+    while TcpStream::connect(broker.address()).is_err() {
+        ensure!(waited(), "{} accepts no connection", broker.address());
+        std::thread::sleep(Duration::from_micros(200));
+    }
     // Each attempt makes a topic of its own: one that failed may have left its topic behind.
     for attempt in 0.. {
         match Prepared::new(broker.address(), lone, attempt) {
             Ok(_) => break,
-            Err(refusal) => {
-                ensure!(begin.elapsed() < Duration::from_secs(60), "no acknowledgement: {refusal}")
-            }
+            Err(refusal) => ensure!(waited(), "no acknowledgement: {refusal}"),
         }
         std::thread::sleep(Duration::from_millis(1));
     }

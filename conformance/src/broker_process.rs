@@ -26,6 +26,8 @@ pub enum Kind {
 pub struct Launch {
     /// Whose broker.
     pub kind: Kind,
+    /// The program, built before anything is timed.
+    pub program: PathBuf,
     /// Where its data and its output go. Data that is there is kept.
     pub directory: PathBuf,
     /// The port of its Kafka listener; the controller's is the next one.
@@ -48,6 +50,10 @@ impl Launch {
     pub fn new(kind: Kind, directory: &Path) -> Result<Self> {
         Ok(Self {
             kind,
+            program: match kind {
+                Kind::Headwater => headwater_binary()?,
+                Kind::ApacheKafka => repository().join("conformance/apache-kafka/run"),
+            },
             directory: directory.to_owned(),
             port: free_port_pair()?,
             overrides: Vec::new(),
@@ -73,11 +79,7 @@ impl Launch {
     }
 
     fn command(&self) -> Result<Command> {
-        let broker = match self.kind {
-            Kind::Headwater => headwater_binary()?,
-            Kind::ApacheKafka => repository().join("conformance/apache-kafka/run"),
-        };
-        let mut line = self.wrapper.iter().map(AsRef::<OsStr>::as_ref).chain([broker.as_os_str()]);
+        let mut line = self.wrapper.iter().map(AsRef::<OsStr>::as_ref).chain([self.program.as_os_str()]);
         let mut command = Command::new(line.next().context("a command line has a first word")?);
         command.args(line);
         match self.kind {
