@@ -138,6 +138,16 @@ impl BrokerProcess {
         Ok(())
     }
 
+    /// Waits until it has ended by itself, as after a signal.
+    pub fn wait_for_end(mut self, at_most: Duration) -> Result<()> {
+        let end = Instant::now() + at_most;
+        while self.child.try_wait()?.is_none() {
+            ensure!(Instant::now() < end, "it runs on for {at_most:?}:\n{}", tail(&self.launch.output()));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     fn wait_until_listening(&mut self, at_most: Duration) -> Result<()> {
         let end = Instant::now() + at_most;
         while TcpStream::connect(self.address()).is_err() {

@@ -3,3 +3,4 @@
 pub mod broker_process;
 pub mod by_schema;
 pub mod connection;
+pub mod partition_client;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod clients;
+mod full_disk;
 mod kill;
 mod messages;
 mod schemas;
@@ -16,6 +17,8 @@ enum What {
     Answers(answers::Answers),
     /// Run the clients of conformance/clients against a broker.
     Clients(clients::Clients),
+    /// Fill small disks to the last byte and see what goes on.
+    FullDisk(full_disk::FullDisk),
     /// Send random messages of every version through the classes of Apache Kafka.
     Messages(messages::Messages),
     /// Kill the broker while it is written to and read back what was acknowledged.
@@ -39,6 +42,7 @@ fn main() -> anyhow::Result<()> {
     match What::parse() {
         What::Answers(answers) => answers.run(),
         What::Clients(clients) => clients.run(),
+        What::FullDisk(full_disk) => full_disk.run(),
         What::Messages(messages) => messages.run(),
         What::Kill(kill) => kill.run(),
         What::Schemas(schemas) => schemas.run(),

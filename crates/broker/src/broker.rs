@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::SystemTime;
 
 use metadata::Image;
@@ -10,6 +10,7 @@ use protocol::ErrorCode;
 use protocol::id::{NodeId, PartitionIndex, Timestamp, TopicId};
 use protocol::messages::schema::Listener;
 
+use storage::reserve::Reserve;
 use storage::{Fault, LogDirs};
 
 use crate::config::NodeConfig;
@@ -18,6 +19,7 @@ use crate::net::limits::ConnectionCounts;
 use crate::runtime::cold_reads::ColdReads;
 use crate::runtime::connection_bounds;
 use crate::runtime::fetch_sessions::FetchSessions;
+use crate::runtime::missing_replicas::MissingReplicas;
 use crate::runtime::partitions::Partitions;
 use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::quorum::Quorum;
@@ -30,8 +32,14 @@ pub struct Holdings {
     pub cluster_id: Box<str>,
     /// The log directories.
     pub log_dirs: LogDirs,
+    /// The room set aside for metadata.
+    pub metadata_reserve: Arc<Reserve>,
     /// The partitions with a replica here.
     pub partitions: Partitions,
+    /// The replicas that should be here and are not.
+    pub missing: MissingReplicas,
+    /// Held while the replicas are brought in line with the metadata.
+    pub(crate) applying: Mutex<()>,
     /// What is counted.
     pub metrics: Metrics,
     /// The listeners that are for controllers and who asks them.
@@ -66,12 +74,15 @@ impl Deref for Broker {
 
 impl Holdings {
     /// Directories that were opened, and no partitions yet.
-    pub fn new(config: NodeConfig, log_dirs: LogDirs) -> Self {
+    pub fn new(config: NodeConfig, log_dirs: LogDirs, metadata_reserve: Arc<Reserve>) -> Self {
         Self {
             node_id: config.node_id,
             cluster_id: log_dirs.cluster_id().into(),
             log_dirs,
+            metadata_reserve,
             partitions: Partitions::default(),
+            missing: MissingReplicas::default(),
+            applying: Mutex::new(()),
             metrics: Metrics::default(),
             controller_listeners: config.listeners.controller_names.clone(),
             config: RwLock::new(Arc::new(config)),
@@ -154,14 +165,25 @@ impl Broker {
     pub fn absent_by_name(&self, topic: &str, index: PartitionIndex) -> ErrorCode {
         let image = self.image();
         let known = image.topics.by_name(topic).and_then(|topic| topic.partition(index));
-        if known.is_some() { ErrorCode::NotLeaderOrFollower } else { ErrorCode::UnknownTopicOrPartition }
+        match known {
+            Some(_) => self.absent(image.topics.by_name(topic).map(|topic| topic.id), index),
+            None => ErrorCode::UnknownTopicOrPartition,
+        }
+    }
+
+    /// What to answer about a partition there is: that it lies elsewhere, or here on a disk that failed.
+    fn absent(&self, topic: Option<TopicId>, index: PartitionIndex) -> ErrorCode {
+        match topic.is_some_and(|topic| self.missing.contains(topic, index)) {
+            true => ErrorCode::KafkaStorageError,
+            false => ErrorCode::NotLeaderOrFollower,
+        }
     }
 
     /// What to answer about a partition of a topic by id that has no replica here.
     pub fn absent_by_id(&self, topic: TopicId, index: PartitionIndex) -> ErrorCode {
         let image = self.image();
         match image.topics.get(topic).map(|topic| topic.partition(index)) {
-            Some(Some(_)) => ErrorCode::NotLeaderOrFollower,
+            Some(Some(_)) => self.absent(Some(topic), index),
             Some(None) => ErrorCode::UnknownTopicOrPartition,
             None => ErrorCode::UnknownTopicId,
         }

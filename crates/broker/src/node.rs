@@ -14,7 +14,8 @@ use std::time::Duration;
 use metadata::image;
 use protocol::id::{DirectoryId, Timestamp};
 use storage::meta_properties::MetaProperties;
-use storage::{Fault, LogDirs, LogDirsConfig, RealDisk};
+use storage::reserve::Reserve;
+use storage::{Fault, LogDirs, RealDisk};
 use tokio::runtime::Runtime;
 
 use crate::config::listeners::machine_name;
@@ -160,22 +161,31 @@ fn open(
     addresses: &[(Arc<str>, SocketAddr)],
 ) -> Result<(Holdings, LoadedQuorum), StartError> {
     let now = wall_clock();
-    let dirs = LogDirsConfig {
-        directories: config.log_dirs.directories.clone(),
-        node_id: config.node_id,
-        cluster_id: None,
-        open_files_max: config.log_dirs.open_files_max,
-        recovery_threads: config.log_dirs.recovery_threads,
-    };
-    let log_dirs = LogDirs::open(RealDisk, &dirs, now)?;
+    let log_dirs = LogDirs::open(RealDisk, &config.storage_dirs(None), now)?;
     let directories: Vec<_> = log_dirs.directories().map(|directory| directory.id()).collect();
     let advertised = advertised(&config, addresses);
     let ids = (metadata_directory_id(&config, &log_dirs)?, directories);
     let options = QuorumOptions::new(&config, ids, log_dirs.clean_shutdown_epoch(), advertised);
     let descriptors = log_dirs.directories().next().map(|directory| directory.descriptors().clone());
     let descriptors = descriptors.ok_or_else(|| StartError::Config("no log directory can be used".into()))?;
-    let loaded = LoadedQuorum::load(options, &descriptors)?;
-    Ok((Holdings::new(config, log_dirs), loaded))
+    let reserve = metadata_reserve(&config, &log_dirs);
+    let loaded = LoadedQuorum::load(options, &descriptors, Arc::clone(&reserve))?;
+    Ok((Holdings::new(config, log_dirs, reserve), loaded))
+}
+
+/// The reserve of the directory with the metadata log, which may be none of the log directories.
+fn metadata_reserve(config: &NodeConfig, log_dirs: &LogDirs) -> Arc<Reserve> {
+    let path = &config.log_dirs.metadata_directory;
+    if let Some(directory) = log_dirs.directories().find(|directory| directory.path() == path) {
+        return Arc::clone(directory.reserve());
+    }
+    let reserve = Reserve::open(&RealDisk, path, config.log_dirs.reserve_bytes);
+    if !reserve.is_whole()
+        && let Err(error) = reserve.fill()
+    {
+        tracing::warn!(path = %reserve.path().display(), %error, "no room can be set aside for metadata");
+    }
+    Arc::new(reserve)
 }
 
 fn metadata_directory_id(config: &NodeConfig, log_dirs: &LogDirs) -> Result<DirectoryId, StartError> {

@@ -1,7 +1,7 @@
 //! Whether a log directory is in order, out of room, or lost until the process restarts.
 //!
 //! ```text
-//!            no room at a write                    a write succeeds
+//!            no room at a write                there is room again
 //!   online -----------------------> full ------------------------------> online
 //!     |                               |
 //!     +------- error of the disk -----+-----> offline (until restart)
@@ -18,7 +18,8 @@ use crate::fault::Fault;
 pub enum DirectoryHealth {
     /// In order.
     Online,
-    /// Appends found no room; reads and deletes go on, and so does every append that finds room.
+    /// A write found no room: no records are taken until there is; reads, deletes and what the node itself must write go
+    /// on.
     Full,
     /// Not used any more.
     Offline,
@@ -65,6 +66,15 @@ impl DirectoryState {
         Err(Fault::Offline { path: self.directory.clone(), reason })
     }
 
+    /// Refuses if the directory takes no records: offline, or full.
+    pub fn check_room(&self) -> Result<(), Fault> {
+        match self.health.load(Ordering::Acquire) {
+            ONLINE => Ok(()),
+            FULL => Err(Fault::Full { path: self.directory.clone() }),
+            _ => self.check(),
+        }
+    }
+
     /// Takes note of a fault met in the directory.
     pub fn note(&self, fault: &Fault) {
         if fault.takes_directory_offline() {
@@ -85,10 +95,11 @@ impl DirectoryState {
         }
     }
 
-    /// Takes note of a write that found room.
-    pub fn wrote(&self) {
-        if self.health.load(Ordering::Relaxed) == FULL {
-            let _ = self.health.compare_exchange(FULL, ONLINE, Ordering::AcqRel, Ordering::Acquire);
+    /// Takes note that there is room again.
+    pub fn has_room(&self) {
+        let full = self.health.compare_exchange(FULL, ONLINE, Ordering::AcqRel, Ordering::Acquire);
+        if full.is_ok() {
+            tracing::info!(directory = %self.directory.display(), "log directory has room again");
         }
     }
 }
@@ -103,12 +114,19 @@ mod tests {
     }
 
     #[test]
-    fn a_full_directory_recovers_with_the_first_write() {
+    fn a_full_directory_takes_no_records_until_it_has_room() {
         let state = DirectoryState::new(Path::new("/d"));
+        state.check_room().unwrap();
         state.note(&fault("write", Errno::NOSPC));
         assert_eq!(state.health(), DirectoryHealth::Full);
         state.check().unwrap();
-        state.wrote();
+        let refused = state.check_room().unwrap_err();
+        assert!(
+            refused.no_space() && refused.to_string().starts_with("log directory /d is full"),
+            "{refused}"
+        );
+        state.has_room();
+        state.check_room().unwrap();
         assert_eq!(state.health(), DirectoryHealth::Online);
     }
 
@@ -117,7 +135,7 @@ mod tests {
         let state = DirectoryState::new(Path::new("/d"));
         state.note(&fault("write", Errno::IO));
         state.note(&fault("write", Errno::NOSPC));
-        state.wrote();
+        state.has_room();
         assert_eq!(state.health(), DirectoryHealth::Offline);
         let refused = state.check().unwrap_err().to_string();
         assert!(

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use protocol::id::Timestamp;
-use rustix::fs::{self, FlockOperation, Mode, OFlags};
+use rustix::fs::{self, FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 /// How a file is opened.
@@ -78,6 +78,10 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
     /// Size and age of the file at `path`.
     fn facts(&self, path: &Path) -> io::Result<FileFacts>;
+    /// Gives the file blocks of its own up to `length`, which it then has. Not every disk can.
+    fn allocate(&self, _file: &Self::File, _length: u64) -> io::Result<()> {
+        Err(Errno::OPNOTSUPP.into())
+    }
     /// Total and usable bytes of the file system that holds `path`.
     fn space(&self, path: &Path) -> io::Result<Space>;
 }
@@ -179,6 +183,10 @@ impl Disk for RealDisk {
         let age = facts.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let modified = Timestamp(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
         Ok(FileFacts { length: facts.len(), modified })
+    }
+
+    fn allocate(&self, file: &File, length: u64) -> io::Result<()> {
+        Ok(retried(|| fs::fallocate(file, FallocateFlags::empty(), 0, length))?)
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

@@ -40,6 +40,15 @@ pub enum Fault {
         /// The first error it met.
         reason: Arc<str>,
     },
+    /// The log directory has no room, and takes no records until it has.
+    #[error(
+        "log directory {} is full: it takes records again by itself once there is room; delete topics or records, shorten their retention, or enlarge the disk",
+        path.display()
+    )]
+    Full {
+        /// The log directory.
+        path: PathBuf,
+    },
     /// Another process holds the log directory.
     #[error(
         "log directory {} is in use by another process, which holds {}/.lock: stop that process or choose another directory",
@@ -72,6 +81,9 @@ impl Fault {
 
     /// Whether the write found no room: the directory keeps serving reads and deletes.
     pub fn no_space(&self) -> bool {
+        if let Self::Full { .. } = self {
+            return true;
+        }
         let Self::Io { doing, source, .. } = self else { return false };
         // Room that is missing at fsync was promised before: what was acknowledged may be gone.
         *doing != "fsync" && matches!(errno(source), Some(Errno::NOSPC | Errno::DQUOT))

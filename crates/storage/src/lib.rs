@@ -13,8 +13,9 @@
 //!   [`transaction_index`]: the indexes of a segment.
 //! - [`segment`] and [`segments`]: the batches of a log, appended, found, truncated; [`recovery`] brings them back after
 //!   a crash and tells a [`recovery::Replay`] what it meets; [`listing`] tidies a directory before that.
+//! - [`read_check`]: whether what is read is still what was written.
 //! - [`group_commit`]: durable acknowledgements that share fsyncs; [`directory_state`]: online, full, offline;
-//!   [`removals`]: what is deleted a while after it was renamed. [`log_directory`] holds these together for one directory.
+//!   [`reserve`]: room for what must be written on a full disk; [`removals`]: what is deleted a while after it was renamed. [`log_directory`] holds these together for one directory.
 //! - [`log`]: the log of a partition, machine and segments; [`log_dirs`]: all directories of a node and their logs.
 //!
 //! # For those who drive it
@@ -27,11 +28,13 @@
 //! | a partition is placed here | [`LogDirs::create`] or [`LogDirs::get`] | keep the [`SharedLog`]; [`Log::become_leader`] |
 //! | produce | lock; [`Log::append`]; if [`Log::commit_due`], of a duplicate too, [`Log::commit`] | answer after unlocking, or from the commit's `done` |
 //! | fetch | lock; [`Log::fetch`]; unlock | headers, then `sendfile` of the slice; the file stays open while it is held |
+//! | a fetch of what was not checked since the start, or lies on the disk | [`read_check::check_range`]; lock; [`Log::note_checked`] | cut the slice before what is wrong |
 //! | ListOffsets | lock; [`Log::offset_for_timestamp`] | |
 //! | DeleteRecords | lock; [`Log::delete_records`]; unlock; [`LogDirs::keep_log_starts`] once for the request | answer |
 //! | a topic is deleted | [`LogDirs::delete`] | [`LogDirs::remove_due`] later |
 //! | a config changes | lock; [`Log::set_config`] | |
 //! | timers | [`LogDirs::retain`], [`LogDirs::flush_due`], [`LogDirs::remove_due`], [`LogDirs::expire_producers`], the three checkpoints | |
+//! | every half second | [`LogDirs::look_for_room`]; where a directory has room again, make the logs that found none | |
 //! | DescribeLogDirs | [`LogDirs::describe`], [`Log::size`], [`Log::directory_id`] | |
 //! | DescribeProducers | [`Log::partition`], `.producers()` | |
 //! | a heartbeat | [`LogDirs::offline`] | |
@@ -65,9 +68,11 @@ pub mod offset_index;
 pub mod partition_metadata;
 pub mod producer_snapshot;
 pub mod quorum_state;
+pub mod read_check;
 pub mod recent_batches;
 pub mod recovery;
 pub mod removals;
+pub mod reserve;
 pub mod scan;
 #[cfg(test)]
 mod scripted_disk;

@@ -163,6 +163,7 @@ impl<D: Disk> Log<D> {
         match self.partition.decide_append(&self.config.append, append, bytes, scratch)? {
             AppendDecision::Duplicate(duplicate) => Ok(Appended::Duplicate(duplicate)),
             AppendDecision::Append(plan) => {
+                self.home.state().check_room()?;
                 let written = self.write(&plan, plan.bytes(bytes, scratch), append.now);
                 Ok(Appended::Written(self.home.noted(written)?))
             }
@@ -183,7 +184,6 @@ impl<D: Disk> Log<D> {
             self.write_epochs(&epochs)?;
         }
         self.segments.append(bytes)?;
-        self.home.state().wrote();
         if let Some(aborted) = &plan.aborted {
             self.segments.active().abort(aborted);
         }
@@ -206,6 +206,7 @@ impl<D: Disk> Log<D> {
         now: Timestamp,
     ) -> Result<usize, AppendError> {
         self.check()?;
+        self.home.state().check_room()?;
         let replicated = self.partition.decide_replicated(leader_epoch, bytes)?;
         let bytes = &bytes[..replicated.length];
         let epochs = self.partition.leader_epochs().latest();
@@ -222,8 +223,7 @@ impl<D: Disk> Log<D> {
             }
         }
         if self.partition.leader_epochs().latest() != epochs {
-            let outcome = self.write_leader_epochs();
-            self.home.noted(outcome)?;
+            self.reserved(Self::write_leader_epochs)?;
         }
         Ok(replicated.length)
     }
@@ -238,8 +238,7 @@ impl<D: Disk> Log<D> {
     ) -> Result<(), Fault> {
         self.check()?;
         if self.partition.become_leader(leader_epoch, local, in_sync_min, in_sync) {
-            let outcome = self.write_leader_epochs();
-            self.home.noted(outcome)?;
+            self.reserved(Self::write_leader_epochs)?;
         }
         Ok(())
     }
@@ -271,6 +270,17 @@ impl<D: Disk> Log<D> {
     /// Takes the high watermark that the leader told. Says whether it moved.
     pub fn follow_high_watermark(&mut self, leader: Offset) -> bool {
         self.partition.follow_high_watermark(leader)
+    }
+
+    /// Does what keeps the log in order and must not fail for want of room.
+    fn reserved<T>(&mut self, mut attempt: impl FnMut(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        let home = Arc::clone(&self.home);
+        home.reserved(|| attempt(self))
+    }
+
+    /// Whether its directory failed.
+    pub fn is_offline(&self) -> bool {
+        self.home.state().check().is_err()
     }
 
     /// Refuses if the log is gone or its directory is offline.

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use protocol::id::DirectoryId;
 
 use crate::descriptors::Descriptors;
-use crate::directory_state::DirectoryState;
+use crate::directory_state::{DirectoryHealth, DirectoryState};
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
 use crate::group_commit::GroupCommit;
 use crate::removals::Removals;
+use crate::reserve::Reserve;
 
 /// A log directory, shared by its logs.
 pub struct LogDirectory<D: Disk = RealDisk> {
@@ -23,18 +24,30 @@ pub struct LogDirectory<D: Disk = RealDisk> {
     /// For files nobody waits for, which may be large: they must not delay those somebody waits for.
     background: GroupCommit<D>,
     removals: Removals,
+    reserve: Arc<Reserve<D>>,
     log_starts_moved: AtomicBool,
 }
 
 impl<D: Disk> LogDirectory<D> {
-    /// Starts the threads of a directory.
-    pub fn start(path: &Path, id: DirectoryId, descriptors: Descriptors<D>) -> Result<Self, Fault> {
+    /// Starts the threads of a directory, with a reserve of at most `reserve_bytes_max`.
+    pub fn start(
+        path: &Path,
+        id: DirectoryId,
+        descriptors: Descriptors<D>,
+        reserve_bytes_max: u64,
+    ) -> Result<Self, Fault> {
         let state = Arc::new(DirectoryState::new(path));
         let disk = descriptors.disk();
         let commit = GroupCommit::start(disk.clone(), path, Arc::clone(&state))?;
         let background = GroupCommit::start(disk.clone(), path, Arc::clone(&state))?;
         let (removals, log_starts_moved) = (Removals::default(), AtomicBool::new(false));
-        Ok(Self { id, state, descriptors, commit, background, removals, log_starts_moved })
+        let reserve = Arc::new(Reserve::open(disk, path, reserve_bytes_max));
+        let directory =
+            Self { id, state, descriptors, commit, background, removals, reserve, log_starts_moved };
+        if !directory.reserve.is_whole() {
+            directory.look_for_room();
+        }
+        Ok(directory)
     }
 
     /// Where it lies.
@@ -75,6 +88,34 @@ impl<D: Disk> LogDirectory<D> {
     /// What waits to be removed.
     pub fn removals(&self) -> &Removals {
         &self.removals
+    }
+
+    /// The room set aside for what must be written.
+    pub fn reserve(&self) -> &Arc<Reserve<D>> {
+        &self.reserve
+    }
+
+    /// Fills the reserve up, or finds that there is no room for it. Says whether the directory has room after having
+    /// been full.
+    pub fn look_for_room(&self) -> bool {
+        let was_full = self.state.health() == DirectoryHealth::Full;
+        let path = self.reserve.path();
+        match self.reserve.fill() {
+            Ok(true) => self.state.has_room(),
+            Ok(false) => self.state.note(&Fault::Full { path: self.path().to_owned() }),
+            Err(error) => self.state.note(&Fault::io("write", path, error)),
+        }
+        was_full && self.state.health() == DirectoryHealth::Online
+    }
+
+    /// Does what must not fail for want of room: tried again with what the reserve gives up as long as it has anything.
+    pub fn reserved<T>(&self, mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+        loop {
+            match self.noted(attempt()) {
+                Err(fault) if fault.no_space() && self.reserve.draw() => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// A log of the directory begins further on: `log-start-offset-checkpoint` is due.

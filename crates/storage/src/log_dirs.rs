@@ -46,11 +46,15 @@ pub struct LogDirsConfig {
     pub open_files_max: usize,
     /// `num.recovery.threads.per.data.dir`.
     pub recovery_threads: usize,
+    /// `headwater.disk.reserve.bytes`.
+    pub reserve_bytes: u64,
 }
 
 /// The log directories of a node.
 pub struct LogDirs<D: Disk = RealDisk> {
     homes: Vec<Home<D>>,
+    /// Directories that could not even be opened.
+    unusable: Vec<PathBuf>,
     cluster_id: String,
     recovery_threads: usize,
     logs: RwLock<BTreeMap<TopicPartition, SharedLog<D>>>,
@@ -85,15 +89,17 @@ impl<D: Disk> LogDirs<D> {
         let descriptors = Descriptors::new(disk, open_files_max);
         let mut homes: Vec<Home<D>> = Vec::new();
         let mut cluster_id = config.cluster_id.clone();
-        let mut last_fault = None;
+        let (mut last_fault, mut unusable) = (None, Vec::new());
         for path in &config.directories {
-            match Home::open(path, &descriptors, (config.node_id, cluster_id.as_deref()), now) {
+            let expected = (config.node_id, cluster_id.as_deref());
+            match Home::open(path, &descriptors, expected, (config.reserve_bytes, now)) {
                 Ok((home, cluster)) => {
                     cluster_id.get_or_insert(cluster);
                     homes.push(home);
                 }
                 Err(fault @ Fault::Io { .. }) => {
                     tracing::error!(directory = %path.display(), %fault, "log directory cannot be used");
+                    unusable.push(path.clone());
                     last_fault = Some(fault);
                 }
                 Err(fault) => return Err(fault),
@@ -102,7 +108,8 @@ impl<D: Disk> LogDirs<D> {
         match (cluster_id, homes.is_empty(), last_fault) {
             (Some(cluster_id), false, _) => {
                 let logs = RwLock::new(BTreeMap::new());
-                Ok(Self { homes, cluster_id, recovery_threads: config.recovery_threads.max(1), logs })
+                let recovery_threads = config.recovery_threads.max(1);
+                Ok(Self { homes, unusable, cluster_id, recovery_threads, logs })
             }
             (_, _, Some(fault)) => Err(fault),
             _ => Err(Fault::Mismatch {
@@ -132,6 +139,11 @@ impl<D: Disk> LogDirs<D> {
     pub fn offline(&self) -> Vec<DirectoryId> {
         let offline = |home: &&Home<D>| home.directory.state().health() == DirectoryHealth::Offline;
         self.homes.iter().filter(offline).map(|home| home.directory.id()).collect()
+    }
+
+    /// The directories that could not be opened at all.
+    pub fn unusable(&self) -> &[PathBuf] {
+        &self.unusable
     }
 
     /// All directories with their room.
@@ -179,8 +191,9 @@ impl<D: Disk> LogDirs<D> {
             locked(&log).set_topic_id(topic_id)?;
             return Ok(log);
         }
-        let made = Log::create(Arc::clone(&home), name.clone(), topic_id, config, now);
-        let log = Arc::new(Mutex::new(home.noted(made)?));
+        let made = home
+            .reserved(|| Log::create(Arc::clone(&home), name.clone(), topic_id, Arc::clone(&config), now));
+        let log = Arc::new(Mutex::new(made?));
         logs.insert(name.clone(), Arc::clone(&log));
         Ok(log)
     }
@@ -197,8 +210,7 @@ impl<D: Disk> LogDirs<D> {
         };
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let renamed = home.path().join(deletion_name(name, &unique));
-        let outcome = home.disk().rename(&path, &renamed).map_err(|e| Fault::io("rename", &path, e));
-        home.noted(outcome)?;
+        home.reserved(|| home.disk().rename(&path, &renamed).map_err(|e| Fault::io("rename", &path, e)))?;
         home.removals().schedule(now, delay, [renamed]);
         Ok(true)
     }
@@ -239,6 +251,33 @@ impl<D: Disk> LogDirs<D> {
         }
     }
 
+    /// Looks in the directories that are full, or lack some of their reserve, whether there is room: what waits to be
+    /// removed is removed at once there. Says whether one takes records again.
+    pub fn look_for_room(&self) -> bool {
+        let mut found = false;
+        for directory in self.directories() {
+            let full = match directory.state().health() {
+                DirectoryHealth::Offline => continue,
+                health => health == DirectoryHealth::Full,
+            };
+            if full {
+                let removed = directory.removals().run(directory.disk(), Timestamp(i64::MAX));
+                if let Err(fault) = directory.noted(removed) {
+                    tracing::warn!(%fault, "cannot remove what was deleted");
+                }
+            }
+            if full || !directory.reserve().is_whole() {
+                found |= directory.look_for_room();
+            }
+        }
+        found
+    }
+
+    /// Whether a directory is full.
+    pub fn is_any_full(&self) -> bool {
+        self.directories().any(|directory| directory.state().health() == DirectoryHealth::Full)
+    }
+
     /// Ends cleanly: logs closed, all on stable storage, checkpoints written, and last the mark that says so. A
     /// directory where any of it fails, or where a log could not be loaded, stays without the mark and is recovered at the
     /// next start.
@@ -274,7 +313,7 @@ impl<D: Disk> LogDirs<D> {
         directory.state().check()?;
         directory.disk().sync_all(path).map_err(|error| Fault::io("fsync", path, error))?;
         self.write_checkpoints_at_end(home)?;
-        clean_shutdown::write(directory.disk(), path, epoch)
+        directory.reserved(|| clean_shutdown::write(directory.disk(), path, epoch))
     }
 
     fn place(&self, wanted: Option<DirectoryId>) -> Result<Arc<LogDirectory<D>>, Fault> {

@@ -222,12 +222,16 @@ impl<D: Disk> MetadataLog<D> {
         if size > 0 && (full || old) {
             self.roll(base, now)?;
         }
-        self.segments.append(&batch)?;
-        self.bytes_since_snapshot += batch.len() as u64;
+        // Before the batch: an epoch without a record does no harm, and after an error all is as it was.
         if self.epochs.last().is_none_or(|&(last, _)| last < epoch) {
             self.epochs.push((epoch, base));
-            self.write_epochs()?;
+            if let Err(fault) = self.write_epochs() {
+                self.epochs.pop();
+                return Err(fault);
+            }
         }
+        self.segments.append(&batch)?;
+        self.bytes_since_snapshot += batch.len() as u64;
         Ok(())
     }
 

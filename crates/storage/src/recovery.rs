@@ -110,7 +110,12 @@ pub fn replay<D: Disk>(
     }
 }
 
-fn check(span: &BatchSpan, bytes: &[u8], (end, limit): (Offset, Option<Offset>)) -> Result<(), String> {
+/// Holds a batch against its checksum, and its offsets against `end`, before which none may lie, and `limit`.
+pub(crate) fn check(
+    span: &BatchSpan,
+    bytes: &[u8],
+    (end, limit): (Offset, Option<Offset>),
+) -> Result<(), String> {
     if let Some(limit) = limit.filter(|limit| span.last_offset.next() > *limit) {
         return Err(format!(
             "a batch that ends with offset {} where {limit} begins the next segment",

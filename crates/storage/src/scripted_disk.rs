@@ -201,6 +201,11 @@ impl Disk for ScriptedDisk {
         RealDisk.facts(path)
     }
 
+    fn allocate(&self, file: &ScriptedFile, length: u64) -> io::Result<()> {
+        self.call("allocate", &file.path)?;
+        RealDisk.allocate(&file.file, length)
+    }
+
     fn space(&self, path: &Path) -> io::Result<Space> {
         RealDisk.space(path)
     }

@@ -3,6 +3,7 @@
 //! A segment appends at its end, finds batches by offset, and knows the largest timestamp it holds. It does not judge
 //! what it is given, does not know the rest of the log, and rolls only when told.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -59,6 +60,10 @@ pub struct Segment<D: Disk = RealDisk> {
     /// When the segment was made, or last changed before it was opened.
     created: Timestamp,
     recent: RecentBatches,
+    /// Up to here the bytes come from before this process.
+    unchecked_to: u32,
+    /// The part of those that was read and found good.
+    checked: Range<u32>,
 }
 
 impl<D: Disk> Segment<D> {
@@ -84,6 +89,8 @@ impl<D: Disk> Segment<D> {
             first_timestamp: None,
             created: now,
             recent: RecentBatches::default(),
+            unchecked_to: 0,
+            checked: 0..0,
         };
         segment.log.create()?;
         Ok(segment)
@@ -126,6 +133,8 @@ impl<D: Disk> Segment<D> {
             first_timestamp: None,
             created: facts.modified,
             recent: RecentBatches::default(),
+            unchecked_to: facts.size,
+            checked: 0..0,
         }
     }
 
@@ -415,6 +424,8 @@ impl<D: Disk> Segment<D> {
         self.transactions.entries().reset();
         (self.largest, self.first_timestamp) = (Some(None), None);
         (self.bytes_since_entry, self.size, self.unfinished) = (0, 0, true);
+        // What is filled in again is checked on the way.
+        self.unchecked_to = 0;
     }
 
     /// Cuts the log file at `size`, where a batch ends.
@@ -425,7 +436,23 @@ impl<D: Disk> Segment<D> {
             .truncate(&file, u64::from(size))
             .map_err(|error| Fault::io("truncate", &self.log.path(), error))?;
         (self.size, self.torn) = (size, false);
+        self.unchecked_to = self.unchecked_to.min(size);
         Ok(())
+    }
+
+    /// Whether these bytes were written by this process, or read by it and found good.
+    pub fn is_checked(&self, start: u32, end: u32) -> bool {
+        let end = end.min(self.unchecked_to);
+        start >= end || (self.checked.start <= start && end <= self.checked.end)
+    }
+
+    /// Notes that these bytes were read and found good. One stretch is remembered: readers go forward.
+    pub fn note_checked(&mut self, start: u32, end: u32) {
+        let apart = start > self.checked.end || end < self.checked.start;
+        self.checked = match apart {
+            true => start..end,
+            false => self.checked.start.min(start)..self.checked.end.max(end),
+        };
     }
 
     /// The files it has, for renaming and removing them.

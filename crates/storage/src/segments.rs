@@ -59,6 +59,10 @@ pub struct ReadSlice<D: Disk = RealDisk> {
     pub first_batch: u32,
     /// How many bytes of the log lie behind the beginning of the slice: what was appended since.
     pub behind: u64,
+    /// Where its segment ends.
+    pub segment_end: u32,
+    /// Whether all of it was written or checked by this process.
+    pub checked: bool,
     /// Whether the reader may read on in a later segment, however little of this one is left.
     pub goes_on: bool,
 }
@@ -225,8 +229,18 @@ impl<D: Disk> Segments<D> {
             }
         }
         let active = self.active();
-        let (file, base, position) = (active.file()?, active.base(), u64::from(active.size()));
-        Ok(ReadSlice { file, base, position, length: 0, first_batch: 0, behind: 0, goes_on: false })
+        let (file, base, segment_end) = (active.file()?, active.base(), active.size());
+        Ok(ReadSlice {
+            file,
+            base,
+            position: u64::from(segment_end),
+            length: 0,
+            first_batch: 0,
+            behind: 0,
+            segment_end,
+            checked: true,
+            goes_on: false,
+        })
     }
 
     /// The transactions aborted with records in `from..end`.
@@ -249,6 +263,14 @@ impl<D: Disk> Segments<D> {
         let Ok(end) = u32::try_from(end) else { return Ok(next_base) };
         let behind = self.list[index].offset_from_position(end)?;
         Ok(behind.map(|last| Offset(last.0)).or(next_base))
+    }
+
+    /// Notes that a part of the segment with this base was read and found good.
+    pub fn note_checked(&mut self, base: Offset, (start, end): (u32, u32)) {
+        let index = self.index_of(base);
+        if self.list[index].base() == base {
+            self.list[index].note_checked(start, end);
+        }
     }
 
     /// Drops the oldest `count` segments, of which one at least stays: their files are renamed, and their new names
@@ -321,8 +343,10 @@ impl<D: Disk> Segments<D> {
             // Half a batch is of no use to a reader.
             length = cut - position;
         }
-        let (file, base, position) = (segment.file()?, segment.base(), u64::from(position));
-        Ok(ReadSlice { file, base, position, length, first_batch, behind, goes_on })
+        let checked = segment.is_checked(position, position + length);
+        let (file, base, segment_end) = (segment.file()?, segment.base(), segment.size());
+        let position = u64::from(position);
+        Ok(ReadSlice { file, base, position, length, first_batch, behind, segment_end, checked, goes_on })
     }
 
     fn drop_after(&mut self, index: usize) -> Result<(), Fault> {

@@ -56,14 +56,23 @@ pub fn replace_unsynced<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<
 
 fn replace_with<D: Disk>(disk: &D, path: &Path, bytes: &[u8], sync: bool) -> Result<(), Fault> {
     let beside = beside(path);
-    let file = disk.open(&beside, Access::Create).map_err(|error| Fault::io("create", &beside, error))?;
-    disk.truncate(&file, 0).map_err(|error| Fault::io("write", &beside, error))?;
-    write_all(disk, &file, bytes, 0).map_err(|error| Fault::io("write", &beside, error))?;
-    if sync {
-        disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &beside, error))?;
+    let written = write_beside(disk, &beside, bytes, sync)
+        .and_then(|()| disk.rename(&beside, path).map_err(|error| Fault::io("rename", &beside, error)));
+    if written.as_ref().is_err_and(Fault::no_space) {
+        // What little it took is needed; if even that fails, the next replacement cuts it.
+        let _ = disk.unlink(&beside);
     }
-    drop(file);
-    disk.rename(&beside, path).map_err(|error| Fault::io("rename", &beside, error))
+    written
+}
+
+fn write_beside<D: Disk>(disk: &D, beside: &Path, bytes: &[u8], sync: bool) -> Result<(), Fault> {
+    let file = disk.open(beside, Access::Create).map_err(|error| Fault::io("create", beside, error))?;
+    disk.truncate(&file, 0).map_err(|error| Fault::io("write", beside, error))?;
+    write_all(disk, &file, bytes, 0).map_err(|error| Fault::io("write", beside, error))?;
+    if sync {
+        disk.fdatasync(&file).map_err(|error| Fault::io("fsync", beside, error))?;
+    }
+    Ok(())
 }
 
 /// Writes all of `bytes` at `position`.

@@ -48,6 +48,7 @@ fn open(directory: &Path) -> (LogDirs, LoadReport) {
         cluster_id: None,
         open_files_max: 100,
         recovery_threads: 2,
+        reserve_bytes: 0,
     };
     let dirs = LogDirs::open(RealDisk, &config, NOW).unwrap();
     let roll = RollRules { index_bytes: 72, ..LogConfig::default().roll };

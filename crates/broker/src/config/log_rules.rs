@@ -48,6 +48,7 @@ impl NodeConfig {
             cluster_id,
             open_files_max: self.log_dirs.open_files_max,
             recovery_threads: self.log_dirs.recovery_threads,
+            reserve_bytes: self.log_dirs.reserve_bytes,
         }
     }
 }

@@ -26,5 +26,5 @@ pub use controller_check::ControllerCheck;
 pub use listeners::{Endpoint, Listeners, SecurityProtocol};
 pub use quorum_config::{QuorumConfig, Voter};
 pub use settings::{ConfigError, Settings, Texts};
-pub use static_config::NodeConfig;
+pub use static_config::{NodeConfig, ReadCheck};
 pub use topic_config::TopicConfig;

@@ -60,6 +60,8 @@ pub struct RequestConfig {
     pub timeout: Duration,
     /// `fetch.max.bytes`.
     pub fetch_bytes_max: usize,
+    /// `headwater.fetch.check`.
+    pub read_check: ReadCheck,
     /// `headwater.fetch.hot.bytes`.
     pub fetch_hot_bytes: u64,
     /// `headwater.fetch.partitions.max`.
@@ -121,10 +123,23 @@ pub struct LogDirsConfig {
     pub recovery_threads: usize,
     /// `headwater.open.files.max`.
     pub open_files_max: usize,
+    /// `headwater.disk.reserve.bytes`.
+    pub reserve_bytes: u64,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration: Duration,
     /// `producer.id.expiration.check.interval.ms`.
     pub producer_id_check_interval: Duration,
+}
+
+/// When records are held against their checksums before they are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadCheck {
+    /// Never, as in Kafka.
+    Off,
+    /// When they come from the disk, and when they are first read after a start.
+    Cold,
+    /// Every time.
+    Always,
 }
 
 /// What an acknowledged record is safe from.
@@ -384,6 +399,11 @@ fn requests(settings: &Settings) -> Result<RequestConfig, ConfigError> {
     Ok(RequestConfig {
         timeout: millis(settings, "request.timeout.ms")?,
         fetch_bytes_max: size(settings, "fetch.max.bytes")?,
+        read_check: match settings.text("headwater.fetch.check")?.as_deref() {
+            Some("off") => ReadCheck::Off,
+            Some("always") => ReadCheck::Always,
+            _ => ReadCheck::Cold,
+        },
         fetch_hot_bytes: bytes(settings, "headwater.fetch.hot.bytes")?,
         fetch_partitions_max: size(settings, "headwater.fetch.partitions.max")?,
         fetch_sessions_max: size(settings, "max.incremental.fetch.session.cache.slots")?,
@@ -435,6 +455,7 @@ fn log_dirs(settings: &Settings) -> Result<LogDirsConfig, ConfigError> {
         first_task_delay: millis(settings, "log.initial.task.delay.ms")?,
         recovery_threads: size(settings, "num.recovery.threads.per.data.dir")?,
         open_files_max: size(settings, "headwater.open.files.max")?,
+        reserve_bytes: u64::try_from(settings.integer("headwater.disk.reserve.bytes")?).unwrap_or(0),
         producer_id_expiration: millis(settings, "producer.id.expiration.ms")?,
         producer_id_check_interval: millis(settings, "producer.id.expiration.check.interval.ms")?,
     })

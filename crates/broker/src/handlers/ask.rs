@@ -66,6 +66,9 @@ pub async fn ask<R: Send + 'static>(
         Ok(Err(error @ QuorumError::NotController)) => {
             Err(Refused::new(ErrorCode::NotController, error.to_string()))
         }
+        Ok(Err(error @ QuorumError::NoRoom(_))) => {
+            Err(Refused::new(ErrorCode::KafkaStorageError, error.to_string()))
+        }
         Ok(Err(error @ QuorumError::Closed(_))) => {
             tracing::error!(api = call.asked.api.name(), %error, "a change is not known to be made");
             Err(Refused::new(ErrorCode::UnknownServerError, error.to_string()))

@@ -49,7 +49,13 @@ pub async fn handle(call: &Call, request: DescribeLogDirsRequest<'_>) -> Describ
         let replicas = by_directory.remove(&directory.path).unwrap_or_default();
         result(&directory, replicas, &cordoned)
     });
-    DescribeLogDirsResponse { results: results.collect(), ..DescribeLogDirsResponse::default() }
+    let unusable = call.broker.log_dirs.unusable().iter().map(|path| DescribeLogDirsResult {
+        log_dir: absolute(path).display().to_string().into(),
+        error_code: ErrorCode::KafkaStorageError.into(),
+        ..DescribeLogDirsResult::default()
+    });
+    let results = results.chain(unusable).collect();
+    DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() }
 }
 
 /// The replicas of one directory, by topic.

@@ -23,7 +23,8 @@ use self::read::{PartitionRead, Reading};
 use self::request::Limits;
 use super::Asked;
 use crate::Broker;
-use crate::net::{Close, FileRange, Outbound, Peer, Step};
+use crate::net::{Close, Outbound, Peer, Step};
+use crate::runtime::cold_reads::ColdRead;
 use crate::runtime::delayed::Waiter;
 use crate::runtime::fetch_sessions::{Context, Wanted};
 
@@ -80,7 +81,7 @@ pub fn serve(
     let fetch = Fetch { broker: broker.clone(), peer: peer.clone(), asked, limits, context, wanted };
     let reading = fetch.read();
     if fetch.is_satisfied(&reading) {
-        let cold = reading.cold();
+        let cold = reading.cold(fetch.limits.check);
         if !cold.is_empty() {
             return Step::Wait(Box::pin(fetch.answer_cold(reading, cold)));
         }
@@ -143,13 +144,20 @@ impl Fetch {
             }
         };
         drop(waiting);
-        let cold = reading.cold();
+        let cold = reading.cold(self.limits.check);
         self.answer_cold(reading, cold).await
     }
 
-    /// Has what lies on the disk brought into memory first, so that sending it holds up no other connection.
-    async fn answer_cold(self, reading: Reading, cold: Vec<FileRange>) -> Result<Outbound, Close> {
-        self.broker.cold_reads.bring_in(cold).await;
+    /// Has what lies on the disk brought into memory first, so that sending it holds up no other connection, and what
+    /// nobody has looked at since the start checked.
+    async fn answer_cold(
+        self,
+        mut reading: Reading,
+        cold: Vec<(usize, ColdRead)>,
+    ) -> Result<Outbound, Close> {
+        let (places, reads): (Vec<_>, Vec<_>) = cold.into_iter().unzip();
+        let found = self.broker.cold_reads.bring_in(reads).await;
+        reading.brought(&self.broker, &places, found);
         let mut out = Outbound::default();
         self.answer(reading, &mut out);
         self.broker.metrics.requests.note(self.asked.api as i16, self.asked.at.elapsed());

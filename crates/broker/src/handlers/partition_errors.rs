@@ -14,9 +14,13 @@ pub fn read_error(error: &ReadError) -> ErrorCode {
     }
 }
 
-/// The code of a disk that failed. The directory has taken note and the log of the process has its line already.
-pub fn fault_error(_: &Fault) -> ErrorCode {
-    ErrorCode::KafkaStorageError
+/// The code of a disk that failed, or whose bytes are not what was written. The directory has taken note and the log of
+/// the process has its line already.
+pub fn fault_error(fault: &Fault) -> ErrorCode {
+    match fault {
+        Fault::Corrupt { .. } => ErrorCode::CorruptMessage,
+        _ => ErrorCode::KafkaStorageError,
+    }
 }
 
 /// Leaves a trace, for whoever looks closely, of why a request got an error that is the broker's own.

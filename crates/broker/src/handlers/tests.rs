@@ -44,9 +44,11 @@ fn broker() -> (tempfile::TempDir, Arc<Broker>) {
         cluster_id: None,
         open_files_max: 10,
         recovery_threads: 1,
+        reserve_bytes: 0,
     };
     let log_dirs = LogDirs::open(RealDisk, &dirs, Timestamp(1)).unwrap();
-    let holdings = Arc::new(Holdings::new(config.unwrap(), log_dirs));
+    let reserve = Arc::clone(log_dirs.directories().next().unwrap().reserve());
+    let holdings = Arc::new(Holdings::new(config.unwrap(), log_dirs, reserve));
     (directory, Arc::new(Broker::new(holdings, Quorum::fixed(Image::default()))))
 }
 

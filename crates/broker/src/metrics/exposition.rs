@@ -5,6 +5,7 @@ use partition::watermarks::Role;
 use protocol::ApiKey;
 use protocol::id::TopicId;
 use raft::RoleName;
+use storage::directory_state::DirectoryHealth;
 
 use super::text::{Kind, Text};
 use super::topic::TopicMetrics;
@@ -126,7 +127,53 @@ fn partitions(broker: &Broker, text: &mut Text) {
         text.metric(name, Kind::Gauge, help);
         text.sample(name, &[], value);
     }
+    directories(broker, text);
     logs(broker, text);
+}
+
+/// The log directories, and the replicas that are out of reach in them.
+fn directories(broker: &Broker, text: &mut Text) {
+    let described = broker.log_dirs.describe();
+    let of = |health| described.iter().filter(|directory| directory.health == health).count();
+    let topics = broker.partitions.topics();
+    let lost = topics.iter().flat_map(|topic| topic.replicas.iter().flatten());
+    let lost = lost.filter(|replica| replica.log().is_ok_and(|log| log.is_offline())).count();
+    let gauges = [
+        (
+            "kafka_log_logmanager_offlinelogdirectorycount",
+            "Log directories that failed and are not used until a restart.",
+            of(DirectoryHealth::Offline) + broker.log_dirs.unusable().len(),
+        ),
+        (
+            "kafka_server_replicamanager_offlinereplicacount",
+            "Replicas here that cannot be served.",
+            lost + broker.missing.count(),
+        ),
+        (
+            "headwater_full_log_directories",
+            "Log directories that take no records for want of room.",
+            of(DirectoryHealth::Full),
+        ),
+        (
+            "headwater_corrupt_batches",
+            "Batches found corrupt on read since the start.",
+            broker.metrics.corruption.count(),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        text.metric(name, Kind::Gauge, help);
+        text.sample(name, &[], value);
+    }
+    let name = "kafka_log_logmanager_logdirectoryoffline";
+    text.metric(name, Kind::Gauge, "1 for a log directory that is offline.");
+    for directory in &described {
+        let path = directory.path.display().to_string();
+        let offline = directory.health == DirectoryHealth::Offline;
+        text.sample(name, &[("logdirectory", &path)], u32::from(offline));
+    }
+    for path in broker.log_dirs.unusable() {
+        text.sample(name, &[("logdirectory", &path.display().to_string())], 1);
+    }
 }
 
 /// How many replicas acks=all asks for, as the leader here knows it.

@@ -4,7 +4,7 @@
 //! waits for them, and once with the whole image when the node starts. Only what the delta names is looked at.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use metadata::image::{ConfigResource, DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED};
 use metadata::image::{Partition, ResourceType, Topic};
@@ -14,12 +14,14 @@ use protocol::id::{NodeId, TopicId};
 use storage::log_dirs::Placement;
 use storage::{Fault, LogConfig, TopicPartition};
 
+use super::missing_replicas::MissingReplica;
 use super::partitions::Replica;
 use crate::Holdings;
 use crate::config::{NodeConfig, Texts, TopicConfig};
 
 /// Brings the broker in line with an image that differs from the last one by a delta.
 pub fn apply(broker: &Holdings, image: &Image, delta: &Delta) {
+    let _one_at_a_time = broker.applying.lock().unwrap_or_else(PoisonError::into_inner);
     if delta.whole || delta.configs.iter().any(|resource| resource.kind == ResourceType::BROKER) {
         reconfigure(broker, image);
     }
@@ -47,6 +49,14 @@ pub fn apply(broker: &Holdings, image: &Image, delta: &Delta) {
         if resource.kind == ResourceType::TOPIC {
             configure_topic(broker, image, &resource.name);
         }
+    }
+}
+
+/// Makes the logs that found no room, now that a directory has some.
+pub fn make_missing(broker: &Holdings) {
+    let _one_at_a_time = broker.applying.lock().unwrap_or_else(PoisonError::into_inner);
+    for (id, missing) in broker.missing.without_room() {
+        make(broker, (&missing.topic, id), &missing.partition, &missing.config, missing.in_sync_min);
     }
 }
 
@@ -90,11 +100,10 @@ fn apply_topic<'p>(
         let known = broker.partitions.by_id(topic.id).and_then(|known| known.get(partition.index).cloned());
         let outcome = match (here, known) {
             (true, Some(replica)) => lead_or_follow(broker.node_id, &replica, partition, in_sync_min),
-            (true, None) => open(broker, topic, partition, &log_config).and_then(|replica| {
-                lead_or_follow(broker.node_id, &replica, partition, in_sync_min)?;
-                broker.partitions.put(Arc::new(replica));
+            (true, None) => {
+                make(broker, (&topic.name, topic.id), partition, &log_config, in_sync_min);
                 Ok(())
-            }),
+            }
             (false, Some(replica)) => {
                 broker.partitions.take(&replica);
                 broker
@@ -102,7 +111,10 @@ fn apply_topic<'p>(
                     .delete(&TopicPartition::new(topic.name.clone(), partition.index), broker.now())
                     .map(drop)
             }
-            (false, None) => Ok(()),
+            (false, None) => {
+                broker.missing.forget(topic.id, partition.index);
+                Ok(())
+            }
         };
         if let Err(fault) = outcome {
             tracing::error!(topic = %topic.name, partition = %partition.index, %fault, "partition cannot be served");
@@ -110,20 +122,44 @@ fn apply_topic<'p>(
     }
 }
 
+/// Makes or finds the log of a replica that belongs here, and serves it; what has none is missing.
+fn make(
+    broker: &Holdings,
+    (name, id): (&Arc<str>, TopicId),
+    partition: &Arc<Partition>,
+    config: &Arc<LogConfig>,
+    in_sync_min: usize,
+) {
+    let made = open(broker, (name, id), partition, config).and_then(|replica| {
+        lead_or_follow(broker.node_id, &replica, partition, in_sync_min)?;
+        broker.partitions.put(Arc::new(replica));
+        Ok(())
+    });
+    match made {
+        Ok(()) => broker.missing.forget(id, partition.index),
+        Err(fault) => {
+            tracing::error!(topic = %name, partition = %partition.index, %fault, "partition cannot be served");
+            let (partition, config) = (partition.clone(), config.clone());
+            let missing = MissingReplica { topic: name.clone(), partition, config, in_sync_min, fault };
+            broker.missing.note(id, missing);
+        }
+    }
+}
+
 fn open(
     broker: &Holdings,
-    topic: &Topic,
+    (topic, id): (&Arc<str>, TopicId),
     partition: &Partition,
     config: &Arc<LogConfig>,
 ) -> Result<Replica, Fault> {
-    let name = TopicPartition::new(topic.name.clone(), partition.index);
+    let name = TopicPartition::new(topic.clone(), partition.index);
     let directory = match partition.directory_of(broker.node_id) {
         DIRECTORY_UNASSIGNED | DIRECTORY_LOST | DIRECTORY_MIGRATING => None,
         directory => Some(directory),
     };
-    let log = broker.log_dirs.create(&name, topic.id, config.clone(), directory, broker.now())?;
-    let metrics = broker.metrics.topics.of(&topic.name);
-    Ok(Replica::new((topic.name.clone(), topic.id, partition.index), log, metrics))
+    let log = broker.log_dirs.create(&name, id, config.clone(), directory, broker.now())?;
+    let metrics = broker.metrics.topics.of(topic);
+    Ok(Replica::new((topic.clone(), id, partition.index), log, metrics))
 }
 
 fn lead_or_follow(
@@ -152,6 +188,7 @@ fn lead_or_follow(
 }
 
 fn delete_topic(broker: &Holdings, id: TopicId) {
+    broker.missing.forget_topic(id);
     let Some(topic) = broker.partitions.remove(id) else {
         return;
     };
@@ -165,13 +202,16 @@ fn delete_topic(broker: &Holdings, id: TopicId) {
 }
 
 fn configure_topic(broker: &Holdings, image: &Image, name: &str) {
-    let Some(topic) = broker.partitions.by_name(name) else {
-        return;
-    };
     let config = broker.config();
     let settings = topic_config(&config, image, name);
     let log_config = Arc::new(config.log_config(&settings));
     let in_sync_min = usize::try_from(settings.min_insync_replicas).unwrap_or(1);
+    if let Some(id) = image.topics.id_of(name) {
+        broker.missing.configure(id, &log_config, in_sync_min);
+    }
+    let Some(topic) = broker.partitions.by_name(name) else {
+        return;
+    };
     for replica in topic.replicas.iter().flatten() {
         let replicas = image.topics.get(topic.id).and_then(|topic| topic.partition(replica.index));
         let in_sync_min = in_sync_min.min(replicas.map_or(1, |partition| partition.replicas.len()));

@@ -2,14 +2,19 @@
 //! that a reader far behind holds up no connection that shares its thread.
 //!
 //! What was appended lately (`headwater.fetch.hot.bytes`) is taken to be in memory and never asked about. Older
-//! ranges are asked about with reads that must not wait; only what is really missing goes to the thread.
+//! ranges are asked about with reads that must not wait; only what is really missing goes to the thread. What comes from
+//! the disk there, and what nobody has looked at since the start, is held against its checksums on the way: the thread
+//! says how much of it is good (ADR 0008).
 
 use std::io::IoSliceMut;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
+use storage::read_check::{RangeCheck, check_range};
+use storage::{Fault, RealDisk};
 use tokio::sync::oneshot;
 
 use crate::net::FileRange;
@@ -25,25 +30,36 @@ pub struct ColdReads {
     jobs: OnceLock<Option<Sender<Job>>>,
 }
 
+/// A range to bring into memory.
+#[derive(Debug, Clone)]
+pub struct ColdRead {
+    /// The range; it begins with a batch.
+    pub range: FileRange,
+    /// Where its segment ends, to have its batches checked.
+    pub check_within: Option<u32>,
+}
+
+/// What is known of a range once it was brought in; `None` where it was not checked.
+pub type Brought = Option<Result<RangeCheck, Fault>>;
+
 struct Job {
-    ranges: Vec<FileRange>,
-    done: oneshot::Sender<()>,
+    reads: Vec<ColdRead>,
+    done: oneshot::Sender<Vec<Brought>>,
 }
 
 impl ColdReads {
-    /// Waits until the ranges are in memory. A range that cannot be read is left to the sending, which fails on it.
-    pub async fn bring_in(&self, ranges: Vec<FileRange>) {
-        if ranges.is_empty() {
-            return;
-        }
-        let Some(jobs) = self.jobs.get_or_init(start) else {
-            return;
-        };
+    /// Waits until the ranges are in memory, and says what was found of each that was to be checked. A range that cannot
+    /// be read is left to the sending, which fails on it.
+    pub async fn bring_in(&self, reads: Vec<ColdRead>) -> Vec<Brought> {
+        let count = reads.len();
+        let jobs = if reads.is_empty() { None } else { self.jobs.get_or_init(start).as_ref() };
         let (done, is_done) = oneshot::channel();
-        if jobs.send(Job { ranges, done }).is_ok() {
-            // A thread that ended has brought in what it could.
-            let _ended = is_done.await;
-        }
+        let brought = match jobs {
+            Some(jobs) if jobs.send(Job { reads, done }).is_ok() => is_done.await.ok(),
+            _ => None,
+        };
+        // A thread that is not there, or has ended, has brought in what it could.
+        brought.unwrap_or_else(|| vec![None; count])
     }
 }
 
@@ -62,21 +78,33 @@ fn start() -> Option<Sender<Job>> {
 /// Ends when the broker is gone, with the last sender of jobs.
 fn run(inbox: &Receiver<Job>) {
     let mut scratch = vec![0; STRIDE as usize];
-    for Job { ranges, done } in inbox {
-        for range in &ranges {
+    for Job { reads, done } in inbox {
+        for ColdRead { range, .. } in &reads {
             // Advice may be refused; the reads below do the work.
             let length = std::num::NonZeroU64::new(range.length);
             let _advised = rustix::fs::fadvise(&*range.file, range.position, length, Advice::WillNeed);
         }
-        for range in &ranges {
-            read(range, &mut scratch);
-        }
+        let brought = reads.iter().map(|read| match read.check_within {
+            Some(segment_end) => Some(check(&read.range, segment_end)),
+            None => {
+                bring(&read.range, &mut scratch);
+                None
+            }
+        });
         // The connection may be gone.
-        let _gone = done.send(());
+        let _gone = done.send(brought.collect());
     }
 }
 
-fn read(range: &FileRange, scratch: &mut [u8]) {
+/// Reads a range whole and holds its batches against their checksums.
+fn check(range: &FileRange, segment_end: u32) -> Result<RangeCheck, Fault> {
+    let place = |at: u64| u32::try_from(at).unwrap_or(u32::MAX);
+    let (start, end) = (place(range.position), place(range.position + range.length));
+    // The caller knows the path, and names it where something is wrong.
+    check_range(&RealDisk, (&range.file, Path::new("the log")), (start, end, segment_end))
+}
+
+fn bring(range: &FileRange, scratch: &mut [u8]) {
     let mut at = range.position;
     let end = range.position + range.length;
     while at < end {
@@ -128,7 +156,7 @@ mod tests {
         // The system may keep the pages all the same; then there is nothing to bring in.
         let _advised = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
         let range = FileRange { file: Arc::new(file), position: 1000, length: 2 << 20 };
-        ColdReads::default().bring_in(vec![range.clone()]).await;
+        ColdReads::default().bring_in(vec![ColdRead { range: range.clone(), check_within: None }]).await;
         assert!(is_resident(&range));
     }
 
@@ -136,6 +164,9 @@ mod tests {
     async fn a_range_that_is_not_there_ends_the_wait() {
         let file = tempfile::tempfile_in(".").unwrap();
         let range = FileRange { file: Arc::new(file), position: 0, length: 1 << 20 };
-        ColdReads::default().bring_in(vec![range]).await;
+        let checked = ColdRead { range: range.clone(), check_within: Some(1 << 20) };
+        let read = ColdRead { range, check_within: None };
+        let brought = ColdReads::default().bring_in(vec![checked, read]).await;
+        assert!(matches!(&brought[..], [Some(Ok(RangeCheck { good_to: 0, wrong: Some(_) })), None]));
     }
 }

@@ -1,4 +1,5 @@
-//! What has to be done from time to time: retention, checkpoints, flushes by age, removals.
+//! What has to be done from time to time: retention, checkpoints, flushes by age, removals, a look for room on full
+//! disks.
 //!
 //! One thread sleeps until the next of them is due. It holds a log for one operation at a time, like everybody.
 
@@ -6,10 +7,15 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::apply::make_missing;
 use crate::Holdings;
 
 /// How often files whose time has come are looked for.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked whether a full disk has room again.
+const ROOM_INTERVAL: Duration = Duration::from_millis(500);
+/// How often retention runs while a disk is full.
+const FULL_RETENTION_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The thread.
 #[derive(Debug)]
@@ -55,12 +61,7 @@ fn chores(broker: &Holdings) -> Vec<Chore> {
     let first = Instant::now() + dirs.first_task_delay;
     let chore = |every, run| Chore { due: first, every, run };
     let mut chores = vec![
-        chore(dirs.retention_check_interval, |broker| {
-            let (segments, bytes) = broker.log_dirs.retain(broker.now());
-            if segments > 0 {
-                tracing::info!(segments, bytes, "retention dropped segments");
-            }
-        }),
+        chore(dirs.retention_check_interval, retain),
         chore(dirs.recovery_checkpoint_interval, |broker| broker.log_dirs.checkpoint_recovery_points()),
         chore(dirs.start_checkpoint_interval, |broker| broker.log_dirs.checkpoint_log_starts()),
         chore(dirs.producer_id_check_interval, |broker| {
@@ -76,11 +77,40 @@ fn chores(broker: &Holdings) -> Vec<Chore> {
             every: REMOVAL_INTERVAL,
             run: |broker| broker.log_dirs.remove_due(broker.now()),
         },
+        Chore { due: Instant::now() + ROOM_INTERVAL, every: ROOM_INTERVAL, run: look_for_room },
+        Chore {
+            due: Instant::now() + FULL_RETENTION_INTERVAL,
+            every: FULL_RETENTION_INTERVAL,
+            run: |broker| {
+                if broker.log_dirs.is_any_full() {
+                    retain(broker);
+                }
+            },
+        },
     ];
     if let Some(every) = dirs.flush_check_interval {
         chores.push(chore(every, |broker| broker.log_dirs.flush_due(broker.now())));
     }
     chores
+}
+
+fn retain(broker: &Holdings) {
+    let (segments, bytes) = broker.log_dirs.retain(broker.now());
+    if segments > 0 {
+        tracing::info!(segments, bytes, "retention dropped segments");
+    }
+}
+
+fn look_for_room(broker: &Holdings) {
+    if broker.log_dirs.look_for_room() {
+        make_missing(broker);
+    }
+    let reserve = &broker.metadata_reserve;
+    if !reserve.is_whole()
+        && let Err(error) = reserve.fill()
+    {
+        tracing::warn!(path = %reserve.path().display(), %error, "no room can be set aside for metadata");
+    }
 }
 
 fn run(broker: &Holdings, mut chores: Vec<Chore>, stopped: &(Mutex<bool>, Condvar)) {

@@ -6,6 +6,7 @@ pub mod connection_bounds;
 pub mod delayed;
 pub mod fetch_sessions;
 pub mod housekeeping;
+pub mod missing_replicas;
 pub mod partitions;
 pub mod producer_ids;
 pub mod quorum;

@@ -17,6 +17,7 @@ mod owner;
 mod tests;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -40,6 +41,12 @@ pub enum QuorumError {
     /// This node does not lead the quorum: nothing was changed.
     #[error("this node is not the active controller")]
     NotController,
+    /// The disk of the metadata log is full: nothing was changed.
+    #[error(
+        "the disk of {} is full, and what is left of its reserve is for deletions: delete topics or records, or enlarge the disk",
+        .0.display()
+    )]
+    NoRoom(PathBuf),
     /// The metadata log failed or the node stops: whether it was changed shows after the next start.
     #[error("the metadata log of this node is closed: {0}")]
     Closed(Arc<str>),

@@ -60,8 +60,8 @@ impl<D: Disk> Log<D> {
     /// same time, and `done` told.
     pub fn commit(&mut self, done: Done) {
         let end = self.partition.watermarks().log_end;
-        let ticket = self.check().and_then(|()| self.ticket(end, Box::new(|_| ())));
-        match self.home.noted(ticket) {
+        let ticket = self.check().and_then(|()| self.reserved(|log| log.ticket(end, Box::new(|_| ()))));
+        match ticket {
             Ok(ticket) => {
                 let reached = ticket.done;
                 let done: Done = Box::new(move |outcome| {
@@ -102,8 +102,7 @@ impl<D: Disk> Log<D> {
         if log_start > self.partition.watermarks().log_start {
             self.home.note_log_start_moved();
             if self.partition.set_log_start(log_start) {
-                let outcome = self.write_leader_epochs();
-                self.home.noted(outcome)?;
+                self.reserved(Self::write_leader_epochs)?;
             }
         }
         Ok(log_start)
@@ -128,7 +127,7 @@ impl<D: Disk> Log<D> {
             return Ok(Retained::default());
         }
         if reasons.len() == summaries.len() {
-            self.roll(now)?;
+            self.reserved(|log| log.roll(now))?;
         }
         let renamed = self.segments.drop_front(reasons.len())?;
         let first = self.segments.first_base();
@@ -138,7 +137,7 @@ impl<D: Disk> Log<D> {
         }
         self.home.removals().schedule(now, self.config.file_delete_delay, renamed);
         if self.partition.set_log_start(first) {
-            self.write_leader_epochs()?;
+            self.reserved(Self::write_leader_epochs)?;
         }
         Ok(Retained { reasons, bytes })
     }
@@ -188,8 +187,7 @@ impl<D: Disk> Log<D> {
     /// brings the whole directory to stable storage. Nothing can be appended afterwards.
     pub fn close(&mut self) -> Result<Offset, Fault> {
         self.check()?;
-        let outcome = self.segments.finish().and_then(|()| self.take_snapshot());
-        self.home.noted(outcome)?;
+        self.reserved(|log| log.segments.finish().and_then(|()| log.take_snapshot()))?;
         self.gone = Some("the log was closed");
         Ok(self.partition.watermarks().log_end)
     }

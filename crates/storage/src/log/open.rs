@@ -23,6 +23,7 @@ use crate::names::{SegmentFile, TopicPartition};
 use crate::partition_metadata::{self, PARTITION_METADATA};
 use crate::producer_snapshot;
 use crate::recovery::Replay;
+use crate::removals;
 use crate::segments::{Loaded, Loading, Segments, first_recovered};
 use partition::transactions::AbortedTransaction;
 
@@ -61,10 +62,17 @@ impl<D: Disk> Log<D> {
         let directory: Arc<Path> = home.path().join(name.to_string()).into();
         let disk = home.disk();
         disk.create_dir(&directory).map_err(|error| Fault::io("create", &directory, error))?;
-        partition_metadata::write(disk, &directory, topic_id)?;
         let metadata = directory.join(PARTITION_METADATA);
         let limits = config.index_limits();
-        let segments = Segments::create(home.descriptors(), directory, Offset::ZERO, limits, now)?;
+        let filled = partition_metadata::write(disk, &directory, topic_id).and_then(|()| {
+            Segments::create(home.descriptors(), Arc::clone(&directory), Offset::ZERO, limits, now)
+        });
+        let segments = filled.inspect_err(|_| {
+            // Half a directory would be in the way of the next attempt; a start would find an empty log in it.
+            if let Err(fault) = removals::remove(disk, &directory) {
+                tracing::warn!(%fault, "what was made of a log cannot be removed");
+            }
+        })?;
         let mut log = Self {
             name,
             topic_id: Some(topic_id),

@@ -60,6 +60,11 @@ impl<D: Disk> Log<D> {
         self.home.noted(slice)
     }
 
+    /// Notes that a part of a segment, by its base, was read and found good.
+    pub fn note_checked(&mut self, base: Offset, part: (u32, u32)) {
+        self.segments.note_checked(base, part);
+    }
+
     /// The aborted transactions for a slice, up to an offset that is not far behind its end, as in Kafka.
     fn aborted(
         &mut self,

@@ -31,7 +31,7 @@ impl<D: Disk> Bench<D> {
     fn new(disk: D) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let descriptors = Descriptors::new(disk, 4);
-        let home = Arc::new(LogDirectory::start(temp.path(), Uuid([7; 16]), descriptors).unwrap());
+        let home = Arc::new(LogDirectory::start(temp.path(), Uuid([7; 16]), descriptors, 0).unwrap());
         let roll = RollRules { segment_bytes: 1500, ..LogConfig::default().roll };
         let config = LogConfig { roll, index_interval_bytes: 150, ..LogConfig::default() };
         Self { _temp: temp, home, config }
@@ -176,6 +176,9 @@ fn no_room_refuses_until_there_is_room() {
     assert_eq!(bench.home.state().health(), DirectoryHealth::Full);
     assert_eq!((log.partition().clone(), log.size()), before);
     assert_eq!(read_all(&mut log).len() as u64, log.size(), "reads go on");
+    let refused = append(&mut log, plain(2, 100)).unwrap_err().to_string();
+    assert!(refused.contains("is full"), "no second attempt before there is room: {refused}");
+    assert!(bench.home.look_for_room());
     append(&mut log, plain(2, 100)).unwrap();
     assert_eq!(bench.home.state().health(), DirectoryHealth::Online);
     let checkpoints = unclean(&log);

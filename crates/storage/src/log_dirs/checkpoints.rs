@@ -148,7 +148,8 @@ impl<D: Disk> LogDirs<D> {
             return Ok(());
         }
         let path = home.directory.path().join(kind.file());
-        whole_file::replace(home.directory.disk(), &path, text.as_bytes())?;
+        let directory = &home.directory;
+        directory.reserved(|| whole_file::replace(directory.disk(), &path, text.as_bytes()))?;
         written.seals[kind as usize] = seal;
         if let Kind::LogStart = kind {
             written.log_starts = offsets.into_keys().collect();

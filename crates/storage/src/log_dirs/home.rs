@@ -74,7 +74,7 @@ impl<D: Disk> Home<D> {
         path: &Path,
         descriptors: &Descriptors<D>,
         expected: (NodeId, Option<&str>),
-        now: Timestamp,
+        (reserve_bytes, now): (u64, Timestamp),
     ) -> Result<(Self, String), Fault> {
         let disk = descriptors.disk();
         let lock = DirectoryLock::take(disk, path)?;
@@ -93,7 +93,7 @@ impl<D: Disk> Home<D> {
             }
         };
         let clean = clean_shutdown::take(disk, path)?;
-        let directory = Arc::new(LogDirectory::start(path, id, descriptors.clone())?);
+        let directory = Arc::new(LogDirectory::start(path, id, descriptors.clone(), reserve_bytes)?);
         let home = Self { directory, clean, written: Mutex::default(), _lock: lock };
         Ok((home, properties.cluster_id))
     }

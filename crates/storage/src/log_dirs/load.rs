@@ -197,13 +197,10 @@ fn load_one<D: Disk>(
     };
     let checkpoints = offsets.of(name, home);
     let open = |checkpoints| {
-        Log::open(
-            Arc::clone(&home.directory),
-            (name.clone(), topic_id),
-            Arc::clone(&config),
-            checkpoints,
-            now,
-        )
+        home.directory.reserved(|| {
+            let name = (name.clone(), topic_id);
+            Log::open(Arc::clone(&home.directory), name, Arc::clone(&config), checkpoints, now)
+        })
     };
     match open(checkpoints) {
         // The mark of a clean end vouched for files that turn out wrong: recovery takes nothing on trust.

@@ -35,6 +35,7 @@ impl Node {
             cluster_id: None,
             open_files_max: 64,
             recovery_threads: 2,
+            reserve_bytes: 0,
         };
         Self { temp, config }
     }
@@ -354,8 +355,9 @@ fn a_full_directory_is_taken_only_where_there_is_no_other() {
         let placed = create(&dirs, &name("t", partition));
         assert_ne!(locked(&placed).directory_id(), locked(&first).directory_id());
     }
+    assert!(!append(&first) && dirs.is_any_full());
+    assert!(dirs.look_for_room() && !dirs.is_any_full());
     assert!(append(&first));
-    assert_eq!(locked(&first).home().state().health(), DirectoryHealth::Online);
 }
 
 #[test]

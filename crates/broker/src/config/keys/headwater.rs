@@ -13,8 +13,12 @@ pub const KEYS: &[Key] = &[
         .doc("How many requests may wait for the controller to decide. Beyond it who asks waits for room."),
     long("headwater.decompressed.batch.bytes.max", "1073741824").at_least(1).since("headwater").honoured()
         .doc("Most bytes that all records of one compressed batch may take together. A larger batch is refused, as a bomb would be."),
+    long("headwater.disk.reserve.bytes", "8388608").at_least(0).since("headwater").honoured()
+        .doc("Room set aside in each log directory, in the file headwater.reserve, at most a sixty-fourth of the file system. When the disk is full, records are refused until there is room again, and metadata, checkpoints, deletion and retention go on with it. 0 for none."),
     string("headwater.durability", "replica").one_of(&["replica", "fsync"]).high().since("headwater").honoured()
         .doc("What an acknowledged record is safe from: replica is Kafka's promise (in the memory of the in-sync replicas), fsync puts it on stable storage first, by group commit. Topics ask for the same with flush.messages=1."),
+    string("headwater.fetch.check", "cold").one_of(&["off", "cold", "always"]).since("headwater").honoured()
+        .doc("When records are held against their checksums before they are sent: cold when they come from the disk, and when they are first read after a start; always; or off, as Kafka does. What is corrupt is not sent: its reader is told CORRUPT_MESSAGE, and the log and the metric headwater_corrupt_batches name the place."),
     long("headwater.fetch.hot.bytes", "67108864").at_least(0).since("headwater").honoured()
         .doc("How much of the end of a partition is taken to be in memory. A fetch of older records that are not is read by a thread of its own first, so that the disk holds up nobody else."),
     int("headwater.fetch.partitions.max", "100000").at_least(1).since("headwater").honoured()

@@ -5,15 +5,21 @@ use std::sync::Arc;
 use partition::fetch::FetchFrom;
 use protocol::ErrorCode;
 use protocol::id::{LeaderEpoch, NodeId, PartitionIndex};
+use protocol::offset::Offset;
+use storage::Fault;
 use storage::log::{Fetched, ReadError};
+use storage::names::SegmentFile;
+use storage::read_check::RangeCheck;
+use storage::segments::ReadSlice;
 
 use super::answer::PartitionAnswer;
 use super::request::Limits;
 use crate::Broker;
+use crate::config::ReadCheck;
 use crate::handlers::partition_errors::{read_error, tell};
 use crate::metrics::TopicMetrics;
 use crate::net::FileRange;
-use crate::runtime::cold_reads;
+use crate::runtime::cold_reads::{self, Brought, ColdRead};
 use crate::runtime::fetch_sessions::{Told, TopicKey, Wanted};
 use crate::runtime::partitions::{Replica, TopicReplicas};
 
@@ -25,9 +31,20 @@ pub struct PartitionRead {
     pub answer: PartitionAnswer,
     /// Whether the partition could not even be looked for.
     pub unknown: bool,
-    /// Whether the records are so old that they may have to come from the disk.
-    pub old: bool,
+    /// What must happen before the records are sent, if they are not new.
+    pub unsure: Option<Unsure>,
     metrics: Option<Arc<TopicMetrics>>,
+}
+
+/// Records that were not written by this process, or so long ago that they may have to come from the disk.
+pub struct Unsure {
+    replica: Arc<Replica>,
+    /// The base of their segment, and where that ends.
+    segment: (Offset, u32),
+    /// Whether they are so old that they may not be in memory.
+    old: bool,
+    /// Whether nobody has looked at them since the start.
+    unchecked: bool,
 }
 
 /// What became of all partitions.
@@ -83,10 +100,10 @@ impl Reading {
             Some(_) => Err(ReadError::Refused(partition::fetch::FetchRefusal::NotLeader)),
             None => replica.fetch(from, bytes_max, self.first_whole),
         };
-        let mut old = false;
+        let mut unsure = None;
         let answer = match fetched {
             Ok(fetched) => {
-                old = fetched.slice.as_ref().is_some_and(|slice| slice.behind > limits.bytes_hot);
+                unsure = fetched.slice.as_ref().and_then(|slice| Unsure::of(slice, &replica, limits));
                 self.fetched(index, limits, fetched)
             }
             Err(error) => {
@@ -100,14 +117,43 @@ impl Reading {
             }
         };
         let metrics = Some(replica.metrics.clone());
-        self.partitions.push(PartitionRead { wanted: wanted.clone(), answer, unknown: false, old, metrics });
+        self.partitions.push(PartitionRead {
+            wanted: wanted.clone(),
+            answer,
+            unknown: false,
+            unsure,
+            metrics,
+        });
     }
 
-    /// The ranges that are old and not in memory.
-    pub fn cold(&self) -> Vec<FileRange> {
-        let old = self.partitions.iter().filter(|read| read.old);
-        let ranges = old.filter_map(|read| read.answer.records.clone());
-        ranges.filter(|range| !cold_reads::is_resident(range)).collect()
+    /// The ranges that must be brought in or checked first, with the places of their partitions.
+    pub fn cold(&self, check: ReadCheck) -> Vec<(usize, ColdRead)> {
+        let unsure = self.partitions.iter().enumerate().filter_map(|(place, read)| {
+            let unsure = read.unsure.as_ref()?;
+            let range = read.answer.records.clone()?;
+            let absent = unsure.old && !cold_reads::is_resident(&range);
+            let due = match check {
+                ReadCheck::Off => false,
+                ReadCheck::Cold => absent || unsure.unchecked,
+                ReadCheck::Always => true,
+            };
+            (absent || due)
+                .then(|| (place, ColdRead { range, check_within: due.then_some(unsure.segment.1) }))
+        });
+        unsure.collect()
+    }
+
+    /// Takes in what was found of the ranges: what is good is noted, what is not is neither sent nor kept quiet.
+    pub fn brought(&mut self, broker: &Broker, places: &[usize], found: Vec<Brought>) {
+        for (place, found) in places.iter().zip(found) {
+            let read = &mut self.partitions[*place];
+            let (Some(found), Some(unsure), Some(range)) = (found, &read.unsure, &mut read.answer.records)
+            else {
+                continue;
+            };
+            let Some(error) = unsure.take_in(broker, range, &found) else { continue };
+            read.answer = PartitionAnswer::error(read.wanted.key.partition, error);
+        }
     }
 
     fn fetched(&mut self, index: PartitionIndex, limits: &Limits, fetched: Fetched) -> PartitionAnswer {
@@ -153,6 +199,41 @@ impl Reading {
     }
 }
 
+impl Unsure {
+    /// What is to be known of a slice before it is sent; nothing of what was just written.
+    fn of(slice: &ReadSlice, replica: &Arc<Replica>, limits: &Limits) -> Option<Self> {
+        let (old, unchecked) = (slice.behind > limits.bytes_hot, !slice.checked);
+        let any = slice.length > 0 && (old || unchecked || limits.check == ReadCheck::Always);
+        let segment = (slice.base, slice.segment_end);
+        any.then(|| Self { replica: replica.clone(), segment, old, unchecked })
+    }
+
+    /// Cuts the range where it is not good any more. The code where nothing of it can be sent.
+    fn take_in(
+        &self,
+        broker: &Broker,
+        range: &mut FileRange,
+        found: &Result<RangeCheck, Fault>,
+    ) -> Option<ErrorCode> {
+        let Ok(mut log) = self.replica.log() else { return Some(ErrorCode::KafkaStorageError) };
+        let found = match log.home().noted(found.clone()) {
+            Ok(found) => found,
+            Err(fault) => return Some(tell(ErrorCode::KafkaStorageError, fault)),
+        };
+        let start = u32::try_from(range.position).unwrap_or(u32::MAX);
+        log.note_checked(self.segment.0, (start, found.good_to));
+        let reason = found.wrong?;
+        let path = SegmentFile::Log.path(log.path(), self.segment.0);
+        drop(log);
+        broker.metrics.corruption.note(&path, found.good_to, &reason);
+        if found.good_to == start {
+            return Some(ErrorCode::CorruptMessage);
+        }
+        range.length = u64::from(found.good_to - start);
+        None
+    }
+}
+
 impl PartitionRead {
     /// A partition that could not be looked for.
     pub fn unknown(wanted: Wanted, error: ErrorCode) -> Self {
@@ -161,7 +242,7 @@ impl PartitionRead {
             aborted: Some(Vec::new()),
             ..PartitionAnswer::error(wanted.key.partition, error)
         };
-        Self { wanted, answer, unknown: true, old: false, metrics: None }
+        Self { wanted, answer, unknown: true, unsure: None, metrics: None }
     }
 
     /// What a session remembers of it.

@@ -10,6 +10,7 @@ use protocol::offset::Offset;
 
 use super::WAIT_MAX;
 use crate::Broker;
+use crate::config::ReadCheck;
 use crate::handlers::Asked;
 use crate::net::Close;
 use crate::runtime::fetch_sessions::{Asked as SessionAsked, PartitionKey, TopicKey, Wanted};
@@ -32,6 +33,8 @@ pub struct Limits {
     pub bytes_min: i64,
     /// Records this far from the end of their log are taken to be in memory.
     pub bytes_hot: u64,
+    /// When records are held against their checksums before they are sent.
+    pub check: ReadCheck,
     /// How long to wait for them.
     pub wait: Duration,
     /// How far the reader sees.
@@ -59,6 +62,7 @@ impl Limits {
         Self {
             bytes_max,
             bytes_hot: config.requests.fetch_hot_bytes,
+            check: config.requests.read_check,
             bytes_min: i64::from(request.min_bytes).min(bytes_max),
             wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX),
             isolation,

@@ -19,10 +19,11 @@ use storage::descriptors::Descriptors;
 use storage::directory_lock::DirectoryLock;
 use storage::format::random_id;
 use storage::metadata_log::{LoadedMetadata, MetadataLimits, MetadataLog};
+use storage::reserve::Reserve;
 use storage::{Fault, RealDisk};
 use tokio::sync::{oneshot, watch};
 
-use super::owner::{Owner, Progress};
+use super::owner::{Owner, Progress, reserved};
 use super::{Apply, Decide, Quorum, Shown, deciding, sentence};
 use crate::config::NodeConfig;
 
@@ -151,19 +152,26 @@ pub struct LoadedQuorum {
     voters: VoterSet,
     /// The metadata directory's lock, where that is none of the log directories, whose locks are held already.
     lock: Option<DirectoryLock<RealDisk>>,
+    reserve: Arc<Reserve>,
 }
 
 impl LoadedQuorum {
-    /// Reads the metadata log of a formatted directory.
+    /// Reads the metadata log of a formatted directory; what that must write may draw on the reserve.
     ///
     /// # Errors
     /// A fault of the disk, or a quorum this release cannot be part of.
-    pub fn load(options: QuorumOptions, descriptors: &Descriptors<RealDisk>) -> Result<Self, Fault> {
+    pub fn load(
+        options: QuorumOptions,
+        descriptors: &Descriptors<RealDisk>,
+        reserve: Arc<Reserve>,
+    ) -> Result<Self, Fault> {
         let apart = !options.registration.log_dirs.contains(&options.directory_id);
         let lock = apart.then(|| DirectoryLock::take(descriptors.disk(), &options.metadata_directory));
         let lock = lock.transpose()?;
-        let (log, loaded) =
-            MetadataLog::open(descriptors, &options.metadata_directory, options.limits, now())?;
+        let opened = reserved(&mut (), &reserve, |()| {
+            MetadataLog::open(descriptors, &options.metadata_directory, options.limits, now())
+        });
+        let (log, loaded) = opened?;
         if let Some((path, reason)) = &loaded.cut {
             tracing::warn!(path = %path.display(), %reason, "the torn tail of the metadata log was cut");
         }
@@ -182,7 +190,7 @@ impl LoadedQuorum {
             );
             return Err(Fault::Mismatch { path: log.directory().to_owned(), reason });
         }
-        Ok(Self { options, log, loaded, voters, lock })
+        Ok(Self { options, log, loaded, voters, lock, reserve })
     }
 
     /// The metadata as the log ends now: what belongs on this node.
@@ -196,7 +204,7 @@ impl LoadedQuorum {
     /// # Errors
     /// What stopped it.
     pub async fn start(self, apply: impl Apply) -> Result<Quorum, Fault> {
-        let Self { options, log, loaded, voters, lock } = self;
+        let Self { options, log, loaded, voters, lock, reserve } = self;
         let directory = log.directory().to_owned();
         let raft = Raft::new(
             now(),
@@ -223,6 +231,7 @@ impl LoadedQuorum {
             sessions: Sessions::new(options.session_timeout_ms),
             apply: Box::new(apply),
             shown: Arc::clone(&shown),
+            reserve,
             _lock: lock,
             options,
         };

@@ -17,6 +17,7 @@ use protocol::offset::Offset;
 use raft::{AppendId, Effect, Input, Raft, Ticket};
 use storage::directory_lock::DirectoryLock;
 use storage::metadata_log::MetadataLog;
+use storage::reserve::Reserve;
 use storage::snapshots::{self, QuorumControl};
 use storage::{Fault, RealDisk};
 
@@ -25,6 +26,8 @@ use super::{Answer, Apply, Command, Decide, Decided, Ground, QuorumError, Shown}
 
 /// The most requests that share one fsync.
 const BATCH: usize = 256;
+/// A snapshot that found no room is tried again after so long.
+const SNAPSHOT_RETRY_MS: i64 = 60_000;
 
 /// Records on their way into the log, between raft's leave and the append.
 struct Proposal {
@@ -56,6 +59,8 @@ pub(super) struct Progress {
     next_ticket: u64,
     wake_at: Option<Timestamp>,
     last_snapshot: Timestamp,
+    /// No snapshot is tried before: the last one found no room.
+    snapshot_not_before: Timestamp,
 }
 
 impl Progress {
@@ -72,6 +77,7 @@ impl Progress {
             next_ticket: 0,
             wake_at: None,
             last_snapshot: now(),
+            snapshot_not_before: Timestamp(0),
         }
     }
 }
@@ -88,8 +94,31 @@ pub(super) struct Owner {
     pub(super) apply: Box<dyn Apply>,
     pub(super) shown: Arc<Shown>,
     pub(super) options: QuorumOptions,
+    /// Room for the log on a full disk.
+    pub(super) reserve: Arc<Reserve>,
     /// Held as long as the log is written to.
     pub(super) _lock: Option<DirectoryLock<RealDisk>>,
+}
+
+/// Does what the metadata log must not fail at for want of room: tried again with what the reserve gives up.
+pub(super) fn reserved<L, T>(
+    log: &mut L,
+    reserve: &Reserve,
+    mut attempt: impl FnMut(&mut L) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    loop {
+        match attempt(log) {
+            Err(fault) if fault.no_space() && reserve.draw() => {
+                tracing::debug!(%fault, "metadata is written with room from the reserve");
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Whether a record makes something that takes room on disks. What is left of the reserve is for the rest.
+fn takes_room(record: &MetadataRecord<'_>) -> bool {
+    matches!(record, MetadataRecord::Topic(_) | MetadataRecord::Partition(_))
 }
 
 impl Owner {
@@ -125,7 +154,7 @@ impl Owner {
         loop {
             match self.next(inbox) {
                 Ok(Command::Stop(done)) => {
-                    self.log.close()?;
+                    self.close()?;
                     return Ok(done);
                 }
                 Ok(Command::Submit(decide)) => {
@@ -144,18 +173,22 @@ impl Owner {
                     }
                     self.settle()?;
                     if let Some(done) = stop {
-                        self.log.close()?;
+                        self.close()?;
                         return Ok(done);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => self.on_time()?,
                 Err(RecvTimeoutError::Disconnected) => {
                     // Every handle is gone: nobody can ask for anything any more.
-                    self.log.close()?;
+                    self.close()?;
                     return Ok(tokio::sync::oneshot::channel().0);
                 }
             }
         }
+    }
+
+    fn close(&mut self) -> Result<(), Fault> {
+        reserved(&mut self.log, &self.reserve, MetadataLog::close)
     }
 
     fn next(&self, inbox: &Receiver<Command>) -> Result<Command, RecvTimeoutError> {
@@ -194,6 +227,10 @@ impl Owner {
         let ground =
             leads.then(|| Ground { image: &self.progress.image, sessions: &mut self.sessions, now: now() });
         let Some(Decided { records, answer }) = decide(ground) else { return Ok(()) };
+        if self.reserve.is_low() && records.iter().any(takes_room) {
+            answer(Err(QuorumError::NoRoom(self.options.metadata_directory.clone())));
+            return Ok(());
+        }
         self.propose(records)?;
         self.progress.waiting.push_back(Waiting { end: self.progress.image.end(), answer });
         Ok(())
@@ -270,13 +307,15 @@ impl Owner {
         match effect {
             Effect::PersistQuorumState(state) => {
                 let fixed = self.control.voters.is_none().then(|| self.raft.voters());
-                self.log.persist(state, fixed)
+                reserved(&mut self.log, &self.reserve, |log| log.persist(state, fixed))
             }
             Effect::AppendLeaderChange { append, base, epoch, granting, with_voters } => {
                 let time = now();
                 let control = with_voters.then_some(&self.control);
                 let who = (self.options.node_id, self.raft.voters(), granting.as_slice());
-                self.log.append_leader_change((base, epoch), who, control, time)?;
+                reserved(&mut self.log, &self.reserve, |log| {
+                    log.append_leader_change((base, epoch), who, control, time)
+                })?;
                 self.progress.image.advance(self.raft.log().end(), epoch, time);
                 self.progress.unflushed = Some(append);
                 Ok(())
@@ -326,7 +365,9 @@ impl Owner {
             _ => None,
         });
         let metadata_version = raised.unwrap_or(self.progress.image.metadata_version());
-        self.log.append((base, epoch), &records, metadata_version, now)?;
+        reserved(&mut self.log, &self.reserve, |log| {
+            log.append((base, epoch), &records, metadata_version, now)
+        })?;
         let mut next = base;
         for record in &records {
             let change = self.progress.image.replay(next, record);
@@ -407,12 +448,14 @@ impl Owner {
 
     fn is_snapshot_large(&self) -> bool {
         self.log.bytes_since_snapshot() >= self.options.bytes_between_snapshots
+            && self.progress.snapshot_not_before <= now()
     }
 
     /// When the age of the newest snapshot asks for another; never while nothing was appended.
     fn snapshot_at(&self) -> Option<Timestamp> {
         let interval = self.options.snapshot_interval_ms?;
-        let due = Timestamp(self.progress.last_snapshot.0.saturating_add(interval));
+        let due = Timestamp(self.progress.last_snapshot.0.saturating_add(interval))
+            .max(self.progress.snapshot_not_before);
         (self.log.bytes_since_snapshot() > 0).then_some(due)
     }
 
@@ -422,8 +465,16 @@ impl Owner {
             return Ok(());
         }
         let time = now();
-        let id = snapshots::write(&RealDisk, self.log.directory(), image, &self.control, time)?;
-        let start = self.log.snapshot_written(id.offset, time)?;
+        let id = match snapshots::write(&RealDisk, self.log.directory(), image, &self.control, time) {
+            // A snapshot is large, and the log says the same: it can wait for room.
+            Err(fault) if fault.no_space() => {
+                tracing::warn!(%fault, "no room for a metadata snapshot: it is tried again in a minute");
+                self.progress.snapshot_not_before = Timestamp(time.0.saturating_add(SNAPSHOT_RETRY_MS));
+                return Ok(());
+            }
+            written => written?,
+        };
+        let start = reserved(&mut self.log, &self.reserve, |log| log.snapshot_written(id.offset, time))?;
         self.progress.last_snapshot = time;
         tracing::info!(offset = id.offset.0, epoch = id.epoch.0, "metadata snapshot written");
         if start.offset > self.raft.log().start().offset {

@@ -14,6 +14,7 @@ use protocol::id::{LeaderEpoch, PartitionIndex, Uuid};
 use storage::format::{FormatRequest, FormatVoters, format};
 use storage::meta_properties::MetaProperties;
 use storage::metadata_log::MetadataLimits;
+use storage::reserve::Reserve;
 use storage::{RealDisk, descriptors::Descriptors};
 
 use super::*;
@@ -89,6 +90,10 @@ fn options(path: &Path, previous_epoch: i64) -> QuorumOptions {
 
 type Applied = Arc<Mutex<Vec<(Arc<Image>, Delta)>>>;
 
+fn reserve(directory: &Path) -> Arc<Reserve> {
+    Arc::new(Reserve::open(&RealDisk, directory, 0))
+}
+
 async fn start(options: QuorumOptions) -> (Quorum, Applied) {
     let applied = Applied::default();
     let seen = Arc::clone(&applied);
@@ -96,7 +101,8 @@ async fn start(options: QuorumOptions) -> (Quorum, Applied) {
         seen.lock().unwrap().push((Arc::clone(image), delta.clone()));
     };
     let descriptors = Descriptors::new(RealDisk, 16);
-    let loaded = LoadedQuorum::load(options, &descriptors).unwrap();
+    let reserve = reserve(&options.metadata_directory);
+    let loaded = LoadedQuorum::load(options, &descriptors, reserve).unwrap();
     (loaded.start(apply).await.unwrap(), applied)
 }
 
@@ -232,7 +238,8 @@ async fn snapshots_are_taken_by_bytes_and_loaded() {
     assert!(snapshots.last().unwrap().offset.0 > 0, "{snapshots:?}");
     assert!(!path.join("00000000000000000000.log").exists(), "the log before the snapshot is gone");
     let descriptors = Descriptors::new(RealDisk, 16);
-    let loaded = LoadedQuorum::load(options(directory.path(), -1), &descriptors).unwrap();
+    let loaded =
+        LoadedQuorum::load(options(directory.path(), -1), &descriptors, reserve(directory.path())).unwrap();
     assert_eq!(*loaded.image(), *image);
 }
 
@@ -240,7 +247,8 @@ async fn snapshots_are_taken_by_bytes_and_loaded() {
 async fn quorum_of_others_is_refused() {
     let directory = fresh();
     let other = QuorumOptions { node_id: NodeId(2), ..options(directory.path(), -1) };
-    let fault = LoadedQuorum::load(other, &Descriptors::new(RealDisk, 16)).err().unwrap();
+    let descriptors = Descriptors::new(RealDisk, 16);
+    let fault = LoadedQuorum::load(other, &descriptors, reserve(directory.path())).err().unwrap();
     assert!(fault.to_string().contains("runs only a quorum of this node alone"), "{fault}");
 }
 

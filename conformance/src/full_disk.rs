@@ -1,0 +1,315 @@
+//! A disk filled to the last byte, on small file systems of its own: what must go on goes on, the broker starts on it
+//! again after a kill and after a clean end, and takes records by itself once there is room.
+//!
+//! It mounts a tmpfs and an ext4 in a file, and so needs to be root. Apache Kafka is not asked: it exits.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use conformance::broker_process::{BrokerProcess, Kind, Launch};
+use conformance::connection::{Answer, Connection};
+use conformance::partition_client::{produce, produce_until_done, read_all};
+use protocol::api_key::ApiKey;
+use protocol::error_code::ErrorCode;
+use protocol::id::Timestamp;
+use protocol::records::build::{BatchBuilder, BatchOptions};
+use serde_json::{Value, json};
+
+/// The bytes of each small file system.
+const SIZE: u64 = 96 << 20;
+/// How soon a broker takes records again once there is room.
+const SOON: Duration = Duration::from_secs(20);
+
+/// On which file systems.
+#[derive(clap::Args)]
+pub struct FullDisk {
+    /// Only this one: tmpfs or ext4.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+impl FullDisk {
+    /// Runs the story on each; an error if something did not go on.
+    pub fn run(&self) -> Result<()> {
+        for kind in ["tmpfs", "ext4"] {
+            if self.only.as_ref().is_none_or(|only| only == kind) {
+                println!("== {kind}");
+                story(kind).with_context(|| format!("on {kind}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A small file system, mounted until this is dropped.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn mount(kind: &str, at: &Path) -> Result<Self> {
+        std::fs::create_dir_all(at)?;
+        if kind == "tmpfs" {
+            system("mount", &["-t", "tmpfs", "-o", &format!("size={SIZE}"), "none", text(at)])?;
+        } else {
+            let image = at.with_extension("image");
+            File::create(&image)?.set_len(SIZE)?;
+            // No blocks for root alone: they would be room that only this process finds.
+            system("mkfs.ext4", &["-q", "-m", "0", text(&image)])?;
+            system("mount", &["-o", "loop", text(&image), text(at)])?;
+        }
+        Ok(Self(at.to_owned()))
+    }
+
+    /// Fills all that is left; how much that was.
+    fn fill(&self) -> Result<u64> {
+        let mut filler = File::options().create(true).append(true).open(self.filler())?;
+        let (mut filled, mut step) = (0, 1 << 20);
+        let zeros = vec![b'f'; step];
+        while step > 0 {
+            match filler.write(&zeros[..step]) {
+                Ok(count) if count > 0 => filled += count as u64,
+                _ => step /= 2,
+            }
+        }
+        // ext4 takes bytes it has no blocks for yet; without this the last ones are missing later.
+        let _ = filler.sync_all();
+        Ok(filled)
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // A process that is still going away may hold it for a moment.
+        let _ = system("umount", &["-l", text(&self.0)]);
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap_or_default()
+}
+
+fn system(program: &str, arguments: &[&str]) -> Result<()> {
+    let status = Command::new(program).args(arguments).status().with_context(|| program.to_owned())?;
+    ensure!(status.success(), "{program} {} ended with {status}", arguments.join(" "));
+    Ok(())
+}
+
+/// A batch of one large record.
+fn batch(number: u64, bytes: usize) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    let value: Vec<u8> = format!("{number:08}").into_bytes().into_iter().cycle().take(bytes).collect();
+    // Old enough for retention, it would go.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = Timestamp(i64::try_from(now.as_millis()).unwrap_or(0));
+    builder.push(now, None, Some(&value), &[]);
+    builder.finish_uncompressed()
+}
+
+struct Story {
+    launch: Launch,
+    broker: Option<BrokerProcess>,
+    disk: Mounted,
+    /// How many batches of `kept` were acknowledged.
+    acknowledged: u64,
+}
+
+fn story(kind: &str) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let disk = Mounted::mount(kind, &directory.path().join("data"))?;
+    let launch = Launch::new(Kind::Headwater, directory.path())?
+        .set("log.segment.bytes", 4 << 20)
+        .set("log.initial.task.delay.ms", 100)
+        .set("log.retention.check.interval.ms", 500);
+    let broker = Some(launch.start()?);
+    let mut story = Story { launch, broker, disk, acknowledged: 0 };
+    for topic in ["kept", "trimmed", "deleted"] {
+        story.create(topic)?;
+    }
+    for number in 0..32 {
+        for topic in ["trimmed", "deleted"] {
+            produce_until_done(story.address(), (topic, 0), &batch(number, 512 << 10), SOON)?;
+        }
+    }
+    story.fill_up()?;
+    story.what_goes_on()?;
+    for round in ["kill -9", "kill -9 with a few bytes freed", "clean end"] {
+        story.start_again(round)?;
+    }
+    story.room_comes_back()
+}
+
+impl Story {
+    fn address(&self) -> SocketAddr {
+        self.launch.address()
+    }
+
+    fn ask(&self, api: ApiKey, version: i16, request: &Value) -> Result<Value> {
+        match Connection::open(self.address())?.ask(api, version, request)? {
+            Answer::Response(answer) => Ok(answer),
+            other => anyhow::bail!("{} was answered with {other:?}", api.name()),
+        }
+    }
+
+    fn create(&self, topic: &str) -> Result<()> {
+        let topic = json!({"Name": topic, "NumPartitions": 1, "ReplicationFactor": 1, "Configs": []});
+        let answer = self.ask(ApiKey::CreateTopics, 5, &json!({"Topics": [topic]}))?;
+        ensure!(answer["Topics"][0]["ErrorCode"] == 0, "creating a topic: {answer}");
+        Ok(())
+    }
+
+    /// Writes until there is no room, then lets another process take the very last bytes.
+    fn fill_up(&mut self) -> Result<()> {
+        let mut connection = Connection::open(self.address())?;
+        let refused = loop {
+            let produced = produce(&mut connection, ("kept", 0), &batch(self.acknowledged, 512 << 10))?;
+            if produced.error != ErrorCode::None {
+                break produced;
+            }
+            ensure!(produced.base_offset == self.acknowledged as i64, "{produced:?}");
+            self.acknowledged += 1;
+        };
+        ensure!(refused.error == ErrorCode::KafkaStorageError, "a full disk is answered with {refused:?}");
+        self.disk.fill()?;
+        self.refused()?;
+        println!("ok   filled by {} records, refused with {:?}", self.acknowledged, refused.message);
+        Ok(())
+    }
+
+    /// Records are refused, with a sentence that says why.
+    fn refused(&self) -> Result<()> {
+        let produced = produce(&mut Connection::open(self.address())?, ("kept", 0), &batch(0, 200))?;
+        let message = produced.message.clone().unwrap_or_default();
+        let told = produced.error == ErrorCode::KafkaStorageError && message.contains("is full");
+        ensure!(told, "a record for a full disk is answered with {produced:?}");
+        Ok(())
+    }
+
+    /// Every acknowledged record is there, and nothing else.
+    fn all_is_there(&self) -> Result<()> {
+        let contents = read_all(self.address(), ("kept", 0))?;
+        ensure!(
+            contents.records.len() as u64 >= self.acknowledged,
+            "{} of {}",
+            contents.records.len(),
+            self.acknowledged
+        );
+        for (number, record) in contents.records.iter().enumerate() {
+            let value = record.value.as_deref().unwrap_or_default();
+            let expected = format!("{number:08}");
+            ensure!(
+                record.offset == number as i64 && value.starts_with(expected.as_bytes()),
+                "offset {} holds {:?}",
+                record.offset,
+                String::from_utf8_lossy(&value[..8.min(value.len())])
+            );
+        }
+        Ok(())
+    }
+
+    /// Reads, metadata, new topics, configs and DeleteRecords on the full disk.
+    fn what_goes_on(&self) -> Result<()> {
+        self.all_is_there()?;
+        for number in 0..5 {
+            self.create(&format!("new-{number}"))?;
+        }
+        let produced = produce(&mut Connection::open(self.address())?, ("new-0", 0), &batch(0, 200))?;
+        ensure!(produced.error == ErrorCode::KafkaStorageError, "a new topic takes records: {produced:?}");
+        let config = json!({"Name": "retention.ms", "ConfigOperation": 0, "Value": "3600000"});
+        let resource = json!({"ResourceType": 2, "ResourceName": "kept", "Configs": [config]});
+        let configs = json!({"Resources": [resource], "ValidateOnly": false});
+        let answer = self.ask(ApiKey::IncrementalAlterConfigs, 1, &configs)?;
+        ensure!(answer["Responses"][0]["ErrorCode"] == 0, "changing a config: {answer}");
+        let answer = self.ask(ApiKey::Metadata, 9, &json!({"Topics": null}))?;
+        ensure!(answer["Topics"].as_array().is_some_and(|topics| topics.len() == 8), "metadata: {answer}");
+        println!("ok   reads, new topics, configs go on");
+        Ok(())
+    }
+
+    /// Ends the broker one way or the other and starts it on the full disk.
+    fn start_again(&mut self, how: &str) -> Result<()> {
+        if how.contains("freed") {
+            let filler = File::options().write(true).open(self.disk.filler())?;
+            let length = filler.metadata()?.len();
+            filler.set_len(length.saturating_sub(8192))?;
+        } else {
+            self.disk.fill()?;
+        }
+        let broker = self.broker.take().context("a broker runs")?;
+        if how.starts_with("kill") {
+            broker.kill()?;
+        } else {
+            system("kill", &["-TERM", &broker.id().to_string()])?;
+            broker.wait_for_end(Duration::from_secs(20))?;
+        }
+        let begun = Instant::now();
+        self.broker = Some(self.launch.start().with_context(|| format!("starting after a {how}"))?);
+        let took = begun.elapsed();
+        self.all_is_there().with_context(|| format!("after a {how}"))?;
+        self.disk.fill()?;
+        let produced = produce(&mut Connection::open(self.address())?, ("kept", 0), &batch(0, 4 << 20))?;
+        ensure!(produced.error != ErrorCode::None, "after a {how} there is room: {produced:?}");
+        println!("ok   starts on the full disk after a {how}, within {} ms", took.as_millis());
+        Ok(())
+    }
+
+    /// Room by DeleteRecords, then by DeleteTopics, then by another process: records are taken again by themselves.
+    fn room_comes_back(&mut self) -> Result<()> {
+        self.refused_until_full()?;
+        let partition = json!({"PartitionIndex": 0, "Offset": 30});
+        let topic = json!({"Name": "trimmed", "Partitions": [partition]});
+        let answer = self.ask(ApiKey::DeleteRecords, 2, &json!({"Topics": [topic], "TimeoutMs": 10_000}))?;
+        ensure!(answer["Topics"][0]["Partitions"][0]["ErrorCode"] == 0, "DeleteRecords: {answer}");
+        self.takes_records_again("DeleteRecords")?;
+        self.disk.fill()?;
+        self.refused_until_full()?;
+        let request = json!({"Topics": [{"Name": "deleted", "TopicId": "AAAAAAAAAAAAAAAAAAAAAA"}],
+            "TopicNames": ["deleted"], "TimeoutMs": 10_000});
+        let answer = self.ask(ApiKey::DeleteTopics, 5, &request)?;
+        ensure!(answer["Responses"][0]["ErrorCode"] == 0, "DeleteTopics: {answer}");
+        self.takes_records_again("DeleteTopics")?;
+        self.disk.fill()?;
+        self.refused_until_full()?;
+        std::fs::remove_file(self.disk.filler())?;
+        self.takes_records_again("room made by others")?;
+        produce_until_done(self.address(), ("new-0", 0), &batch(0, 200), SOON)?;
+        self.start_again_with_room()
+    }
+
+    /// Sends records until they are refused for want of room.
+    fn refused_until_full(&mut self) -> Result<()> {
+        let mut connection = Connection::open(self.address())?;
+        for _ in 0..10_000 {
+            let produced = produce(&mut connection, ("kept", 0), &batch(self.acknowledged, 64 << 10))?;
+            if produced.error != ErrorCode::None {
+                return self.refused();
+            }
+            self.acknowledged += 1;
+        }
+        anyhow::bail!("the disk does not fill")
+    }
+
+    fn takes_records_again(&mut self, after: &str) -> Result<()> {
+        let begun = Instant::now();
+        let sent = batch(self.acknowledged, 4 << 10);
+        produce_until_done(self.address(), ("kept", 0), &sent, SOON).with_context(|| after.to_owned())?;
+        self.acknowledged += 1;
+        println!("ok   takes records again {} ms after {after}", begun.elapsed().as_millis());
+        Ok(())
+    }
+
+    fn start_again_with_room(&mut self) -> Result<()> {
+        self.broker.take().context("a broker runs")?.kill()?;
+        self.broker = Some(self.launch.start()?);
+        self.all_is_there()?;
+        println!("ok   all {} acknowledged records are there at the end", self.acknowledged);
+        Ok(())
+    }
+}

@@ -1,0 +1,220 @@
+//! Writes to one partition and reads it whole, over one connection at a time: the little that examinations of data need.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use protocol::api_key::ApiKey;
+use protocol::error_code::ErrorCode;
+use protocol::id::Timestamp;
+use protocol::messages::fetch::{FetchPartition, FetchTopic};
+use protocol::messages::produce::{PartitionProduceData, TopicProduceData};
+use protocol::messages::{FetchRequest, FetchResponse, Message, ProduceRequest, ProduceResponse};
+use protocol::records::batch::TimestampType;
+use protocol::records::batches::Batches;
+use protocol::records::compression::{Codec, Decompressors};
+use protocol::records::record::{Header, Records};
+
+use crate::connection::Connection;
+
+const PRODUCE: i16 = 9;
+const FETCH: i16 = 12;
+
+/// What a broker says to a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Produced {
+    /// Its code.
+    pub error: ErrorCode,
+    /// Where the batch begins.
+    pub base_offset: i64,
+    /// What it says to people.
+    pub message: Option<String>,
+}
+
+/// A record as a reader gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Its offset.
+    pub offset: i64,
+    /// Its timestamp.
+    pub timestamp: Timestamp,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// The codec of its batch.
+    pub codec: &'static str,
+}
+
+/// What a reader gets of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// Where the log begins.
+    pub log_start: i64,
+    /// The high watermark.
+    pub high_watermark: i64,
+    /// The records.
+    pub records: Vec<Read>,
+}
+
+/// Sends one batch with acks=all.
+pub fn produce(
+    connection: &mut Connection,
+    (topic, partition): (&str, i32),
+    batch: &[u8],
+) -> Result<Produced> {
+    let data = PartitionProduceData { index: partition, records: Some(batch.into()) };
+    let topic =
+        TopicProduceData { name: topic.into(), partition_data: vec![data].into(), ..Default::default() };
+    let request = ProduceRequest {
+        acks: -1,
+        timeout_ms: 10_000,
+        topic_data: vec![topic].into(),
+        ..ProduceRequest::default()
+    };
+    let mut body = Vec::new();
+    request.encode(PRODUCE, &mut body)?;
+    connection.send(ApiKey::Produce, PRODUCE, &body)?;
+    let frame = connection.receive()?.context("the broker closed the connection")?;
+    let response = ProduceResponse::decode(&frame[5..], PRODUCE)?;
+    let topic = response.responses.iter().next().context("no topic in the answer")?;
+    let partition = topic.partition_responses.iter().next().context("no partition in the answer")?;
+    Ok(Produced {
+        error: code(partition.error_code),
+        base_offset: partition.base_offset,
+        message: partition.error_message.map(std::borrow::Cow::into_owned),
+    })
+}
+
+/// Sends one batch, again while the broker asks for that, for at most a while.
+pub fn produce_until_done(
+    address: SocketAddr,
+    (topic, partition): (&str, i32),
+    batch: &[u8],
+    at_most: Duration,
+) -> Result<i64> {
+    let end = Instant::now() + at_most;
+    loop {
+        let produced = produce(&mut Connection::open(address)?, (topic, partition), batch)?;
+        if produced.error == ErrorCode::None {
+            return Ok(produced.base_offset);
+        }
+        let again = produced.error.is_retriable() && Instant::now() < end;
+        ensure!(again, "a batch for {topic}-{partition} is refused: {produced:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Reads a partition from its start to its end.
+pub fn read_all(address: SocketAddr, (topic, partition): (&str, i32)) -> Result<Contents> {
+    let mut connection = Connection::open(address)?;
+    let mut contents = Contents { log_start: 0, high_watermark: 0, records: Vec::new() };
+    let (mut next, end) = (0, Instant::now() + Duration::from_secs(60));
+    loop {
+        let frame = fetch(&mut connection, (topic, partition), next)?;
+        let response = FetchResponse::decode(&frame[5..], FETCH)?;
+        let answer = response.responses.iter().next().context("no topic in the answer")?;
+        let answer = answer.partitions.iter().next().context("no partition in the answer")?;
+        match code(answer.error_code) {
+            ErrorCode::None => {}
+            ErrorCode::OffsetOutOfRange if next < answer.log_start_offset => {
+                next = answer.log_start_offset;
+                continue;
+            }
+            code => {
+                // A broker that has just started may not lead yet.
+                let again = code.is_retriable() && Instant::now() < end;
+                ensure!(again, "reading {topic}-{partition} from offset {next} gives {}", code.name());
+                std::thread::sleep(Duration::from_millis(50));
+                continue;
+            }
+        }
+        (contents.log_start, contents.high_watermark) = (answer.log_start_offset, answer.high_watermark);
+        let before = next;
+        take(&answer.records.unwrap_or_default(), &mut next, &mut contents.records)?;
+        if next == before {
+            let at_end = next >= contents.high_watermark;
+            ensure!(at_end, "nothing at {next} of {topic}-{partition}, below {}", contents.high_watermark);
+            return Ok(contents);
+        }
+    }
+}
+
+/// What the broker says to a read at an offset.
+pub fn read_error(address: SocketAddr, (topic, partition): (&str, i32), offset: i64) -> Result<ErrorCode> {
+    let frame = fetch(&mut Connection::open(address)?, (topic, partition), offset)?;
+    let response = FetchResponse::decode(&frame[5..], FETCH)?;
+    let answer = response.responses.iter().next().context("no topic in the answer")?;
+    Ok(code(answer.partitions.iter().next().context("no partition in the answer")?.error_code))
+}
+
+fn code(number: i16) -> ErrorCode {
+    ErrorCode::from_i16(number).unwrap_or(ErrorCode::UnknownServerError)
+}
+
+fn fetch(connection: &mut Connection, (topic, partition): (&str, i32), offset: i64) -> Result<Vec<u8>> {
+    let partition = FetchPartition {
+        partition,
+        fetch_offset: offset,
+        partition_max_bytes: 1 << 20,
+        ..FetchPartition::default()
+    };
+    let topic =
+        FetchTopic { topic: topic.into(), partitions: vec![partition].into(), ..FetchTopic::default() };
+    let request = FetchRequest { max_bytes: 1 << 24, topics: vec![topic].into(), ..FetchRequest::default() };
+    let mut body = Vec::new();
+    request.encode(FETCH, &mut body)?;
+    connection.send(ApiKey::Fetch, FETCH, &body)?;
+    connection.receive()?.context("the broker closed the connection")
+}
+
+/// Takes the records of whole batches from `next` on; control batches only move on.
+fn take(bytes: &[u8], next: &mut i64, records: &mut Vec<Read>) -> Result<()> {
+    let mut batches = Batches::new(bytes);
+    // A fetch may end within a batch.
+    while let Ok(Some(batch)) = batches.next_batch() {
+        batch.verify_crc()?;
+        let header = &batch.header;
+        let codec = header.attributes.codec().context("an unknown codec")?;
+        let payload = payload(codec, batch.payload())?;
+        for record in Records::new(&payload, header.count) {
+            let record = record?;
+            let offset = header.base_offset.0 + i64::from(record.offset_delta);
+            if offset < *next || header.attributes.is_control() {
+                continue;
+            }
+            let timestamp = match header.attributes.timestamp_type() {
+                TimestampType::LogAppendTime => header.max_timestamp,
+                TimestampType::CreateTime => Timestamp(header.base_timestamp.0 + record.timestamp_delta),
+            };
+            let header = |header: Header<'_>| {
+                (String::from_utf8_lossy(header.key).into_owned(), header.value.map(<[u8]>::to_vec))
+            };
+            records.push(Read {
+                offset,
+                timestamp,
+                key: record.key.map(<[u8]>::to_vec),
+                value: record.value.map(<[u8]>::to_vec),
+                headers: record.headers.iter().map(header).collect(),
+                codec: codec.name(),
+            });
+        }
+        *next = header.next_offset().0;
+    }
+    Ok(())
+}
+
+fn payload(codec: Codec, stored: &[u8]) -> Result<Vec<u8>> {
+    let mut decompressors = Decompressors::default();
+    let mut decompressing = decompressors.start(codec, stored, 1 << 28)?;
+    let mut payload = Vec::new();
+    loop {
+        let step = decompressing.next_step()?;
+        if step.is_empty() {
+            return Ok(payload);
+        }
+        payload.extend_from_slice(step);
+    }
+}
