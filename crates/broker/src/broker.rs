@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::net::limits::ConnectionCounts;
 use crate::runtime::cold_reads::ColdReads;
 use crate::runtime::connection_bounds;
+use crate::runtime::coordinators::Coordinators;
 use crate::runtime::fetch_sessions::FetchSessions;
 use crate::runtime::missing_replicas::MissingReplicas;
 use crate::runtime::partitions::Partitions;
@@ -62,6 +63,8 @@ pub struct Broker {
     pub fetch_sessions: FetchSessions,
     /// Ids for idempotent producers.
     pub producer_ids: ProducerIds,
+    /// What this broker coordinates.
+    pub coordinators: Coordinators,
 }
 
 impl Deref for Broker {
@@ -138,12 +141,14 @@ impl Broker {
     /// A broker that holds something and asks a quorum.
     pub fn new(holdings: Arc<Holdings>, quorum: Quorum) -> Self {
         let slots = holdings.config().requests.fetch_sessions_max;
+        let coordinators = Coordinators::new(&holdings, &quorum);
         Self {
             holdings,
             quorum,
             cold_reads: ColdReads::default(),
             fetch_sessions: FetchSessions::new(slots),
             producer_ids: ProducerIds::default(),
+            coordinators,
         }
     }
 

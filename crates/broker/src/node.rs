@@ -83,6 +83,7 @@ impl Node {
             })
             .await?;
         let broker = Arc::new(Broker::new(holdings.clone(), quorum));
+        broker.coordinators.start();
         // Before the runtime of connections: one that is dropped here, where waiting is not allowed, would panic.
         let set = holdings.config().settings.is_set("headwater.http.listen");
         let http = match holdings.config().http_listen.clone() {
@@ -135,6 +136,7 @@ impl Node {
     pub async fn shutdown(self) {
         let Self { broker, server, http, housekeeping, connections, addresses: _ } = self;
         broker.stop_waiting();
+        broker.coordinators.stop();
         if !server.stop(PATIENCE).await {
             tracing::warn!("connections were cut: their clients did not read their answers in time");
         }

@@ -11,6 +11,7 @@ pub mod cross_checks;
 pub mod describe;
 pub mod dynamic;
 pub mod group_config;
+pub mod group_coordinator_config;
 pub mod key;
 pub mod keys;
 pub mod listeners;
@@ -23,6 +24,7 @@ pub mod topic_config;
 pub mod value;
 
 pub use controller_check::ControllerCheck;
+pub use group_coordinator_config::GroupCoordinatorConfig;
 pub use listeners::{Endpoint, Listeners, SecurityProtocol};
 pub use quorum_config::{QuorumConfig, Voter};
 pub use settings::{ConfigError, Settings, Texts};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use protocol::id::NodeId;
 
+use super::group_coordinator_config::GroupCoordinatorConfig;
 use super::listeners::{Listeners, SecurityProtocol};
 use super::quorum_config::QuorumConfig;
 use super::settings::{ConfigError, Settings, Texts};
@@ -214,6 +215,8 @@ pub struct NodeConfig {
     pub topic_defaults: TopicConfig,
     /// `headwater.http.listen`, as `host:port`; `None` for no HTTP port.
     pub http_listen: Option<String>,
+    /// The group coordinator.
+    pub groups: GroupCoordinatorConfig,
     /// `telemetry.max.bytes`.
     pub telemetry_bytes_max: i32,
     /// What a person should hear at start.
@@ -293,6 +296,7 @@ impl NodeConfig {
             replication: replication(&settings)?,
             topic_defaults,
             http_listen: settings.text("headwater.http.listen")?.filter(|address| !address.is_empty()),
+            groups: GroupCoordinatorConfig::read(&settings)?,
             telemetry_bytes_max: int(&settings, "telemetry.max.bytes")?,
             warnings: Vec::new(),
             settings,

@@ -1,52 +1,108 @@
 //! FindCoordinator, 0 to 6: which broker coordinates a group or a transactional id.
 //!
-//! 1 adds key types (KIP-98), 4 many keys at once (KIP-699), 6 share groups (KIP-932).
+//! 1 adds key types (KIP-98), 4 many keys at once (KIP-699), 6 share groups (KIP-932). The coordinator of a key is
+//! the leader of its partition of an internal topic, which comes into being when it is first asked for.
 //!
-//! This broker runs no coordinators yet and says so in the words Kafka has for it while its own are not there:
-//! COORDINATOR_NOT_AVAILABLE, which clients take as "try again later".
+//! This broker runs no transaction or share coordinators yet and says so in the words Kafka has for it while its own
+//! are not there: COORDINATOR_NOT_AVAILABLE, which clients take as "try again later".
+//!
+//! deviation: Kafka answers COORDINATOR_NOT_AVAILABLE while the internal topic is being created; this broker waits
+//! until it is there. The first member of a new cluster gains its back-off.
 
 use std::borrow::Cow;
 
+use coordinator::partitioning::partition_of;
 use protocol::ErrorCode;
 use protocol::id::Uuid;
 use protocol::messages::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 
 use super::Call;
+use crate::runtime::coordinators::{InternalTopic, ensure_internal_topic};
 
+const KEY_TYPE_GROUP: i8 = 0;
 const KEY_TYPE_TRANSACTION: i8 = 1;
 const KEY_TYPE_SHARE: i8 = 2;
-const NOT_AVAILABLE: &str = "this broker runs no group, transaction or share coordinators yet";
+const NOT_AVAILABLE: &str = "this broker runs no transaction or share coordinators yet";
+
+/// What is found for one key.
+type Found = Result<(i32, String, i32), (ErrorCode, String)>;
 
 /// Handles one request.
 pub async fn handle(call: &Call, request: FindCoordinatorRequest<'_>) -> FindCoordinatorResponse<'static> {
-    let refusal_of = |key: &str| refusal(call.asked.version, request.key_type, key);
-    let (error, message) = refusal_of(&request.key);
     if call.asked.version < 4 {
+        let found = find(call, request.key_type, &request.key).await;
+        let Coordinator { node_id, host, port, error_code, error_message, .. } = answer("", found);
         return FindCoordinatorResponse {
-            error_code: error.into(),
-            error_message: Some(message.into()),
-            node_id: -1,
-            port: -1,
+            error_code,
+            // A good answer has Kafka's word for "no error" here.
+            error_message: Some(error_message.unwrap_or(Cow::Borrowed("NONE"))),
+            node_id,
+            host,
+            port,
             ..FindCoordinatorResponse::default()
         };
     }
-    let coordinators = request.coordinator_keys.iter().map(|key| {
-        let (error, message) = refusal_of(&key);
-        Coordinator {
-            key: Cow::Owned(key.into_owned()),
+    let mut coordinators = Vec::new();
+    for key in &request.coordinator_keys {
+        let found = find(call, request.key_type, &key).await;
+        coordinators.push(answer(&key, found));
+    }
+    FindCoordinatorResponse { coordinators: coordinators.into(), ..FindCoordinatorResponse::default() }
+}
+
+fn answer(key: &str, found: Found) -> Coordinator<'static> {
+    let key = Cow::Owned(key.to_owned());
+    match found {
+        Ok((node_id, host, port)) => Coordinator {
+            key,
+            node_id,
+            host: host.into(),
+            port,
+            error_code: ErrorCode::None.into(),
+            error_message: Some(Cow::Borrowed("")),
+        },
+        Err((error, message)) => Coordinator {
+            key,
             node_id: -1,
             host: Cow::Borrowed(""),
             port: -1,
             error_code: error.into(),
             error_message: Some(message.into()),
+        },
+    }
+}
+
+async fn find(call: &Call, key_type: i8, key: &str) -> Found {
+    let topic = match key_type {
+        KEY_TYPE_GROUP => InternalTopic::offsets(&call.broker.config()),
+        _ => {
+            let (error, message) = refusal(call.asked.version, key_type, key);
+            return Err((error, message.to_owned()));
         }
-    });
-    FindCoordinatorResponse { coordinators: coordinators.collect(), ..FindCoordinatorResponse::default() }
+    };
+    let name = topic.name;
+    let unavailable = |why: String| (ErrorCode::CoordinatorNotAvailable, why);
+    ensure_internal_topic(&call.broker, topic).await.map_err(unavailable)?;
+    let image = call.broker.image();
+    let Some(topic) = image.topics.by_name(name) else {
+        return Err(unavailable(format!("the topic {name} is not there")));
+    };
+    let index = partition_of(key, u32::try_from(topic.partitions.len()).unwrap_or(1));
+    let leader = topic.partition(index).and_then(|partition| partition.leader);
+    let broker = leader.and_then(|leader| image.cluster.broker(leader)).filter(|broker| !broker.fenced);
+    let endpoints = broker.iter().flat_map(|broker| &broker.endpoints);
+    let endpoint = endpoints.into_iter().find(|endpoint| *endpoint.name == *call.peer.listener);
+    match (broker, endpoint) {
+        (Some(broker), Some(endpoint)) => Ok((broker.id.0, endpoint.host.clone(), endpoint.port.into())),
+        _ => {
+            Err(unavailable(format!("partition {index} of {name} has no leader that this listener reaches")))
+        }
+    }
 }
 
 fn refusal(version: i16, key_type: i8, key: &str) -> (ErrorCode, &'static str) {
     match key_type {
-        0 | KEY_TYPE_TRANSACTION => (ErrorCode::CoordinatorNotAvailable, NOT_AVAILABLE),
+        KEY_TYPE_TRANSACTION => (ErrorCode::CoordinatorNotAvailable, NOT_AVAILABLE),
         KEY_TYPE_SHARE if version >= 6 && names_share_partition(key) => {
             (ErrorCode::CoordinatorNotAvailable, NOT_AVAILABLE)
         }

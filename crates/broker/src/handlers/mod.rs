@@ -30,6 +30,8 @@ pub mod init_producer_id;
 pub mod list_config_resources;
 pub mod list_offsets;
 pub mod metadata;
+pub mod offset_commit;
+pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 mod partition_errors;
 pub mod produce;
@@ -142,6 +144,8 @@ static TABLE: &[Served] = &[
     },
     served!(ListOffsets 1 to 11 by list_offsets::ListOffsetsRequest),
     served!(Metadata 0 to 13 by metadata::MetadataRequest),
+    served!(OffsetCommit 0 to 10 by offset_commit::OffsetCommitRequest),
+    served!(OffsetFetch 0 to 10 by offset_fetch::OffsetFetchRequest),
     served!(FindCoordinator 0 to 6 by find_coordinator::FindCoordinatorRequest),
     Served {
         api: ApiKey::ApiVersions,

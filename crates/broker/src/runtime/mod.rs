@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod cold_reads;
 pub mod connection_bounds;
+pub mod coordinators;
 pub mod delayed;
 pub mod fetch_sessions;
 pub mod housekeeping;

@@ -68,9 +68,29 @@ impl Replica {
         bytes: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<ReplicaAppend, AppendError> {
-        let mut log = self.log()?;
+        let log = self.log()?;
         let leader_epoch = log.partition().current_leader_epoch();
-        let appended = log.append(Append { origin, leader_epoch, now }, bytes, scratch)?;
+        self.append_to(log, Append { origin, leader_epoch, now }, bytes, scratch)
+    }
+
+    /// Appends one batch as the leader of the epoch that `append` names, counts it and wakes who waited for it.
+    pub fn append_as(
+        &self,
+        append: Append,
+        bytes: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<ReplicaAppend, AppendError> {
+        self.append_to(self.log()?, append, bytes, scratch)
+    }
+
+    fn append_to(
+        &self,
+        mut log: MutexGuard<'_, Log>,
+        append: Append,
+        bytes: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<ReplicaAppend, AppendError> {
+        let appended = log.append(append, bytes, scratch)?;
         let log_start = log.partition().watermarks().log_start;
         let commit_due = log.commit_due();
         drop(log);

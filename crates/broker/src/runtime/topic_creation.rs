@@ -75,7 +75,7 @@ fn new_topic(name: String) -> NewTopic {
 }
 
 /// A fresh id. As in Kafka, none whose text begins with a dash, which tools would take for a flag.
-fn random_topic_id() -> Uuid {
+pub fn random_topic_id() -> Uuid {
     loop {
         let id = Uuid(uuid::Uuid::new_v4().into_bytes());
         if !id.to_string().starts_with('-') {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::controller::topics::collision_key;
+use imbl::ordmap::DiffItem;
 use imbl::{OrdMap, OrdSet};
 use protocol::id::{DirectoryId, LeaderEpoch, NodeId, PartitionIndex, TopicId, Uuid};
 
@@ -159,6 +160,15 @@ impl Topics {
         let key = collision_key(name);
         let first = self.collisions.range((key.clone(), Arc::from(""))..).next()?;
         (first.0 == key).then_some(&*first.1)
+    }
+
+    /// The topics that were there `before` and are not any more. Takes time for what differs, not for what there is.
+    pub fn deleted_since(&self, before: &Self) -> Vec<(Arc<str>, TopicId)> {
+        let gone = before.by_id.diff(&self.by_id).filter_map(|change| match change {
+            DiffItem::Remove(id, topic) => Some((Arc::clone(&topic.name), *id)),
+            _ => None,
+        });
+        gone.collect()
     }
 
     pub(crate) fn insert(&mut self, topic: Topic) {

@@ -1,0 +1,100 @@
+//! Records of a coordinator on their way into its log.
+
+use coordinator::Shard;
+use partition::{Append, Origin, Scratch};
+use protocol::id::{LeaderEpoch, ProducerEpoch, ProducerId, Sequence, Timestamp};
+use protocol::offset::Offset;
+use protocol::records::batch::BATCH_OVERHEAD;
+use protocol::records::build::{BatchBuilder, BatchOptions};
+use protocol::records::compression::{Compression, Compressors};
+use storage::log::{AppendError, Appended};
+
+use super::CoordinatorError;
+use crate::runtime::partitions::Replica;
+
+/// What a record may take in a batch beside key and value.
+const RECORD_OVERHEAD: usize = 21;
+
+/// Where and as whom records are appended.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) replica: &'a Replica,
+    pub(super) leader_epoch: LeaderEpoch,
+    pub(super) origin: Origin,
+    pub(super) compression: Compression,
+    pub(super) now: Timestamp,
+}
+
+/// Memory that appends reuse.
+#[derive(Default)]
+pub(super) struct Memory {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    compressors: Compressors,
+    scratch: Scratch,
+}
+
+impl Memory {
+    /// Appends one batch, as it is.
+    pub(super) fn append<R>(
+        &mut self,
+        target: &Target<'_>,
+        batch: &mut [u8],
+    ) -> Result<Offset, CoordinatorError<R>> {
+        let append = Append { origin: target.origin, leader_epoch: target.leader_epoch, now: target.now };
+        match target.replica.append_as(append, batch, &mut self.scratch) {
+            Ok(done) => Ok(match done.appended {
+                Appended::Written(written) => written.base_offset,
+                Appended::Duplicate(duplicate) => duplicate.base_offset,
+            }),
+            Err(error) => {
+                if let AppendError::Fault(fault) = &error {
+                    tracing::warn!(topic = %target.replica.topic, partition = %target.replica.index, %fault,
+                        "a coordinator cannot write its log");
+                }
+                Err(CoordinatorError::from(&error))
+            }
+        }
+    }
+
+    /// Appends as many of the records as one batch holds; where they are to stay together, all or none. Says how many,
+    /// and where the first came to lie.
+    pub(super) fn append_records<S: Shard>(
+        &mut self,
+        target: &Target<'_>,
+        records: &[S::Record<'static>],
+        transaction: Option<(ProducerId, ProducerEpoch)>,
+        divisible: bool,
+    ) -> Result<(usize, Offset), CoordinatorError<S::Refusal>> {
+        let most = match target.replica.log() {
+            Ok(log) => log.config().append.max_message_bytes as usize,
+            Err(fault) => return Err(CoordinatorError::from(&AppendError::Fault(fault))),
+        };
+        let (id, epoch) = transaction.unwrap_or((ProducerId::NONE, ProducerEpoch::NONE));
+        let mut builder = BatchBuilder::new(BatchOptions {
+            compression: target.compression,
+            leader_epoch: target.leader_epoch,
+            producer: (id, epoch, Sequence::NONE),
+            transactional: transaction.is_some(),
+            ..BatchOptions::default()
+        });
+        let mut taken = 0;
+        for record in records {
+            self.key.clear();
+            self.value.clear();
+            let has_value = S::encode(record, &mut self.key, &mut self.value)
+                .map_err(|error| CoordinatorError::TooLarge(error.to_string()))?;
+            let size = self.key.len() + self.value.len() + RECORD_OVERHEAD;
+            if divisible && taken > 0 && builder.size().max(BATCH_OVERHEAD) + size > most {
+                break;
+            }
+            builder.push(target.now, Some(&self.key), has_value.then_some(&self.value[..]), &[]);
+            taken += 1;
+        }
+        let mut batch = builder
+            .finish(&mut self.compressors)
+            .map_err(|error| CoordinatorError::NotAvailable(error.to_string()))?;
+        let base = self.append(target, &mut batch)?;
+        Ok((taken, base))
+    }
+}

@@ -1,0 +1,223 @@
+//! A shard that this broker leads: the machine, who waits for its answers, and the log it writes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use coordinator::{Decision, Ground, Shard, Token, Written};
+use partition::producers::TransactionVersion;
+use partition::{Origin, Verification};
+use protocol::id::{LeaderEpoch, ProducerEpoch, ProducerId, Timestamp};
+use protocol::offset::Offset;
+use protocol::records::compression::Compression;
+use protocol::records::control::EndMarker;
+use tokio::sync::oneshot;
+
+use super::CoordinatorError;
+use super::append::{Memory, Target};
+use super::progress::Progress;
+use crate::runtime::partitions::Replica;
+
+/// What a request that waits for others is told in the end.
+type Told<S> = Result<<S as Shard>::Answer, CoordinatorError<<S as Shard>::Refusal>>;
+
+/// What a decision comes to: the reply, unless who asked waits, and what others are told.
+pub(super) type Taken<S, R> = Result<(Option<R>, Due<S>), CoordinatorError<<S as Shard>::Refusal>>;
+
+/// Answers that may be given once everything before `end` is committed.
+pub(super) struct Due<S: Shard> {
+    pub(super) end: Offset,
+    answers: Vec<(oneshot::Sender<Told<S>>, S::Answer)>,
+}
+
+impl<S: Shard> Due<S> {
+    /// Gives the answers. Who has gone away meanwhile is not told.
+    pub(super) fn tell(self, outcome: Result<(), String>) {
+        for (waiting, answer) in self.answers {
+            let told = match &outcome {
+                Ok(()) => Ok(answer),
+                Err(why) => Err(CoordinatorError::NotAvailable(why.clone())),
+            };
+            let _gone = waiting.send(told);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+}
+
+/// The shard of one partition.
+pub(super) struct Led<S: Shard> {
+    pub(super) replica: Arc<Replica>,
+    pub(super) leader_epoch: LeaderEpoch,
+    pub(super) progress: Arc<Progress>,
+    /// When the shard has to be woken; the largest number for never.
+    pub(super) wake_at: AtomicI64,
+    state: Mutex<State<S>>,
+}
+
+struct State<S: Shard> {
+    shard: S,
+    /// The end of what the shard has seen of its log.
+    end: Offset,
+    waiting: BTreeMap<Token, oneshot::Sender<Told<S>>>,
+    memory: Memory,
+    gone: bool,
+}
+
+/// What a request brings along.
+pub(super) struct Turn<'a, S: Shard> {
+    pub(super) ground: Ground<'a, S::Config>,
+    pub(super) compression: Compression,
+    pub(super) verification: Verification,
+    pub(super) waiting: Option<oneshot::Sender<Told<S>>>,
+}
+
+impl<S: Shard> Led<S> {
+    pub(super) fn new(replica: Arc<Replica>, leader_epoch: LeaderEpoch, shard: S, end: Offset) -> Self {
+        let wake_at = AtomicI64::new(shard.wake_at().map_or(i64::MAX, |at| at.0));
+        let state = State { shard, end, waiting: BTreeMap::new(), memory: Memory::default(), gone: false };
+        Self { replica, leader_epoch, progress: Progress::new(end), wake_at, state: Mutex::new(state) }
+    }
+
+    /// Decides, and makes it so.
+    pub(super) fn take<R>(
+        &self,
+        turn: Turn<'_, S>,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<S, R>, S::Refusal>,
+    ) -> Taken<S, R> {
+        let mut state = self.lock()?;
+        let decision = decide(&state.shard, &turn.ground).map_err(CoordinatorError::Refused)?;
+        let waits = decision.reply.is_none();
+        let done =
+            self.carry_out(&mut state, (&turn.ground, turn.compression, turn.verification), decision)?;
+        if let (true, Some(waiting)) = (waits, turn.waiting) {
+            state.waiting.insert(turn.ground.token, waiting);
+        }
+        Ok(done)
+    }
+
+    /// Does the next thing that is due; `None` once nothing is.
+    pub(super) fn wake(
+        &self,
+        ground: &Ground<'_, S::Config>,
+        compression: Compression,
+    ) -> Result<Option<Due<S>>, CoordinatorError<S::Refusal>> {
+        let mut state = self.lock()?;
+        match state.shard.wake(ground) {
+            Some(decision) => {
+                let rest = (ground, compression, Verification::NotRequired);
+                self.carry_out(&mut state, rest, decision).map(|(_, due)| Some(due))
+            }
+            None => {
+                self.note_wake(&state);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Looks at the shard.
+    pub(super) fn look<R>(
+        &self,
+        look: impl FnOnce(&S) -> R,
+    ) -> Result<(R, Offset), CoordinatorError<S::Refusal>> {
+        let state = self.lock()?;
+        Ok((look(&state.shard), state.end))
+    }
+
+    /// Ends a transaction in this log: appends the marker and takes its meaning.
+    pub(super) fn end_transaction(
+        &self,
+        (producer, epoch): (ProducerId, ProducerEpoch),
+        marker: EndMarker,
+        transaction_version: TransactionVersion,
+        now: Timestamp,
+    ) -> Result<Offset, CoordinatorError<S::Refusal>> {
+        let mut state = self.lock()?;
+        let origin = Origin::Coordinator { transaction_version, verification: Verification::NotRequired };
+        let target = Target {
+            replica: &self.replica,
+            leader_epoch: self.leader_epoch,
+            origin,
+            compression: Compression::default(),
+            now,
+        };
+        let mut batch = marker.batch(producer, epoch, self.leader_epoch, now);
+        let offset = state.memory.append(&target, &mut batch)?;
+        state.shard.replay_end(offset, producer, marker.committed);
+        state.end = offset.plus(1);
+        let end = state.end;
+        self.note_wake(&state);
+        self.progress.appended(&self.replica, end).map_err(|fault| CoordinatorError::from(&fault.into()))?;
+        Ok(end)
+    }
+
+    /// Lets everything go; who waits is told.
+    pub(super) fn end(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.gone = true;
+        let waiting = std::mem::take(&mut state.waiting);
+        state.shard = S::default();
+        drop(state);
+        self.wake_at.store(i64::MAX, Ordering::SeqCst);
+        for waiting in waiting.into_values() {
+            let _gone = waiting.send(Err(CoordinatorError::NotCoordinator));
+        }
+    }
+
+    fn carry_out<R>(
+        &self,
+        state: &mut State<S>,
+        (ground, compression, verification): (&Ground<'_, S::Config>, Compression, Verification),
+        decision: Decision<S, R>,
+    ) -> Taken<S, R> {
+        let Decision { records, divisible, transaction, transitions, reply, answers } = decision;
+        let origin = Origin::Coordinator { transaction_version: TransactionVersion(0), verification };
+        let target = Target {
+            replica: &self.replica,
+            leader_epoch: self.leader_epoch,
+            origin,
+            compression,
+            now: ground.now,
+        };
+        let mut left = &records[..];
+        while !left.is_empty() {
+            let (count, base) = state.memory.append_records::<S>(&target, left, transaction, divisible)?;
+            for (record, delta) in left[..count].iter().zip(0..) {
+                let written = Written { offset: base.plus(delta), timestamp: ground.now, transaction };
+                state.shard.replay(written, record);
+                state.end = written.offset.plus(1);
+            }
+            left = &left[count..];
+        }
+        for transition in transitions {
+            state.shard.transit(transition);
+        }
+        self.note_wake(state);
+        if !records.is_empty() {
+            let end = state.end;
+            self.progress
+                .appended(&self.replica, end)
+                .map_err(|fault| CoordinatorError::from(&fault.into()))?;
+        }
+        let answers = answers
+            .into_iter()
+            .filter_map(|(token, answer)| Some((state.waiting.remove(&token)?, answer)))
+            .collect();
+        Ok((reply, Due { end: state.end, answers }))
+    }
+
+    fn note_wake(&self, state: &State<S>) {
+        let at = state.shard.wake_at().map_or(i64::MAX, |at| at.0);
+        self.wake_at.store(at, Ordering::SeqCst);
+    }
+
+    /// The shard. A thread that panicked with it may have left it half changed: it is loaded anew by who finds it.
+    fn lock(&self) -> Result<MutexGuard<'_, State<S>>, CoordinatorError<S::Refusal>> {
+        match self.state.lock() {
+            Ok(state) if !state.gone => Ok(state),
+            _ => Err(CoordinatorError::NotCoordinator),
+        }
+    }
+}

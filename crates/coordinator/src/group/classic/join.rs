@@ -1,0 +1,237 @@
+//! JoinGroup: a member comes, or comes again because the group rebalances.
+
+use std::sync::Arc;
+
+use super::super::{
+    Answer, Generation, Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId,
+    Millis,
+};
+use super::turn::Turn;
+use super::{ClassicGroup, Live, Member, Protocols, State};
+use crate::shard::Ground;
+
+/// How long a member may wait that has never been told its id: it cannot send heartbeats, and may be long gone.
+const NEWCOMER_TIMEOUT: Millis = Millis(5 * 60 * 1000);
+
+/// Who wants to join, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Join {
+    /// The group.
+    pub group: GroupId,
+    /// The id that the coordinator gave; empty for a newcomer.
+    pub member: MemberId,
+    /// The static member's own name.
+    pub instance: Option<Arc<str>>,
+    /// What the client calls itself.
+    pub client_id: Arc<str>,
+    /// Where it connects from.
+    pub client_host: Arc<str>,
+    /// How long it may be silent.
+    pub session_timeout: Millis,
+    /// How long it may take to join again.
+    pub rebalance_timeout: Millis,
+    /// What the members of the group are.
+    pub protocol_type: Arc<str>,
+    /// What it can do, the best first.
+    pub protocols: Protocols,
+    /// Whether a newcomer is first given an id to join with (KIP-394).
+    pub promises_id: bool,
+    /// Whether it understands that it leads without having to assign (KIP-814).
+    pub may_skip_assignment: bool,
+}
+
+/// What a member is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JoinAnswer {
+    /// Why it has not joined, if it has not.
+    pub refusal: Option<GroupRefusal>,
+    /// The generation that begins.
+    pub generation: Generation,
+    /// What the members are.
+    pub protocol_type: Option<Arc<str>>,
+    /// The protocol that all of them use.
+    pub protocol: Option<Arc<str>>,
+    /// Who assigns; empty for nobody.
+    pub leader: MemberId,
+    /// Whether the leader is to leave the assignment as it is.
+    pub skip_assignment: bool,
+    /// What the member is called.
+    pub member: MemberId,
+    /// For the leader: everybody.
+    pub members: Vec<JoinedMember>,
+}
+
+/// A member, as the leader is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinedMember {
+    /// Its id.
+    pub id: MemberId,
+    /// Its own name.
+    pub instance: Option<Arc<str>>,
+    /// What it told under the protocol in use.
+    pub metadata: Arc<[u8]>,
+}
+
+impl JoinAnswer {
+    /// It has not joined.
+    pub fn refused(member: MemberId, refusal: GroupRefusal) -> Self {
+        Self {
+            refusal: Some(refusal),
+            generation: Generation::NONE,
+            protocol_type: None,
+            protocol: None,
+            leader: Arc::from(""),
+            skip_assignment: false,
+            member,
+            members: Vec::new(),
+        }
+    }
+}
+
+impl GroupShard {
+    /// A member joins.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn join(&self, ground: &GroupGround<'_>, join: &Join) -> Result<GroupDecision<Answer>, GroupRefusal> {
+        if join.group.is_empty() {
+            return Err(GroupRefusal::InvalidGroupId);
+        }
+        if join.session_timeout < ground.config.session_min
+            || join.session_timeout > ground.config.session_max
+        {
+            return Err(GroupRefusal::InvalidSessionTimeout);
+        }
+        let newcomer = join.member.is_empty();
+        let live = match self.group(&join.group) {
+            Some(Group::Classic(ClassicGroup { live, .. })) => live.clone(),
+            None if newcomer => Live { since: ground.now, ..Live::default() },
+            None => return Err(GroupRefusal::UnknownMember),
+        };
+        let is_new_group = self.group(&join.group).is_none();
+        let mut turn = Turn::new(join.group.clone(), live, ground.now, ground.config);
+        let token = ground.token;
+        if !turn.has_room_for(&join.member) {
+            turn.remove(&join.member);
+            let full = JoinAnswer::refused(Arc::from(""), GroupRefusal::GroupMaxSizeReached);
+            return Ok(turn.decision(Some(Answer::Join(full))));
+        }
+        if !turn.live.supports(&join.protocol_type, &join.protocols) {
+            return Err(GroupRefusal::InconsistentProtocol);
+        }
+        let told = if newcomer { turn.newcomer(ground, join) } else { turn.rejoin(ground, join)? };
+        if is_new_group && turn.records.is_empty() {
+            // The group is there from now on, whoever leads this partition next.
+            turn.records.push(
+                Live { since: ground.now, ..Live::default() }.record(&join.group, |_, _| Arc::from([])),
+            );
+        }
+        Ok(match told {
+            Some(answer) => turn.decision(Some(Answer::Join(answer))),
+            None => turn.decision_for(token),
+        })
+    }
+}
+
+type Told = Option<JoinAnswer>;
+
+impl Turn<'_> {
+    /// Whether the group takes this member. Of those who are to join again, only so many may.
+    fn has_room_for(&self, member: &str) -> bool {
+        let known = self.live.members.get(member);
+        let most = self.config.members_max;
+        match self.live.state {
+            State::Empty => true,
+            State::PreparingRebalance => {
+                known.is_some_and(|member| member.joins.is_some()) || self.live.joining() < most
+            }
+            State::CompletingRebalance | State::Stable => known.is_some() || self.live.members.len() < most,
+        }
+    }
+
+    fn newcomer<C>(&mut self, ground: &Ground<'_, C>, join: &Join) -> Told {
+        let base = join.instance.as_deref().unwrap_or(&join.client_id);
+        let id: MemberId = Arc::from(format!("{base}-{}", hyphenated(ground.random.0)));
+        if let Some(instance) = &join.instance {
+            if let Some(known) = self.live.instances.get(instance).cloned() {
+                return self.replace_static(ground, join, &known, id);
+            }
+            self.add(ground, join, id);
+            return None;
+        }
+        if join.promises_id {
+            self.live.promised.insert(id.clone(), join.session_timeout.after(self.now));
+            return Some(JoinAnswer::refused(id, GroupRefusal::MemberIdRequired));
+        }
+        self.add(ground, join, id);
+        None
+    }
+
+    fn add<C>(&mut self, ground: &Ground<'_, C>, join: &Join, id: MemberId) {
+        let member = Member {
+            instance: join.instance.clone(),
+            client_id: join.client_id.clone(),
+            client_host: join.client_host.clone(),
+            session_timeout: join.session_timeout,
+            rebalance_timeout: join.rebalance_timeout,
+            protocols: join.protocols.clone(),
+            assignment: Arc::from([]),
+            deadline: Some(NEWCOMER_TIMEOUT.after(self.now)),
+            is_new: true,
+            joins: Some(ground.token),
+            syncs: None,
+        };
+        if self.live.state == State::PreparingRebalance && self.live.was_empty {
+            self.live.newcomers = true;
+        }
+        if self.live.members.is_empty() {
+            self.live.protocol_type = Some(join.protocol_type.clone());
+        }
+        self.live.leader.get_or_insert_with(|| id.clone());
+        self.live.promised.remove(&id);
+        self.live.instances.extend(join.instance.clone().map(|instance| (instance, id.clone())));
+        self.live.members.insert(id, Arc::new(member));
+        self.rebalance_or_complete();
+    }
+
+    fn rejoin<C>(&mut self, ground: &Ground<'_, C>, join: &Join) -> Result<Told, GroupRefusal> {
+        if self.live.promised.contains_key(&join.member) && join.instance.is_none() {
+            self.add(ground, join, join.member.clone());
+            return Ok(None);
+        }
+        let member = self.live.validate(&join.member, join.instance.as_deref())?;
+        let unchanged = member.protocols == join.protocols;
+        let leads = self.live.leader.as_ref() == Some(&join.member);
+        match self.live.state {
+            State::Empty => Err(GroupRefusal::UnknownMember),
+            // It may not have heard the answer to its last JoinGroup.
+            State::CompletingRebalance if unchanged => Ok(Some(self.joined(&join.member))),
+            State::Stable if unchanged && !leads => Ok(Some(self.joined(&join.member))),
+            _ => {
+                self.update(ground, join, &join.member.clone());
+                self.rebalance_or_complete();
+                Ok(None)
+            }
+        }
+    }
+
+    /// A known member joins anew: takes over what it says, and has it wait.
+    pub(super) fn update<C>(&mut self, ground: &Ground<'_, C>, join: &Join, id: &MemberId) {
+        let Some(member) = self.member(id) else { return };
+        member.protocols = join.protocols.clone();
+        member.session_timeout = join.session_timeout;
+        member.rebalance_timeout = join.rebalance_timeout;
+        // Only one JoinGroup of a member waits; the client has given the one before up.
+        let given_up = member.joins.replace(ground.token);
+        if let Some(token) = given_up.filter(|token| *token != ground.token) {
+            let refused = JoinAnswer::refused(id.clone(), GroupRefusal::RebalanceInProgress);
+            self.answers.push((token, Answer::Join(refused)));
+        }
+    }
+}
+
+/// The form of a random id that Kafka hangs on a member's name.
+fn hyphenated(id: [u8; 16]) -> String {
+    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}

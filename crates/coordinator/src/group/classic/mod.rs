@@ -1,0 +1,87 @@
+//! The classic protocol: members join, the leader among them assigns, everybody fetches their part (KIP-62,
+//! KIP-345, KIP-394, KIP-429; the contents of subscriptions and assignments are the clients' own).
+//!
+//! What is recorded of a group is its last assignment. Who has joined since, who waits and until when is in memory
+//! only, as in Kafka: after a load every recorded member is given one session to be heard of.
+
+pub mod heartbeat;
+pub mod join;
+pub mod leave;
+mod live;
+mod member;
+mod recorded;
+mod static_member;
+pub mod sync;
+mod turn;
+mod wake;
+
+pub use join::{Join, JoinAnswer, JoinedMember};
+pub use leave::{Leave, Leaver, Left};
+pub use live::{Live, State};
+pub use member::{Member, Protocols};
+pub use recorded::{Recorded, RecordedMember};
+pub use sync::{Sync, SyncAnswer};
+
+use protocol::id::Timestamp;
+use protocol::messages::record::GroupMetadataValue;
+
+use super::{Group, GroupConfig, GroupId, GroupShard};
+
+/// The protocol type of consumers, whose subscriptions the coordinator may read.
+pub const CONSUMER: &str = "consumer";
+
+/// A classic group.
+#[derive(Clone, Debug, Default)]
+pub struct ClassicGroup {
+    /// What its last record says; none for a group that only offsets have made.
+    pub recorded: Option<Recorded>,
+    /// What is true of it now.
+    pub live: Live,
+}
+
+impl GroupShard {
+    pub(super) fn replay_classic(&mut self, id: &str, value: Option<&GroupMetadataValue<'_>>) {
+        let Some(value) = value else {
+            self.timers.set(&id.into(), None);
+            self.groups.remove(id);
+            return;
+        };
+        let recorded = Recorded::of(value);
+        match self.groups.get_mut(id) {
+            Some(Group::Classic(group)) => group.recorded = Some(recorded),
+            None => {
+                let live = Live::from(&recorded);
+                let group = ClassicGroup { recorded: Some(recorded), live };
+                self.groups.insert(id.into(), Group::Classic(group));
+            }
+        }
+    }
+
+    pub(super) fn put_classic(&mut self, id: GroupId, live: Live) {
+        if let Some(Group::Classic(group)) = self.groups.get_mut(&id) {
+            self.timers.set(&id, live.wake_at());
+            group.live = live;
+        }
+    }
+
+    /// Every member of a group that was just loaded is given a session to be heard of.
+    pub(super) fn load_classic(&mut self, now: Timestamp, config: &GroupConfig) {
+        let mut overfull = Vec::new();
+        for (id, group) in &mut self.groups {
+            let Group::Classic(group) = group;
+            let Some(recorded) = &group.recorded else { continue };
+            group.live = Live::from(recorded);
+            group.live.hear_all(now);
+            if group.live.members().len() > config.members_max {
+                overfull.push(id.clone());
+            }
+            self.timers.set(id, group.live.wake_at());
+        }
+        // A group that no longer fits rebalances, and only so many may join again.
+        for id in overfull {
+            if let Some(live) = self.rebalanced(&id, now, config) {
+                self.put_classic(id, live);
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! SyncGroup: the leader hands in the assignment, everybody fetches their part.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::{
+    Answer, Generation, Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId,
+};
+use super::turn::Turn;
+use super::{Live, State};
+
+/// Who asks for their part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sync {
+    /// The group.
+    pub group: GroupId,
+    /// The member.
+    pub member: MemberId,
+    /// Its own name.
+    pub instance: Option<Arc<str>>,
+    /// The generation it joined.
+    pub generation: Generation,
+    /// What it takes the members for, if it says.
+    pub protocol_type: Option<Arc<str>>,
+    /// What it takes the protocol for, if it says.
+    pub protocol: Option<Arc<str>>,
+    /// The leader's work.
+    pub assignments: BTreeMap<MemberId, Arc<[u8]>>,
+}
+
+/// What a member is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SyncAnswer {
+    /// Why there is no assignment.
+    pub refusal: Option<GroupRefusal>,
+    /// What the members are.
+    pub protocol_type: Option<Arc<str>>,
+    /// The protocol in use.
+    pub protocol: Option<Arc<str>>,
+    /// Its part.
+    pub assignment: Arc<[u8]>,
+}
+
+impl SyncAnswer {
+    /// There is none.
+    pub fn refused(refusal: GroupRefusal) -> Self {
+        Self { refusal: Some(refusal), protocol_type: None, protocol: None, assignment: Arc::from([]) }
+    }
+}
+
+impl GroupShard {
+    /// A member asks for its part.
+    ///
+    /// # Errors
+    /// It is not in this generation, or the group rebalances.
+    pub fn sync(&self, ground: &GroupGround<'_>, sync: &Sync) -> Result<GroupDecision<Answer>, GroupRefusal> {
+        if sync.group.is_empty() {
+            return Err(GroupRefusal::InvalidGroupId);
+        }
+        let Some(Group::Classic(group)) = self.group(&sync.group) else {
+            return Err(GroupRefusal::UnknownMember);
+        };
+        let live = &group.live;
+        check(live, sync)?;
+        let mut turn = Turn::new(sync.group.clone(), live.clone(), ground.now, ground.config);
+        turn.synced_by(&sync.member);
+        if live.state == State::Stable {
+            let now = turn.now;
+            if let Some(member) = turn.member(&sync.member) {
+                member.heard(now);
+            }
+            let answer = turn.synced(&sync.member);
+            return Ok(turn.decision(Some(Answer::Sync(answer))));
+        }
+        if let Some(member) = turn.member(&sync.member) {
+            let given_up = member.syncs.replace(ground.token);
+            turn.answers.extend(
+                given_up.map(|token| {
+                    (token, Answer::Sync(SyncAnswer::refused(GroupRefusal::RebalanceInProgress)))
+                }),
+            );
+        }
+        if live.leader.as_ref() == Some(&sync.member) {
+            turn.assign(&sync.assignments);
+        }
+        Ok(turn.decision_for(ground.token))
+    }
+}
+
+fn check(live: &Live, sync: &Sync) -> Result<(), GroupRefusal> {
+    live.validate(&sync.member, sync.instance.as_deref())?;
+    if sync.generation != live.generation {
+        return Err(GroupRefusal::IllegalGeneration);
+    }
+    let differs = |said: &Option<Arc<str>>, known: &Option<Arc<str>>| said.is_some() && said != known;
+    if differs(&sync.protocol_type, &live.protocol_type) || differs(&sync.protocol, &live.protocol) {
+        return Err(GroupRefusal::InconsistentProtocol);
+    }
+    match live.state {
+        State::Empty => Err(GroupRefusal::UnknownMember),
+        State::PreparingRebalance => Err(GroupRefusal::RebalanceInProgress),
+        State::CompletingRebalance | State::Stable => Ok(()),
+    }
+}
+
+impl Turn<'_> {
+    /// A member has asked in time.
+    fn synced_by(&mut self, member: &MemberId) {
+        self.live.unsynced.remove(member);
+        if self.live.unsynced.is_empty() {
+            self.live.sync_until = None;
+        }
+    }
+
+    /// The leader has assigned: records it, and tells who waits. Who is left out has an empty part.
+    fn assign(&mut self, assignments: &BTreeMap<MemberId, Arc<[u8]>>) {
+        let part = |id: &MemberId| assignments.get(id).cloned().unwrap_or_else(|| Arc::from([]));
+        self.records.push(self.live.record(&self.id, |id, _| part(id)));
+        for (id, member) in &mut self.live.members {
+            Arc::make_mut(member).assignment = part(id);
+        }
+        self.settle();
+    }
+}

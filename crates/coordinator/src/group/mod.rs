@@ -1,0 +1,187 @@
+//! Groups of consumers, and the offsets they commit: one shard for each partition of `__consumer_offsets`.
+//!
+//! `classic/` is the protocol in which clients assign among themselves; `offsets/` is what any group commits. A
+//! group's durable state is what the last records say; for how a member's request is judged see the file named after
+//! the API.
+
+pub mod classic;
+pub mod config;
+pub mod delete;
+pub mod describe;
+pub mod offsets;
+pub mod refusal;
+mod timers;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::id::{ProducerId, Timestamp};
+use protocol::offset::Offset;
+
+pub use config::{GroupConfig, Millis};
+pub use refusal::GroupRefusal;
+
+use self::classic::{ClassicGroup, JoinAnswer, Live, SyncAnswer};
+use self::offsets::Offsets;
+use self::timers::Timers;
+use crate::record::{GroupRecord, RecordError};
+use crate::shard::{Decision, Ground, Shard, Written};
+
+/// What a group is called.
+pub type GroupId = Arc<str>;
+/// What a member is called, by the coordinator.
+pub type MemberId = Arc<str>;
+/// What a decision about groups is.
+pub type GroupDecision<R> = Decision<GroupShard, R>;
+/// What a decision about groups rests on.
+pub type GroupGround<'a> = Ground<'a, GroupConfig>;
+
+/// Which assignment a classic member speaks of; in the consumer protocol, the member's epoch. -1 for none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Generation(pub i32);
+
+impl Generation {
+    /// That of who is no member.
+    pub const NONE: Self = Self(-1);
+}
+
+/// A group, by the protocol its members speak.
+#[derive(Clone, Debug)]
+pub enum Group {
+    /// They assign among themselves. A group without members that only commits offsets is one of these.
+    Classic(ClassicGroup),
+}
+
+/// The groups of one partition of `__consumer_offsets`.
+#[derive(Clone, Debug, Default)]
+pub struct GroupShard {
+    groups: BTreeMap<GroupId, Group>,
+    offsets: Offsets,
+    timers: Timers,
+}
+
+/// A change of what is in memory only.
+#[derive(Clone, Debug)]
+pub enum Transition {
+    /// A classic group is like this now.
+    Classic(GroupId, Box<Live>),
+    /// A member of a classic group was heard of and has until then.
+    ClassicHeard(GroupId, MemberId, Timestamp),
+    /// Expired offsets are looked for next at this time.
+    SweepOffsets(Timestamp),
+}
+
+/// What a request hears that waited for others.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// To JoinGroup.
+    Join(JoinAnswer),
+    /// To SyncGroup.
+    Sync(SyncAnswer),
+}
+
+/// The durable half, for comparing what a log gives with what is live.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Durable<'a> {
+    groups: BTreeMap<&'a str, Option<&'a classic::Recorded>>,
+    offsets: &'a Offsets,
+}
+
+impl GroupShard {
+    /// A group by its id.
+    pub fn group(&self, id: &str) -> Option<&Group> {
+        self.groups.get(id)
+    }
+
+    /// The groups in the order of their ids.
+    pub fn groups(&self) -> impl Iterator<Item = (&GroupId, &Group)> {
+        self.groups.iter()
+    }
+
+    /// The committed offsets.
+    pub fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
+    /// The durable half.
+    pub fn durable(&self) -> Durable<'_> {
+        let groups = self.groups.iter().map(|(id, group)| match group {
+            Group::Classic(group) => (&**id, group.recorded.as_ref()),
+        });
+        Durable { groups: groups.collect(), offsets: &self.offsets }
+    }
+
+    /// The group, made where offsets are committed to one that nobody has joined.
+    fn made_by_offsets(&mut self, id: &str) {
+        if !self.groups.contains_key(id) {
+            self.groups.insert(id.into(), Group::Classic(ClassicGroup::default()));
+        }
+    }
+}
+
+impl Shard for GroupShard {
+    type Record<'a> = GroupRecord<'a>;
+    type Transition = Transition;
+    type Answer = Answer;
+    type Config = GroupConfig;
+    type Refusal = GroupRefusal;
+
+    fn decode<'a>(key: &'a [u8], value: Option<&'a [u8]>) -> Result<Option<GroupRecord<'a>>, RecordError> {
+        GroupRecord::decode(key, value)
+    }
+
+    fn encode(record: &GroupRecord<'_>, key: &mut Vec<u8>, value: &mut Vec<u8>) -> Result<bool, RecordError> {
+        record.encode(key, value)
+    }
+
+    fn replay(&mut self, written: Written, record: &GroupRecord<'_>) {
+        match record {
+            GroupRecord::LegacyOffsetCommit(key, value) => {
+                self.made_by_offsets(&key.group);
+                self.offsets.replay_legacy(written, key, value.as_ref());
+            }
+            GroupRecord::OffsetCommit(key, value) => {
+                // A tombstone makes no group: the group's own may stand before it.
+                if value.is_some() {
+                    self.made_by_offsets(&key.group);
+                }
+                self.offsets.replay(written, key, value.as_ref());
+            }
+            GroupRecord::GroupMetadata(key, value) => self.replay_classic(&key.group, value.as_ref()),
+            _ => {}
+        }
+    }
+
+    fn replay_end(&mut self, _: Offset, producer: ProducerId, committed: bool) {
+        self.offsets.end_transaction(producer, committed);
+    }
+
+    fn transit(&mut self, transition: Transition) {
+        match transition {
+            Transition::Classic(id, live) => self.put_classic(id, *live),
+            Transition::ClassicHeard(id, member, deadline) => {
+                if let Some(Group::Classic(group)) = self.groups.get_mut(&id) {
+                    group.live.heard(&member, deadline);
+                }
+            }
+            Transition::SweepOffsets(at) => self.timers.sweep_at = Some(at),
+        }
+    }
+
+    fn loaded(&mut self, now: Timestamp, config: &GroupConfig) {
+        self.load_classic(now, config);
+        self.timers.sweep_at = Some(config.offsets_check_interval.after(now));
+    }
+
+    fn wake_at(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    fn wake(&self, ground: &GroupGround<'_>) -> Option<GroupDecision<()>> {
+        if self.timers.sweep_at.is_some_and(|at| at <= ground.now) {
+            return Some(self.sweep_offsets(ground));
+        }
+        let id = self.timers.due(ground.now)?;
+        self.wake_classic(ground, id)
+    }
+}

@@ -1,0 +1,78 @@
+//! OffsetFetch: what a group has committed.
+
+use std::sync::Arc;
+
+use protocol::id::{LeaderEpoch, PartitionIndex, TopicId};
+use protocol::offset::Offset;
+
+use crate::group::{GroupRefusal, GroupShard};
+
+/// One offset of the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedOffset {
+    /// The partition.
+    pub partition: PartitionIndex,
+    /// What was committed: -1 where nothing was.
+    pub offset: Offset,
+    /// The leader epoch that was committed with it.
+    pub leader_epoch: LeaderEpoch,
+    /// The note that was committed with it.
+    pub metadata: Box<str>,
+    /// Why there is no telling.
+    pub refusal: Option<GroupRefusal>,
+}
+
+impl FetchedOffset {
+    /// Nothing was committed.
+    pub fn none(partition: PartitionIndex) -> Self {
+        Self {
+            partition,
+            offset: Offset(-1),
+            leader_epoch: LeaderEpoch::NONE,
+            metadata: Box::default(),
+            refusal: None,
+        }
+    }
+}
+
+impl GroupShard {
+    /// The committed offset of a partition. With `stable`, one that a transaction is about to replace is not told.
+    /// One that was committed for another topic of the same name does not count.
+    pub fn fetch_offset(
+        &self,
+        group: &str,
+        (topic, topic_id): (&str, TopicId),
+        partition: PartitionIndex,
+        stable: bool,
+    ) -> FetchedOffset {
+        let none = FetchedOffset::none(partition);
+        if stable && self.offsets().is_pending(group, topic, partition) {
+            return FetchedOffset { refusal: Some(GroupRefusal::UnstableOffset), ..none };
+        }
+        let known = self.offsets().get(group, topic, partition);
+        let same = |id: TopicId| id.is_zero() || topic_id.is_zero() || id == topic_id;
+        match known.filter(|known| same(known.topic_id)) {
+            Some(known) => FetchedOffset {
+                partition,
+                offset: known.offset,
+                leader_epoch: known.leader_epoch,
+                metadata: known.metadata.clone(),
+                refusal: None,
+            },
+            None => none,
+        }
+    }
+
+    /// Everything a group has committed, by topic.
+    pub fn fetch_all_offsets(&self, group: &str, stable: bool) -> Vec<(Arc<str>, Vec<FetchedOffset>)> {
+        let topics = self.offsets().of(group).into_iter().flatten();
+        let of_topic = |topic: &Arc<str>, partition: &PartitionIndex| {
+            self.fetch_offset(group, (topic, TopicId::ZERO), *partition, stable)
+        };
+        topics
+            .map(|(topic, partitions)| {
+                (topic.clone(), partitions.keys().map(|partition| of_topic(topic, partition)).collect())
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,77 @@
+//! The group coordinator's "no".
+
+use protocol::ErrorCode;
+
+/// Why a request to a group is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum GroupRefusal {
+    /// The id of the group cannot be one.
+    #[error("the group id must not be empty")]
+    InvalidGroupId,
+    /// No member of this id, or none any more.
+    #[error("the group has no such member: join again")]
+    UnknownMember,
+    /// Another member has taken the instance id.
+    #[error("another member has joined with this group instance id")]
+    FencedInstance,
+    /// The member speaks of another generation.
+    #[error("the group is at another generation")]
+    IllegalGeneration,
+    /// The group is rebalancing.
+    #[error("the group is rebalancing: join again")]
+    RebalanceInProgress,
+    /// The member's protocols have nothing in common with the group's.
+    #[error("the member's protocol type or protocols do not go with those of the group")]
+    InconsistentProtocol,
+    /// The session time-out is out of bounds.
+    #[error(
+        "the session time-out must lie between group.min.session.timeout.ms and group.max.session.timeout.ms"
+    )]
+    InvalidSessionTimeout,
+    /// The member must join again with the id it was given (KIP-394).
+    #[error("join again with the member id that was given")]
+    MemberIdRequired,
+    /// The group is full.
+    #[error("the group has as many members as group.max.size allows")]
+    GroupMaxSizeReached,
+    /// There is no such group.
+    #[error("there is no such group")]
+    GroupIdNotFound,
+    /// The group is in use.
+    #[error("the group has members")]
+    NonEmptyGroup,
+    /// Somebody in the group reads the topic.
+    #[error("a member of the group is subscribed to the topic")]
+    GroupSubscribedToTopic,
+    /// The note that goes with an offset is too long.
+    #[error("the metadata of the offset is longer than offset.metadata.max.bytes allows")]
+    OffsetMetadataTooLarge,
+    /// A transaction that has not ended commits this offset too.
+    #[error("the offset is being committed by a transaction that has not ended")]
+    UnstableOffset,
+    /// The topic or partition is not there.
+    #[error("there is no such topic or partition")]
+    UnknownPartition,
+}
+
+impl From<GroupRefusal> for ErrorCode {
+    fn from(refusal: GroupRefusal) -> Self {
+        match refusal {
+            GroupRefusal::InvalidGroupId => Self::InvalidGroupId,
+            GroupRefusal::UnknownMember => Self::UnknownMemberId,
+            GroupRefusal::FencedInstance => Self::FencedInstanceId,
+            GroupRefusal::IllegalGeneration => Self::IllegalGeneration,
+            GroupRefusal::RebalanceInProgress => Self::RebalanceInProgress,
+            GroupRefusal::InconsistentProtocol => Self::InconsistentGroupProtocol,
+            GroupRefusal::InvalidSessionTimeout => Self::InvalidSessionTimeout,
+            GroupRefusal::MemberIdRequired => Self::MemberIdRequired,
+            GroupRefusal::GroupMaxSizeReached => Self::GroupMaxSizeReached,
+            GroupRefusal::GroupIdNotFound => Self::GroupIdNotFound,
+            GroupRefusal::NonEmptyGroup => Self::NonEmptyGroup,
+            GroupRefusal::GroupSubscribedToTopic => Self::GroupSubscribedToTopic,
+            GroupRefusal::OffsetMetadataTooLarge => Self::OffsetMetadataTooLarge,
+            GroupRefusal::UnstableOffset => Self::UnstableOffsetCommit,
+            GroupRefusal::UnknownPartition => Self::UnknownTopicOrPartition,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! When each group has something to do by itself.
+//!
+//! A group has one entry, which may be too early: a heartbeat moves a member's deadline without touching it. Whoever
+//! is woken for nothing says when to come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::id::Timestamp;
+
+use super::GroupId;
+
+/// The entries.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Timers {
+    by_time: BTreeSet<(Timestamp, GroupId)>,
+    by_group: BTreeMap<GroupId, Timestamp>,
+    /// When expired offsets are looked for.
+    pub(super) sweep_at: Option<Timestamp>,
+}
+
+impl Timers {
+    /// The group has nothing to do before `at`, or nothing at all.
+    pub(super) fn set(&mut self, group: &GroupId, at: Option<Timestamp>) {
+        let known = self.by_group.get(group).copied();
+        if known == at {
+            return;
+        }
+        if let Some(known) = known {
+            self.by_time.remove(&(known, group.clone()));
+            self.by_group.remove(group);
+        }
+        if let Some(at) = at {
+            self.by_time.insert((at, group.clone()));
+            self.by_group.insert(group.clone(), at);
+        }
+    }
+
+    /// The earliest entry.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        let group = self.by_time.first().map(|(at, _)| *at);
+        [group, self.sweep_at].into_iter().flatten().min()
+    }
+
+    /// A group whose time has come.
+    pub(super) fn due(&self, now: Timestamp) -> Option<&GroupId> {
+        self.by_time.first().filter(|(at, _)| *at <= now).map(|(_, group)| group)
+    }
+}
