@@ -104,11 +104,14 @@ impl Frame {
         fields.finish(Some(partition_at), Some(offset_at))
     }
 
-    /// A CreateTopics of one topic with `partitions` partitions of one replica.
-    pub fn create_topic(topic: &str, partitions: i32) -> Self {
+    /// A CreateTopics of one topic with `partitions` partitions of one replica and these configs.
+    pub fn create_topic(topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Self {
         let mut fields = Fields::request(19, 5);
-        fields.count(1).bytes(topic.as_bytes()).i32(partitions).i16(1).count(0).count(0).untagged();
-        fields.i32(30_000).i8(0).untagged();
+        fields.count(1).bytes(topic.as_bytes()).i32(partitions).i16(1).count(0).count(configs.len());
+        for (name, value) in configs {
+            fields.bytes(name.as_bytes()).bytes(value.as_bytes()).untagged();
+        }
+        fields.untagged().i32(30_000).i8(0).untagged();
         fields.finish(None, None)
     }
 

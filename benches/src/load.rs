@@ -84,8 +84,8 @@ impl Connection {
     }
 
     /// Makes a topic.
-    pub fn create_topic(&mut self, topic: &str, partitions: i32) -> Result<()> {
-        self.ask(Frame::create_topic(topic, partitions), AnswerShape::topics(topic))
+    pub fn create_topic(&mut self, topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<()> {
+        self.ask(Frame::create_topic(topic, partitions, configs), AnswerShape::topics(topic))
             .with_context(|| format!("creating topic {topic}"))?;
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Prepared {
     pub fn new(address: SocketAddr, workload: Workload, requests: u32) -> Result<Self> {
         let mut connection = Connection::open(address)?;
         let topic = format!("{}-{:08x}", workload.name, std::process::id() ^ requests);
-        connection.create_topic(&topic, workload.partitions)?;
+        connection.create_topic(&topic, workload.partitions, &[])?;
         let (batch, records) = workload.batch()?;
         let stored = requests.min(STORED_BATCHES_MAX);
         let mut prepared = Self { workload, topic, batch, records, stored, connection };

@@ -18,7 +18,7 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    /// Formats an empty directory and starts a node on it, on a port of the system's choice.
+    /// Starts a node on a directory, which is formatted if it is empty, on a port of the system's choice.
     pub fn start(directory: &Path) -> Result<Self> {
         let directory_text = directory.to_str().context("the directory's name is not UTF-8")?;
         let listeners = "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0";
@@ -37,9 +37,11 @@ impl InProcess {
         let endpoint =
             raft::Endpoint { listener: "CONTROLLER".into(), host: "127.0.0.1".into(), port: 19093 };
         let voters = FormatVoters::Standalone(vec![endpoint]);
-        let request =
-            FormatRequest::new(random_id().to_string(), config.node_id, directory.to_owned(), voters);
-        format(&RealDisk, &request, Timestamp(1))?;
+        if !directory.join("meta.properties").exists() {
+            let request =
+                FormatRequest::new(random_id().to_string(), config.node_id, directory.to_owned(), voters);
+            format(&RealDisk, &request, Timestamp(1))?;
+        }
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let node = runtime.block_on(Node::start(config))?;
         Ok(Self { runtime, node: Some(node) })

@@ -1,5 +1,5 @@
 //! How many system calls a batch costs: at 64 KiB and five requests in flight, three to produce it, and to fetch it two
-//! and one for its partition. Waits in epoll are not counted, for how often a broker waits is a matter of timing.
+//! and one for its partition, however old it is to a reader who goes through a log in order. Waits in epoll are not counted, for how often a broker waits is a matter of timing.
 //!
 //! The broker is a process of its own, traced from here by ptrace while it is under load, so that nothing has to be
 //! installed. A traced broker is slow, hence always has requests waiting, as a busy one has.
@@ -12,7 +12,8 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
-use benches::load::Prepared;
+use benches::frames::{AnswerShape, Frame};
+use benches::load::{Connection, Prepared};
 use benches::workload::{Direction, WORKLOADS, Workload};
 use nix::errno::Errno;
 use nix::sys::ptrace;
@@ -47,6 +48,12 @@ impl Served {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         (Self(child), line.trim().parse().unwrap())
+    }
+
+    /// Has the node end cleanly.
+    fn stop(mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().unwrap().success());
     }
 }
 
@@ -131,10 +138,63 @@ fn calls_a_request(direction: Direction) -> f64 {
     let counts = count_while(served.0.id(), move || {
         prepared.run(REQUESTS).unwrap();
     });
-    let total: u64 = counts.iter().filter(|(call, _)| !WAITS.contains(call)).map(|(_, count)| count).sum();
     println!("{}: {counts:?}", workload.name);
+    a_request(&counts)
+}
+
+fn a_request(counts: &BTreeMap<u64, u64>) -> f64 {
+    let total: u64 = counts.iter().filter(|(call, _)| !WAITS.contains(call)).map(|(_, count)| count).sum();
     assert!(total >= u64::from(REQUESTS), "only {total} calls were seen for {REQUESTS} requests");
     total.saturating_sub(BACKGROUND_MAX) as f64 / f64::from(REQUESTS)
+}
+
+/// The oldest records of a log of many segments, one batch a request in the order of their offsets: calls a request.
+fn calls_to_catch_up(address: SocketAddr, id: u32, batch: usize, records: u32) -> f64 {
+    let mut connection = Connection::open(address).unwrap();
+    let mut frame = Frame::fetch(OLD, i32::try_from(batch).unwrap());
+    let counts = count_while(id, move || {
+        let turn = |frame: &mut Frame, number: u32| frame.set_offset(i64::from(number * records));
+        let received = connection.pump(&mut frame, AnswerShape::fetch(OLD), REQUESTS, turn).unwrap();
+        assert!(received >= u64::from(REQUESTS) * batch as u64);
+    });
+    println!("old records: {counts:?}");
+    a_request(&counts)
+}
+
+const OLD: &str = "old";
+/// More than the latest batches that a log remembers, behind those that are read.
+const STORED: u32 = REQUESTS + 1_100;
+
+/// Fills a log of several segments; answers with the bytes and records of each batch.
+fn fill(address: SocketAddr) -> (usize, u32) {
+    let workload = *WORKLOADS.iter().find(|workload| workload.name == "produce-64k").unwrap();
+    let (batch, records) = workload.batch().unwrap();
+    let mut connection = Connection::open(address).unwrap();
+    connection.create_topic(OLD, 1, &[("segment.bytes", "16777216")]).unwrap();
+    let mut frame = Frame::produce(OLD, &batch);
+    connection.pump(&mut frame, AnswerShape::produce(OLD), STORED, |_, _| ()).unwrap();
+    (batch.len(), records)
+}
+
+#[test]
+fn old_batches_read_in_order_cost_no_more_than_new_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let (served, address) = Served::start(directory.path());
+    let (batch, records) = fill(address);
+    let calls = calls_to_catch_up(address, served.0.id(), batch, records);
+    assert!(calls <= 3.0, "{calls} system calls a request of one partition");
+}
+
+#[test]
+fn old_batches_of_a_log_that_was_closed_cost_no_more_either() {
+    let directory = tempfile::tempdir().unwrap();
+    let (served, address) = Served::start(directory.path());
+    let (batch, records) = fill(address);
+    served.stop();
+    // Where its batches lie is remembered no more; it is learned several at a time.
+    let (served, address) = Served::start(directory.path());
+    let calls = calls_to_catch_up(address, served.0.id(), batch, records);
+    assert!(calls <= 3.0, "{calls} system calls a request of one partition");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::disk::{Access, Disk, RealDisk};
 use crate::fault::Fault;
+use crate::known_batches::{BYTES_DEFAULT, BatchMemory};
 use crate::names::SegmentFile;
 
 /// The open files, shared by all logs of a process. Cloning shares.
@@ -27,6 +28,7 @@ pub struct Descriptors<D: Disk = RealDisk> {
 
 struct Shared<D: Disk> {
     disk: D,
+    batches: BatchMemory,
     open_max: AtomicUsize,
     /// Bound: `open_max`. Never locked together with a file's own lock.
     ring: Mutex<VecDeque<Weak<Slot<D>>>>,
@@ -55,9 +57,13 @@ impl<D: Disk> Clone for Descriptors<D> {
 impl<D: Disk> Descriptors<D> {
     /// Keeps at most `open_max` files open (at least one).
     pub fn new(disk: D, open_max: usize) -> Self {
-        let shared =
-            Shared { disk, open_max: AtomicUsize::new(open_max.max(1)), ring: Mutex::new(VecDeque::new()) };
-        Self { shared: Arc::new(shared) }
+        Self::with_batches(disk, open_max, BatchMemory::new(BYTES_DEFAULT))
+    }
+
+    /// Keeps at most `open_max` files open; where their batches lie is remembered in `batches`.
+    pub fn with_batches(disk: D, open_max: usize, batches: BatchMemory) -> Self {
+        let (open_max, ring) = (AtomicUsize::new(open_max.max(1)), Mutex::new(VecDeque::new()));
+        Self { shared: Arc::new(Shared { disk, batches, open_max, ring }) }
     }
 
     /// The disk below.
@@ -107,6 +113,11 @@ impl<D: Disk> LazyFile<D> {
     /// The disk it lies on.
     pub fn disk(&self) -> &D {
         &self.shared.disk
+    }
+
+    /// Where batches lie, for all logs.
+    pub fn batches(&self) -> &BatchMemory {
+        &self.shared.batches
     }
 
     /// The open file; it must exist.

@@ -18,6 +18,8 @@ use crate::whole_file::{read_up_to, write_all};
 const PENDING_MAX: usize = 4096;
 /// A search ends by reading this many bytes at once.
 const BLOCK: usize = 4096;
+/// No entry of any index is wider.
+const ENTRY_MAX: usize = 34;
 
 /// A sorted file of entries of `WIDTH` bytes.
 pub struct EntryFile<const WIDTH: usize, D: Disk = RealDisk> {
@@ -28,17 +30,19 @@ pub struct EntryFile<const WIDTH: usize, D: Disk = RealDisk> {
     exists: bool,
     /// Whole entries that come after those in the file. Bound: `PENDING_MAX` and what one append adds.
     pending: Vec<u8>,
+    /// The entry that the last search in the file ended at: who reads on in order looks near it.
+    hint: u32,
 }
 
 impl<const WIDTH: usize, D: Disk> EntryFile<WIDTH, D> {
     /// A file that is not there yet.
     pub fn absent(file: LazyFile<D>) -> Self {
-        Self { file, written: Some(0), exists: false, pending: Vec::new() }
+        Self { file, written: Some(0), exists: false, pending: Vec::new(), hint: 0 }
     }
 
     /// A file that is there; its length is read when first needed.
     pub fn present(file: LazyFile<D>) -> Self {
-        Self { file, written: None, exists: true, pending: Vec::new() }
+        Self { file, written: None, exists: true, pending: Vec::new(), hint: 0 }
     }
 
     /// The file below, for naming it in errors.
@@ -100,7 +104,7 @@ impl<const WIDTH: usize, D: Disk> EntryFile<WIDTH, D> {
 
     /// Forgets all entries, to be filled again. What the file holds is overwritten, and cut by `trim`.
     pub fn reset(&mut self) {
-        (self.written, self.pending) = (Some(0), Vec::new());
+        (self.written, self.pending, self.hint) = (Some(0), Vec::new(), 0);
     }
 
     /// Keeps the first `count` entries.
@@ -143,12 +147,23 @@ impl<const WIDTH: usize, D: Disk> EntryFile<WIDTH, D> {
 
     /// How many leading entries hold true: entries must hold true up to some place and not after it.
     pub fn partition_point(&mut self, holds: impl Fn(&[u8; WIDTH]) -> bool) -> Result<u32, Fault> {
+        Ok(self.floor(holds)?.0)
+    }
+
+    /// How many leading entries hold true, and the last of them.
+    pub fn floor(
+        &mut self,
+        holds: impl Fn(&[u8; WIDTH]) -> bool,
+    ) -> Result<(u32, Option<[u8; WIDTH]>), Fault> {
         let written = self.written()?;
-        let pending = || self.pending.as_chunks::<WIDTH>().0;
-        if pending().first().is_some_and(&holds) {
-            return Ok(written + pending().partition_point(holds) as u32);
+        let pending = self.pending.as_chunks::<WIDTH>().0;
+        if pending.first().is_some_and(&holds) {
+            let count = pending.partition_point(holds);
+            return Ok((written + count as u32, Some(pending[count - 1])));
         }
-        self.search_written(written, holds)
+        let found = self.search_written(written, holds)?;
+        self.hint = found.0.saturating_sub(1);
+        Ok(found)
     }
 
     /// Calls `visit` with each entry from `first` on until it answers `false`.
@@ -175,9 +190,23 @@ impl<const WIDTH: usize, D: Disk> EntryFile<WIDTH, D> {
         Ok(())
     }
 
-    fn search_written(&self, written: u32, holds: impl Fn(&[u8; WIDTH]) -> bool) -> Result<u32, Fault> {
-        let (mut low, mut high) = (0, written);
+    /// Searches the file: first in the block that begins where the last search ended, then by halves.
+    fn search_written(
+        &self,
+        written: u32,
+        holds: impl Fn(&[u8; WIDTH]) -> bool,
+    ) -> Result<(u32, Option<[u8; WIDTH]>), Fault> {
         let block_entries = (BLOCK / WIDTH) as u32;
+        let (mut low, mut high) = (0, written);
+        if self.hint > 0 && self.hint < written && written > block_entries {
+            let end = written.min(self.hint + block_entries);
+            let (count, last) = self.search_block(self.hint, end, &holds)?;
+            match last {
+                Some(last) if count < end || end == written => return Ok((count, Some(last))),
+                Some(_) => low = end,
+                None => high = self.hint,
+            }
+        }
         while high - low > block_entries {
             let middle = low + (high - low) / 2;
             let mut entry = [0; WIDTH];
@@ -188,13 +217,27 @@ impl<const WIDTH: usize, D: Disk> EntryFile<WIDTH, D> {
                 high = middle;
             }
         }
-        if low == high {
-            return Ok(low);
+        // The entry before the block is known to hold; it is read along in case none of the block does.
+        self.search_block(low.saturating_sub(1), high, &holds)
+    }
+
+    /// How many entries hold true, where those before `low` do and those from `high` on do not, and the last that does,
+    /// unless it lies before `low`.
+    fn search_block(
+        &self,
+        low: u32,
+        high: u32,
+        holds: impl Fn(&[u8; WIDTH]) -> bool,
+    ) -> Result<(u32, Option<[u8; WIDTH]>), Fault> {
+        if low >= high {
+            return Ok((low, None));
         }
-        let mut block = [0; BLOCK];
+        let mut block = [0; BLOCK + 2 * ENTRY_MAX];
         let block = &mut block[..(high - low) as usize * WIDTH];
         self.read(low, block)?;
-        Ok(low + block.as_chunks::<WIDTH>().0.partition_point(holds) as u32)
+        let entries = block.as_chunks::<WIDTH>().0;
+        let count = entries.partition_point(holds);
+        Ok((low + count as u32, count.checked_sub(1).map(|last| entries[last])))
     }
 
     fn read(&self, first: u32, into: &mut [u8]) -> Result<(), Fault> {
@@ -216,6 +259,10 @@ impl<const WIDTH: usize, D: Disk> EntryFile<WIDTH, D> {
         let file = self.file.open()?;
         let length =
             self.file.disk().length(&file).map_err(|error| Fault::io("read", &self.file.path(), error))?;
+        if length % WIDTH as u64 != 0 {
+            let reason = format!("{length} bytes long, which is no number of entries of {WIDTH}");
+            return Err(Fault::corrupt(&self.file.path(), length, reason));
+        }
         let Ok(entries) = u32::try_from(length / WIDTH as u64) else {
             let reason = format!("{length} bytes long, more than an index can be");
             return Err(Fault::corrupt(&self.file.path(), u64::from(u32::MAX), reason));
@@ -232,7 +279,7 @@ impl<const WIDTH: usize, D: Disk> EntryFile<WIDTH, D> {
         if entry != [0; WIDTH] {
             return Ok(entries);
         }
-        self.search_written(entries, |entry| *entry != [0; WIDTH])
+        Ok(self.search_written(entries, |entry| *entry != [0; WIDTH])?.0)
     }
 
     fn create(&mut self) -> Result<Arc<D::File>, Fault> {

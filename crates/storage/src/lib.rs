@@ -11,6 +11,7 @@
 //!   [`directory_lock`]: the small files, replaced as a whole.
 //! - [`descriptors`]: the open files, bounded; [`entry_file`] with [`offset_index`], [`time_index`],
 //!   [`transaction_index`]: the indexes of a segment.
+//! - [`recent_batches`] and [`known_batches`]: where batches lie, remembered.
 //! - [`segment`] and [`segments`]: the batches of a log, appended, found, truncated; [`recovery`] brings them back after
 //!   a crash and tells a [`recovery::Replay`] what it meets; [`listing`] tidies a directory before that.
 //! - [`read_check`]: whether what is read is still what was written.
@@ -26,11 +27,12 @@
 //! | start | [`LogDirs::open`] | register with [`LogDirs::clean_shutdown_epoch`] and the directories' ids |
 //! | the metadata is known | [`LogDirs::load`] | tell of what the report says was cut, set aside or failed |
 //! | a partition is placed here | [`LogDirs::create`] or [`LogDirs::get`] | keep the [`SharedLog`]; [`Log::become_leader`] |
-//! | produce | lock; [`Log::append`]; if [`Log::commit_due`], of a duplicate too, [`Log::commit`] | answer after unlocking, or from the commit's `done` |
+//! | produce | lock; [`Log::append`]; if [`Log::commit_due`], of a duplicate too, [`Log::commit`] | answer after unlocking, or from the commit's `done`, which takes the lock for [`Log::take_synced`] first |
 //! | fetch | lock; [`Log::fetch`]; unlock | headers, then `sendfile` of the slice; the file stays open while it is held |
 //! | a fetch of what was not checked since the start, or lies on the disk | [`read_check::check_range`]; lock; [`Log::note_checked`] | cut the slice before what is wrong |
 //! | ListOffsets | lock; [`Log::offset_for_timestamp`] | |
 //! | DeleteRecords | lock; [`Log::delete_records`]; unlock; [`LogDirs::keep_log_starts`] once for the request | answer |
+//! | a follower's log parts from its leader's | [`LogDirs::truncate`] | |
 //! | a topic is deleted | [`LogDirs::delete`] | [`LogDirs::remove_due`] later |
 //! | a config changes | lock; [`Log::set_config`] | |
 //! | timers | [`LogDirs::retain`], [`LogDirs::flush_due`], [`LogDirs::remove_due`], [`LogDirs::expire_producers`], the three checkpoints | |
@@ -56,6 +58,7 @@ pub mod fault;
 pub mod flush_progress;
 pub mod format;
 pub mod group_commit;
+pub mod known_batches;
 pub mod listing;
 pub mod log;
 pub mod log_config;

@@ -21,6 +21,7 @@ use crate::descriptors::{Descriptors, affordable};
 use crate::directory_state::DirectoryHealth;
 use crate::disk::{Disk, RealDisk, Space};
 use crate::fault::Fault;
+use crate::known_batches::BatchMemory;
 use crate::log::{Log, Retained};
 use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
@@ -44,6 +45,8 @@ pub struct LogDirsConfig {
     pub cluster_id: Option<String>,
     /// `headwater.open.files.max`.
     pub open_files_max: usize,
+    /// `headwater.batch.positions.bytes`.
+    pub batch_positions_bytes: usize,
     /// `num.recovery.threads.per.data.dir`.
     pub recovery_threads: usize,
     /// `headwater.disk.reserve.bytes`.
@@ -86,7 +89,8 @@ impl<D: Disk> LogDirs<D> {
                 "headwater.open.files.max is more than half of the process's limit"
             );
         }
-        let descriptors = Descriptors::new(disk, open_files_max);
+        let batches = BatchMemory::new(config.batch_positions_bytes);
+        let descriptors = Descriptors::with_batches(disk, open_files_max, batches);
         let mut homes: Vec<Home<D>> = Vec::new();
         let mut cluster_id = config.cluster_id.clone();
         let (mut last_fault, mut unusable) = (None, Vec::new());

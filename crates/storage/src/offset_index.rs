@@ -53,22 +53,22 @@ impl<D: Disk> OffsetIndex<D> {
         self.entries.push(entry);
     }
 
-    /// The position to search forward from for the batch that holds `target`.
-    pub fn lookup(&mut self, target: Offset) -> Result<u32, Fault> {
-        let Some(relative) = relative(self.base, target) else { return Ok(0) };
-        match self.entries.partition_point(|entry| read(entry).0 <= relative)? {
-            0 => Ok(0),
-            after => Ok(read(&self.entries.get(after - 1)?).1),
-        }
+    /// The last entry whose batch ends at `target` or before: the batch that holds `target` does not lie before it.
+    pub fn lookup(&mut self, target: Offset) -> Result<Option<OffsetPosition>, Fault> {
+        let Some(relative) = relative(self.base, target) else { return Ok(None) };
+        let (_, found) = self.entries.floor(|entry| read(entry).0 <= relative)?;
+        Ok(found.map(|entry| self.read(&entry)))
     }
 
     /// The last entry.
     pub fn last(&mut self) -> Result<Option<OffsetPosition>, Fault> {
         let last = self.entries.last()?;
-        Ok(last.map(|entry| {
-            let (relative, position) = read(&entry);
-            OffsetPosition { offset: LastOffset(self.base.0.saturating_add(i64::from(relative))), position }
-        }))
+        Ok(last.map(|entry| self.read(&entry)))
+    }
+
+    fn read(&self, entry: &[u8; ENTRY]) -> OffsetPosition {
+        let (relative, position) = read(entry);
+        OffsetPosition { offset: LastOffset(self.base.0.saturating_add(i64::from(relative))), position }
     }
 
     /// The last offset of the first batch in the index that starts at `position` or later.

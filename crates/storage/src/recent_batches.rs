@@ -28,17 +28,37 @@ pub struct RecentBatch {
 }
 
 impl RecentBatches {
-    /// Remembers a batch that begins with the relative offset `first`.
+    /// Remembers a batch that begins with the relative offset `first`. There must be room ([`Self::take_oldest`]).
     pub fn push(&mut self, first: u32, batch: RecentBatch) {
         if self.batches.is_empty() {
             self.first = first;
         }
-        if self.batches.len() == RECENT_MAX
-            && let Some(oldest) = self.batches.pop_front()
-        {
-            self.first = oldest.last.saturating_add(1);
-        }
         self.batches.push_back(batch);
+    }
+
+    /// Whether the oldest have to go before another batch comes.
+    pub fn is_full(&self) -> bool {
+        self.batches.len() >= RECENT_MAX
+    }
+
+    /// Takes the `count` oldest out: the first offset they cover, and they.
+    pub fn take_oldest(&mut self, count: usize) -> (u32, Vec<RecentBatch>) {
+        let first = self.first;
+        let oldest: Vec<_> = self.batches.drain(..count.min(self.batches.len())).collect();
+        if let Some(last) = oldest.last() {
+            self.first = last.last.saturating_add(1);
+        }
+        (first, oldest)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.batches.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
     }
 
     /// The first batch whose last offset is `relative` or later; `None` where that is not known here.
@@ -48,6 +68,11 @@ impl RecentBatches {
         }
         let index = self.batches.partition_point(|batch| batch.last < relative);
         self.batches.get(index).copied()
+    }
+
+    /// Whether `relative` lies behind the last batch; `false` where there is none.
+    pub fn is_behind(&self, relative: u32) -> bool {
+        self.batches.back().is_some_and(|batch| relative > batch.last)
     }
 
     /// The end of the last whole batch that ends at `position` or before; `None` where that is not known here.
@@ -71,6 +96,9 @@ mod tests {
         let mut recent = RecentBatches::default();
         for batch in 0..count {
             let (first, position) = (10 + batch * 3, 500 + batch * 100);
+            if recent.is_full() {
+                recent.take_oldest(RECENT_MAX / 2);
+            }
             recent.push(first, RecentBatch { last: first + 2, position, size: 100 });
         }
         recent
@@ -89,9 +117,20 @@ mod tests {
     #[test]
     fn what_was_forgotten_is_not_known() {
         let recent = ring(RECENT_MAX as u32 + 2);
-        assert_eq!(recent.batches.len(), RECENT_MAX);
-        assert_eq!(recent.find(15), None);
-        assert_eq!(recent.find(16).map(|batch| batch.position), Some(700));
+        assert_eq!(recent.len(), RECENT_MAX / 2 + 2);
+        let forgotten = 10 + RECENT_MAX as u32 / 2 * 3;
+        assert_eq!(recent.find(forgotten - 1), None);
+        let position = 500 + RECENT_MAX as u32 / 2 * 100;
+        assert_eq!(recent.find(forgotten).map(|batch| batch.position), Some(position));
+    }
+
+    #[test]
+    fn what_is_taken_out_is_said_with_where_it_begins() {
+        let mut recent = ring(5);
+        let (first, oldest) = recent.take_oldest(2);
+        assert_eq!((first, oldest.len(), oldest[1].last), (10, 2, 15));
+        assert_eq!(recent.take_oldest(9).0, 16);
+        assert!(recent.is_empty());
     }
 
     #[test]

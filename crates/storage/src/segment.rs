@@ -3,6 +3,8 @@
 //! A segment appends at its end, finds batches by offset, and knows the largest timestamp it holds. It does not judge
 //! what it is given, does not know the rest of the log, and rolls only when told.
 
+mod places;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,9 +16,10 @@ use protocol::offset::{LastOffset, Offset};
 use crate::descriptors::{Descriptors, LazyFile};
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
+use crate::known_batches::KnownBatches;
 use crate::names::{DELETED_SUFFIX, SegmentFile};
 use crate::offset_index::OffsetIndex;
-use crate::recent_batches::{RecentBatch, RecentBatches};
+use crate::recent_batches::{RECENT_MAX, RecentBatch, RecentBatches};
 use crate::scan::{BatchSpan, Scan};
 use crate::time_index::{TimeIndex, TimestampOffset};
 use crate::transaction_index::TransactionIndex;
@@ -64,6 +67,7 @@ pub struct Segment<D: Disk = RealDisk> {
     unchecked_to: u32,
     /// The part of those that was read and found good.
     checked: Range<u32>,
+    known: KnownBatches,
 }
 
 impl<D: Disk> Segment<D> {
@@ -91,6 +95,7 @@ impl<D: Disk> Segment<D> {
             recent: RecentBatches::default(),
             unchecked_to: 0,
             checked: 0..0,
+            known: KnownBatches::default(),
         };
         segment.log.create()?;
         Ok(segment)
@@ -135,6 +140,7 @@ impl<D: Disk> Segment<D> {
             recent: RecentBatches::default(),
             unchecked_to: facts.size,
             checked: 0..0,
+            known: KnownBatches::default(),
         }
     }
 
@@ -175,17 +181,17 @@ impl<D: Disk> Segment<D> {
 
     /// How many entries the offset index has.
     pub fn offset_index_entries(&mut self) -> Result<u32, Fault> {
-        self.offsets.entries().count()
+        self.with_indexes(|segment| segment.offsets.entries().count())
     }
 
     /// How many entries the time index has.
     pub fn time_index_entries(&mut self) -> Result<u32, Fault> {
-        self.times.entries().count()
+        self.with_indexes(|segment| segment.times.entries().count())
     }
 
     /// The last offset of the first indexed batch that starts at `position` or later.
     pub fn offset_from_position(&mut self, position: u32) -> Result<Option<LastOffset>, Fault> {
-        self.offsets.first_from(position)
+        self.with_indexes(|segment| segment.offsets.first_from(position))
     }
 
     /// Appends whole batches with one write. After an error the segment is as it was.
@@ -227,6 +233,9 @@ impl<D: Disk> Segment<D> {
             self.bytes_since_entry = 0;
         }
         self.bytes_since_entry = self.bytes_since_entry.saturating_add(span.size);
+        if self.recent.is_full() {
+            self.release_recent(RECENT_MAX / 2);
+        }
         self.recent.push(first, RecentBatch { last, position: span.position, size: span.size });
         self.size = span.end();
     }
@@ -245,22 +254,6 @@ impl<D: Disk> Segment<D> {
         into: &mut Vec<AbortedTransaction>,
     ) -> Result<bool, Fault> {
         self.transactions.collect(from, end, into)
-    }
-
-    /// The first batch that holds `target` or a later offset: where it starts and how long it is.
-    pub fn find(&mut self, target: Offset) -> Result<Option<(u32, u32)>, Fault> {
-        if let Ok(relative) = u32::try_from(target.0.saturating_sub(self.base.0))
-            && let Some(batch) = self.recent.find(relative)
-        {
-            return Ok(Some((batch.position, batch.size)));
-        }
-        let start = self.offsets.lookup(target)?;
-        self.scan(start, |scan| Ok(scan.find(target)?.map(|span| (span.position, span.size))))
-    }
-
-    /// The end of the last whole batch before `position`, if that is known without reading.
-    pub fn batch_end_before(&self, position: u32) -> Option<u32> {
-        self.recent.end_before(position)
     }
 
     /// Walks the batches from the one at `start`, which must be the start of a batch.
@@ -294,17 +287,6 @@ impl<D: Disk> Segment<D> {
         })
     }
 
-    /// Where to search forward for the first record as young as `timestamp`.
-    pub fn position_for_timestamp(&mut self, timestamp: Timestamp) -> Result<u32, Fault> {
-        let from = self.times.lookup(timestamp)?;
-        self.offsets.lookup(from)
-    }
-
-    /// The position to search forward from for the batch that holds `offset`.
-    pub fn position_for_offset(&mut self, offset: Offset) -> Result<u32, Fault> {
-        self.offsets.lookup(offset)
-    }
-
     /// The first batch from `start` on, the start of a batch, that is wanted.
     pub fn first_span(
         &self,
@@ -326,9 +308,9 @@ impl<D: Disk> Segment<D> {
         if let Some(known) = self.largest {
             return Ok(known);
         }
-        let mut largest = self.times.last()?;
+        let mut largest = self.with_indexes(|segment| segment.times.last())?;
         let start = match largest {
-            Some(entry) => self.offsets.lookup(Offset(entry.offset.0))?,
+            Some(entry) => self.position_for_offset(Offset(entry.offset.0))?,
             None => 0,
         };
         self.scan(start, |scan| {
@@ -375,7 +357,7 @@ impl<D: Disk> Segment<D> {
         if let Some(largest) = self.largest()? {
             self.times.push(largest);
         }
-        self.recent.clear();
+        self.release_recent(self.recent.len());
         self.offsets.entries().trim()?;
         self.times.entries().trim()?;
         if self.transactions.entries().exists() || self.transactions.entries().count()? > 0 {
@@ -403,6 +385,7 @@ impl<D: Disk> Segment<D> {
     pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
         let cut = self.find(end)?;
         self.recent.clear();
+        self.known.clear();
         self.unfinished = true;
         self.offsets.truncate(end)?;
         self.times.truncate(end)?;
@@ -419,6 +402,7 @@ impl<D: Disk> Segment<D> {
     /// until then a crash has them made anew once more.
     pub fn reset_indexes(&mut self) {
         self.recent.clear();
+        self.known.clear();
         self.offsets.entries().reset();
         self.times.reset();
         self.transactions.entries().reset();
@@ -534,3 +518,6 @@ fn opened<const WIDTH: usize, D: Disk>(
     entries.write_pending()?;
     entries.opened()
 }
+
+#[cfg(test)]
+mod tests;

@@ -338,6 +338,7 @@ impl<D: Disk> Segments<D> {
             length = if min_one { available.min(first_batch) } else { 0 };
         } else if length < available
             && let Some(cut) = segment.batch_end_before(position + length)
+            && cut.saturating_sub(position) >= length / 2
             && cut > position
         {
             // Half a batch is of no use to a reader.

@@ -77,13 +77,8 @@ impl<D: Disk> TimeIndex<D> {
     /// The offset from which to search forward for the first record as young as `timestamp`.
     pub fn lookup(&mut self, timestamp: Timestamp) -> Result<Offset, Fault> {
         let base = self.base;
-        match self.entries.partition_point(|entry| read(base, entry).timestamp <= timestamp)? {
-            0 => Ok(base),
-            after => {
-                let entry = self.entries.get(after - 1)?;
-                Ok(Offset(self.read(&entry).offset.0))
-            }
-        }
+        let (_, found) = self.entries.floor(|entry| read(base, entry).timestamp <= timestamp)?;
+        Ok(found.map_or(base, |entry| Offset(self.read(&entry).offset.0)))
     }
 
     /// Forgets all entries, to be filled again.

@@ -47,6 +47,7 @@ fn open(directory: &Path) -> (LogDirs, LoadReport) {
         node_id: NodeId(1),
         cluster_id: None,
         open_files_max: 100,
+        batch_positions_bytes: 1 << 20,
         recovery_threads: 2,
         reserve_bytes: 0,
     };
@@ -217,7 +218,8 @@ fn poke(dirs: &LogDirs) {
             let _ = log.fetch(from, 300, true);
         }
         let _ = log.retain(NOW);
-        let _ = log.truncate(Offset(40), NOW);
+        drop(log);
+        let _ = dirs.truncate(&TopicPartition::new(topic, PartitionIndex(0)), Offset(40), NOW);
     }
 }
 

@@ -47,6 +47,7 @@ impl NodeConfig {
             node_id: self.node_id,
             cluster_id,
             open_files_max: self.log_dirs.open_files_max,
+            batch_positions_bytes: self.log_dirs.batch_positions_bytes,
             recovery_threads: self.log_dirs.recovery_threads,
             reserve_bytes: self.log_dirs.reserve_bytes,
         }

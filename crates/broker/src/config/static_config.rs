@@ -126,6 +126,8 @@ pub struct LogDirsConfig {
     pub open_files_max: usize,
     /// `headwater.disk.reserve.bytes`.
     pub reserve_bytes: u64,
+    /// `headwater.batch.positions.bytes`.
+    pub batch_positions_bytes: usize,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration: Duration,
     /// `producer.id.expiration.check.interval.ms`.
@@ -460,6 +462,7 @@ fn log_dirs(settings: &Settings) -> Result<LogDirsConfig, ConfigError> {
         recovery_threads: size(settings, "num.recovery.threads.per.data.dir")?,
         open_files_max: size(settings, "headwater.open.files.max")?,
         reserve_bytes: u64::try_from(settings.integer("headwater.disk.reserve.bytes")?).unwrap_or(0),
+        batch_positions_bytes: size(settings, "headwater.batch.positions.bytes")?,
         producer_id_expiration: millis(settings, "producer.id.expiration.ms")?,
         producer_id_check_interval: millis(settings, "producer.id.expiration.check.interval.ms")?,
     })

@@ -81,7 +81,7 @@ pub fn serve(
     let fetch = Fetch { broker: broker.clone(), peer: peer.clone(), asked, limits, context, wanted };
     let reading = fetch.read();
     if fetch.is_satisfied(&reading) {
-        let cold = reading.cold(fetch.limits.check);
+        let cold = reading.cold(&broker.cold_reads, fetch.limits.check, asked.at);
         if !cold.is_empty() {
             return Step::Wait(Box::pin(fetch.answer_cold(reading, cold)));
         }
@@ -144,7 +144,7 @@ impl Fetch {
             }
         };
         drop(waiting);
-        let cold = reading.cold(self.limits.check);
+        let cold = reading.cold(&self.broker.cold_reads, self.limits.check, Instant::now());
         self.answer_cold(reading, cold).await
     }
 

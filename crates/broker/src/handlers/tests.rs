@@ -43,6 +43,7 @@ fn broker() -> (tempfile::TempDir, Arc<Broker>) {
         node_id: NodeId(1),
         cluster_id: None,
         open_files_max: 10,
+        batch_positions_bytes: 0,
         recovery_threads: 1,
         reserve_bytes: 0,
     };

@@ -2,14 +2,18 @@
 //! that a reader far behind holds up no connection that shares its thread.
 //!
 //! What was appended lately (`headwater.fetch.hot.bytes`) is taken to be in memory and never asked about. Older
-//! ranges are asked about with reads that must not wait; only what is really missing goes to the thread. What comes from
-//! the disk there, and what nobody has looked at since the start, is held against its checksums on the way: the thread
-//! says how much of it is good (ADR 0008).
+//! ranges are asked about with reads that must not wait, some way ahead of a reader who goes on, so that the next
+//! fetches need not ask; only what is really missing goes to the thread. What comes from the disk there, and what nobody
+//! has looked at since the start, is held against its checksums on the way: the thread says how much of it is good
+//! (ADR 0008).
 
+use std::collections::VecDeque;
+use std::fs::File;
 use std::io::IoSliceMut;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
@@ -21,10 +25,30 @@ use crate::net::FileRange;
 
 /// How far apart the bytes lie that are asked about, and how much is read at a time.
 const STRIDE: u64 = 256 << 10;
+/// How far ahead of a range is asked, and how far apart the bytes lie there.
+const AHEAD: u64 = 8 << 20;
+const AHEAD_STRIDE: u64 = 1 << 20;
+/// How much is checked at least, where the segment has it.
+const CHECKED_AHEAD: u64 = 1 << 20;
+/// How long an answer is believed: the system may take pages away at any time, and a wrong belief costs a wait.
+const BELIEVED: Duration = Duration::from_secs(1);
+/// For how many readers answers are remembered.
+const WINDOWS_MAX: usize = 64;
+
+/// A part of a file that was in memory when it was last asked about.
+#[derive(Debug)]
+struct Window {
+    file: Weak<File>,
+    from: u64,
+    end: u64,
+    asked: Instant,
+}
 
 /// The thread that reads; started when it is first needed.
 #[derive(Debug, Default)]
 pub struct ColdReads {
+    /// Bound: `WINDOWS_MAX`, the newest last.
+    windows: Mutex<VecDeque<Window>>,
     /// Bound: one job for each connection. `None` where the system gave no thread: then nothing is brought in, and
     /// sending waits for the disk.
     jobs: OnceLock<Option<Sender<Job>>>,
@@ -96,10 +120,12 @@ fn run(inbox: &Receiver<Job>) {
     }
 }
 
-/// Reads a range whole and holds its batches against their checksums.
+/// Reads a range whole and holds its batches against their checksums, and those behind it as far as one read brings
+/// them: who reads on need not come here each time.
 fn check(range: &FileRange, segment_end: u32) -> Result<RangeCheck, Fault> {
     let place = |at: u64| u32::try_from(at).unwrap_or(u32::MAX);
-    let (start, end) = (place(range.position), place(range.position + range.length));
+    let end = range.position + range.length.max(CHECKED_AHEAD);
+    let (start, end) = (place(range.position), place(end).min(segment_end));
     // The caller knows the path, and names it where something is wrong.
     check_range(&RealDisk, (&range.file, Path::new("the log")), (start, end, segment_end))
 }
@@ -121,24 +147,52 @@ fn bring(range: &FileRange, scratch: &mut [u8]) {
     }
 }
 
-/// Whether a range can be sent without waiting for the disk, as far as a look at a byte in every so many tells. A
-/// file system that cannot say counts as memory.
-pub fn is_resident(range: &FileRange) -> bool {
-    let end = range.position + range.length;
-    let places = (range.position..end).step_by(STRIDE as usize).chain(end.checked_sub(1));
-    for place in places {
-        let mut byte = [0];
-        let answer = rustix::io::preadv2(
-            &*range.file,
-            &mut [IoSliceMut::new(&mut byte)],
-            place,
-            ReadWriteFlags::NOWAIT,
-        );
-        if answer == Err(Errno::AGAIN) {
+impl ColdReads {
+    /// Whether a range can be sent without waiting for the disk, as far as a look at a byte in every so many tells.
+    pub fn is_resident(&self, range: &FileRange, now: Instant) -> bool {
+        let end = range.position + range.length;
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.retain(|window| now.saturating_duration_since(window.asked) < BELIEVED);
+        let same = |window: &Window| std::ptr::eq(window.file.as_ptr(), &raw const *range.file);
+        if windows.iter().any(|known| {
+            same(known) && (known.from..=known.end).contains(&range.position) && end <= known.end
+        }) {
+            return true;
+        }
+        drop(windows);
+        if !resident(range) {
             return false;
         }
+        // A byte beyond the end of the file is none that is missing.
+        let ahead = (end..end + AHEAD).step_by(AHEAD_STRIDE as usize);
+        let known = ahead.take_while(|&place| at_hand(&range.file, place)).last().unwrap_or(end);
+        let window = Window {
+            file: std::sync::Arc::downgrade(&range.file),
+            from: range.position,
+            end: known,
+            asked: now,
+        };
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.retain(|window| !same(window) || window.from > known || window.end < range.position);
+        if windows.len() == WINDOWS_MAX {
+            windows.pop_front();
+        }
+        windows.push_back(window);
+        true
     }
-    true
+}
+
+fn resident(range: &FileRange) -> bool {
+    let end = range.position + range.length;
+    let mut places = (range.position..end).step_by(STRIDE as usize).chain(end.checked_sub(1));
+    places.all(|place| at_hand(&range.file, place))
+}
+
+/// Whether a byte can be read without waiting. A file system that cannot say counts as memory.
+fn at_hand(file: &File, place: u64) -> bool {
+    let mut byte = [0];
+    let answer = rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut byte)], place, ReadWriteFlags::NOWAIT);
+    answer != Err(Errno::AGAIN)
 }
 
 #[cfg(test)]
@@ -157,7 +211,27 @@ mod tests {
         let _advised = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
         let range = FileRange { file: Arc::new(file), position: 1000, length: 2 << 20 };
         ColdReads::default().bring_in(vec![ColdRead { range: range.clone(), check_within: None }]).await;
-        assert!(is_resident(&range));
+        assert!(ColdReads::default().is_resident(&range, Instant::now()));
+    }
+
+    #[tokio::test]
+    async fn who_reads_on_need_not_ask_again_for_a_while() {
+        let mut file = tempfile::tempfile_in(".").unwrap();
+        file.write_all(&vec![7; 12 << 20]).unwrap();
+        let file = Arc::new(file);
+        let range = |position| FileRange { file: file.clone(), position, length: 64 << 10 };
+        let (reads, now) = (ColdReads::default(), Instant::now());
+        assert!(reads.is_resident(&range(0), now));
+        let known =
+            |reads: &ColdReads| reads.windows.lock().unwrap().iter().map(|it| it.end).collect::<Vec<_>>();
+        let first = known(&reads);
+        assert!(first[0] >= 7 << 20, "{first:?}");
+        assert!(reads.is_resident(&range(3 << 20), now));
+        assert_eq!(known(&reads), first, "that was known");
+        assert!(reads.is_resident(&range(first[0]), now));
+        assert_eq!(known(&reads).len(), 1, "and is replaced by what comes after it");
+        assert!(reads.is_resident(&range(0), now + BELIEVED));
+        assert!(known(&reads)[0] < 9 << 20, "an old answer is not believed");
     }
 
     #[tokio::test]

@@ -5,6 +5,8 @@ use crate::config::key::{Allowed, Key, int, long, string};
 /// The table.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
+    int("headwater.batch.positions.bytes", "2097152").at_least(0).since("headwater").honoured()
+        .doc("How much memory remembers where batches lie that are no longer among the latest of their partition, 12 bytes a batch, so that reading old records in order needs no look into the indexes."),
     string("headwater.compressed.validation", "full").one_of(&["full", "header"]).since("headwater").honoured()
         .doc("How a compressed batch is checked before it is appended: full looks at every record, as Kafka does; header checks the batch header and its checksum only, which saves the decompression."),
     int("headwater.connection.response.bytes.max", "262144").at_least(1024).since("headwater").honoured()

@@ -1,6 +1,7 @@
 //! Reading the partitions of a fetch.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use partition::fetch::FetchFrom;
 use protocol::ErrorCode;
@@ -19,7 +20,7 @@ use crate::config::ReadCheck;
 use crate::handlers::partition_errors::{read_error, tell};
 use crate::metrics::TopicMetrics;
 use crate::net::FileRange;
-use crate::runtime::cold_reads::{self, Brought, ColdRead};
+use crate::runtime::cold_reads::{Brought, ColdRead, ColdReads};
 use crate::runtime::fetch_sessions::{Told, TopicKey, Wanted};
 use crate::runtime::partitions::{Replica, TopicReplicas};
 
@@ -127,11 +128,11 @@ impl Reading {
     }
 
     /// The ranges that must be brought in or checked first, with the places of their partitions.
-    pub fn cold(&self, check: ReadCheck) -> Vec<(usize, ColdRead)> {
+    pub fn cold(&self, reads: &ColdReads, check: ReadCheck, now: Instant) -> Vec<(usize, ColdRead)> {
         let unsure = self.partitions.iter().enumerate().filter_map(|(place, read)| {
             let unsure = read.unsure.as_ref()?;
             let range = read.answer.records.clone()?;
-            let absent = unsure.old && !cold_reads::is_resident(&range);
+            let absent = unsure.old && !reads.is_resident(&range, now);
             let due = match check {
                 ReadCheck::Off => false,
                 ReadCheck::Cold => absent || unsure.unchecked,
@@ -222,7 +223,9 @@ impl Unsure {
         };
         let start = u32::try_from(range.position).unwrap_or(u32::MAX);
         log.note_checked(self.segment.0, (start, found.good_to));
-        let reason = found.wrong?;
+        // What is wrong behind the range is told to who asks for it.
+        let good = u64::from(found.good_to) >= range.position + range.length;
+        let reason = found.wrong.filter(|_| !good)?;
         let path = SegmentFile::Log.path(log.path(), self.segment.0);
         drop(log);
         broker.metrics.corruption.note(&path, found.good_to, &reason);

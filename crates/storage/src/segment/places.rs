@@ -1,0 +1,277 @@
+//! Where in a segment the batch of an offset lies: from memory where it was appended or read lately, else by the offset
+//! index and the headers from there on.
+//!
+//! Who reads on where a known run of batches ends is met by a large read that learns the next ones, so that reading old
+//! records in order costs few system calls. An index that contradicts the batches is made anew from them, as Kafka does
+//! with one that fails its sanity check.
+
+use std::cell::RefCell;
+
+use protocol::id::Timestamp;
+use protocol::offset::{LastOffset, Offset};
+use protocol::records::batch::BATCH_OVERHEAD;
+
+use super::Segment;
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::known_batches::BLOCK_MAX;
+use crate::recent_batches::RecentBatch;
+use crate::scan::BatchSpan;
+use crate::segments::IndexLimits;
+use crate::whole_file::read_up_to;
+
+/// What is read for one place alone: headers of small batches share a read.
+const LONE: u32 = 4096;
+/// What is read for one who reads on in order.
+const AHEAD: u32 = 1 << 20;
+/// Reading ahead pays where it brings several headers.
+const AHEAD_SIZE_MAX: u32 = AHEAD / 8;
+/// The most batches of one walk that are held before they are remembered.
+const RUN_MAX: usize = 8 * BLOCK_MAX;
+
+thread_local! {
+    /// What walks read into. Bound: `AHEAD`.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Where a walk begins.
+struct Start {
+    position: u32,
+    /// The first relative offset that the batch there covers, if it is known.
+    first: Option<u32>,
+    /// What the index says about the batch there.
+    indexed: Option<LastOffset>,
+    /// How much to read at once.
+    bytes: u32,
+}
+
+impl<D: Disk> Segment<D> {
+    /// The first batch that holds `target` or a later offset: where it starts and how long it is.
+    pub fn find(&mut self, target: Offset) -> Result<Option<(u32, u32)>, Fault> {
+        if let Some(batch) = self.remembered(target) {
+            return Ok(Some((batch.position, batch.size)));
+        }
+        let relative = u32::try_from(target.0.saturating_sub(self.base.0));
+        // The latest batches reach to the segment's end.
+        if self.size == 0 || relative.is_ok_and(|relative| self.recent.is_behind(relative)) {
+            return Ok(None);
+        }
+        self.with_indexes(|segment| {
+            let start = segment.start_for(target)?;
+            segment.walk_to(start, target)
+        })
+    }
+
+    /// The end of the last whole batch before `position`, if that is known without reading.
+    pub fn batch_end_before(&self, position: u32) -> Option<u32> {
+        self.recent.end_before(position).or_else(|| self.known.end_before(position))
+    }
+
+    fn remembered(&mut self, target: Offset) -> Option<RecentBatch> {
+        let relative = u32::try_from(target.0.saturating_sub(self.base.0)).ok()?;
+        self.recent.find(relative).or_else(|| self.known.find(relative))
+    }
+
+    fn start_for(&mut self, target: Offset) -> Result<Start, Fault> {
+        let relative = u32::try_from(target.0.saturating_sub(self.base.0));
+        if let Ok(relative) = relative
+            && let Some(run) = self.known.ending_before(relative)
+        {
+            let last = run.last();
+            let bytes = if run.mean_size() <= AHEAD_SIZE_MAX { AHEAD } else { LONE };
+            return Ok(Start {
+                position: last.position + last.size,
+                first: Some(relative),
+                indexed: None,
+                bytes,
+            });
+        }
+        if target <= self.base {
+            // Whoever begins at the front of a segment most likely came through the one before.
+            return Ok(Start { position: 0, first: Some(0), indexed: None, bytes: AHEAD });
+        }
+        let Some(entry) = self.offsets.lookup(target)? else {
+            return Ok(Start { position: 0, first: Some(0), indexed: None, bytes: LONE });
+        };
+        self.check_position(entry.position)?;
+        let bytes = if self.known.end_near(entry.position, AHEAD) { AHEAD } else { LONE };
+        Ok(Start { position: entry.position, first: None, indexed: Some(entry.offset), bytes })
+    }
+
+    /// Walks over the headers to the first batch that holds `target` or a later offset, and remembers them.
+    fn walk_to(&mut self, start: Start, target: Offset) -> Result<Option<(u32, u32)>, Fault> {
+        let (file, path) = (self.log.open()?, self.log.path());
+        let Start { position: mut next, mut first, mut indexed, bytes } = start;
+        let mut run: Vec<RecentBatch> = Vec::new();
+        let mut found = None;
+        BUFFER.with_borrow_mut(|buffer| {
+            while next < self.size && found.is_none() {
+                let want = bytes.min(self.size - next) as usize;
+                if buffer.len() < want {
+                    buffer.resize(want, 0);
+                }
+                let read = read_up_to(self.log.disk(), &file, &mut buffer[..want], u64::from(next))
+                    .map_err(|error| Fault::io("read", &path, error))?;
+                let begin = next;
+                // All headers that lie within what was read.
+                while next < self.size && (found.is_none() || bytes > LONE) {
+                    let at = (next - begin) as usize;
+                    if at > begin_of_last(read, self.size - next) {
+                        break;
+                    }
+                    let span = self.span(&buffer[at..read], next, &mut indexed)?;
+                    let (base, last) = (self.relative(span.base_offset.0), self.relative(span.last_offset.0));
+                    first.get_or_insert(base);
+                    run.push(RecentBatch { last, position: next, size: span.size });
+                    if found.is_none() && span.last_offset.next() > target {
+                        found = Some((next, span.size));
+                    }
+                    next = span.end();
+                }
+                if next == begin {
+                    return Err(Fault::corrupt(&path, u64::from(next), "the file ends inside a header"));
+                }
+                if run.len() >= RUN_MAX {
+                    self.remember(&mut first, &mut run);
+                }
+            }
+            self.remember(&mut first, &mut run);
+            Ok(found)
+        })
+    }
+
+    /// The batch at `position`, whose header `bytes` begin with; it must be the one the index told of.
+    fn span(
+        &mut self,
+        bytes: &[u8],
+        position: u32,
+        indexed: &mut Option<LastOffset>,
+    ) -> Result<BatchSpan, Fault> {
+        let left = self.size - position;
+        let span = match BatchSpan::parse(bytes, position) {
+            Ok(span) if span.size <= left => Ok(span),
+            Ok(span) => Err(format!("a batch of {} bytes where {left} are left", span.size)),
+            Err(reason) => Err(reason),
+        };
+        match indexed.take() {
+            Some(last) if span.as_ref().is_ok_and(|span| span.last_offset != last) || span.is_err() => {
+                Err(self.index_fault(format!("no batch with last offset {last} is at position {position}")))
+            }
+            _ => span.map_err(|reason| Fault::corrupt(&self.log.path(), u64::from(position), reason)),
+        }
+    }
+
+    fn remember(&mut self, first: &mut Option<u32>, run: &mut Vec<RecentBatch>) {
+        if let (Some(begins), Some(last)) = (*first, run.last()) {
+            let next = last.last.saturating_add(1);
+            self.known.add(self.log.batches(), begins, run);
+            *first = Some(next);
+        }
+        run.clear();
+    }
+
+    /// Hands what the segment remembers of its latest batches, or the older half of it, to the memory that all share.
+    pub(super) fn release_recent(&mut self, count: usize) {
+        let (first, batches) = self.recent.take_oldest(count);
+        self.known.add(self.log.batches(), first, &batches);
+    }
+
+    fn relative(&self, offset: i64) -> u32 {
+        u32::try_from(offset - self.base.0).unwrap_or(u32::MAX)
+    }
+
+    /// Where to search forward for the first record as young as `timestamp`.
+    pub fn position_for_timestamp(&mut self, timestamp: Timestamp) -> Result<u32, Fault> {
+        self.with_indexes(|segment| {
+            let from = segment.times.lookup(timestamp)?;
+            segment.indexed_position(from)
+        })
+    }
+
+    /// The position to search forward from for the batch that holds `offset`.
+    pub fn position_for_offset(&mut self, offset: Offset) -> Result<u32, Fault> {
+        self.with_indexes(|segment| segment.indexed_position(offset))
+    }
+
+    fn indexed_position(&mut self, offset: Offset) -> Result<u32, Fault> {
+        let Some(entry) = self.offsets.lookup(offset)? else { return Ok(0) };
+        self.check_position(entry.position)?;
+        let there = self.scan(entry.position, |scan| scan.next_span());
+        match there {
+            Ok(Some(span)) if span.last_offset == entry.offset => Ok(entry.position),
+            Ok(_) | Err(Fault::Corrupt { .. }) => {
+                let (last, position) = (entry.offset, entry.position);
+                Err(self.index_fault(format!("no batch with last offset {last} is at position {position}")))
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn check_position(&mut self, position: u32) -> Result<(), Fault> {
+        if position < self.size {
+            return Ok(());
+        }
+        let size = self.size;
+        Err(self.index_fault(format!("an entry points to position {position} of a log of {size} bytes")))
+    }
+
+    fn index_fault(&mut self, reason: String) -> Fault {
+        Fault::corrupt(&self.offsets.entries().file().path(), 0, reason)
+    }
+
+    /// Does what needs the indexes. Where they turn out to be wrong they are made anew, and it is done once more.
+    pub(super) fn with_indexes<R>(
+        &mut self,
+        mut act: impl FnMut(&mut Self) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        match act(self) {
+            Err(Fault::Corrupt { path, position, reason })
+                if path == self.offsets.entries().file().path()
+                    || path == self.times.entries().file().path() =>
+            {
+                tracing::warn!(path = %path.display(), position, reason, "an index is wrong and is made anew");
+                self.rebuild_indexes()?;
+                act(self)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Makes offset and time index anew from the headers of the batches.
+    fn rebuild_indexes(&mut self) -> Result<(), Fault> {
+        let (file, path, disk, size) =
+            (self.log.open()?, self.log.path(), self.log.disk().clone(), self.size);
+        self.recent.clear();
+        self.known.clear();
+        self.offsets.entries().reset();
+        self.times.reset();
+        (self.largest, self.first_timestamp) = (Some(None), None);
+        (self.bytes_since_entry, self.size) = (0, 0);
+        let mut scan = crate::scan::Scan::new(&disk, &file, &path, 0, size);
+        let interval = IndexLimits::default().interval_bytes;
+        let walked = loop {
+            match scan.next_span() {
+                Ok(Some(span)) => {
+                    self.note(&span, interval);
+                    if let Err(fault) = self.make_index_room() {
+                        break Err(fault);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(fault) => break Err(fault),
+            }
+        };
+        self.size = size;
+        walked?;
+        if let Some(Some(largest)) = self.largest {
+            self.times.push(largest);
+        }
+        self.offsets.entries().trim()?;
+        self.times.entries().trim()
+    }
+}
+
+/// The last place in `read` bytes where a whole header can begin, with `left` bytes of log from the place on.
+fn begin_of_last(read: usize, left: u32) -> usize {
+    read.saturating_sub(BATCH_OVERHEAD.min(left as usize))
+}

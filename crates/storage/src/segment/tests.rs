@@ -1,0 +1,151 @@
+//! Finding batches: what it costs to read old records in order, and what a wrong index does.
+
+use protocol::records::build::{BatchBuilder, BatchOptions};
+
+use super::*;
+use crate::scripted_disk::ScriptedDisk;
+
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+const INTERVAL: u32 = 4096;
+
+fn batch(base: i64, payload: usize) -> Vec<u8> {
+    let mut builder =
+        BatchBuilder::new(BatchOptions { base_offset: Offset(base), ..BatchOptions::default() });
+    for record in 0..3 {
+        builder.push(Timestamp(NOW.0 + base + record), None, Some(&vec![b'x'; payload]), &[]);
+    }
+    builder.finish_uncompressed()
+}
+
+struct Dir {
+    temp: tempfile::TempDir,
+    descriptors: Descriptors<ScriptedDisk>,
+}
+
+impl Dir {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        Self { temp, descriptors: Descriptors::new(ScriptedDisk::default(), 10) }
+    }
+
+    /// A segment of `count` batches of three records.
+    fn filled(&self, count: i64, payload: usize) -> Segment<ScriptedDisk> {
+        let directory: Arc<Path> = self.temp.path().into();
+        let mut segment = Segment::create(&self.descriptors, &directory, Offset(0), NOW).unwrap();
+        for at in 0..count {
+            segment.append(&batch(at * 3, payload), INTERVAL).unwrap();
+        }
+        segment
+    }
+
+    /// The same segment, of which nothing is remembered.
+    fn reopened(&self, mut segment: Segment<ScriptedDisk>) -> Segment<ScriptedDisk> {
+        segment.finish().unwrap();
+        let facts = SegmentFacts {
+            size: segment.size(),
+            modified: NOW,
+            offset_index: true,
+            time_index: true,
+            transaction_index: false,
+        };
+        Segment::open(&self.descriptors, &self.temp.path().into(), Offset(0), facts)
+    }
+
+    fn reads(&self) -> usize {
+        self.descriptors.disk().count("pread", "")
+    }
+}
+
+/// Reads in order as a consumer does, `length` bytes at a time; says how many preads each of that takes.
+fn read_in_order(dir: &Dir, segment: &mut Segment<ScriptedDisk>, length: u32, batch_size: u32) -> f64 {
+    let before = dir.reads();
+    let (mut next, mut rounds) = (Offset(0), 0);
+    while let Some((position, size)) = segment.find(next).unwrap() {
+        assert_eq!((i64::from(position / batch_size) * 3, size), (next.0, batch_size), "{next}");
+        let cut = (position + length).min(segment.size());
+        let end = segment.batch_end_before(cut).filter(|end| *end > position + length / 2).unwrap_or(cut);
+        next = Offset(i64::from(end / batch_size) * 3);
+        rounds += 1;
+    }
+    assert_eq!(next.0, i64::from(segment.size() / batch_size) * 3);
+    (dir.reads() - before) as f64 / f64::from(rounds)
+}
+
+#[test]
+fn what_was_appended_is_found_without_a_read_however_old() {
+    let dir = Dir::new();
+    let mut segment = dir.filled(5000, 1000);
+    let size = batch(0, 1000).len() as u32;
+    assert_eq!(read_in_order(&dir, &mut segment, size, size), 0.0);
+    segment.finish().unwrap();
+    assert_eq!(read_in_order(&dir, &mut segment, size, size), 0.0);
+}
+
+#[test]
+fn old_records_are_read_in_order_with_few_reads() {
+    for (payload, length, bound) in [(20, 8 << 10, 0.05), (1000, 64 << 10, 0.2), (22_000, 66_069, 0.1)] {
+        let dir = Dir::new();
+        let size = batch(0, payload).len() as u32;
+        let length = length.max(size);
+        let segment = dir.filled(i64::from(20_000_000 / size), payload);
+        let mut segment = dir.reopened(segment);
+        let reads = read_in_order(&dir, &mut segment, length, size);
+        assert!(reads <= bound, "{reads} reads for each {length} bytes of batches of {size}");
+    }
+}
+
+#[test]
+fn large_reads_of_unknown_batches_look_near_the_last_ones() {
+    let dir = Dir::new();
+    let size = batch(0, 2000).len() as u32;
+    let segment = dir.filled(20_000, 2000);
+    let mut segment = dir.reopened(segment);
+    let reads = read_in_order(&dir, &mut segment, 2 << 20, size);
+    assert!(reads <= 3.0, "{reads} reads for each 2 MiB");
+}
+
+#[test]
+fn an_index_that_contradicts_the_batches_is_made_anew() {
+    let path = |dir: &Dir, suffix| dir.temp.path().join(format!("00000000000000000000{suffix}"));
+    let offset_index = |dir: &Dir, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = std::fs::read(path(dir, ".index")).unwrap();
+        change(&mut bytes);
+        std::fs::write(path(dir, ".index"), bytes).unwrap();
+    };
+    type Damage<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let damages: [Damage<'_>; 4] = [
+        &|bytes| bytes.truncate(13),
+        &|bytes| bytes.iter_mut().skip(7).step_by(8).for_each(|byte| *byte ^= 5),
+        &|bytes| bytes.iter_mut().skip(4).step_by(8).for_each(|byte| *byte = 0x7f),
+        &|bytes| bytes.iter_mut().skip(3).step_by(8).for_each(|byte| *byte = byte.wrapping_add(1)),
+    ];
+    for (at, damage) in damages.into_iter().enumerate() {
+        let dir = Dir::new();
+        let size = batch(0, 2000).len() as u32;
+        let segment = dir.filled(300, 2000);
+        let mut segment = dir.reopened(segment);
+        let young = Timestamp(NOW.0 + 899);
+        let at_sound = segment.position_for_timestamp(young).unwrap();
+        let sound = std::fs::read(path(&dir, ".index")).unwrap();
+        let mut segment = dir.reopened(segment);
+        offset_index(&dir, damage);
+        let found = segment.find(Offset(601)).unwrap();
+        assert_eq!(found, Some((200 * size, size)), "{at}");
+        assert_eq!(segment.position_for_timestamp(young).unwrap(), at_sound, "{at}");
+        assert_eq!(std::fs::read(path(&dir, ".index")).unwrap(), sound, "{at}");
+    }
+}
+
+#[test]
+fn a_broken_batch_is_not_blamed_on_the_index() {
+    let dir = Dir::new();
+    let segment = dir.filled(300, 2000);
+    let mut segment = dir.reopened(segment);
+    let size = batch(0, 2000).len();
+    let path = dir.temp.path().join("00000000000000000000.log");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[100 * size + 8..100 * size + 12].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    let fault = segment.find(Offset(301)).unwrap_err();
+    assert!(matches!(&fault, Fault::Corrupt { path: wrong, .. } if *wrong == path), "{fault}");
+}
