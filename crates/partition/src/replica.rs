@@ -20,6 +20,8 @@ pub struct Partition {
     producers: Producers,
     transactions: Transactions,
     role: Role,
+    /// Set while appends wait for stable storage: what lies behind counts for no high watermark yet.
+    synced: Option<Offset>,
 }
 
 /// What the files of a log say when it is opened.
@@ -46,6 +48,7 @@ impl Partition {
             producers: Producers::default(),
             transactions: Transactions::default(),
             role: Role::Unknown,
+            synced: None,
         }
     }
 
@@ -71,6 +74,7 @@ impl Partition {
             producers,
             transactions,
             role: Role::Unknown,
+            synced: None,
         }
     }
 
@@ -165,6 +169,20 @@ impl Partition {
         self.advance_high_watermark()
     }
 
+    /// Applies a plan whose bytes are in the log and must be on stable storage before readers see them: the high watermark
+    /// waits for [`Self::synced`]. Returns whether it has moved all the same.
+    pub fn appended_unsynced(&mut self, plan: &AppendPlan) -> bool {
+        self.synced.get_or_insert(self.watermarks.log_end);
+        self.appended(plan)
+    }
+
+    /// Everything before `upto` is on stable storage. Returns whether the high watermark has moved.
+    pub fn synced(&mut self, upto: Offset) -> bool {
+        self.synced =
+            self.synced.map(|synced| synced.max(upto)).filter(|synced| *synced < self.watermarks.log_end);
+        self.advance_high_watermark()
+    }
+
     fn apply(&mut self, update: &ProducerUpdate) {
         match update {
             ProducerUpdate::Data(data) => {
@@ -242,10 +260,10 @@ impl Partition {
 
     fn advance_high_watermark(&mut self) -> bool {
         match &self.role {
-            Role::Leader(leadership) => match leadership.high_watermark(self.watermarks.log_end) {
-                Some(safe) => self.raise_high_watermark(safe),
-                None => false,
-            },
+            Role::Leader(leadership) => {
+                let end = self.synced.unwrap_or(self.watermarks.log_end);
+                leadership.high_watermark(end).is_some_and(|safe| self.raise_high_watermark(safe))
+            }
             Role::Follower { .. } | Role::Unknown => false,
         }
     }

@@ -1,5 +1,6 @@
 //! How far a log is on stable storage, shared between the log and the fsyncs that run without holding it.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use protocol::offset::Offset;
@@ -10,7 +11,7 @@ pub struct FlushProgress {
     state: Mutex<State>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct State {
     recovery_point: Offset,
     /// Counts truncations: an fsync that began before one says nothing about what was appended after it.
@@ -18,6 +19,10 @@ struct State {
     /// Counts changes of the names in the log's directory, and those of them that are on stable storage.
     names_changed: u64,
     names_reached: u64,
+    /// Small files beside the segments that no flush has brought to stable storage yet, each with its place in the order
+    /// they were written in. One under way does not count before it is done: another may end earlier.
+    small: Vec<(u64, PathBuf)>,
+    small_written: u64,
 }
 
 /// What an fsync will have made durable.
@@ -26,12 +31,20 @@ pub struct FlushTarget {
     upto: Offset,
     generation: u64,
     names_changed: u64,
+    small_written: u64,
 }
 
 impl FlushProgress {
     /// Everything before `recovery_point` is on stable storage.
     pub fn new(recovery_point: Offset) -> Self {
-        let state = State { recovery_point, generation: 0, names_changed: 0, names_reached: 0 };
+        let state = State {
+            recovery_point,
+            generation: 0,
+            names_changed: 0,
+            names_reached: 0,
+            small: Vec::new(),
+            small_written: 0,
+        };
         Self { state: Mutex::new(state) }
     }
 
@@ -42,8 +55,28 @@ impl FlushProgress {
 
     /// Names what a flush that begins now will cover.
     pub fn target(&self, upto: Offset) -> FlushTarget {
-        let State { generation, names_changed, .. } = *self.lock();
-        FlushTarget { upto, generation, names_changed }
+        let State { generation, names_changed, small_written, .. } = *self.lock();
+        FlushTarget { upto, generation, names_changed, small_written }
+    }
+
+    /// A small file was written: the next flush is to bring it to stable storage, with its name.
+    pub fn note_small(&self, path: PathBuf) {
+        let mut state = self.lock();
+        state.small.retain(|(_, known)| *known != path);
+        state.small_written += 1;
+        state.names_changed += 1;
+        let place = state.small_written;
+        state.small.push((place, path));
+    }
+
+    /// A small file was removed.
+    pub fn forget_small(&self, path: &Path) {
+        self.lock().small.retain(|(_, known)| known != path);
+    }
+
+    /// The small files that a flush must cover.
+    pub fn small(&self) -> Vec<PathBuf> {
+        self.lock().small.iter().map(|(_, path)| path.clone()).collect()
     }
 
     /// A file was made in the log's directory.
@@ -61,6 +94,7 @@ impl FlushProgress {
     pub fn reached(&self, target: FlushTarget) {
         let mut state = self.lock();
         state.names_reached = state.names_reached.max(target.names_changed);
+        state.small.retain(|(place, _)| *place > target.small_written);
         if state.generation == target.generation {
             state.recovery_point = state.recovery_point.max(target.upto);
         }
@@ -105,6 +139,22 @@ mod tests {
         assert!(progress.names_due());
         progress.reached(progress.target(Offset(1)));
         assert!(!progress.names_due());
+    }
+
+    #[test]
+    fn a_small_file_is_due_until_a_flush_that_saw_it_is_done() {
+        let progress = FlushProgress::new(Offset(0));
+        let (one, two) = (PathBuf::from("one"), PathBuf::from("two"));
+        progress.note_small(one.clone());
+        let first = progress.target(Offset(1));
+        assert_eq!(progress.small(), std::slice::from_ref(&one), "while a flush is under way");
+        progress.note_small(two.clone());
+        progress.note_small(one.clone());
+        progress.reached(first);
+        assert_eq!(progress.small(), [two.clone(), one.clone()], "written anew since");
+        progress.forget_small(&two);
+        progress.reached(progress.target(Offset(1)));
+        assert!(progress.small().is_empty() && !progress.names_due());
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod timestamps;
 mod truncation;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use partition::leader_epochs::LeaderEpochs;
@@ -50,8 +50,6 @@ pub struct Log<D: Disk = RealDisk> {
     last_flush: Timestamp,
     /// Offsets of the producer snapshots on disk.
     snapshots: BTreeSet<Offset>,
-    /// Small files that the next flush is to bring to stable storage, beside the segments.
-    unsynced: Vec<PathBuf>,
     /// Taken off the greatest age of the active segment.
     jitter: Millis,
     /// Set once the log was closed or deleted: whoever still holds it is refused.
@@ -176,7 +174,7 @@ impl<D: Disk> Log<D> {
             last_offset: plan.last_offset,
             max_timestamp: plan.max_timestamp,
         };
-        self.roll_for(&incoming, now)?;
+        self.roll_for(&incoming, plan.base_offset, now)?;
         if plan.starts_epoch {
             // Before the batch: an epoch without a record does no harm, a failure after the batch would.
             let mut epochs = self.partition.leader_epochs().clone();
@@ -187,7 +185,10 @@ impl<D: Disk> Log<D> {
         if let Some(aborted) = &plan.aborted {
             self.segments.active().abort(aborted);
         }
-        let high_watermark_moved = self.partition.appended(plan);
+        let high_watermark_moved = match self.is_flush_due(plan.next_offset()) {
+            true => self.partition.appended_unsynced(plan),
+            false => self.partition.appended(plan),
+        };
         Ok(Written {
             base_offset: plan.base_offset,
             last_offset: plan.last_offset,
@@ -216,7 +217,14 @@ impl<D: Disk> Log<D> {
                 last_offset: batch.header.last_offset(),
                 max_timestamp: batch.header.max_timestamp,
             };
-            let written = self.roll_for(&incoming, now).and_then(|()| self.segments.append(batch.bytes));
+            let rolled = self.roll_for(&incoming, batch.header.base_offset, now);
+            let written = rolled.and_then(|()| self.segments.append(batch.bytes));
+            if written.is_err() {
+                // A segment that begins behind the log's end must not stay without the batch it was made for.
+                let end = self.partition.watermarks().log_end;
+                self.flush.truncated(end);
+                self.segments.drop_begun_behind(end)?;
+            }
             self.home.noted(written)?;
             if let Some(aborted) = self.partition.replay(&batch)? {
                 self.segments.active().abort(&aborted);
@@ -291,7 +299,9 @@ impl<D: Disk> Log<D> {
         self.home.state().check()
     }
 
-    fn roll_for(&mut self, incoming: &Incoming, now: Timestamp) -> Result<(), Fault> {
+    /// Rolls where the incoming batch asks for it: the new segment begins with the batch, which in a follower's log may
+    /// lie behind the log's end.
+    fn roll_for(&mut self, incoming: &Incoming, base: Offset, now: Timestamp) -> Result<(), Fault> {
         let active = self.segments.active();
         let segment = ActiveSegment {
             base_offset: active.base(),
@@ -303,7 +313,7 @@ impl<D: Disk> Log<D> {
             time_index_entries: active.time_index_entries()?,
         };
         if should_roll(&self.config.roll, &segment, incoming, now) {
-            self.roll(now)?;
+            self.roll_at(base, now)?;
         }
         Ok(())
     }
@@ -321,19 +331,26 @@ impl<D: Disk> Log<D> {
         }
         // Of a log that never had a record nothing is lost with it: the flush of the first record takes it along.
         checkpoint::write_leader_epochs_unsynced(self.home.disk(), &path, &epochs)?;
-        if !self.unsynced.contains(&path) {
-            self.unsynced.push(path);
-        }
-        self.flush.note_names_changed();
+        self.flush.note_small(path);
         Ok(())
     }
 
     /// Whether `flush.messages` is reached: no append may be acknowledged before [`Log::commit`] is done, and neither may
     /// a duplicate, whose first copy may still be on its way to stable storage.
     pub fn commit_due(&self) -> bool {
+        self.is_flush_due(self.partition.watermarks().log_end)
+    }
+
+    fn is_flush_due(&self, end: Offset) -> bool {
         let Some(limit) = self.config.flush_messages else { return false };
-        let unflushed = self.partition.watermarks().log_end.0 - self.flush.recovery_point().0;
+        let unflushed = end.0 - self.flush.recovery_point().0;
         u64::try_from(unflushed).is_ok_and(|unflushed| unflushed >= limit)
+    }
+
+    /// Takes in that a commit is done: readers may see what waited for stable storage. Says whether the high watermark
+    /// moved.
+    pub fn take_synced(&mut self) -> bool {
+        self.partition.synced(self.flush.recovery_point())
     }
 }
 

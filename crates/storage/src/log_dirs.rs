@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, TopicId};
+use protocol::offset::Offset;
 use rustix::io::Errno;
 
 use crate::clean_shutdown;
@@ -187,7 +188,7 @@ impl<D: Disk> LogDirs<D> {
             return Ok(log);
         }
         let home = self.place(directory)?;
-        self.forget_log_start(&home, name)?;
+        self.forget_checkpointed(&home, name)?;
         let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(log) = logs.get(name).cloned() {
             // Somebody else was faster.
@@ -207,6 +208,7 @@ impl<D: Disk> LogDirs<D> {
     pub fn delete(&self, name: &TopicPartition, now: Timestamp) -> Result<bool, Fault> {
         let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         let Some(log) = removed else { return Ok(false) };
+        self.note_gone(locked(&log).directory_id(), name);
         let (home, path, delay) = {
             let mut log = locked(&log);
             log.mark_deleted();
@@ -217,6 +219,34 @@ impl<D: Disk> LogDirs<D> {
         home.reserved(|| home.disk().rename(&path, &renamed).map_err(|e| Fault::io("rename", &path, e)))?;
         home.removals().schedule(now, delay, [renamed]);
         Ok(true)
+    }
+
+    /// Drops every batch of a log that holds `end` or later offsets. Before anything is cut the recovery point on disk is
+    /// brought down: after a power cut it must not vouch for what was written in the place of the tail.
+    pub fn truncate(&self, name: &TopicPartition, end: Offset, now: Timestamp) -> Result<(), Fault> {
+        self.cut(name, end, |log| log.truncate(end, now))
+    }
+
+    /// Drops everything of a log, which begins again at `start`, by the rules of [`Self::truncate`].
+    pub fn truncate_fully(&self, name: &TopicPartition, start: Offset, now: Timestamp) -> Result<(), Fault> {
+        // What lies at later offsets than any there were is not on stable storage either.
+        self.cut(name, Offset::ZERO, |log| log.truncate_fully(start, now))
+    }
+
+    fn cut(
+        &self,
+        name: &TopicPartition,
+        flushed: Offset,
+        cut: impl FnOnce(&mut Log<D>) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let Some(log) = self.get(name) else { return Ok(()) };
+        // Two beats: to gather the checkpoint is to look at every log.
+        let (lowered, id) = {
+            let log = locked(&log);
+            (log.lower_recovery_point(flushed), log.directory_id())
+        };
+        self.keep_recovery_points(id, lowered)?;
+        cut(&mut locked(&log))
     }
 
     /// Drops what retention no longer keeps, in every log; says how many segments and bytes went.

@@ -129,6 +129,7 @@ impl<D: Disk> Segments<D> {
                 if let Some(reason) = recovered.cut {
                     cut = Some((segment.path(), reason));
                     segments.drop_after(index)?;
+                    segments.sync_cut(index)?;
                 }
             } else {
                 let next = match next_base {
@@ -288,10 +289,30 @@ impl<D: Disk> Segments<D> {
     }
 
     /// Drops every batch that holds `end` or later offsets. `end` must not lie before the first segment.
+    /// What was cut is off stable storage too when this returns: bytes or segments that came back after a power cut would
+    /// stand behind what has been written in their place meanwhile.
     pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
         let index = self.index_of(end);
         self.drop_after(index)?;
-        self.list[index].truncate(end)
+        self.list[index].truncate(end)?;
+        self.sync_cut(index)
+    }
+
+    fn sync_cut(&mut self, index: usize) -> Result<(), Fault> {
+        let (file, path) = (self.list[index].file()?, self.list[index].path());
+        let (disk, directory) = (self.descriptors.disk(), &self.directory);
+        disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &path, error))?;
+        disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))
+    }
+
+    /// Removes the active segment if it is empty and begins behind `end`, where nothing has come after all.
+    pub fn drop_begun_behind(&mut self, end: Offset) -> Result<(), Fault> {
+        if self.list.len() > 1 && self.active().size() == 0 && self.active().base() > end {
+            let disk = self.descriptors.disk().clone();
+            remove_all(&disk, self.active().files())?;
+            self.list.pop();
+        }
+        Ok(())
     }
 
     /// Removes all segments and begins anew with `base`.

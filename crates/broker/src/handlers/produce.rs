@@ -152,7 +152,7 @@ fn internal(replica: &Replica) -> Outcome {
 }
 
 fn append(
-    replica: &Replica,
+    replica: &Arc<Replica>,
     (origin, now): (Origin, Timestamp),
     bytes: &mut [u8],
     scratch: &mut Scratch,
@@ -167,7 +167,11 @@ fn append(
     let outcome =
         Outcome { log_start_offset: done.log_start, ..Outcome::error(replica.index, ErrorCode::None, None) };
     if done.commit_due {
-        match commit(replica) {
+        let bytes = match &done.appended {
+            Appended::Written(written) => u64::from(written.bytes),
+            Appended::Duplicate(_) => 0,
+        };
+        match commit(replica, bytes) {
             Ok(told) => commits.push((place, told)),
             Err(fault) => return failed(replica, origin, &fault.into()),
         }
@@ -184,10 +188,14 @@ fn append(
     }
 }
 
-/// Has the log brought to stable storage, with what other appends want there.
-fn commit(replica: &Replica) -> Result<oneshot::Receiver<Result<(), Fault>>, Fault> {
+/// Has the log brought to stable storage, with what other appends want there; only then do readers see it.
+fn commit(replica: &Arc<Replica>, bytes: u64) -> Result<oneshot::Receiver<Result<(), Fault>>, Fault> {
     let (tell, told) = oneshot::channel();
+    let appended = Arc::clone(replica);
     replica.log()?.commit(Box::new(move |result| {
+        if result.is_ok() {
+            appended.synced(bytes);
+        }
         // Nobody may be listening any more: the connection is gone.
         let _gone = tell.send(result);
     }));

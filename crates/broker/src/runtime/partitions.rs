@@ -104,6 +104,15 @@ impl Replica {
         Ok(ReplicaAppend { appended, log_start, commit_due })
     }
 
+    /// Takes in that an append of so many bytes is on stable storage, and wakes who waited for it.
+    pub fn synced(&self, bytes: u64) {
+        // A log that is refused has nobody who could read it.
+        if let Ok(mut log) = self.log() {
+            log.take_synced();
+        }
+        self.waiters.appended(bytes);
+    }
+
     /// Reads, as far as the reader may see.
     pub fn fetch(&self, from: FetchFrom, bytes_max: u32, min_one: bool) -> Result<Fetched, ReadError> {
         self.log()?.fetch(from, bytes_max, min_one)

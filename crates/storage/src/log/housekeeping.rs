@@ -41,16 +41,19 @@ impl<D: Disk> Log<D> {
     /// Begins a new segment at the log end, with a snapshot of the producers, and has what came before made durable in the
     /// background. Does nothing where the active segment is empty.
     pub fn roll(&mut self, now: Timestamp) -> Result<(), Fault> {
-        let end = self.partition.watermarks().log_end;
-        if self.segments.active().base() == end {
+        self.roll_at(self.partition.watermarks().log_end, now)
+    }
+
+    pub(super) fn roll_at(&mut self, base: Offset, now: Timestamp) -> Result<(), Fault> {
+        if self.segments.active().base() == base {
             return Ok(());
         }
         // The snapshot first: a segment without one only costs a longer replay, never a wrong one.
-        self.take_snapshot()?;
-        self.segments.roll(end, now)?;
+        self.take_snapshot(base)?;
+        self.segments.roll(base, now)?;
         self.flush.note_names_changed();
         self.draw_jitter();
-        let ticket = self.ticket(end, Box::new(|_| ()))?;
+        let ticket = self.ticket(base, Box::new(|_| ()))?;
         self.home.background().submit(ticket);
         self.last_flush = now;
         Ok(())
@@ -187,7 +190,8 @@ impl<D: Disk> Log<D> {
     /// brings the whole directory to stable storage. Nothing can be appended afterwards.
     pub fn close(&mut self) -> Result<Offset, Fault> {
         self.check()?;
-        self.reserved(|log| log.segments.finish().and_then(|()| log.take_snapshot()))?;
+        let end = self.partition.watermarks().log_end;
+        self.reserved(|log| log.segments.finish().and_then(|()| log.take_snapshot(end)))?;
         self.gone = Some("the log was closed");
         Ok(self.partition.watermarks().log_end)
     }
@@ -197,8 +201,7 @@ impl<D: Disk> Log<D> {
         self.gone = Some("the partition was deleted");
     }
 
-    fn take_snapshot(&mut self) -> Result<(), Fault> {
-        let end = self.partition.watermarks().log_end;
+    fn take_snapshot(&mut self, end: Offset) -> Result<(), Fault> {
         if self.snapshots.last().copied().unwrap_or(Offset::ZERO) >= end {
             return Ok(());
         }
@@ -206,7 +209,7 @@ impl<D: Disk> Log<D> {
         let path = SegmentFile::ProducerSnapshot.path(self.path(), end);
         producer_snapshot::write(self.home.disk(), &path, &entries)?;
         self.snapshots.insert(end);
-        self.unsynced.push(path);
+        self.flush.note_small(path);
         Ok(())
     }
 
@@ -222,11 +225,9 @@ impl<D: Disk> Log<D> {
             }
             files.extend(segment.dirty_files(index < last)?);
         }
-        for path in &self.unsynced {
-            files.push(self.opened(path.clone())?);
+        for path in self.flush.small() {
+            files.push(self.opened(path)?);
         }
-        // Not before all are in hand: what a failure leaves out, the next ticket must take along.
-        self.unsynced.clear();
         let mut directories = Vec::new();
         if self.flush.names_due() {
             directories = vec![self.path().to_owned(), self.home.path().to_owned()];

@@ -81,13 +81,12 @@ impl<D: Disk> Log<D> {
             flush: Arc::new(FlushProgress::new(Offset::ZERO)),
             last_flush: now,
             snapshots: BTreeSet::new(),
-            unsynced: vec![metadata],
             jitter: Millis(0),
             gone: None,
             config,
             home,
         };
-        log.flush.note_names_changed();
+        log.flush.note_small(metadata);
         log.draw_jitter();
         Ok(log)
     }
@@ -126,7 +125,6 @@ impl<D: Disk> Log<D> {
             flush: Arc::new(FlushProgress::new(recovery_point)),
             last_flush: now,
             snapshots: listing.snapshots,
-            unsynced: Vec::new(),
             jitter: Millis(0),
             gone: None,
             config,
@@ -158,6 +156,7 @@ impl<D: Disk> Log<D> {
             return if same { Ok(()) } else { Err(Fault::Mismatch { path: self.path().to_owned(), reason }) };
         }
         partition_metadata::write(self.home.disk(), self.path(), topic_id)?;
+        self.flush.note_small(self.path().join(PARTITION_METADATA));
         self.topic_id = Some(topic_id);
         Ok(())
     }
@@ -184,7 +183,7 @@ impl<D: Disk> Log<D> {
             }
             _ => {}
         }
-        self.unsynced.retain(|unsynced| *unsynced != path);
+        self.flush.forget_small(&path);
         self.snapshots.remove(&offset);
         Ok(())
     }

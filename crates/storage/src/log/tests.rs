@@ -255,6 +255,92 @@ fn a_commit_waits_for_the_fsync_of_what_was_appended() {
 }
 
 #[test]
+fn readers_see_what_must_be_durable_only_once_it_is() {
+    let disk = ScriptedDisk::default();
+    let mut bench = Bench::new(disk.clone());
+    bench.config.flush_messages = Some(1);
+    let mut log = bench.create();
+    let held = disk.hold_syncs();
+    let (tell, told) = std::sync::mpsc::channel();
+    for round in 1..=3 {
+        assert!(!append(&mut log, plain(1, 10)).unwrap().high_watermark_moved);
+        assert_eq!(log.partition().watermarks().high_watermark, Offset(0), "{round}");
+        let tell = tell.clone();
+        log.commit(Box::new(move |outcome| tell.send(outcome).unwrap()));
+        assert!(!log.take_synced(), "{round}");
+    }
+    drop(held);
+    for _ in 0..3 {
+        told.recv().unwrap().unwrap();
+    }
+    assert!(log.take_synced());
+    assert_eq!(log.partition().watermarks().high_watermark, Offset(3));
+    bench.config.flush_messages = Some(3);
+    log.set_config(Arc::new(bench.config.clone()));
+    assert!(append(&mut log, plain(2, 10)).unwrap().high_watermark_moved, "these need not be durable");
+    assert!(!append(&mut log, plain(1, 10)).unwrap().high_watermark_moved, "with this one a flush is due");
+    assert_eq!(log.partition().watermarks().high_watermark, Offset(5));
+}
+
+#[test]
+fn a_commit_takes_along_the_small_files_that_another_has_not_brought_home_yet() {
+    let disk = ScriptedDisk::default();
+    let bench = Bench::new(disk.clone());
+    let mut log = bench.create();
+    append(&mut log, plain(1, 10)).unwrap();
+    let held = disk.hold_syncs();
+    log.flush(NOW, Box::new(|_| ())).unwrap();
+    disk.wait_for_syncs(1);
+    let (tell, told) = std::sync::mpsc::channel();
+    log.commit(Box::new(move |outcome| tell.send(outcome).unwrap()));
+    drop(held);
+    told.recv().unwrap().unwrap();
+    // The flush in the background may come to it later than this commit, so both have to.
+    let late = bench.home.clone();
+    drop((log, late));
+    let home = Arc::into_inner(bench.home).unwrap();
+    drop(home);
+    assert_eq!(disk.count("fdatasync", "partition.metadata"), 2);
+}
+
+#[test]
+fn a_followers_segment_begins_with_its_batch_as_kafkas_does() {
+    let bench = Bench::new(RealDisk);
+    let mut log = bench.create();
+    log.become_follower(EPOCH);
+    let from_leader = |base: i64, payload| {
+        let options =
+            BatchOptions { base_offset: Offset(base), leader_epoch: EPOCH, ..BatchOptions::default() };
+        data(1, payload, options)
+    };
+    log.append_replicated(EPOCH, &from_leader(0, 1000), NOW).unwrap();
+    // Compaction on the leader has left a hole before this one.
+    log.append_replicated(EPOCH, &from_leader(50, 1000), NOW).unwrap();
+    let bases = |log: &Log<RealDisk>| log.segments.iter().map(|segment| segment.base().0).collect::<Vec<_>>();
+    assert_eq!(bases(&log), [0, 50]);
+    assert!(log.path().join("00000000000000000050.snapshot").exists());
+    let log = bench.open(unclean(&log));
+    assert_eq!((bases(&log), log.partition().watermarks().log_end), (vec![0, 50], Offset(51)));
+}
+
+#[test]
+fn a_segment_made_for_a_batch_that_failed_does_not_stay_behind_the_end() {
+    let disk = ScriptedDisk::default();
+    let bench = Bench::new(disk.clone());
+    let mut log = bench.create();
+    append(&mut log, plain(1, 1000)).unwrap();
+    log.become_follower(EPOCH);
+    disk.fail_once("pwrite", "00000000000000000050.log", Errno::MFILE);
+    let options = BatchOptions { base_offset: Offset(50), leader_epoch: EPOCH, ..BatchOptions::default() };
+    log.append_replicated(EPOCH, &data(1, 1000, options), NOW).unwrap_err();
+    lead_at(&mut log, 4);
+    append_at(&mut log, 4);
+    assert_eq!(log.partition().watermarks().log_end, Offset(3));
+    assert_eq!(log.segments.iter().map(|segment| segment.base().0).collect::<Vec<_>>(), [0, 1]);
+    assert!(log.recovery_point() <= Offset(3));
+}
+
+#[test]
 fn a_duplicate_of_what_is_not_durable_yet_must_wait_too() {
     let mut bench = Bench::new(RealDisk);
     bench.config.flush_messages = Some(1);

@@ -15,8 +15,8 @@ use crate::recovery;
 
 impl<D: Disk> Log<D> {
     /// Drops every batch that holds `end` or later offsets, and brings the machine back to what it was there. `end`
-    /// below the log start empties the log.
-    pub fn truncate(&mut self, end: Offset, now: Timestamp) -> Result<(), Fault> {
+    /// below the log start empties the log. [`crate::LogDirs::truncate`] takes care of the recovery point on disk first.
+    pub(crate) fn truncate(&mut self, end: Offset, now: Timestamp) -> Result<(), Fault> {
         self.check()?;
         if end >= self.partition.watermarks().log_end {
             return Ok(());
@@ -28,8 +28,18 @@ impl<D: Disk> Log<D> {
         self.home.noted(outcome)
     }
 
+    /// Says, before a truncation to `end`, that no more than what is before it counts as on stable storage; whether that
+    /// is news, and the checkpoint to be written first.
+    pub(crate) fn lower_recovery_point(&self, end: Offset) -> bool {
+        let higher = self.flush.recovery_point() > end;
+        if higher {
+            self.flush.truncated(end);
+        }
+        higher
+    }
+
     /// Drops everything; the log begins again at `start`, as when a follower is told to begin there.
-    pub fn truncate_fully(&mut self, start: Offset, now: Timestamp) -> Result<(), Fault> {
+    pub(crate) fn truncate_fully(&mut self, start: Offset, now: Timestamp) -> Result<(), Fault> {
         self.check()?;
         let outcome = self.truncate_fully_within(start, now);
         self.home.noted(outcome)

@@ -1,5 +1,8 @@
 //! Writing the checkpoints of the log directories: at intervals, when a log start has moved, and at the end.
 
+use std::sync::atomic::Ordering;
+
+use protocol::id::DirectoryId;
 use protocol::offset::Offset;
 use protocol::records::checksum::crc32c;
 
@@ -81,21 +84,51 @@ impl<D: Disk> LogDirs<D> {
         Ok(())
     }
 
-    /// Has `log-start-offset-checkpoint` forget a log that was deleted, before one of its name is made: after a crash the
-    /// new one would begin where the old one did, and what it holds would be lost.
-    pub(super) fn forget_log_start(
+    /// Has the checkpoints forget a log that was deleted, before one of its name is made: after a crash the new one would
+    /// begin where the old one did, or count as flushed where nothing was, and what it holds would be lost.
+    pub(super) fn forget_checkpointed(
         &self,
         directory: &LogDirectory<D>,
         name: &TopicPartition,
     ) -> Result<(), Fault> {
-        let home = self.homes.iter().find(|home| home.directory.id() == directory.id());
-        let Some(home) = home else { return Ok(()) };
-        let mut written = home.written();
-        if !written.log_starts.contains(name) {
+        let Some(home) = self.home(directory.id()) else { return Ok(()) };
+        if !home.gone().iter().any(|gone| gone.contains(name)) {
             return Ok(());
         }
-        let outcome = self.write_held(home, &mut written, Kind::LogStart, |log| Kind::LogStart.of(log));
-        home.directory.noted(outcome)
+        let mut written = home.written();
+        for kind in [Kind::RecoveryPoint, Kind::HighWatermark, Kind::LogStart] {
+            if home.gone()[kind as usize].contains(name) {
+                let outcome = self.write_held(home, &mut written, kind, |log| kind.of(log));
+                home.directory.noted(outcome)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a log is here no more, which the checkpoints may still speak of.
+    pub(super) fn note_gone(&self, directory: DirectoryId, name: &TopicPartition) {
+        if let Some(home) = self.home(directory) {
+            home.note_gone(name);
+        }
+    }
+
+    /// Writes `recovery-point-offset-checkpoint` of a directory if a recovery point has come down, now or before without
+    /// the checkpoint having been written; only returns once it is on stable storage.
+    pub(super) fn keep_recovery_points(&self, directory: DirectoryId, lowered: bool) -> Result<(), Fault> {
+        let Some(home) = self.home(directory) else { return Ok(()) };
+        if lowered {
+            home.lowered.store(true, Ordering::Release);
+        }
+        if !home.lowered.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        home.directory.noted(self.write(home, Kind::RecoveryPoint, |log| Kind::RecoveryPoint.of(log)))?;
+        home.lowered.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    fn home(&self, id: DirectoryId) -> Option<&Home<D>> {
+        self.homes.iter().find(|home| home.directory.id() == id)
     }
 
     /// What a clean end leaves: everything is on stable storage up to its end.
@@ -132,6 +165,8 @@ impl<D: Disk> LogDirs<D> {
         kind: Kind,
         offset: impl Fn(&Log<D>) -> Option<Offset>,
     ) -> Result<(), Fault> {
+        // What goes while the logs are gathered may be among them, and stays noted.
+        let gone = home.gone()[kind as usize].clone();
         let unloaded = written.unloaded.iter().map(|(name, said)| (name.clone(), kind.said(said)));
         let mut offsets: PartitionOffsets = unloaded.filter(|(_, offset)| *offset > Offset::ZERO).collect();
         for (name, log) in self.logs() {
@@ -144,16 +179,13 @@ impl<D: Disk> LogDirs<D> {
         }
         let text = checkpoint::offsets_text(&offsets);
         let seal = Some((text.len(), crc32c(text.as_bytes())));
-        if written.seals[kind as usize] == seal {
-            return Ok(());
+        if written.seals[kind as usize] != seal {
+            let path = home.directory.path().join(kind.file());
+            let directory = &home.directory;
+            directory.reserved(|| whole_file::replace(directory.disk(), &path, text.as_bytes()))?;
+            written.seals[kind as usize] = seal;
         }
-        let path = home.directory.path().join(kind.file());
-        let directory = &home.directory;
-        directory.reserved(|| whole_file::replace(directory.disk(), &path, text.as_bytes()))?;
-        written.seals[kind as usize] = seal;
-        if let Kind::LogStart = kind {
-            written.log_starts = offsets.into_keys().collect();
-        }
+        home.gone()[kind as usize].retain(|name| !gone.contains(name));
         Ok(())
     }
 }

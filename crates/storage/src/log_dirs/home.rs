@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp};
@@ -24,6 +25,10 @@ pub(super) struct Home<D: Disk> {
     pub(super) clean: Option<BrokerEpoch>,
     /// Held while a checkpoint is gathered and written: what is written last is what was gathered last.
     written: Mutex<Written>,
+    /// For each checkpoint the logs that it may still name though they are not here any more.
+    gone: Mutex<[BTreeSet<TopicPartition>; 3]>,
+    /// Set while a recovery point has come down and the checkpoint does not say so yet.
+    pub(super) lowered: AtomicBool,
     _lock: DirectoryLock<D>,
 }
 
@@ -32,8 +37,6 @@ pub(super) struct Home<D: Disk> {
 pub(super) struct Written {
     /// Length and checksum of each as last written, so that an idle node writes none.
     pub(super) seals: [Option<(usize, u32)>; 3],
-    /// The logs that `log-start-offset-checkpoint` names.
-    pub(super) log_starts: BTreeSet<TopicPartition>,
     /// What they said of the logs that could not be loaded, to be said again until they can.
     pub(super) unloaded: BTreeMap<TopicPartition, Checkpoints>,
 }
@@ -69,6 +72,18 @@ impl<D: Disk> Home<D> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The logs that are here no more.
+    pub(super) fn gone(&self) -> MutexGuard<'_, [BTreeSet<TopicPartition>; 3]> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a log is here no more, which the checkpoints may still speak of.
+    pub(super) fn note_gone(&self, name: &TopicPartition) {
+        for gone in self.gone().iter_mut() {
+            gone.insert(name.clone());
+        }
+    }
+
     /// Locks and identifies a directory; says which cluster's it is.
     pub(super) fn open(
         path: &Path,
@@ -94,7 +109,14 @@ impl<D: Disk> Home<D> {
         };
         let clean = clean_shutdown::take(disk, path)?;
         let directory = Arc::new(LogDirectory::start(path, id, descriptors.clone(), reserve_bytes)?);
-        let home = Self { directory, clean, written: Mutex::default(), _lock: lock };
+        let home = Self {
+            directory,
+            clean,
+            written: Mutex::default(),
+            gone: Mutex::default(),
+            lowered: AtomicBool::new(false),
+            _lock: lock,
+        };
         Ok((home, properties.cluster_id))
     }
 }
@@ -127,13 +149,17 @@ fn verify(
 
 fn create_all<D: Disk>(disk: &D, directory: &Path) -> Result<(), Fault> {
     match disk.create_dir(directory) {
-        Ok(()) => Ok(()),
+        Ok(()) => match directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Some(parent) => disk.fsync_dir(parent).map_err(|error| Fault::io("fsync", parent, error)),
+            None => Ok(()),
+        },
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
             let Some(parent) = parent else { return Err(Fault::io("create", directory, error)) };
             create_all(disk, parent)?;
-            disk.create_dir(directory).map_err(|error| Fault::io("create", directory, error))
+            disk.create_dir(directory).map_err(|error| Fault::io("create", directory, error))?;
+            disk.fsync_dir(parent).map_err(|error| Fault::io("fsync", parent, error))
         }
         Err(error) => Err(Fault::io("create", directory, error)),
     }

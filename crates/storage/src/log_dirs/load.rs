@@ -1,5 +1,6 @@
 //! Loading the logs of all directories: in parallel, and after a clean end by reading no more than what is needed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,6 +61,17 @@ impl Offsets {
     }
 }
 
+impl Offsets {
+    /// The logs that each checkpoint names and that are not in the directory.
+    fn not_among(&self, names: &[TopicPartition]) -> [BTreeSet<TopicPartition>; 3] {
+        let here: BTreeSet<&TopicPartition> = names.iter().collect();
+        let missing = |checkpoint: &PartitionOffsets| {
+            checkpoint.keys().filter(|name| !here.contains(name)).cloned().collect()
+        };
+        [&self.recovery_points, &self.high_watermarks, &self.log_starts].map(missing)
+    }
+}
+
 type Loading<D> = (LoadReport, Vec<(TopicPartition, SharedLog<D>)>);
 
 impl<D: Disk> LogDirs<D> {
@@ -111,7 +123,6 @@ impl<D: Disk> LogDirs<D> {
                 return (LoadReport::default(), Vec::new());
             }
         };
-        home.written().log_starts = offsets.log_starts.keys().cloned().collect();
         let next = AtomicUsize::new(0);
         let work = || {
             while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -124,7 +135,10 @@ impl<D: Disk> LogDirs<D> {
                         }
                         collected.1.push((name.clone(), Arc::new(Mutex::new(opened.log))));
                     }
-                    Ok(None) => collected.0.strays.push(name.clone()),
+                    Ok(None) => {
+                        home.note_gone(name);
+                        collected.0.strays.push(name.clone());
+                    }
                     Err(fault) => {
                         home.written().unloaded.insert(name.clone(), offsets.of(name, home));
                         collected.0.failed.push((name.clone(), fault));
@@ -132,6 +146,7 @@ impl<D: Disk> LogDirs<D> {
                 }
             }
         };
+        *home.gone() = offsets.not_among(&names);
         std::thread::scope(|scope| {
             for _ in 1..self.recovery_threads.min(names.len()) {
                 scope.spawn(work);

@@ -34,6 +34,7 @@ impl Node {
             node_id: NodeId(1),
             cluster_id: None,
             open_files_max: 64,
+            batch_positions_bytes: 1 << 20,
             recovery_threads: 2,
             reserve_bytes: 0,
         };
@@ -277,6 +278,55 @@ fn a_topic_made_anew_does_not_begin_where_the_old_one_did() {
     let log = dirs.get(&name("t", 0)).unwrap();
     let marks = locked(&log).partition().watermarks();
     assert_eq!((marks.log_start, marks.log_end), (Offset(0), Offset(2)));
+}
+
+fn recovery_point_on_disk(node: &Node, name: &TopicPartition) -> Option<Offset> {
+    let path = node.directory(0).join(crate::checkpoint::RECOVERY_POINT);
+    crate::checkpoint::read_offsets(&RealDisk, &path).unwrap().get(name).copied()
+}
+
+#[test]
+fn a_topic_made_anew_does_not_count_as_flushed_where_the_old_one_was() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let partition = name("t", 0);
+    let log = create(&dirs, &partition);
+    (0..5).for_each(|_| assert!(append(&log)));
+    dirs.close(BrokerEpoch(1));
+    drop((log, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    assert_eq!(recovery_point_on_disk(&node, &partition), Some(Offset(5)));
+    dirs.delete(&partition, NOW).unwrap();
+    dirs.create(&partition, Uuid([2; 16]), Arc::default(), None, NOW).unwrap();
+    assert_eq!(recovery_point_on_disk(&node, &partition).unwrap_or_default(), Offset(0));
+    // And where the topic went while the node was down.
+    let gone = name("gone", 0);
+    let path = node.directory(0).join(crate::checkpoint::RECOVERY_POINT);
+    crate::checkpoint::write_offsets(&RealDisk, &path, &[(gone.clone(), Offset(7))].into()).unwrap();
+    drop(dirs);
+    let (dirs, _) = node.start(RealDisk);
+    create(&dirs, &gone);
+    assert_eq!(recovery_point_on_disk(&node, &gone).unwrap_or_default(), Offset(0));
+}
+
+#[test]
+fn the_recovery_point_on_disk_comes_down_before_a_log_is_cut() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let partition = name("t", 0);
+    let log = create(&dirs, &partition);
+    (0..5).for_each(|_| assert!(append(&log)));
+    dirs.close(BrokerEpoch(1));
+    drop((log, dirs));
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    let log = create(&dirs, &partition);
+    disk.fail_once("rename", "recovery-point-offset-checkpoint.tmp", Errno::NOSPC);
+    dirs.truncate(&partition, Offset(2), NOW).unwrap_err();
+    assert_eq!(end(&log), Offset(5), "nothing is cut before the checkpoint is there");
+    dirs.truncate(&partition, Offset(2), NOW).unwrap();
+    assert_eq!((end(&log), recovery_point_on_disk(&node, &partition)), (Offset(2), Some(Offset(2))));
+    assert_eq!(disk.count("fdatasync", "00000000000000000000.log"), 1, "what was cut does not come back");
 }
 
 #[test]
