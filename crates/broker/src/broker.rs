@@ -19,6 +19,7 @@ use crate::net::limits::ConnectionCounts;
 use crate::runtime::cold_reads::ColdReads;
 use crate::runtime::connection_bounds;
 use crate::runtime::coordinators::Coordinators;
+use crate::runtime::directory_reports::DirectoryReports;
 use crate::runtime::fetch_sessions::FetchSessions;
 use crate::runtime::missing_replicas::MissingReplicas;
 use crate::runtime::partitions::Partitions;
@@ -37,6 +38,8 @@ pub struct Holdings {
     pub metadata_reserve: Arc<Reserve>,
     /// The partitions with a replica here.
     pub partitions: Partitions,
+    /// What the controller is to be told of the log directories.
+    pub directory_reports: DirectoryReports,
     /// The replicas that should be here and are not.
     pub missing: MissingReplicas,
     /// Held while the replicas are brought in line with the metadata.
@@ -84,6 +87,7 @@ impl Holdings {
             log_dirs,
             metadata_reserve,
             partitions: Partitions::default(),
+            directory_reports: DirectoryReports::default(),
             missing: MissingReplicas::default(),
             applying: Mutex::new(()),
             metrics: Metrics::default(),

@@ -17,6 +17,7 @@ use storage::meta_properties::MetaProperties;
 use storage::reserve::Reserve;
 use storage::{Fault, LogDirs, RealDisk};
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::config::listeners::machine_name;
 use crate::config::{Endpoint, NodeConfig};
@@ -25,6 +26,7 @@ use crate::http::{HttpError, HttpServer, Listen};
 use crate::net::listener::{self, BindError, Bound, Server};
 use crate::runtime::apply::{apply, placement};
 use crate::runtime::connection_bounds;
+use crate::runtime::directory_reports::{self, cordoned};
 use crate::runtime::housekeeping::Housekeeping;
 use crate::runtime::quorum::{LoadedQuorum, QuorumOptions};
 use crate::{Broker, Holdings};
@@ -61,6 +63,7 @@ pub struct Node {
     http: Option<HttpServer>,
     housekeeping: Housekeeping,
     connections: Runtime,
+    reports: JoinHandle<()>,
     addresses: Vec<(Arc<str>, SocketAddr)>,
 }
 
@@ -71,6 +74,7 @@ impl Node {
         let bound = Bound::bind(&settings.endpoints, settings.backlog)?;
         let addresses = bound.addresses();
         let (holdings, loaded) = open(config, &addresses)?;
+        holdings.log_dirs.cordon(cordoned(&holdings, &holdings.config()));
         let holdings = Arc::new(holdings);
         load_logs(&holdings, &loaded);
         // The quorum must not keep the directories: their locks go with the node.
@@ -84,6 +88,7 @@ impl Node {
             .await?;
         let broker = Arc::new(Broker::new(holdings.clone(), quorum));
         broker.coordinators.start();
+        let reports = tokio::spawn(directory_reports::run(broker.clone()));
         // Before the runtime of connections: one that is dropped here, where waiting is not allowed, would panic.
         let set = holdings.config().settings.is_set("headwater.http.listen");
         let http = match holdings.config().http_listen.clone() {
@@ -104,7 +109,7 @@ impl Node {
         for (listener, address) in &addresses {
             tracing::info!(%listener, %address, "listening");
         }
-        Ok(Self { broker, server, http, housekeeping, connections, addresses })
+        Ok(Self { broker, server, http, housekeeping, connections, reports, addresses })
     }
 
     /// Where clients connect: the first listener, as it was bound.
@@ -134,9 +139,12 @@ impl Node {
 
     /// Ends: answers what was taken, closes the logs, and leaves the directories as a clean end leaves them.
     pub async fn shutdown(self) {
-        let Self { broker, server, http, housekeeping, connections, addresses: _ } = self;
+        let Self { broker, server, http, housekeeping, connections, reports, addresses: _ } = self;
         broker.stop_waiting();
         broker.coordinators.stop();
+        reports.abort();
+        // It holds the broker, and with it the directories, until it has really ended.
+        let _aborted = reports.await;
         if !server.stop(PATIENCE).await {
             tracing::warn!("connections were cut: their clients did not read their answers in time");
         }

@@ -9,7 +9,7 @@ mod checkpoints;
 mod home;
 mod load;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -62,6 +62,8 @@ pub struct LogDirs<D: Disk = RealDisk> {
     cluster_id: String,
     recovery_threads: usize,
     logs: RwLock<BTreeMap<TopicPartition, SharedLog<D>>>,
+    /// Directories that take no new partitions.
+    cordoned: RwLock<BTreeSet<DirectoryId>>,
 }
 
 /// One log directory as DescribeLogDirs shows it.
@@ -114,7 +116,8 @@ impl<D: Disk> LogDirs<D> {
             (Some(cluster_id), false, _) => {
                 let logs = RwLock::new(BTreeMap::new());
                 let recovery_threads = config.recovery_threads.max(1);
-                Ok(Self { homes, unusable, cluster_id, recovery_threads, logs })
+                let cordoned = RwLock::default();
+                Ok(Self { homes, unusable, cluster_id, recovery_threads, logs, cordoned })
             }
             (_, _, Some(fault)) => Err(fault),
             _ => Err(Fault::Mismatch {
@@ -151,6 +154,15 @@ impl<D: Disk> LogDirs<D> {
         &self.unusable
     }
 
+    /// Refuses if any directory of the configuration is out of use.
+    pub fn check_all(&self) -> Result<(), Fault> {
+        if let Some(path) = self.unusable.first() {
+            let reason = Arc::from("it could not be opened at the start");
+            return Err(Fault::Offline { path: path.clone(), reason });
+        }
+        self.directories().try_for_each(|directory| directory.state().check())
+    }
+
     /// All directories with their room.
     pub fn describe(&self) -> Vec<DirectoryDescription> {
         let describe = |directory: &Arc<LogDirectory<D>>| DirectoryDescription {
@@ -173,8 +185,23 @@ impl<D: Disk> LogDirs<D> {
         logs.iter().map(|(name, log)| (name.clone(), Arc::clone(log))).collect()
     }
 
+    /// The directory with this id.
+    pub fn directory(&self, id: DirectoryId) -> Option<&Arc<LogDirectory<D>>> {
+        self.directories().find(|directory| directory.id() == id)
+    }
+
+    /// Has directories take no new partitions, and all others take some (`cordoned.log.dirs`).
+    pub fn cordon(&self, directories: BTreeSet<DirectoryId>) {
+        *self.cordoned.write().unwrap_or_else(PoisonError::into_inner) = directories;
+    }
+
+    /// The directories that take no new partitions.
+    pub fn cordoned(&self) -> BTreeSet<DirectoryId> {
+        self.cordoned.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Makes the log of a partition, in the directory named or else in the one with the fewest partitions that is in
-    /// order. A log that is here already is handed out if it belongs to the same topic.
+    /// order and not cordoned. A log that is here already is handed out if it belongs to the same topic.
     pub fn create(
         &self,
         name: &TopicPartition,
@@ -361,10 +388,11 @@ impl<D: Disk> LogDirs<D> {
             Some(id) => directory.id() == id && health(directory) != DirectoryHealth::Offline,
             None => health(directory) != DirectoryHealth::Offline,
         });
-        // A full directory is taken only where there is no other.
+        // A cordoned directory, or a full one, is taken only where there is no other.
+        let cordoned = self.cordoned();
         let rank = |directory: &&Arc<LogDirectory<D>>| {
             let full = health(directory) == DirectoryHealth::Full;
-            (full, counts.get(&directory.id()).copied().unwrap_or(0))
+            (cordoned.contains(&directory.id()), full, counts.get(&directory.id()).copied().unwrap_or(0))
         };
         usable.min_by_key(rank).cloned().ok_or_else(|| {
             let path = PathBuf::from("log.dirs");

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use protocol::ErrorCode;
-use protocol::id::PartitionIndex;
+use protocol::id::{DirectoryId, PartitionIndex};
 use protocol::messages::describe_log_dirs::{
     DescribeLogDirsPartition, DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeLogDirsResult,
     DescribeLogDirsTopic,
@@ -44,7 +44,7 @@ pub async fn handle(call: &Call, request: DescribeLogDirsRequest<'_>) -> Describ
                 .push(partition);
         }
     }
-    let cordoned = cordoned(call);
+    let cordoned = call.broker.log_dirs.cordoned();
     let results = call.broker.log_dirs.describe().into_iter().map(|directory| {
         let replicas = by_directory.remove(&directory.path).unwrap_or_default();
         result(&directory, replicas, &cordoned)
@@ -83,10 +83,10 @@ fn describe(index: PartitionIndex, log: &SharedLog) -> Option<(PathBuf, Describe
 fn result(
     directory: &DirectoryDescription,
     replicas: Replicas,
-    cordoned: &BTreeSet<PathBuf>,
+    cordoned: &BTreeSet<DirectoryId>,
 ) -> DescribeLogDirsResult<'static> {
     let log_dir = absolute(&directory.path);
-    let is_cordoned = cordoned.contains(&log_dir);
+    let is_cordoned = cordoned.contains(&directory.id);
     let shown = DescribeLogDirsResult {
         log_dir: log_dir.display().to_string().into(),
         is_cordoned,
@@ -105,16 +105,6 @@ fn result(
         usable_bytes: directory.space.map_or(-1, |space| bytes(space.usable)),
         ..shown
     }
-}
-
-/// The directories that take no new replicas (`cordoned.log.dirs`).
-fn cordoned(call: &Call) -> BTreeSet<PathBuf> {
-    let config = call.broker.config();
-    let named = config.settings.list("cordoned.log.dirs").unwrap_or_default();
-    if named.iter().any(|name| name == "*") {
-        return config.log_dirs.directories.iter().map(|path| absolute(path)).collect();
-    }
-    named.iter().map(|name| absolute(Path::new(name))).collect()
 }
 
 fn absolute(path: &Path) -> PathBuf {

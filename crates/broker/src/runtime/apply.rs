@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use metadata::image::{ConfigResource, DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED};
+use metadata::image::ConfigResource;
 use metadata::image::{Partition, ResourceType, Topic};
 use metadata::{Delta, Image};
 use partition::watermarks::Role;
@@ -14,6 +14,7 @@ use protocol::id::{NodeId, TopicId};
 use storage::log_dirs::Placement;
 use storage::{Fault, LogConfig, TopicPartition};
 
+use super::directory_reports::cordoned;
 use super::missing_replicas::MissingReplica;
 use super::partitions::Replica;
 use crate::Holdings;
@@ -32,7 +33,7 @@ pub fn apply(broker: &Holdings, image: &Image, delta: &Delta) {
             }
         }
         for topic in image.topics.iter() {
-            apply_topic(broker, image, topic, topic.partitions.iter());
+            apply_topic(broker, image, (topic, false), topic.partitions.iter());
         }
         return;
     }
@@ -42,7 +43,7 @@ pub fn apply(broker: &Holdings, image: &Image, delta: &Delta) {
     for (id, indexes) in &delta.partitions {
         if let Some(topic) = image.topics.get(*id) {
             let changed = indexes.iter().filter_map(|index| topic.partition(*index));
-            apply_topic(broker, image, topic, changed);
+            apply_topic(broker, image, (topic, true), changed);
         }
     }
     for resource in &delta.configs {
@@ -56,7 +57,9 @@ pub fn apply(broker: &Holdings, image: &Image, delta: &Delta) {
 pub fn make_missing(broker: &Holdings) {
     let _one_at_a_time = broker.applying.lock().unwrap_or_else(PoisonError::into_inner);
     for (id, missing) in broker.missing.without_room() {
-        make(broker, (&missing.topic, id), &missing.partition, &missing.config, missing.in_sync_min);
+        let MissingReplica { topic, partition, config, in_sync_min, .. } = &missing;
+        let wanted = Wanted { partition, config, in_sync_min: *in_sync_min, new: true };
+        make(broker, (topic, id), &wanted);
     }
 }
 
@@ -88,7 +91,7 @@ fn topic_config(config: &NodeConfig, image: &Image, topic: &str) -> TopicConfig 
 fn apply_topic<'p>(
     broker: &Holdings,
     image: &Image,
-    topic: &Topic,
+    (topic, new): (&Topic, bool),
     partitions: impl Iterator<Item = &'p Arc<Partition>>,
 ) {
     let config = broker.config();
@@ -101,7 +104,8 @@ fn apply_topic<'p>(
         let outcome = match (here, known) {
             (true, Some(replica)) => lead_or_follow(broker.node_id, &replica, partition, in_sync_min),
             (true, None) => {
-                make(broker, (&topic.name, topic.id), partition, &log_config, in_sync_min);
+                let wanted = Wanted { partition, config: &log_config, in_sync_min, new };
+                make(broker, (&topic.name, topic.id), &wanted);
                 Ok(())
             }
             (false, Some(replica)) => {
@@ -122,15 +126,19 @@ fn apply_topic<'p>(
     }
 }
 
-/// Makes or finds the log of a replica that belongs here, and serves it; what has none is missing.
-fn make(
-    broker: &Holdings,
-    (name, id): (&Arc<str>, TopicId),
-    partition: &Arc<Partition>,
-    config: &Arc<LogConfig>,
+/// What the log of a replica is to be.
+struct Wanted<'a> {
+    partition: &'a Arc<Partition>,
+    config: &'a Arc<LogConfig>,
     in_sync_min: usize,
-) {
-    let made = open(broker, (name, id), partition, config).and_then(|replica| {
+    /// Whether the partition came while this broker ran, so that its log cannot lie anywhere yet.
+    new: bool,
+}
+
+/// Makes or finds the log of a replica that belongs here, and serves it; what has none is missing.
+fn make(broker: &Holdings, (name, id): (&Arc<str>, TopicId), wanted: &Wanted<'_>) {
+    let &Wanted { partition, config, in_sync_min, .. } = wanted;
+    let made = open(broker, (name, id), wanted).and_then(|replica| {
         lead_or_follow(broker.node_id, &replica, partition, in_sync_min)?;
         broker.partitions.put(Arc::new(replica));
         Ok(())
@@ -149,15 +157,23 @@ fn make(
 fn open(
     broker: &Holdings,
     (topic, id): (&Arc<str>, TopicId),
-    partition: &Partition,
-    config: &Arc<LogConfig>,
+    &Wanted { partition, config, new, .. }: &Wanted<'_>,
 ) -> Result<Replica, Fault> {
     let name = TopicPartition::new(topic.clone(), partition.index);
-    let directory = match partition.directory_of(broker.node_id) {
-        DIRECTORY_UNASSIGNED | DIRECTORY_LOST | DIRECTORY_MIGRATING => None,
-        directory => Some(directory),
-    };
+    let said = partition.directory_of(broker.node_id);
+    let known = broker.log_dirs.directory(said);
+    if let Some(directory) = known {
+        directory.state().check()?;
+    } else if !new && broker.log_dirs.get(&name).is_none() {
+        // It may lie where nobody can look: an empty log in its place would be taken for all there is.
+        broker.log_dirs.check_all()?;
+    }
+    let directory = known.map(|directory| directory.id());
     let log = broker.log_dirs.create(&name, id, config.clone(), directory, broker.now())?;
+    let lies_in = log.lock().unwrap_or_else(PoisonError::into_inner).directory_id();
+    if lies_in != said {
+        broker.directory_reports.assign(id, partition.index, lies_in);
+    }
     let metrics = broker.metrics.topics.of(topic);
     Ok(Replica::new((topic.clone(), id, partition.index), log, metrics))
 }
@@ -242,6 +258,8 @@ fn reconfigure(broker: &Holdings, image: &Image) {
             for warning in left_out {
                 tracing::warn!("{warning}");
             }
+            broker.log_dirs.cordon(cordoned(broker, &config));
+            broker.directory_reports.look();
             broker.set_config(Arc::new(config));
         }
         Err(error) => {

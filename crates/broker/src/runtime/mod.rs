@@ -5,6 +5,7 @@ pub mod cold_reads;
 pub mod connection_bounds;
 pub mod coordinators;
 pub mod delayed;
+pub mod directory_reports;
 pub mod fetch_sessions;
 pub mod housekeeping;
 pub mod missing_replicas;

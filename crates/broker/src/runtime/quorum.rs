@@ -75,6 +75,8 @@ type Decide = Box<dyn FnOnce(Option<Ground<'_>>) -> Option<Decided> + Send>;
 enum Command {
     /// Decide, and make it so.
     Submit(Decide),
+    /// End, because of a fault met elsewhere.
+    Fail(Fault),
     /// Close the log and end.
     Stop(oneshot::Sender<()>),
 }
@@ -226,6 +228,13 @@ impl Quorum {
             Ok(reason) => reason.clone().unwrap_or_default(),
             Err(_) => Arc::from("the quorum is gone"),
         }
+    }
+
+    /// Has the owner end because of a fault met elsewhere: the node must stop.
+    pub fn end(&self, fault: Fault) {
+        // An owner that is gone has ended already; one whose queue is full hears of the fault from its own disk, or the
+        // next time.
+        let _gone = self.commands.try_send(Command::Fail(fault));
     }
 
     /// Ends the owner: what was taken is answered, the log is closed.

@@ -5,6 +5,7 @@
 
 pub mod brokers;
 pub mod configs;
+pub mod directories;
 pub mod elections;
 pub mod features;
 mod partition_change;

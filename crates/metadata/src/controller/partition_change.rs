@@ -139,7 +139,11 @@ impl PartitionChange<'_> {
 
     fn is_active(&self, id: NodeId) -> bool {
         let gone = self.leaving == Some(id) || self.unclean == Some(id);
-        !gone && (self.joining == Some(id) || self.image.cluster.is_active(id))
+        let reachable = self.image.cluster.broker(id).is_some_and(|broker| {
+            (self.joining == Some(id) || broker.is_active())
+                && broker.has_directory(self.partition.directory_of(id))
+        });
+        !gone && reachable
     }
 
     fn min_isr(&self) -> usize {

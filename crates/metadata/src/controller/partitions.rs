@@ -6,10 +6,11 @@ use protocol::id::{BrokerEpoch, DirectoryId, NodeId, PartitionIndex, TopicId};
 use protocol::messages::record::partition_change_record::PartitionChangeRecord;
 
 use super::brokers::check_epoch;
+use super::partition_change::{PartitionChange, election_of};
 use super::placement::{Seed, place};
 use super::topics::{PARTITIONS_MAX, check_assignment, new_partition};
 use super::{Decision, Refusal};
-use crate::image::{Image, LeaderRecovery};
+use crate::image::{Image, LeaderRecovery, Partition, Topic};
 use crate::record::MetadataRecord;
 
 /// How far a topic is to grow.
@@ -141,15 +142,32 @@ pub fn decide_assign_directories(
         let mut directories: Vec<_> =
             partition.replicas.iter().map(|&id| partition.directory_of(id)).collect();
         directories[place] = replica.directory;
+        // A partition that lost its leader with a directory may have found it again in another.
+        let moved = Partition { directories: directories.clone(), ..(**partition).clone() };
+        let elected = (partition.leader.is_none()).then(|| elect(image, topic, &moved)).flatten();
         let record = PartitionChangeRecord {
             partition_id: replica.partition.0,
             topic_id: replica.topic,
             directories: Some(directories.into()),
-            ..PartitionChangeRecord::default()
+            ..elected.unwrap_or_default()
         };
         records.push(record.into());
     }
     Ok(Decision::new(records, ()))
+}
+
+fn elect(image: &Image, topic: &Topic, partition: &Partition) -> Option<PartitionChangeRecord<'static>> {
+    let change = PartitionChange {
+        image,
+        topic: topic.id,
+        topic_name: &topic.name,
+        partition,
+        election: election_of(image, &topic.name),
+        leaving: None,
+        unclean: None,
+        joining: None,
+    };
+    change.build()
 }
 
 /// Notes that a broker has finished recovering the partitions it was elected for uncleanly, which it does by

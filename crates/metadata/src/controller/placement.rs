@@ -56,7 +56,7 @@ pub fn place(
         return refuse("the replication factor must be positive".to_owned());
     }
     if racks.iter().all(|rack| rack.unfenced.is_empty()) {
-        return refuse("all brokers are currently fenced".to_owned());
+        return refuse("all brokers are fenced or have all their log directories cordoned".to_owned());
     }
     if wanted > registered {
         return refuse(format!(
@@ -74,8 +74,8 @@ pub fn place(
 fn racks_of(image: &Image, seed: &mut Seed) -> Vec<Rack> {
     let mut racks: BTreeMap<Option<&str>, Rack> = BTreeMap::new();
     for broker in image.cluster.brokers.values() {
-        // Who is about to stop takes nothing new; who is fenced may come back.
-        if broker.in_controlled_shutdown {
+        // Who is about to stop, or has cordoned all it has, takes nothing new; who is fenced may come back.
+        if broker.in_controlled_shutdown || !broker.takes_replicas() {
             continue;
         }
         let empty = || Rack { unfenced: Vec::new(), fenced: Vec::new() };

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use protocol::ErrorCode;
 use protocol::id::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex, ProducerId, Timestamp, TopicId, Uuid};
+use protocol::messages::record::broker_registration_change_record::BrokerRegistrationChangeRecord;
 use protocol::messages::record::partition_change_record::PartitionChangeRecord;
 
 use super::brokers::{Heartbeat, Sessions, decide_fence, decide_heartbeat, decide_register_broker};
 use super::configs::{ConfigChanges, ConfigOp, decide_alter_configs, decide_incremental_alter_configs};
+use super::directories::{decide_cordon, decide_directories_offline};
 use super::elections::{ElectionType, decide_elect_leaders};
 use super::features::{FeatureUpdate, UpgradeType, decide_update_features};
 use super::partitions::{
@@ -495,4 +497,50 @@ fn older_levels_get_only_records_they_have_room_for() {
         let after = partition(&ledger, "a", 0);
         assert_eq!((after.leader, after.isr.as_slice()), (Some(NodeId(2)), [NodeId(2)].as_slice()));
     }
+}
+
+#[test]
+fn a_directory_that_failed_takes_its_leaders_along_until_it_or_another_holds_them() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    let broker = (NodeId(1), ledger.image.cluster.broker(NodeId(1)).unwrap().epoch);
+    let (good, bad) = (Uuid([101; 16]), Uuid([77; 16]));
+    let both = BrokerRegistrationChangeRecord {
+        broker_id: 1,
+        broker_epoch: broker.1.0,
+        log_dirs: vec![good, bad].into(),
+        ..BrokerRegistrationChangeRecord::default()
+    };
+    ledger.append(vec![both.into()]);
+    assert_eq!(create(&mut ledger, vec![new_topic("a", 2, 1)]), [None]);
+    let lies_in = |partition: i32, directory| ReplicaDirectory {
+        topic: id_of("a"),
+        partition: PartitionIndex(partition),
+        directory,
+    };
+    let decided = decide_assign_directories(&ledger.image, broker, &[lies_in(0, good), lies_in(1, bad)]);
+    ledger.take(decided).unwrap();
+    let decided = decide_directories_offline(&ledger.image, broker, &[bad]);
+    ledger.take(decided).unwrap();
+    assert_eq!(partition(&ledger, "a", 0).leader, Some(NodeId(1)));
+    assert_eq!(partition(&ledger, "a", 1).leader, None);
+    assert_eq!(ledger.image.cluster.broker(NodeId(1)).unwrap().log_dirs, [good]);
+    assert!(decide_directories_offline(&ledger.image, broker, &[bad]).unwrap().records.is_empty());
+    let decided = decide_assign_directories(&ledger.image, broker, &[lies_in(1, good)]);
+    ledger.take(decided).unwrap();
+    assert_eq!(partition(&ledger, "a", 1).leader, Some(NodeId(1)));
+}
+
+#[test]
+fn cordoned_directories_are_noted_and_a_broker_with_nothing_else_takes_no_replicas() {
+    let mut ledger = Ledger::with_brokers(&[(1, "")]);
+    let epoch = ledger.image.cluster.broker(NodeId(1)).unwrap().epoch;
+    let own = ledger.image.cluster.broker(NodeId(1)).unwrap().log_dirs.clone();
+    let decided = decide_cordon(&ledger.image, (NodeId(1), epoch), &own);
+    ledger.take(decided).unwrap();
+    assert!(decide_cordon(&ledger.image, (NodeId(1), epoch), &own).unwrap().records.is_empty());
+    let refused = create(&mut ledger, vec![new_topic("a", 1, 1)]);
+    assert_eq!(refused, [Some(ErrorCode::InvalidReplicationFactor)]);
+    let decided = decide_cordon(&ledger.image, (NodeId(1), epoch), &[]);
+    ledger.take(decided).unwrap();
+    assert_eq!(create(&mut ledger, vec![new_topic("a", 1, 1)]), [None]);
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Uuid};
 
+use super::topics::{DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED};
+
 /// Where a node is reached.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Endpoint {
@@ -57,6 +59,22 @@ impl Broker {
     /// Whether it may lead and be in sync.
     pub fn is_active(&self) -> bool {
         !self.fenced && !self.in_controlled_shutdown
+    }
+
+    /// Whether a replica in this directory can be used: the broker has it, or has yet to say where the replica lies.
+    pub fn has_directory(&self, directory: DirectoryId) -> bool {
+        match directory {
+            DIRECTORY_UNASSIGNED | DIRECTORY_MIGRATING => true,
+            DIRECTORY_LOST => false,
+            // Brokers of before KIP-858 name none.
+            named => self.log_dirs.is_empty() || self.log_dirs.binary_search(&named).is_ok(),
+        }
+    }
+
+    /// Whether it takes new replicas: not if every directory it has is cordoned.
+    pub fn takes_replicas(&self) -> bool {
+        let cordoned = self.cordoned_log_dirs.as_deref().unwrap_or_default();
+        self.log_dirs.is_empty() || !self.log_dirs.iter().all(|directory| cordoned.contains(directory))
     }
 }
 

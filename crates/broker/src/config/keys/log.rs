@@ -13,7 +13,7 @@ pub const KEYS: &[Key] = &[
         .doc("How batches are stored: producer keeps them as they came, any other value recompresses."),
     int("compression.zstd.level", "3").between(-131_072, 22).cluster_wide().since("3.8").honoured()
         .doc("Level for topics with compression.type=zstd, up to 22; negative levels trade size for speed."),
-    list("cordoned.log.dirs", "").list().per_broker().since("4.3")
+    list("cordoned.log.dirs", "").list().per_broker().since("4.3").honoured()
         .doc("Log directories that take no new partitions; * for all."),
     long("log.cleaner.backoff.ms", "15000").at_least(0).cluster_wide().since("0.8.1")
         .doc("How long compaction rests when there is nothing to compact."),

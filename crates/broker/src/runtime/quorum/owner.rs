@@ -157,6 +157,7 @@ impl Owner {
                     self.close()?;
                     return Ok(done);
                 }
+                Ok(Command::Fail(fault)) => return Err(fault),
                 Ok(Command::Submit(decide)) => {
                     self.decide(decide)?;
                     let mut stop = None;
@@ -164,6 +165,7 @@ impl Owner {
                     for _ in 1..BATCH {
                         match inbox.try_recv() {
                             Ok(Command::Submit(decide)) => self.decide(decide)?,
+                            Ok(Command::Fail(fault)) => return Err(fault),
                             Ok(Command::Stop(done)) => {
                                 stop = Some(done);
                                 break;

@@ -1,0 +1,208 @@
+//! Several log directories: partitions spread over them, one that fails, one that is not there, one that is cordoned.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod raw;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use protocol::ErrorCode;
+use protocol::id::{DirectoryId, NodeId, PartitionIndex};
+use protocol::messages::create_topics::CreatableTopic;
+use protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, Message};
+use raw::Client;
+use raw::batch::batch;
+use raw::node::{TestNode, start};
+
+const PARTITIONS: i32 = 6;
+
+struct Directories {
+    temp: tempfile::TempDir,
+}
+
+impl Directories {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("b")).unwrap();
+        Self { temp }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.temp.path().join(name)
+    }
+
+    fn start(&self, more: &[(&str, &str)]) -> TestNode {
+        let (a, b) = (self.path("a"), self.path("b"));
+        let first = !a.join("meta.properties").exists();
+        if first {
+            // The helper formats the first; the second is given the same cluster.
+            start(&a, &[]).stop();
+            let cluster = text(&a.join("meta.properties"), "cluster.id=");
+            storage::log_dirs::format(
+                &storage::RealDisk,
+                &b,
+                (&cluster, NodeId(1)),
+                protocol::id::Timestamp(1),
+            )
+            .unwrap();
+        }
+        let both = format!("{},{}", a.display(), b.display());
+        let mut settings = vec![("log.dirs", both.as_str())];
+        settings.extend(more);
+        start(&a, &settings)
+    }
+}
+
+fn text(path: &Path, key: &str) -> String {
+    let properties = std::fs::read_to_string(path).unwrap();
+    properties.lines().find_map(|line| line.strip_prefix(key)).unwrap().to_owned()
+}
+
+fn create(client: &mut Client, name: &str) -> i16 {
+    let topic = CreatableTopic {
+        name: name.to_owned().into(),
+        num_partitions: PARTITIONS,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    let request = CreateTopicsRequest {
+        topics: vec![topic].into(),
+        timeout_ms: 10_000,
+        ..CreateTopicsRequest::default()
+    };
+    let body = client.ask(&request, 7);
+    CreateTopicsResponse::decode(&body, 7).unwrap().topics.iter().next().unwrap().error_code
+}
+
+/// The partitions whose directory lies in a log directory.
+fn partitions_in(path: &Path, topic: &str) -> Vec<i32> {
+    let names = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut found: Vec<i32> = names
+        .filter_map(|name| name.to_str()?.strip_prefix(topic)?.strip_prefix('-')?.parse().ok())
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < end, "{what}: not within 10 s");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn said(node: &TestNode, topic: &str, partition: i32) -> (DirectoryId, Option<NodeId>) {
+    let image = node.node().broker().image();
+    let topic = image.topics.by_name(topic).unwrap();
+    let partition = topic.partition(PartitionIndex(partition)).unwrap();
+    (partition.directory_of(NodeId(1)), partition.leader)
+}
+
+fn id_of(node: &TestNode, path: &Path) -> DirectoryId {
+    let broker = node.node().broker();
+    broker.log_dirs.directories().find(|directory| directory.path() == path).unwrap().id()
+}
+
+/// A node with a record in each partition of `t`, its directories told to the controller.
+fn filled(directories: &Directories) -> (TestNode, Vec<i32>, Vec<i32>) {
+    let node = directories.start(&[]);
+    let mut client = node.connect();
+    assert_eq!(create(&mut client, "t"), 0);
+    for partition in 0..PARTITIONS {
+        assert_eq!(client.produce("t", partition, batch(&["kept"])).error, 0);
+    }
+    let (in_a, in_b) =
+        (partitions_in(&directories.path("a"), "t"), partitions_in(&directories.path("b"), "t"));
+    assert_eq!((in_a.len(), in_b.len()), (3, 3), "spread evenly");
+    for (path, partitions) in [("a", &in_a), ("b", &in_b)] {
+        let id = id_of(&node, &directories.path(path));
+        for partition in partitions {
+            until("the controller is told", || said(&node, "t", *partition).0 == id);
+        }
+    }
+    (node, in_a, in_b)
+}
+
+#[test]
+fn a_directory_that_fails_goes_alone_and_comes_back_with_the_next_start() {
+    let directories = Directories::new();
+    let (node, in_a, in_b) = filled(&directories);
+    let broker = node.node().broker();
+    let failing = broker.log_dirs.directories().find(|it| it.path() == directories.path("b")).unwrap();
+    failing.state().take_offline("an I/O error");
+    let mut client = node.connect();
+    for partition in &in_b {
+        let refused = client.produce("t", *partition, batch(&["lost"])).error;
+        assert_eq!(refused, i16::from(ErrorCode::KafkaStorageError));
+        until("its leaders are moved away", || said(&node, "t", *partition).1.is_none());
+    }
+    for partition in &in_a {
+        assert_eq!(client.produce("t", *partition, batch(&["more"])).base_offset, 1);
+    }
+    assert_eq!(create(&mut client, "u"), 0);
+    assert_eq!(partitions_in(&directories.path("a"), "u").len(), 6, "nothing new goes there");
+    node.stop();
+    let node = directories.start(&[]);
+    let mut client = node.connect();
+    for partition in in_a.iter().chain(&in_b) {
+        assert_eq!(client.fetch("t", *partition, 0).2[0], "kept");
+        assert_eq!(said(&node, "t", *partition).1, Some(NodeId(1)));
+    }
+}
+
+#[test]
+fn what_lies_in_a_directory_that_is_not_there_is_not_made_anew_elsewhere() {
+    let directories = Directories::new();
+    let (node, in_a, in_b) = filled(&directories);
+    node.stop();
+    let (b, away) = (directories.path("b"), directories.path("away"));
+    std::fs::rename(&b, &away).unwrap();
+    std::fs::write(&b, "no directory").unwrap();
+    let node = directories.start(&[]);
+    let mut client = node.connect();
+    for partition in &in_b {
+        let refused = client.produce("t", *partition, batch(&["lost"])).error;
+        assert_eq!(refused, i16::from(ErrorCode::KafkaStorageError));
+        assert_ne!(client.fetch("t", *partition, 0).0, 0);
+    }
+    assert_eq!(client.fetch("t", in_a[0], 0).2, ["kept"]);
+    assert_eq!(partitions_in(&directories.path("a"), "t"), in_a);
+    assert_eq!(node.node().broker().missing.count(), 3);
+    node.stop();
+    std::fs::remove_file(&b).unwrap();
+    std::fs::rename(&away, &b).unwrap();
+    let node = directories.start(&[]);
+    for partition in in_a.iter().chain(&in_b) {
+        assert_eq!(node.connect().fetch("t", *partition, 0).2, ["kept"]);
+    }
+}
+
+#[test]
+fn a_cordoned_directory_takes_nothing_new_and_serves_what_it_has() {
+    let directories = Directories::new();
+    let (node, _, in_b) = filled(&directories);
+    node.stop();
+    let b = directories.path("b");
+    let node = directories.start(&[("cordoned.log.dirs", b.to_str().unwrap())]);
+    let id = id_of(&node, &b);
+    let known = |node: &TestNode| {
+        let image = node.node().broker().image();
+        image.cluster.broker(NodeId(1)).unwrap().cordoned_log_dirs.clone().unwrap_or_default()
+    };
+    until("the controller is told", || known(&node) == [id]);
+    let mut client = node.connect();
+    assert_eq!(create(&mut client, "u"), 0);
+    assert_eq!(partitions_in(&directories.path("a"), "u").len(), 6);
+    assert_eq!(client.produce("t", in_b[0], batch(&["more"])).base_offset, 1);
+    node.stop();
+    let node = directories.start(&[("cordoned.log.dirs", "*")]);
+    until("the controller is told", || known(&node).len() == 2);
+    assert_eq!(create(&mut node.connect(), "v"), i16::from(ErrorCode::InvalidReplicationFactor));
+    node.stop();
+    let node = directories.start(&[]);
+    until("the controller is told", || known(&node).is_empty());
+    assert_eq!(create(&mut node.connect(), "v"), 0);
+    assert!(!partitions_in(&b, "v").is_empty());
+}
