@@ -84,6 +84,11 @@ pub trait Disk: Clone + Send + Sync + 'static {
     }
     /// Total and usable bytes of the file system that holds `path`.
     fn space(&self, path: &Path) -> io::Result<Space>;
+    /// Whether the work of a log directory's own threads waits for [`crate::group_commit::GroupCommit::step`] instead:
+    /// a simulator has one thread, and says in which order things happen.
+    fn stepped(&self) -> bool {
+        false
+    }
 }
 
 /// Room on a file system.

@@ -35,6 +35,7 @@ pub struct Ticket<D: Disk = RealDisk> {
 /// The thread of one log directory that makes files durable.
 pub struct GroupCommit<D: Disk = RealDisk> {
     shared: Arc<Shared<D>>,
+    /// None on a disk that is stepped.
     thread: Option<JoinHandle<()>>,
 }
 
@@ -55,7 +56,11 @@ impl<D: Disk> GroupCommit<D> {
     /// Starts the thread of a log directory.
     pub fn start(disk: D, directory: &Path, state: Arc<DirectoryState>) -> Result<Self, Fault> {
         let queue = Mutex::new(Queue { tickets: Vec::new(), closing: false });
+        let stepped = disk.stepped();
         let shared = Arc::new(Shared { disk, state, queue, wake: Condvar::new() });
+        if stepped {
+            return Ok(Self { shared, thread: None });
+        }
         let worker = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("group-commit".into())
@@ -79,11 +84,26 @@ impl<D: Disk> GroupCommit<D> {
             self.shared.wake.notify_one();
         }
     }
+
+    /// Does what the thread would do with all that was handed in, on a disk that is stepped. Says whether there was
+    /// anything.
+    pub fn step(&self) -> bool {
+        if self.thread.is_some() {
+            return false;
+        }
+        let tickets = std::mem::take(&mut self.shared.lock().tickets);
+        let any = !tickets.is_empty();
+        if any {
+            self.shared.cycle(tickets);
+        }
+        any
+    }
 }
 
 impl<D: Disk> Drop for GroupCommit<D> {
     /// Completes what was handed in, then ends the thread.
     fn drop(&mut self) {
+        while self.step() {}
         self.shared.lock().closing = true;
         self.shared.wake.notify_one();
         if let Some(thread) = self.thread.take() {
@@ -156,7 +176,11 @@ impl<D: Disk> Shared<D> {
         directories.sort();
         directories.dedup();
         for directory in directories {
-            self.disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))?;
+            match self.disk.fsync_dir(directory) {
+                // Its partition was deleted in the meantime, and with it whatever had to last.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                outcome => outcome.map_err(|error| Fault::io("fsync", directory, error))?,
+            }
         }
         Ok(())
     }

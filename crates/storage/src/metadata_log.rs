@@ -106,8 +106,13 @@ impl<D: Disk> MetadataLog<D> {
                 Segments::create(descriptors, Arc::clone(&directory), start.offset, limits_of_indexes, now)?;
             (segments, start.offset, None)
         } else {
-            let loading =
-                Loading { clean: false, recovery_point: start.offset, log_start: start.offset, now };
+            let loading = Loading {
+                clean: false,
+                recovery_point: start.offset,
+                log_start: start.offset,
+                compacted: false,
+                now,
+            };
             let what = (&listing, limits_of_indexes, loading);
             let loaded =
                 Segments::load(descriptors, Arc::clone(&directory), what, start.offset, &mut replay)?;
@@ -116,8 +121,13 @@ impl<D: Disk> MetadataLog<D> {
         if let Some(reason) = replay.unreadable {
             return Err(Fault::Mismatch { path: directory.to_path_buf(), reason });
         }
-        if partition_metadata::read(&disk, &directory)?.is_none() {
-            partition_metadata::write(&disk, &directory, METADATA_TOPIC_ID)?;
+        match partition_metadata::read(&disk, &directory) {
+            Ok(Some(_)) => {}
+            // The id is the same everywhere: what a power cut left of the file is no loss.
+            Ok(None) | Err(Fault::Corrupt { .. }) => {
+                partition_metadata::write_synced(&disk, &directory, METADATA_TOPIC_ID)?;
+            }
+            Err(fault) => return Err(fault),
         }
         let quorum_state = quorum_state::read(&disk, &directory)?;
         let log = Self {

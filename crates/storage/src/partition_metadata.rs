@@ -12,18 +12,32 @@ use crate::whole_file;
 /// The name of the file.
 pub const PARTITION_METADATA: &str = "partition.metadata";
 
-/// Reads the topic id of a partition's directory; `None` if the file is not there, or empty as a power cut right after
-/// its making may leave it.
+/// Reads the topic id of a partition's directory; `None` if the file is not there.
 pub fn read<D: Disk>(disk: &D, directory: &Path) -> Result<Option<TopicId>, Fault> {
     let path = directory.join(PARTITION_METADATA);
     let Some(text) = whole_file::read_text(disk, &path)? else { return Ok(None) };
-    if text.is_empty() { Ok(None) } else { parse(&path, &text).map(Some) }
+    parse(&path, &text).map(Some)
 }
 
 /// Writes the topic id of a new partition's directory, without waiting for stable storage.
 pub fn write<D: Disk>(disk: &D, directory: &Path, topic_id: TopicId) -> Result<(), Fault> {
-    let text = format!("version: 0\ntopic_id: {topic_id}");
-    whole_file::replace_unsynced(disk, &directory.join(PARTITION_METADATA), text.as_bytes())
+    whole_file::replace_unsynced(disk, &directory.join(PARTITION_METADATA), text(topic_id).as_bytes())
+}
+
+/// Writes the topic id, and only returns once it is on stable storage.
+pub fn write_synced<D: Disk>(disk: &D, directory: &Path, topic_id: TopicId) -> Result<(), Fault> {
+    whole_file::replace(disk, &directory.join(PARTITION_METADATA), text(topic_id).as_bytes())
+}
+
+/// Whether the file is what a power cut right after its making leaves: its beginning, or zeros in the place of it.
+pub fn is_torn<D: Disk>(disk: &D, directory: &Path) -> Result<bool, Fault> {
+    let bytes = whole_file::read(disk, &directory.join(PARTITION_METADATA))?;
+    let whole = text(TopicId::ZERO).len();
+    Ok(bytes.is_some_and(|bytes| bytes.len() < whole || bytes.contains(&0)))
+}
+
+fn text(topic_id: TopicId) -> String {
+    format!("version: 0\ntopic_id: {topic_id}")
 }
 
 fn parse(path: &Path, text: &str) -> Result<TopicId, Fault> {

@@ -41,6 +41,8 @@ pub struct Loading {
     pub recovery_point: Offset,
     /// The log begins here, or at its first segment if that begins later.
     pub log_start: Offset,
+    /// Whether a segment may end before the next one begins, as compaction leaves it.
+    pub compacted: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -126,7 +128,11 @@ impl<D: Disk> Segments<D> {
             if segment.base() >= recover_from {
                 let recovered = recovery::recover(segment, next_base, limits.interval_bytes, replay)?;
                 end = recovered.end;
-                if let Some(reason) = recovered.cut {
+                // A tail may be lost at the end of a batch: what follows would be a log with a hole.
+                let hole = next_base.filter(|next| !loading.compacted && end < *next);
+                let hole =
+                    hole.map(|next| format!("it ends at offset {end}, and {next} begins the next segment"));
+                if let Some(reason) = recovered.cut.or(hole) {
                     cut = Some((segment.path(), reason));
                     segments.drop_after(index)?;
                     segments.sync_cut(index)?;

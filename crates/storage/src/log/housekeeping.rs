@@ -104,9 +104,9 @@ impl<D: Disk> Log<D> {
         let log_start = self.partition.decide_delete_records(before, deletable)?;
         if log_start > self.partition.watermarks().log_start {
             self.home.note_log_start_moved();
-            if self.partition.set_log_start(log_start) {
-                self.reserved(Self::write_leader_epochs)?;
-            }
+            // The epochs on disk may begin earlier than the log: opening brings them in line. The other way round, after
+            // a crash that leaves the log with its old start, its first records would have no epoch.
+            self.partition.set_log_start(log_start);
         }
         Ok(log_start)
     }
@@ -139,9 +139,7 @@ impl<D: Disk> Log<D> {
             self.remove_snapshot(offset)?;
         }
         self.home.removals().schedule(now, self.config.file_delete_delay, renamed);
-        if self.partition.set_log_start(first) {
-            self.reserved(Self::write_leader_epochs)?;
-        }
+        self.partition.set_log_start(first);
         Ok(Retained { reasons, bytes })
     }
 
@@ -226,7 +224,11 @@ impl<D: Disk> Log<D> {
             files.extend(segment.dirty_files(index < last)?);
         }
         for path in self.flush.small() {
-            files.push(self.opened(path)?);
+            match self.opened(path) {
+                // Not every log has every file.
+                Err(fault) if fault.not_found() => {}
+                opened => files.push(opened?),
+            }
         }
         let mut directories = Vec::new();
         if self.flush.names_due() {

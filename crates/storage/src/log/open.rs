@@ -106,7 +106,8 @@ impl<D: Disk> Log<D> {
         let Checkpoints { clean, recovery_point, log_start, high_watermark } = checkpoints;
         let first_base = listing.segments.keys().next().copied().unwrap_or(log_start);
         let log_start = log_start.max(first_base);
-        let loading = Loading { clean, recovery_point, log_start, now };
+        let compacted = config.append.compacted;
+        let loading = Loading { clean, recovery_point, log_start, compacted, now };
         let start = ReplayStart::find(home.disk(), &directory, &listing, loading)?;
         let mut replaying = start.partition(epochs.clone(), now, &config);
         let input = (&listing, config.index_limits(), loading);
@@ -132,7 +133,7 @@ impl<D: Disk> Log<D> {
         };
         log.draw_jitter();
         if !clean {
-            log.flush.note_names_changed();
+            log.doubt_small_files();
         }
         if restarted {
             log.drop_snapshots_behind(Offset(-1))?;
@@ -159,6 +160,16 @@ impl<D: Disk> Log<D> {
         self.flush.note_small(self.path().join(PARTITION_METADATA));
         self.topic_id = Some(topic_id);
         Ok(())
+    }
+
+    /// Has the next flush take along all that the process before this one may have left without bringing it to stable
+    /// storage: after a kill it looks as if it were there for good.
+    fn doubt_small_files(&mut self) {
+        self.flush.note_names_changed();
+        let small = [PARTITION_METADATA, checkpoint::LEADER_EPOCH].map(|name| self.path().join(name));
+        let newer = self.snapshots.range(self.flush.recovery_point()..);
+        let snapshots = newer.map(|offset| SegmentFile::ProducerSnapshot.path(self.path(), *offset));
+        small.into_iter().chain(snapshots).for_each(|path| self.flush.note_small(path));
     }
 
     /// Kafka keeps a snapshot for each segment and the newest of all.

@@ -202,7 +202,21 @@ fn load_one<D: Disk>(
     now: Timestamp,
 ) -> Result<Option<Opened<D>>, Fault> {
     let directory = home.directory.path().join(name.to_string());
-    let topic_id = partition_metadata::read(home.directory.disk(), &directory)?;
+    let checkpoints = offsets.of(name, home);
+    let topic_id = match partition_metadata::read(home.directory.disk(), &directory) {
+        // The id is synced with the first record: where a power cut has torn it, nothing was ever promised to last.
+        // Whose records these are nobody can say, and a topic made anew must not begin with those of its namesake.
+        Err(fault @ Fault::Corrupt { .. })
+            if !checkpoints.clean
+                && checkpoints.recovery_point == Offset::ZERO
+                && partition_metadata::is_torn(home.directory.disk(), &directory)? =>
+        {
+            tracing::warn!(partition = %name, %fault, "the topic's id is torn: the partition is set aside");
+            set_aside(home, name, &directory)?;
+            return Ok(None);
+        }
+        other => other?,
+    };
     let config = match placement(name, topic_id) {
         Placement::Here(config) => config,
         Placement::Stray => {
@@ -210,7 +224,6 @@ fn load_one<D: Disk>(
             return Ok(None);
         }
     };
-    let checkpoints = offsets.of(name, home);
     let open = |checkpoints| {
         home.directory.reserved(|| {
             let name = (name.clone(), topic_id);

@@ -23,7 +23,13 @@ fn batch(base: i64, records: i64, payload: usize) -> Vec<u8> {
 }
 
 fn unclean(recovery_point: i64) -> Loading {
-    Loading { clean: false, recovery_point: Offset(recovery_point), log_start: Offset::ZERO, now: NOW }
+    Loading {
+        clean: false,
+        recovery_point: Offset(recovery_point),
+        log_start: Offset::ZERO,
+        compacted: false,
+        now: NOW,
+    }
 }
 
 fn clean() -> Loading {
