@@ -1,0 +1,9 @@
+//! The workshop where things go wrong on purpose: a disk that forgets what was not synced.
+//!
+//! Stands beside the house: no product crate leans on it. Everything here follows from a seed.
+
+pub mod dice;
+pub mod disk;
+
+pub use dice::Dice;
+pub use disk::{Fate, SimulatedDisk, Verb};
