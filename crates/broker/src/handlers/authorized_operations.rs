@@ -11,6 +11,9 @@ pub const TOPIC: i32 = operations(&[3, 4, 5, 6, 7, 8, 10, 11]);
 /// Create, alter, describe, cluster action, describe configs, alter configs and idempotent write.
 pub const CLUSTER: i32 = operations(&[5, 7, 8, 9, 10, 11, 12]);
 
+/// Read, delete, describe, describe configs and alter configs.
+pub const GROUP: i32 = operations(&[3, 6, 8, 10, 11]);
+
 const fn operations(numbers: &[u8]) -> i32 {
     let (mut bits, mut at) = (0, 0);
     while at < numbers.len() {

@@ -13,10 +13,12 @@ mod ask;
 pub mod authorized_operations;
 pub mod create_partitions;
 pub mod create_topics;
+pub mod delete_groups;
 pub mod delete_records;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
+pub mod describe_groups;
 pub mod describe_log_dirs;
 pub mod describe_producers;
 pub mod describe_quorum;
@@ -25,20 +27,27 @@ pub mod elect_leaders;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod get_telemetry_subscriptions;
+pub mod heartbeat;
 pub mod incremental_alter_configs;
 pub mod init_producer_id;
+pub mod join_group;
+pub mod leave_group;
 pub mod list_config_resources;
+pub mod list_groups;
 pub mod list_offsets;
 pub mod metadata;
 pub mod offset_commit;
+pub mod offset_delete;
 pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 mod partition_errors;
 pub mod produce;
 pub mod replicas;
+pub mod sync_group;
 pub mod update_features;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -73,6 +82,8 @@ pub struct Call {
     pub peer: Arc<Peer>,
     /// What is asked.
     pub asked: Asked,
+    /// What the client calls itself.
+    pub client_id: Arc<str>,
 }
 
 type Inline = fn(&Arc<Broker>, &Arc<Peer>, Asked, &mut [u8], &mut Outbound) -> Step;
@@ -147,6 +158,12 @@ static TABLE: &[Served] = &[
     served!(OffsetCommit 0 to 10 by offset_commit::OffsetCommitRequest),
     served!(OffsetFetch 0 to 10 by offset_fetch::OffsetFetchRequest),
     served!(FindCoordinator 0 to 6 by find_coordinator::FindCoordinatorRequest),
+    served!(JoinGroup 0 to 9 by join_group::JoinGroupRequest),
+    served!(Heartbeat 0 to 4 by heartbeat::HeartbeatRequest),
+    served!(LeaveGroup 0 to 5 by leave_group::LeaveGroupRequest),
+    served!(SyncGroup 0 to 5 by sync_group::SyncGroupRequest),
+    served!(DescribeGroups 0 to 6 by describe_groups::DescribeGroupsRequest),
+    served!(ListGroups 0 to 5 by list_groups::ListGroupsRequest),
     Served {
         api: ApiKey::ApiVersions,
         first: 0,
@@ -174,8 +191,10 @@ static TABLE: &[Served] = &[
     served!(AlterConfigs 0 to 2 by alter_configs::AlterConfigsRequest),
     served!(DescribeLogDirs 1 to 5 by describe_log_dirs::DescribeLogDirsRequest),
     served!(CreatePartitions 0 to 3 by create_partitions::CreatePartitionsRequest),
+    served!(DeleteGroups 0 to 3 by delete_groups::DeleteGroupsRequest),
     served!(ElectLeaders 0 to 2 by elect_leaders::ElectLeadersRequest),
     served!(IncrementalAlterConfigs 0 to 1 by incremental_alter_configs::IncrementalAlterConfigsRequest),
+    served!(OffsetDelete 0 to 0 by offset_delete::OffsetDeleteRequest),
     served!(DescribeQuorum 0 to 2 by describe_quorum::DescribeQuorumRequest),
     served!(UpdateFeatures 0 to 2 by update_features::UpdateFeaturesRequest),
     served!(DescribeCluster 0 to 2 by describe_cluster::DescribeClusterRequest),
@@ -249,7 +268,8 @@ impl Service for Dispatch {
         match served.serve {
             Serve::Inline(serve) => serve(&self.broker, peer, asked, &mut frame[body_at..], out),
             Serve::Later(serve) => {
-                let call = Call { broker: self.broker.clone(), peer: peer.clone(), asked };
+                let client_id = Arc::from(header.client_id.as_deref().unwrap_or_default());
+                let call = Call { broker: self.broker.clone(), peer: peer.clone(), asked, client_id };
                 Step::Wait(serve(call, frame[body_at..].to_vec()))
             }
         }
@@ -323,6 +343,18 @@ impl Asked {
 }
 
 impl Call {
+    /// Where the client connects from, as Kafka writes it into groups: a slash, and the address in Java's form.
+    pub fn client_host(&self) -> Arc<str> {
+        let address = match self.peer.address.ip() {
+            IpAddr::V4(address) => format!("/{address}"),
+            IpAddr::V6(address) => {
+                let parts = address.segments().map(|part| format!("{part:x}"));
+                format!("/{}", parts.join(":"))
+            }
+        };
+        address.into()
+    }
+
     /// The response with its header, ready to be sent; counts the request.
     pub fn answer<'r, M: Message<'r>>(&self, response: &M) -> Result<Outbound, Close> {
         let mut out = Outbound::default();

@@ -15,6 +15,7 @@ pub mod sync;
 mod turn;
 mod wake;
 
+pub use heartbeat::Heartbeat;
 pub use join::{Join, JoinAnswer, JoinedMember};
 pub use leave::{Leave, Leaver, Left};
 pub use live::{Live, State};

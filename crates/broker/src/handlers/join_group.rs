@@ -1,0 +1,103 @@
+//! JoinGroup, 0 to 9: a member comes into a classic group.
+//!
+//! 1 adds a rebalance time-out of its own (KIP-62), 4 has newcomers join again with the id they are given (KIP-394), 5
+//! static members (KIP-345), 7 the protocol type in the answer (KIP-559), 8 the reason (KIP-800), 9 a leader that need
+//! not assign (KIP-814).
+
+use std::sync::Arc;
+
+use coordinator::group::Answer;
+use coordinator::group::Millis;
+use coordinator::group::classic::{Join, JoinAnswer, Protocols};
+use protocol::ErrorCode;
+use protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
+
+use super::Call;
+use crate::runtime::coordinators::CoordinatorError;
+
+/// The first version with a rebalance time-out; before, the session's counted for both.
+const REBALANCE_TIMEOUT_SINCE: i16 = 1;
+/// The first version in which a newcomer is given its id before it joins.
+const PROMISED_IDS_SINCE: i16 = 4;
+/// The first version in which there may be no protocol.
+const NO_PROTOCOL_SINCE: i16 = 7;
+/// The first version in which a leader may be told not to assign.
+const SKIP_ASSIGNMENT_SINCE: i16 = 9;
+
+/// Handles one request.
+pub async fn handle(call: &Call, request: JoinGroupRequest<'_>) -> JoinGroupResponse<'static> {
+    let version = call.asked.version;
+    let session_timeout = Millis(request.session_timeout_ms.into());
+    let rebalance_timeout = if version >= REBALANCE_TIMEOUT_SINCE {
+        Millis(request.rebalance_timeout_ms.into())
+    } else {
+        session_timeout
+    };
+    let protocols: Protocols = request
+        .protocols
+        .iter()
+        .map(|protocol| (Arc::from(&*protocol.name), Arc::from(&*protocol.metadata)))
+        .collect();
+    let join = Join {
+        group: Arc::from(&*request.group_id),
+        member: Arc::from(&*request.member_id),
+        instance: request.group_instance_id.as_deref().map(Arc::from),
+        client_id: call.client_id.clone(),
+        client_host: call.client_host(),
+        session_timeout,
+        rebalance_timeout,
+        protocol_type: Arc::from(&*request.protocol_type),
+        protocols,
+        promises_id: version >= PROMISED_IDS_SINCE,
+        may_skip_assignment: version >= SKIP_ASSIGNMENT_SINCE,
+    };
+    let groups = &call.broker.coordinators.groups;
+    let told =
+        groups.submit_and_wait(&request.group_id, move |shard, ground| shard.join(ground, &join)).await;
+    match told {
+        Ok(Answer::Join(answer)) => response(version, answer),
+        Ok(Answer::Sync(_)) => refused(version, &request, ErrorCode::UnknownServerError),
+        Err(error) => {
+            if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error {
+                tracing::warn!(group = &*request.group_id, %error, "a member cannot join");
+            }
+            refused(version, &request, error.into())
+        }
+    }
+}
+
+fn response(version: i16, answer: JoinAnswer) -> JoinGroupResponse<'static> {
+    let error = answer.refusal.map_or(ErrorCode::None, ErrorCode::from);
+    let members = answer.members.into_iter().map(|member| JoinGroupResponseMember {
+        member_id: member.id.to_string().into(),
+        group_instance_id: member.instance.map(|instance| instance.to_string().into()),
+        metadata: member.metadata.to_vec().into(),
+    });
+    JoinGroupResponse {
+        throttle_time_ms: 0,
+        error_code: error.into(),
+        generation_id: answer.generation.0,
+        protocol_type: answer.protocol_type.map(|name| name.to_string().into()),
+        protocol_name: protocol(version, answer.protocol.map(|name| name.to_string())),
+        leader: answer.leader.to_string().into(),
+        skip_assignment: answer.skip_assignment,
+        member_id: answer.member.to_string().into(),
+        members: members.collect(),
+    }
+}
+
+fn refused(version: i16, request: &JoinGroupRequest<'_>, error: ErrorCode) -> JoinGroupResponse<'static> {
+    JoinGroupResponse {
+        error_code: error.into(),
+        generation_id: -1,
+        protocol_name: protocol(version, None),
+        member_id: request.member_id.to_string().into(),
+        ..JoinGroupResponse::default()
+    }
+}
+
+/// Versions that know no absent protocol have an empty one.
+fn protocol(version: i16, name: Option<String>) -> Option<std::borrow::Cow<'static, str>> {
+    let name = if version < NO_PROTOCOL_SINCE { Some(name.unwrap_or_default()) } else { name };
+    name.map(Into::into)
+}

@@ -1,0 +1,63 @@
+//! SyncGroup, 0 to 5: the leader of a classic group hands in the assignment, everybody fetches their part.
+//!
+//! 3 adds static members (KIP-345), 5 what the member takes the protocol for (KIP-559).
+
+use std::sync::Arc;
+
+use coordinator::group::classic::{Sync, SyncAnswer};
+use coordinator::group::{Answer, Generation};
+use protocol::ErrorCode;
+use protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
+
+use super::Call;
+
+/// The first version that says what it takes the protocol for; it must.
+const PROTOCOL_SINCE: i16 = 5;
+
+/// Handles one request.
+pub async fn handle(call: &Call, request: SyncGroupRequest<'_>) -> SyncGroupResponse<'static> {
+    let says = request.protocol_type.is_some() && request.protocol_name.is_some();
+    if call.asked.version >= PROTOCOL_SINCE && !says {
+        return refused(ErrorCode::InconsistentGroupProtocol);
+    }
+    let sync = Sync {
+        group: Arc::from(&*request.group_id),
+        member: Arc::from(&*request.member_id),
+        instance: request.group_instance_id.as_deref().map(Arc::from),
+        generation: Generation(request.generation_id),
+        protocol_type: request.protocol_type.as_deref().map(Arc::from),
+        protocol: request.protocol_name.as_deref().map(Arc::from),
+        assignments: request
+            .assignments
+            .iter()
+            .map(|part| (Arc::from(&*part.member_id), Arc::from(&*part.assignment)))
+            .collect(),
+    };
+    let groups = &call.broker.coordinators.groups;
+    let told =
+        groups.submit_and_wait(&request.group_id, move |shard, ground| shard.sync(ground, &sync)).await;
+    match told {
+        Ok(Answer::Sync(answer)) => response(answer),
+        Ok(Answer::Join(_)) => refused(ErrorCode::UnknownServerError),
+        // Who cannot be answered yet is to join again once the coordinator is there.
+        Err(error) => match error.into() {
+            ErrorCode::CoordinatorLoadInProgress => refused(ErrorCode::RebalanceInProgress),
+            error => refused(error),
+        },
+    }
+}
+
+fn response(answer: SyncAnswer) -> SyncGroupResponse<'static> {
+    let error = answer.refusal.map_or(ErrorCode::None, ErrorCode::from);
+    SyncGroupResponse {
+        throttle_time_ms: 0,
+        error_code: error.into(),
+        protocol_type: answer.protocol_type.map(|name| name.to_string().into()),
+        protocol_name: answer.protocol.map(|name| name.to_string().into()),
+        assignment: answer.assignment.to_vec().into(),
+    }
+}
+
+fn refused(error: ErrorCode) -> SyncGroupResponse<'static> {
+    SyncGroupResponse { error_code: error.into(), ..SyncGroupResponse::default() }
+}
