@@ -250,6 +250,7 @@ fn an_append_of_a_durable_topic_is_answered_once_it_is_on_disk() {
         let topic = node.node().broker().partitions.by_name("t").unwrap();
         let replica = topic.replicas[0].clone().unwrap();
         assert_eq!(replica.log().unwrap().recovery_point().0, number + 1);
+        assert_eq!(client.fetch("t", 0, number), (0, number + 1, vec!["x".to_owned()]), "and then read");
     }
 }
 

@@ -104,13 +104,15 @@ impl Replica {
         Ok(ReplicaAppend { appended, log_start, commit_due })
     }
 
-    /// Takes in that an append of so many bytes is on stable storage, and wakes who waited for it.
-    pub fn synced(&self, bytes: u64) {
-        // A log that is refused has nobody who could read it.
-        if let Ok(mut log) = self.log() {
+    /// Takes in that an append of so many bytes is on stable storage, and wakes who waited for it. Says where the high
+    /// watermark stands; nothing where the log is refused, which then has nobody who could read it.
+    pub fn synced(&self, bytes: u64) -> Option<Offset> {
+        let high_watermark = self.log().ok().map(|mut log| {
             log.take_synced();
-        }
+            log.partition().watermarks().high_watermark
+        });
         self.waiters.appended(bytes);
+        high_watermark
     }
 
     /// Reads, as far as the reader may see.

@@ -54,9 +54,15 @@ impl Progress {
         let mut log = replica.log()?;
         let commit_due = log.commit_due();
         if commit_due {
-            let progress = self.clone();
+            let (progress, appended) = (self.clone(), replica.clone());
             log.commit(Box::new(move |outcome| match outcome {
-                Ok(()) => progress.durable(end),
+                Ok(()) => {
+                    // The high watermark has waited for this.
+                    if let Some(high_watermark) = appended.synced(1) {
+                        progress.replicated(high_watermark);
+                    }
+                    progress.durable(end);
+                }
                 Err(fault) => progress.fail(&fault.to_string()),
             }));
         }
