@@ -29,7 +29,7 @@ const STRIDE: u64 = 256 << 10;
 const AHEAD: u64 = 8 << 20;
 const AHEAD_STRIDE: u64 = 1 << 20;
 /// How much is checked at least, where the segment has it.
-const CHECKED_AHEAD: u64 = 1 << 20;
+const CHECKED_AHEAD: u64 = 4 << 20;
 /// How long an answer is believed: the system may take pages away at any time, and a wrong belief costs a wait.
 const BELIEVED: Duration = Duration::from_secs(1);
 /// For how many readers answers are remembered.
@@ -120,8 +120,8 @@ fn run(inbox: &Receiver<Job>) {
     }
 }
 
-/// Reads a range whole and holds its batches against their checksums, and those behind it as far as one read brings
-/// them: who reads on need not come here each time.
+/// Reads a range whole and holds its batches against their checksums, and some way those behind it: who reads on need not
+/// come here each time.
 fn check(range: &FileRange, segment_end: u32) -> Result<RangeCheck, Fault> {
     let place = |at: u64| u32::try_from(at).unwrap_or(u32::MAX);
     let end = range.position + range.length.max(CHECKED_AHEAD);
