@@ -25,6 +25,7 @@ use crate::runtime::missing_replicas::MissingReplicas;
 use crate::runtime::partitions::Partitions;
 use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::quorum::Quorum;
+use crate::runtime::request_memory::RequestMemory;
 
 /// What this broker holds by itself, without anybody to ask: all that applying the metadata works on.
 pub struct Holdings {
@@ -62,6 +63,8 @@ pub struct Broker {
     pub quorum: Quorum,
     /// Who brings in what readers want from the disk.
     pub cold_reads: ColdReads,
+    /// What requests of very many elements draw from.
+    pub request_memory: RequestMemory,
     /// What readers follow.
     pub fetch_sessions: FetchSessions,
     /// Ids for idempotent producers.
@@ -144,13 +147,17 @@ impl Holdings {
 impl Broker {
     /// A broker that holds something and asks a quorum.
     pub fn new(holdings: Arc<Holdings>, quorum: Quorum) -> Self {
-        let slots = holdings.config().requests.fetch_sessions_max;
+        let config = holdings.config();
+        let requests = &config.requests;
+        let fetch_sessions =
+            FetchSessions::new(requests.fetch_sessions_max, requests.fetch_sessions_partitions_max);
         let coordinators = Coordinators::new(&holdings, &quorum);
         Self {
             holdings,
             quorum,
             cold_reads: ColdReads::default(),
-            fetch_sessions: FetchSessions::new(slots),
+            request_memory: RequestMemory::new(requests.memory_bytes),
+            fetch_sessions,
             producer_ids: ProducerIds::default(),
             coordinators,
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use broker::net::limits::ConnectionBounds;
 use broker::net::listener::{BindError, Bound, Endpoint, Server, Settings};
-use broker::net::{Close, FileRange, Outbound, Peer, Pending, Service, Step};
+use broker::net::{Answer, Close, FileRange, Outbound, Peer, Service, Step};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
@@ -29,7 +29,7 @@ struct Echo {
 fn answer(out: &mut Outbound, bytes: &[u8]) {
     let begun = out.begin();
     out.bytes().extend_from_slice(bytes);
-    out.end(begun);
+    out.end(begun).unwrap();
 }
 
 impl Service for Echo {
@@ -40,20 +40,20 @@ impl Service for Echo {
                 let promise = frame[0] == b'p';
                 let (go, frame) = (self.go.clone(), frame.to_vec());
                 self.waiting.fetch_add(1, Ordering::SeqCst);
-                let pending: Pending = Box::pin(async move {
+                let pending: Answer = Box::pin(async move {
                     go.notified().await;
                     let mut out = Outbound::default();
                     answer(&mut out, &frame);
                     Ok(out)
                 });
-                return if promise { Step::Promise(pending) } else { Step::Wait(pending) };
+                return if promise { Step::Promise(pending.into()) } else { Step::Wait(pending.into()) };
             }
             b'f' => {
                 let begun = out.begin();
                 out.bytes().push(b'[');
                 out.range(self.file.lock().unwrap().clone().unwrap());
                 out.bytes().push(b']');
-                out.end(begun);
+                out.end(begun).unwrap();
             }
             b'b' => answer(out, &[b'b'; 64 << 10]),
             b's' => {}

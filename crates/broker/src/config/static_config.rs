@@ -69,6 +69,10 @@ pub struct RequestConfig {
     pub fetch_partitions_max: usize,
     /// `max.incremental.fetch.session.cache.slots`.
     pub fetch_sessions_max: usize,
+    /// `headwater.fetch.sessions.partitions.max`.
+    pub fetch_sessions_partitions_max: usize,
+    /// `headwater.request.memory.bytes`.
+    pub memory_bytes: usize,
     /// `max.request.partition.size.limit`: partitions in one DescribeTopicPartitions answer.
     pub describe_partitions_max: i32,
     /// `headwater.compressed.validation`.
@@ -413,6 +417,8 @@ fn requests(settings: &Settings) -> Result<RequestConfig, ConfigError> {
         fetch_hot_bytes: bytes(settings, "headwater.fetch.hot.bytes")?,
         fetch_partitions_max: size(settings, "headwater.fetch.partitions.max")?,
         fetch_sessions_max: size(settings, "max.incremental.fetch.session.cache.slots")?,
+        fetch_sessions_partitions_max: size(settings, "headwater.fetch.sessions.partitions.max")?,
+        memory_bytes: size(settings, "headwater.request.memory.bytes")?,
         describe_partitions_max: int(settings, "max.request.partition.size.limit")?,
         decompressed_batch_bytes_max: bytes(settings, "headwater.decompressed.batch.bytes.max")?,
         compressed_validation: if header_only {

@@ -7,12 +7,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 use metadata::controller::placement::Seed;
 use metadata::controller::topics::{
     CreateTopics, CreatedTopic, NewTopic, TopicDefaults, decide_create_topics,
 };
 use protocol::id::{NodeId, PartitionIndex, Uuid};
+use protocol::messages::InPieces;
 use protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
 };
@@ -30,37 +32,42 @@ const METADATA_TOPIC: &str = "__cluster_metadata";
 const TELLS_CONFIGS: i16 = 5;
 
 /// Handles one request.
-pub async fn handle<'a>(call: &Call, request: CreateTopicsRequest<'a>) -> CreateTopicsResponse<'a> {
+pub async fn handle<'a>(
+    call: &Call,
+    request: CreateTopicsRequest<'a>,
+) -> InPieces<'a, CreateTopicsResponse<'a>> {
     let twice = named_twice(request.topics.iter().map(|topic| topic.name));
     let single = || request.topics.iter().filter(|topic| !twice.contains(&topic.name));
     let (wanted, prohibited): (Vec<_>, Vec<_>) = single().partition(|topic| topic.name != METADATA_TOPIC);
     let created = create(call, &request, &wanted).await;
-    let config = call.broker.config();
-    let mut results = Vec::with_capacity(request.topics.len());
+    let mut outcomes: Vec<(CreatableTopic<'a>, Result<CreatedTopic, Refused>)> =
+        Vec::with_capacity(request.topics.len());
     match created {
         Ok(created) => {
-            let mut told = Told::new(call.asked.version, &config);
-            for (topic, (_, outcome)) in wanted.into_iter().zip(created) {
-                let configs = if outcome.is_ok() { told.configs(&topic) } else { Vec::new() };
-                results.push(result(topic.name, outcome.map_err(Refused::from), configs));
-            }
+            let created = created.into_iter().map(|(_, outcome)| outcome.map_err(Refused::from));
+            outcomes.extend(wanted.into_iter().zip(created));
         }
         // What concerns all of them is said of each.
-        Err(refused) => results
-            .extend(wanted.into_iter().map(|topic| result(topic.name, Err(refused.clone()), Vec::new()))),
+        Err(refused) => outcomes.extend(wanted.into_iter().map(|topic| (topic, Err(refused.clone())))),
     }
     for topic in prohibited {
         let refused = Refused::request(format!(
             "{METADATA_TOPIC} is the log of the metadata: no topic can be called so"
         ));
-        results.push(result(topic.name, Err(refused), Vec::new()));
+        outcomes.push((topic, Err(refused)));
     }
     for name in twice {
         let refused =
             Refused::request(format!("topic '{name}' stands more than once in the request: name it once"));
-        results.push(result(name, Err(refused), Vec::new()));
+        outcomes.push((CreatableTopic { name, ..CreatableTopic::default() }, Err(refused)));
     }
-    CreateTopicsResponse { topics: results.into(), ..CreateTopicsResponse::default() }
+    let (count, told) = (outcomes.len(), Told::new(call.asked.version, call.broker.config()));
+    let result = move |place: usize| {
+        let (topic, outcome) = &outcomes[place];
+        let configs = if outcome.is_ok() { told.configs(topic) } else { Vec::new() };
+        self::result(topic.name.clone(), outcome.clone(), configs)
+    };
+    InPieces::new(CreateTopicsResponse::default(), |response| &response.topics, count, result)
 }
 
 /// The names that stand more than once.
@@ -131,19 +138,19 @@ pub fn seed() -> Seed {
 }
 
 /// What topics are configured with once created, for those who are told.
-struct Told<'c> {
+struct Told {
     version: i16,
-    config: &'c NodeConfig,
+    config: Arc<NodeConfig>,
     /// What every topic has that sets nothing itself: most topics of a large request.
-    plain: Option<Vec<CreatableTopicConfigs<'static>>>,
+    plain: OnceLock<Vec<CreatableTopicConfigs<'static>>>,
 }
 
-impl<'c> Told<'c> {
-    fn new(version: i16, config: &'c NodeConfig) -> Self {
-        Self { version, config, plain: None }
+impl Told {
+    fn new(version: i16, config: Arc<NodeConfig>) -> Self {
+        Self { version, config, plain: OnceLock::new() }
     }
 
-    fn configs(&mut self, topic: &CreatableTopic<'_>) -> Vec<CreatableTopicConfigs<'static>> {
+    fn configs(&self, topic: &CreatableTopic<'_>) -> Vec<CreatableTopicConfigs<'static>> {
         if self.version < TELLS_CONFIGS {
             return Vec::new();
         }
@@ -151,9 +158,9 @@ impl<'c> Told<'c> {
             topic.configs.iter().filter_map(|one| Some((one.name.into_owned(), one.value?.into_owned())));
         let own: Texts = own.collect();
         if own.is_empty() {
-            return self.plain.get_or_insert_with(|| told(self.config, &own)).clone();
+            return self.plain.get_or_init(|| told(&self.config, &own)).clone();
         }
-        told(self.config, &own)
+        told(&self.config, &own)
     }
 }
 

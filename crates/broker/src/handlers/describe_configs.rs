@@ -3,85 +3,84 @@
 //! 1 names the source of each value and its synonyms (KIP-226), 3 types and documentation (KIP-569). Names that were
 //! asked for and do not exist are left out of the answer, and an empty list of names means all, both as in Kafka.
 //!
-//! A few bytes of request can ask for hundreds of entries, any number of times. Entries go into the answer as bytes
-//! one resource after the other, and no more resources are described once there are as many bytes as a request may have
-//! (`socket.request.max.bytes`): the others are told to be asked for again.
+//! A few bytes of request can ask for hundreds of entries, any number of times: the entries of a resource are made
+//! when they are written, and no more than an answer can hold are: the resources for which there is no room are told
+//! to be asked for again.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use metadata::Image;
 use metadata::controller::topics::name_fault;
 use metadata::image::{ConfigResource, ResourceType};
 use protocol::ErrorCode;
-use protocol::messages::Message;
+use protocol::messages::InPieces;
 use protocol::messages::describe_configs::{
-    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult,
-    DescribeConfigsSynonym,
+    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
+    DescribeConfigsResult, DescribeConfigsSynonym,
 };
-use protocol::messages::header::{ResponseHeader, response_header_version};
-use protocol::wire::{Unwritable, Value, Writer};
 
 use super::Call;
 use super::ask::Refused;
 use crate::config::describe::{self, Entry};
 use crate::config::{NodeConfig, Texts};
 use crate::logging;
-use crate::net::{Close, Outbound};
 
-/// The first version with tagged fields.
-const FLEXIBLE_SINCE: i16 = 4;
+/// How many entries one answer may have: those of 50,000 topics.
+const ENTRIES_MAX: usize = 2_000_000;
 /// What is said of resources that there was no room for; short, as there may be many.
 const TOO_MUCH: &str = "the answer is full: ask again for this one";
-/// After so many resources other connections get their turn.
-const RESOURCES_AT_ONCE: usize = 16;
 /// The first version that tells where a value comes from.
 const TELLS_SOURCES: i16 = 1;
 
-/// Answers one request.
-///
-/// # Errors
-/// Why the connection must close: the answer has no bytes in this version.
-pub async fn answer(call: &Call, request: &DescribeConfigsRequest<'_>) -> Result<Outbound, Close> {
-    let config = call.broker.config();
-    let image = call.broker.quorum.image();
-    let version = call.asked.version;
-    let about = About { config: &config, image: &image, request, version };
-    let bytes_max = config.network.request_bytes_max;
-    let mut out = Outbound::default();
-    let begun = out.begin();
-    let refused = |error: &dyn std::fmt::Display| Close::Answer {
-        api: call.asked.api.name(),
-        version,
-        reason: error.to_string(),
+/// Handles one request.
+pub async fn handle<'a>(
+    call: &Call,
+    request: DescribeConfigsRequest<'a>,
+) -> InPieces<'a, DescribeConfigsResponse<'a>> {
+    let about = About {
+        config: call.broker.config(),
+        image: call.broker.quorum.image(),
+        levels: logging::levels(),
+        synonyms: request.include_synonyms,
+        documentation: request.include_documentation,
+        version: call.asked.version,
     };
-    let header = ResponseHeader { correlation_id: call.asked.correlation_id };
-    header
-        .encode(response_header_version(call.asked.api, version), out.bytes())
-        .map_err(|error| refused(&error))?;
-    about.begin(out.bytes()).map_err(|error| refused(&error))?;
-    for (place, resource) in request.resources.iter().enumerate() {
-        if place % RESOURCES_AT_ONCE == RESOURCES_AT_ONCE - 1 {
-            tokio::task::yield_now().await;
-        }
-        let full = out.bytes().len() > bytes_max;
-        let entries = if full { Err(Refused::request(TOO_MUCH)) } else { about.entries(&resource) };
-        about.put(resource, entries, out.bytes()).map_err(|error| refused(&error))?;
-    }
-    about.end(out.bytes());
-    out.end(begun);
-    call.broker.metrics.requests.note(call.asked.api as i16, call.asked.at.elapsed());
-    Ok(out)
+    let resources = request.resources.into_vec();
+    let mut entries = 0;
+    let described = resources.iter().take_while(|resource| {
+        entries += about.entries_max(resource);
+        entries <= ENTRIES_MAX
+    });
+    let (count, described) = (resources.len(), described.count());
+    let result = move |place: usize| {
+        let resource = &resources[place];
+        let entries =
+            if place < described { about.entries(resource) } else { Err(Refused::request(TOO_MUCH)) };
+        about.result(resource, entries)
+    };
+    InPieces::new(DescribeConfigsResponse::default(), |response| &response.results, count, result)
 }
 
 /// What the entries of a resource depend on.
-struct About<'r> {
-    config: &'r NodeConfig,
-    image: &'r Image,
-    request: &'r DescribeConfigsRequest<'r>,
+struct About {
+    config: Arc<NodeConfig>,
+    image: Arc<Image>,
+    levels: Vec<(String, String)>,
+    synonyms: bool,
+    documentation: bool,
     version: i16,
 }
 
-impl About<'_> {
+impl About {
+    /// How many entries a resource may have.
+    fn entries_max(&self, resource: &DescribeConfigsResource<'_>) -> usize {
+        match ResourceType(resource.resource_type) {
+            ResourceType::TOPIC => 40,
+            _ => 400,
+        }
+    }
+
     fn entries(&self, resource: &DescribeConfigsResource<'_>) -> Result<Vec<Entry>, Refused> {
         let kind = ResourceType(resource.resource_type);
         let name = &*resource.resource_name;
@@ -105,7 +104,7 @@ impl About<'_> {
             }
             ResourceType::BROKER_LOGGER => {
                 self.check_here(name)?;
-                logging::levels().into_iter().map(|(name, level)| describe::logger(&name, &level)).collect()
+                self.levels.iter().map(|(name, level)| describe::logger(name, level)).collect()
             }
             ResourceType::GROUP if name.is_empty() => {
                 return Err(Refused::request("a group resource needs the group's id as its name"));
@@ -146,49 +145,27 @@ impl About<'_> {
         }
     }
 
-    fn writer<'o>(&self, bytes: &'o mut Vec<u8>) -> Writer<'o> {
-        Writer::new(bytes, self.version, self.version >= FLEXIBLE_SINCE)
-    }
-
-    /// Appends what stands before the results: the throttle time and their number.
-    fn begin(&self, bytes: &mut Vec<u8>) -> Result<(), Unwritable> {
-        let mut writer = self.writer(bytes);
-        0_i32.write(&mut writer)?;
-        writer.length(Some(self.request.resources.len()))
-    }
-
-    /// Appends what stands after the results: no tagged fields.
-    fn end(&self, bytes: &mut Vec<u8>) {
-        let mut writer = self.writer(bytes);
-        if writer.flexible() {
-            writer.unsigned_varint(0);
-        }
-    }
-
-    /// Appends the result of one resource.
-    fn put(
+    fn result<'a>(
         &self,
-        resource: DescribeConfigsResource<'_>,
+        resource: &DescribeConfigsResource<'a>,
         entries: Result<Vec<Entry>, Refused>,
-        bytes: &mut Vec<u8>,
-    ) -> Result<(), Unwritable> {
+    ) -> DescribeConfigsResult<'a> {
         let (error_code, message, entries) = match entries {
             // Kafka says of a result without an error that its message is empty.
             Ok(entries) => (ErrorCode::None, "".into(), entries),
             Err(refused) => (refused.code, refused.message, Vec::new()),
         };
-        let result = DescribeConfigsResult {
+        DescribeConfigsResult {
             error_code: error_code.into(),
             error_message: Some(message),
             resource_type: resource.resource_type,
-            resource_name: resource.resource_name,
+            resource_name: resource.resource_name.clone(),
             configs: entries.into_iter().map(|entry| self.shown(entry)).collect(),
-        };
-        result.write(&mut self.writer(bytes))
+        }
     }
 
-    fn shown(&self, entry: Entry) -> DescribeConfigsResourceResult<'static> {
-        let synonyms = if self.request.include_synonyms { entry.synonyms } else { Vec::new() };
+    fn shown<'a>(&self, entry: Entry) -> DescribeConfigsResourceResult<'a> {
+        let synonyms = if self.synonyms { entry.synonyms } else { Vec::new() };
         let synonyms = synonyms.into_iter().map(|synonym| DescribeConfigsSynonym {
             name: synonym.name.into(),
             value: synonym.value.map(Into::into),
@@ -196,7 +173,7 @@ impl About<'_> {
         });
         // A logger's entry has no documentation to leave out.
         let documentation = match entry.documentation {
-            Some(text) => self.request.include_documentation.then(|| text.into()),
+            Some(text) => self.documentation.then(|| text.into()),
             None => Some("".into()),
         };
         let source = entry.source as i8;

@@ -1,5 +1,7 @@
 //! DescribeProducers, 0: the producers a partition knows (KIP-664).
 
+use std::borrow::Cow;
+
 use protocol::ErrorCode;
 use protocol::id::PartitionIndex;
 use protocol::messages::describe_producers::{PartitionResponse, ProducerState, TopicResponse};
@@ -9,12 +11,22 @@ use protocol::offset::Offset;
 use super::Call;
 use super::partition_errors::fault_error;
 
+/// How many producers one answer tells of. A few bytes of request ask for all of a partition's, any number of times.
+const PRODUCERS_MAX: usize = 100_000;
+
 /// Handles one request.
 pub async fn handle<'a>(call: &Call, request: DescribeProducersRequest<'a>) -> DescribeProducersResponse<'a> {
+    let mut told = 0;
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partition_indexes.iter().map(|index| {
             let index = PartitionIndex(index);
-            match producers(call, &topic.name, index) {
+            let producers = if told < PRODUCERS_MAX {
+                producers(call, &topic.name, index)
+            } else {
+                Err((ErrorCode::InvalidRequest, "the answer is full: ask again for this one".into()))
+            };
+            told += producers.as_ref().map_or(0, Vec::len);
+            match producers {
                 Ok(producers) => PartitionResponse {
                     partition_index: index.0,
                     active_producers: producers.into(),
@@ -23,7 +35,7 @@ pub async fn handle<'a>(call: &Call, request: DescribeProducersRequest<'a>) -> D
                 Err((error, message)) => PartitionResponse {
                     partition_index: index.0,
                     error_code: error.into(),
-                    error_message: Some(message.into()),
+                    error_message: Some(message),
                     ..PartitionResponse::default()
                 },
             }
@@ -37,13 +49,13 @@ fn producers(
     call: &Call,
     topic: &str,
     index: PartitionIndex,
-) -> Result<Vec<ProducerState>, (ErrorCode, String)> {
+) -> Result<Vec<ProducerState>, (ErrorCode, Cow<'static, str>)> {
     let found = call.broker.partitions.by_name(topic);
     let Some(replica) = found.as_ref().and_then(|topic| topic.get(index)) else {
         let error = call.broker.absent_by_name(topic, index);
-        return Err((error, format!("this broker has no replica of partition {index} of topic '{topic}'")));
+        return Err((error, "this broker has no replica of the partition".into()));
     };
-    let log = replica.log().map_err(|fault| (fault_error(&fault), fault.to_string()))?;
+    let log = replica.log().map_err(|fault| (fault_error(&fault), fault.to_string().into()))?;
     let producers = log.partition().producers().iter().map(|(producer_id, state)| ProducerState {
         producer_id: producer_id.0,
         producer_epoch: state.producer_epoch.0.into(),

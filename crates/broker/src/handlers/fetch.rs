@@ -18,16 +18,19 @@ use std::time::{Duration, Instant};
 use protocol::ErrorCode;
 use protocol::messages::FetchRequest;
 
-use self::answer::{Answer, NodeEndpoint};
+use self::answer::NodeEndpoint;
 use self::read::{PartitionRead, Reading};
 use self::request::Limits;
 use super::Asked;
 use crate::Broker;
-use crate::net::{Close, Outbound, Peer, Step};
+use crate::net::{Answer, Close, Outbound, Peer, Step};
 use crate::runtime::cold_reads::ColdRead;
 use crate::runtime::delayed::Waiter;
 use crate::runtime::fetch_sessions::{Context, Wanted};
+use crate::runtime::request_memory::{Claim, Drawn};
 
+/// The longest a fetch may wait that holds memory which all connections share.
+const WAIT_DRAWN_MAX: Duration = Duration::from_secs(30);
 /// The first version with sessions.
 const SESSIONS_SINCE: i16 = 7;
 
@@ -49,13 +52,31 @@ pub fn serve(
     body: &mut [u8],
     out: &mut Outbound,
 ) -> Step {
-    let request = match asked.decode::<FetchRequest<'_>>(body) {
-        Ok(request) => request,
+    serve_with(broker, peer, asked, (body, None), out)
+}
+
+/// Serves one request, with the memory it was seen to need if it was found before.
+fn serve_with(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    asked: Asked,
+    (body, drawn): (&[u8], Option<Drawn>),
+    out: &mut Outbound,
+) -> Step {
+    let decoded = asked.decode_counted::<FetchRequest<'_>>(body);
+    let decoded = decoded.and_then(|(request, elements)| {
+        request::bound(&request, &asked, broker)?;
+        // A session follows more than its requests name.
+        let followed = broker.fetch_sessions.size(request.session_id);
+        Ok((request, asked.claim(broker, body.len(), elements + followed)?))
+    });
+    let (request, claim) = match decoded {
+        Ok(decoded) => decoded,
         Err(close) => return Step::Close(close),
     };
-    if let Err(close) = request::bound(&request, &asked, broker) {
-        return Step::Close(close);
-    }
+    let Some(drawn) = drawn.or_else(|| broker.request_memory.try_draw(claim)) else {
+        return wait_for_memory((broker.clone(), peer.clone()), asked, body.to_vec(), claim);
+    };
     let limits = Limits::of(&request, asked.version, broker);
     let mut wanted = request::wanted(&request, &asked, broker);
     if !limits.isolation_known {
@@ -79,27 +100,56 @@ pub fn serve(
         }
     };
     let fetch = Fetch { broker: broker.clone(), peer: peer.clone(), asked, limits, context, wanted };
-    let reading = fetch.read();
-    if fetch.is_satisfied(&reading) {
-        let cold = reading.cold(&broker.cold_reads, fetch.limits.check, asked.at);
-        if !cold.is_empty() {
-            return Step::Wait(Box::pin(fetch.answer_cold(reading, cold)));
+    fetch.serve(drawn, out)
+}
+
+/// Serves a request once there is memory for it.
+fn wait_for_memory(
+    (broker, peer): (Arc<Broker>, Arc<Peer>),
+    asked: Asked,
+    body: Vec<u8>,
+    claim: Claim,
+) -> Step {
+    let answer: Answer = Box::pin(async move {
+        let drawn = broker.request_memory.draw(claim).await;
+        let mut out = Outbound::default();
+        match serve_with(&broker, &peer, asked, (&body, Some(drawn)), &mut out) {
+            Step::Done => Ok(out),
+            Step::Wait(pending) | Step::Promise(pending) => {
+                drop(body);
+                pending.whole().await
+            }
+            Step::Close(close) => Err(close),
         }
-        fetch.answer(reading, out);
-        return asked.step(Ok(()), broker);
-    }
-    drop(reading);
-    Step::Wait(Box::pin(fetch.wait()))
+    });
+    Step::Wait(answer.into())
 }
 
 /// An answer that is one error.
 fn refuse(broker: &Broker, asked: &Asked, error: ErrorCode, wanted: &[Wanted], out: &mut Outbound) -> Step {
     let reads = wanted.iter().map(|wanted| PartitionRead::unknown(wanted.clone(), error)).collect();
-    write(asked, (error, 0), reads, &[], out);
-    asked.step(Ok(()), broker)
+    let written = write(asked, (error, 0), reads, &[], out);
+    asked.step(written, broker)
 }
 
 impl Fetch {
+    /// Answers at once if that is due.
+    fn serve(self, drawn: Drawn, out: &mut Outbound) -> Step {
+        let reading = self.read();
+        let later: Answer = if self.is_satisfied(&reading) {
+            let cold = reading.cold(&self.broker.cold_reads, self.limits.check, self.asked.at);
+            if cold.is_empty() {
+                let written = self.answer(reading, drawn, out);
+                return self.asked.step(written, &self.broker);
+            }
+            Box::pin(self.answer_cold(reading, cold, drawn))
+        } else {
+            drop(reading);
+            Box::pin(self.wait(drawn))
+        };
+        Step::Wait(later.into())
+    }
+
     /// Reads what is wanted, in order, within the limits.
     fn read(&self) -> Reading {
         let mut reading = Reading::new(self.limits.bytes_max);
@@ -119,9 +169,10 @@ impl Fetch {
     }
 
     /// Waits until the answer is due or the time is over.
-    async fn wait(self) -> Result<Outbound, Close> {
+    async fn wait(self, drawn: Drawn) -> Result<Outbound, Close> {
+        let wait = if drawn.is_some() { self.limits.wait.min(WAIT_DRAWN_MAX) } else { self.limits.wait };
         let waiting = Waiting::new(&self);
-        let deadline = tokio::time::sleep_until((self.asked.at + self.limits.wait).into());
+        let deadline = tokio::time::sleep_until((self.asked.at + wait).into());
         tokio::pin!(deadline);
         let reading = loop {
             // As in Kafka, the reader of a partition that goes away hears of it at once.
@@ -145,7 +196,7 @@ impl Fetch {
         };
         drop(waiting);
         let cold = reading.cold(&self.broker.cold_reads, self.limits.check, Instant::now());
-        self.answer_cold(reading, cold).await
+        self.answer_cold(reading, cold, drawn).await
     }
 
     /// Has what lies on the disk brought into memory first, so that sending it holds up no other connection, and what
@@ -154,18 +205,19 @@ impl Fetch {
         self,
         mut reading: Reading,
         cold: Vec<(usize, ColdRead)>,
+        drawn: Drawn,
     ) -> Result<Outbound, Close> {
         let (places, reads): (Vec<_>, Vec<_>) = cold.into_iter().unzip();
         let found = self.broker.cold_reads.bring_in(reads).await;
         reading.brought(&self.broker, &places, found);
         let mut out = Outbound::default();
-        self.answer(reading, &mut out);
+        let written = self.answer(reading, drawn, &mut out);
         self.broker.metrics.requests.note(self.asked.api as i16, self.asked.at.elapsed());
-        Ok(out)
+        written.map(|()| out)
     }
 
     /// Writes the answer: in a session only what is news.
-    fn answer(&self, reading: Reading, out: &mut Outbound) {
+    fn answer(&self, reading: Reading, drawn: Drawn, out: &mut Outbound) -> Result<(), Close> {
         let mut reads = reading.partitions;
         // As in Kafka, partitions that nobody could look for come last.
         reads.sort_by_key(|read| read.unknown);
@@ -173,12 +225,9 @@ impl Fetch {
             Context::Sessionless(_) => 0,
             Context::Full(_) if self.asked.version < SESSIONS_SINCE => 0,
             Context::Full(_) => {
-                let told = reads.iter().map(|read| (read.wanted.clone(), read.told())).collect();
-                self.broker.fetch_sessions.open(
-                    Instant::now(),
-                    self.asked.version >= request::IDS_SINCE,
-                    told,
-                )
+                let told = reads.iter().map(|read| (read.wanted.clone(), read.told()));
+                let topic_ids = self.asked.version >= request::IDS_SINCE;
+                self.broker.fetch_sessions.open(Instant::now(), topic_ids, told)
             }
             Context::Incremental(session) => {
                 let mut answering = session.answer();
@@ -190,7 +239,8 @@ impl Fetch {
             read.count();
         }
         let endpoints = self.endpoints(&reads);
-        write(&self.asked, (ErrorCode::None, session_id), reads, &endpoints, out);
+        drawn.into_iter().for_each(|drawn| out.hold(drawn));
+        write(&self.asked, (ErrorCode::None, session_id), reads, &endpoints, out)
     }
 
     /// Where the leaders are that the answer tells of.
@@ -221,11 +271,11 @@ fn write(
     reads: Vec<PartitionRead>,
     endpoints: &[NodeEndpoint],
     out: &mut Outbound,
-) {
+) -> Result<(), Close> {
     let same = |one: &PartitionRead, next: &PartitionRead| one.wanted.key.topic == next.wanted.key.topic;
     let topics = reads.chunk_by(same).count();
     let lengths: Vec<usize> = reads.chunk_by(same).map(<[_]>::len).collect();
-    let mut answer = Answer::begin(asked, error, session_id, topics, out);
+    let mut answer = answer::Answer::begin(asked, error, session_id, topics, out);
     let mut reads = reads.into_iter();
     for length in lengths {
         for (place, read) in reads.by_ref().take(length).enumerate() {
@@ -236,7 +286,7 @@ fn write(
         }
         answer.end_topic();
     }
-    answer.end(endpoints);
+    answer.end(endpoints).map_err(|error| asked.unwritable(&error))
 }
 
 /// A fetch in the lists of its partitions; taken out when dropped.

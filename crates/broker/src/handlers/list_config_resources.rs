@@ -4,11 +4,13 @@
 //! kind, or the kinds asked for (KIP-1142). Topics, brokers and their loggers have a configuration whether anything
 //! was set or not; groups and subscriptions are listed once something was.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use metadata::Image;
 use metadata::image::ResourceType;
 use protocol::ErrorCode;
+use protocol::id::NodeId;
+use protocol::messages::InPieces;
 use protocol::messages::list_config_resources::{
     ConfigResource, ListConfigResourcesRequest, ListConfigResourcesResponse,
 };
@@ -28,7 +30,7 @@ const KINDS: [ResourceType; 5] = [
 pub async fn handle(
     call: &Call,
     request: ListConfigResourcesRequest<'_>,
-) -> ListConfigResourcesResponse<'static> {
+) -> InPieces<'static, ListConfigResourcesResponse<'static>> {
     let asked: Vec<ResourceType> = match call.asked.version {
         0 => vec![ResourceType::CLIENT_METRICS],
         _ => request.resource_types.iter().map(ResourceType).collect(),
@@ -36,42 +38,57 @@ pub async fn handle(
     list(&call.broker.quorum.image(), &asked)
 }
 
-fn list(image: &Image, asked: &[ResourceType]) -> ListConfigResourcesResponse<'static> {
+/// A name, without a copy of it where the image has it to share.
+enum Named {
+    Topic(Arc<str>),
+    Broker(NodeId),
+    Set(String),
+}
+
+fn list(image: &Image, asked: &[ResourceType]) -> InPieces<'static, ListConfigResourcesResponse<'static>> {
     if !asked.iter().all(|kind| KINDS.contains(kind)) {
-        return ListConfigResourcesResponse {
+        let refused = ListConfigResourcesResponse {
             error_code: ErrorCode::UnsupportedVersion.into(),
             ..ListConfigResourcesResponse::default()
         };
+        return refused.into();
     }
     let mut resources = Vec::new();
     for kind in KINDS {
         if asked.is_empty() || asked.contains(&kind) {
-            names(image, kind, &mut |name| {
-                resources.push(ConfigResource { resource_name: name, resource_type: kind.0 });
-            });
+            names(image, kind, &mut |name| resources.push((kind, name)));
         }
     }
-    ListConfigResourcesResponse {
-        config_resources: resources.into(),
-        ..ListConfigResourcesResponse::default()
-    }
+    let count = resources.len();
+    let resource = move |place: usize| {
+        let (kind, name): &(ResourceType, Named) = &resources[place];
+        let resource_name = match name {
+            Named::Topic(name) => name.to_string().into(),
+            Named::Broker(id) => id.to_string().into(),
+            Named::Set(name) => name.clone().into(),
+        };
+        ConfigResource { resource_name, resource_type: kind.0 }
+    };
+    let response = ListConfigResourcesResponse::default();
+    InPieces::new(response, |response| &response.config_resources, count, resource)
 }
 
-fn names(image: &Image, kind: ResourceType, each: &mut impl FnMut(Cow<'static, str>)) {
+fn names(image: &Image, kind: ResourceType, each: &mut impl FnMut(Named)) {
     match kind {
-        ResourceType::TOPIC => image.topics.iter().for_each(|topic| each(topic.name.to_string().into())),
+        ResourceType::TOPIC => image.topics.iter().for_each(|topic| each(Named::Topic(topic.name.clone()))),
         ResourceType::BROKER | ResourceType::BROKER_LOGGER => {
-            image.cluster.brokers.keys().for_each(|id| each(id.to_string().into()));
+            image.cluster.brokers.keys().for_each(|id| each(Named::Broker(*id)));
         }
         kind => {
             let set = image.configs.iter().filter(|(resource, _)| resource.kind == kind);
-            set.for_each(|(resource, _)| each(resource.name.clone().into()));
+            set.for_each(|(resource, _)| each(Named::Set(resource.name.clone())));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::messages::Message;
     use protocol::messages::record::config_record::ConfigRecord;
     use protocol::messages::record::register_broker_record::RegisterBrokerRecord;
     use protocol::messages::record::topic_record::TopicRecord;
@@ -104,7 +121,9 @@ mod tests {
 
     fn listed(asked: &[i8]) -> (i16, Vec<(String, i8)>) {
         let asked: Vec<_> = asked.iter().copied().map(ResourceType).collect();
-        let response = list(&image(), &asked);
+        let mut bytes = Vec::new();
+        list(&image(), &asked).encode(1, &mut bytes).unwrap();
+        let response = ListConfigResourcesResponse::decode(&bytes, 1).unwrap();
         let resources = response.config_resources.iter();
         let resources = resources.map(|one| (one.resource_name.into_owned(), one.resource_type));
         (response.error_code, resources.collect())

@@ -7,18 +7,20 @@
 //! deviation: a topic that is created by asking is answered as it then is, where Kafka answers
 //! UNKNOWN_TOPIC_OR_PARTITION and has the client ask again after its back-off.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use metadata::Image;
-use metadata::controller::topics::name_fault;
+use metadata::controller::topics::{PARTITIONS_MAX, name_fault};
 use metadata::image::{Endpoint, Partition, Topic};
 use protocol::ErrorCode;
 use protocol::id::{LeaderEpoch, NodeId, TopicId};
 use protocol::messages::metadata::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+    MetadataRequestTopic, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use protocol::messages::{MetadataRequest, MetadataResponse};
+use protocol::messages::{InPieces, MetadataRequest, MetadataResponse};
+use protocol::wire::Array;
 
 use super::authorized_operations::{CLUSTER as CLUSTER_OPERATIONS, NOT_ASKED, TOPIC as TOPIC_OPERATIONS};
 use super::{Call, replicas};
@@ -28,20 +30,22 @@ use crate::runtime::topic_creation;
 const IDS_SINCE: i16 = 12;
 
 /// A topic as asked for.
-enum Asked {
+enum Asked<'a> {
     Id(TopicId),
-    Name(String),
+    Name(Cow<'a, str>),
+    /// One that is there.
+    Known(Arc<Topic>),
 }
 
 /// Handles one request.
-pub async fn handle(call: &Call, request: MetadataRequest<'_>) -> MetadataResponse<'static> {
+pub async fn handle<'a>(call: &Call, request: MetadataRequest<'a>) -> InPieces<'a, MetadataResponse<'a>> {
     let version = call.asked.version;
     let Ok(asked) = asked(version, &request) else {
-        return invalid(&request);
+        return invalid(request);
     };
     let mut image = call.broker.image();
     let wanted = match asked {
-        None => image.topics.iter().map(|topic| Asked::Name(topic.name.to_string())).collect(),
+        None => image.topics.iter().cloned().map(Asked::Known).collect(),
         Some(asked) => {
             let missing = missing(&image, &asked);
             if request.allow_auto_topic_creation && !missing.is_empty() {
@@ -51,12 +55,9 @@ pub async fn handle(call: &Call, request: MetadataRequest<'_>) -> MetadataRespon
             asked
         }
     };
-    let listener = &call.peer.listener;
-    let view = View { image: &image, listener, version };
+    let view = View { image, listener: call.peer.listener.clone(), version };
     let operations = request.include_topic_authorized_operations;
-    let topics = wanted.into_iter().map(|asked| view.answer(asked, operations));
-    MetadataResponse {
-        topics: topics.collect(),
+    let response = MetadataResponse {
         brokers: view.brokers().collect(),
         cluster_id: Some(call.broker.cluster_id.to_string().into()),
         controller_id: view.any_broker().map_or(-1, |node| node.0),
@@ -66,15 +67,21 @@ pub async fn handle(call: &Call, request: MetadataRequest<'_>) -> MetadataRespon
             NOT_ASKED
         },
         ..MetadataResponse::default()
-    }
+    };
+    InPieces::new(
+        response,
+        |response| &response.topics,
+        wanted.len(),
+        move |place| view.answer(&wanted[place], operations),
+    )
 }
 
 /// The topics asked for, each once; `None` for all. Fails where ids, or topics without a name, came too early.
-fn asked(version: i16, request: &MetadataRequest<'_>) -> Result<Option<Vec<Asked>>, ErrorCode> {
+fn asked<'a>(version: i16, request: &MetadataRequest<'a>) -> Result<Option<Vec<Asked<'a>>>, ErrorCode> {
     let Some(topics) = request.topics.as_ref().filter(|topics| version > 0 || !topics.is_empty()) else {
         return Ok(None);
     };
-    let early = |topic: &protocol::messages::metadata::MetadataRequestTopic<'_>| {
+    let early = |topic: &MetadataRequestTopic<'_>| {
         version < IDS_SINCE && (topic.name.is_none() || !topic.topic_id.is_zero())
     };
     if topics.iter().any(|topic| early(&topic)) {
@@ -87,44 +94,49 @@ fn asked(version: i16, request: &MetadataRequest<'_>) -> Result<Option<Vec<Asked
         return Ok(Some(ids.into_iter().map(Asked::Id).collect()));
     }
     let mut met = BTreeSet::new();
-    let names = topics.iter().filter_map(|topic| topic.name).filter(|name| met.insert(name.to_string()));
-    Ok(Some(names.map(|name| Asked::Name(name.into_owned())).collect()))
+    let names = topics.iter().filter_map(|topic| topic.name).filter(|name| met.insert(name.clone()));
+    Ok(Some(names.map(Asked::Name).collect()))
 }
 
-/// The topics asked for by a possible name that are not there.
-fn missing(image: &Image, asked: &[Asked]) -> Vec<String> {
+/// The topics asked for by a possible name that are not there; of more than can be created at once some.
+fn missing(image: &Image, asked: &[Asked<'_>]) -> Vec<String> {
     let missing = asked.iter().filter_map(|asked| match asked {
         Asked::Name(name) if image.topics.by_name(name).is_none() && name_fault(name).is_none() => {
-            Some(name.clone())
+            Some(name.to_string())
         }
-        Asked::Name(_) | Asked::Id(_) => None,
+        Asked::Name(_) | Asked::Id(_) | Asked::Known(_) => None,
     });
-    missing.collect()
+    missing.take(PARTITIONS_MAX + 1).collect()
 }
 
 /// The answer to a request that asks by id in a version without ids: the topics, each with the error.
-fn invalid(request: &MetadataRequest<'_>) -> MetadataResponse<'static> {
-    let topics = request.topics.iter().flatten().map(|topic| MetadataResponseTopic {
-        error_code: ErrorCode::InvalidRequest.into(),
-        name: Some(topic.name.map_or_else(String::new, |name| name.into_owned()).into()),
-        topic_id: topic.topic_id,
-        topic_authorized_operations: NOT_ASKED,
-        ..MetadataResponseTopic::default()
-    });
-    MetadataResponse { topics: topics.collect(), ..MetadataResponse::default() }
+fn invalid<'a>(request: MetadataRequest<'a>) -> InPieces<'a, MetadataResponse<'a>> {
+    let asked: Vec<_> = request.topics.into_iter().flat_map(Array::into_vec).collect();
+    let count = asked.len();
+    let topic = move |place: usize| {
+        let topic: &MetadataRequestTopic<'a> = &asked[place];
+        MetadataResponseTopic {
+            error_code: ErrorCode::InvalidRequest.into(),
+            name: Some(topic.name.clone().unwrap_or_default()),
+            topic_id: topic.topic_id,
+            topic_authorized_operations: NOT_ASKED,
+            ..MetadataResponseTopic::default()
+        }
+    };
+    InPieces::new(MetadataResponse::default(), |response| &response.topics, count, topic)
 }
 
 /// The cluster as a client of one listener sees it.
-struct View<'a> {
-    image: &'a Image,
-    listener: &'a Arc<str>,
+struct View {
+    image: Arc<Image>,
+    listener: Arc<str>,
     version: i16,
 }
 
-impl View<'_> {
+impl View {
     fn endpoint(&self, node: NodeId) -> Option<&Endpoint> {
         let broker = self.image.cluster.broker(node).filter(|broker| !broker.fenced)?;
-        broker.endpoints.iter().find(|endpoint| *endpoint.name == **self.listener)
+        broker.endpoints.iter().find(|endpoint| *endpoint.name == *self.listener)
     }
 
     fn brokers(&self) -> impl Iterator<Item = MetadataResponseBroker<'static>> {
@@ -144,29 +156,30 @@ impl View<'_> {
         self.image.cluster.brokers.values().find(|broker| !broker.fenced).map(|broker| broker.id)
     }
 
-    fn answer(&self, asked: Asked, operations: bool) -> MetadataResponseTopic<'static> {
-        let found = match &asked {
+    fn answer<'a>(&self, asked: &Asked<'a>, operations: bool) -> MetadataResponseTopic<'a> {
+        let found = match asked {
             Asked::Id(id) => self.image.topics.get(*id),
             Asked::Name(name) => self.image.topics.by_name(name),
+            Asked::Known(topic) => Some(topic),
         };
         match (found, asked) {
-            (Some(topic), _) => self.topic(topic, operations),
+            (Some(topic), _) | (None, Asked::Known(topic)) => self.topic(topic, operations),
             (None, Asked::Id(topic_id)) => MetadataResponseTopic {
                 error_code: ErrorCode::UnknownTopicId.into(),
                 name: None,
-                topic_id,
+                topic_id: *topic_id,
                 topic_authorized_operations: NOT_ASKED,
                 ..MetadataResponseTopic::default()
             },
             (None, Asked::Name(name)) => {
-                let error = match name_fault(&name) {
+                let error = match name_fault(name) {
                     Some(_) => ErrorCode::InvalidTopicException,
                     None => ErrorCode::UnknownTopicOrPartition,
                 };
                 MetadataResponseTopic {
                     error_code: error.into(),
-                    is_internal: metadata::image::is_internal(&name),
-                    name: Some(name.into()),
+                    is_internal: metadata::image::is_internal(name),
+                    name: Some(name.clone()),
                     topic_authorized_operations: NOT_ASKED,
                     ..MetadataResponseTopic::default()
                 }
@@ -174,7 +187,7 @@ impl View<'_> {
         }
     }
 
-    fn topic(&self, topic: &Topic, operations: bool) -> MetadataResponseTopic<'static> {
+    fn topic<'a>(&self, topic: &Topic, operations: bool) -> MetadataResponseTopic<'a> {
         MetadataResponseTopic {
             error_code: ErrorCode::None.into(),
             name: Some(topic.name.to_string().into()),
@@ -185,7 +198,7 @@ impl View<'_> {
         }
     }
 
-    fn partition(&self, partition: &Partition) -> MetadataResponsePartition<'static> {
+    fn partition<'a>(&self, partition: &Partition) -> MetadataResponsePartition<'a> {
         let error = match partition.leader {
             Some(leader) if self.endpoint(leader).is_some() => ErrorCode::None,
             // A leader without this listener is told apart only from version 6 on.
@@ -203,7 +216,7 @@ impl View<'_> {
             leader_epoch: partition.leader_epoch.max(LeaderEpoch::NONE).0,
             replica_nodes: nodes(&partition.replicas),
             isr_nodes: nodes(&partition.isr),
-            offline_replicas: replicas::offline(self.image, partition, self.listener)
+            offline_replicas: replicas::offline(&self.image, partition, &self.listener)
                 .map(|node| node.0)
                 .collect(),
         }

@@ -46,19 +46,18 @@ pub mod replicas;
 pub mod sync_group;
 pub mod update_features;
 
-use std::future::Future;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use protocol::ApiKey;
 use protocol::messages::header::{RequestHeader, ResponseHeader, response_header_version};
 use protocol::messages::schema::Listener;
-use protocol::messages::{self, Message, Request};
+use protocol::messages::{self, InPieces, Message, Request};
 
 use crate::Broker;
-use crate::net::{Close, Outbound, Peer, Service, Step};
+use crate::net::{Answer, Close, Outbound, Outlet, Peer, Pending, Service, Step};
+use crate::runtime::request_memory::{Claim, Drawn};
 
 /// What a request's header says.
 #[derive(Debug, Clone, Copy)]
@@ -84,10 +83,28 @@ pub struct Call {
     pub asked: Asked,
     /// What the client calls itself.
     pub client_id: Arc<str>,
+    /// Where the pieces of a long answer go.
+    outlet: Arc<Outlet>,
+}
+
+/// An answer is made and sent in pieces of about so many bytes.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// What an element of a request may take in memory while it is decided and answered, all in all. Measured by
+/// `tests/memory_of_requests.rs`.
+fn element_bytes(api: ApiKey) -> usize {
+    match api {
+        ApiKey::Metadata => 100,
+        ApiKey::CreateTopics
+        | ApiKey::CreatePartitions
+        | ApiKey::AlterConfigs
+        | ApiKey::IncrementalAlterConfigs
+        | ApiKey::ElectLeaders => 1000,
+        _ => 256,
+    }
 }
 
 type Inline = fn(&Arc<Broker>, &Arc<Peer>, Asked, &mut [u8], &mut Outbound) -> Step;
-type Answer = Pin<Box<dyn Future<Output = Result<Outbound, Close>> + Send>>;
 
 /// How an API is served.
 #[derive(Clone, Copy)]
@@ -128,9 +145,10 @@ macro_rules! served {
             listed: Listed::AsServed,
             serve: Serve::Later(|call, body| {
                 Box::pin(async move {
-                    let request = call.asked.decode::<messages::$request>(&body)?;
-                    let response = $module::handle(&call, request).await;
-                    call.answer(&response)
+                    let (request, drawn) = call.request::<messages::$request>(&body).await?;
+                    let response: InPieces<'_, <messages::$request as Request>::Response<'_>> =
+                        $module::handle(&call, request).await.into();
+                    call.answer(&response, drawn).await
                 })
             }),
         }
@@ -176,18 +194,7 @@ static TABLE: &[Served] = &[
     served!(DeleteRecords 0 to 2 by delete_records::DeleteRecordsRequest),
     served!(InitProducerId 0 to 5 by init_producer_id::InitProducerIdRequest),
     served!(OffsetForLeaderEpoch 2 to 4 by offset_for_leader_epoch::OffsetForLeaderEpochRequest),
-    Served {
-        api: ApiKey::DescribeConfigs,
-        first: 1,
-        last: 4,
-        listed: Listed::AsServed,
-        serve: Serve::Later(|call, body| {
-            Box::pin(async move {
-                let request = call.asked.decode(&body)?;
-                describe_configs::answer(&call, &request).await
-            })
-        }),
-    },
+    served!(DescribeConfigs 1 to 4 by describe_configs::DescribeConfigsRequest),
     served!(AlterConfigs 0 to 2 by alter_configs::AlterConfigsRequest),
     served!(DescribeLogDirs 1 to 5 by describe_log_dirs::DescribeLogDirsRequest),
     served!(CreatePartitions 0 to 3 by create_partitions::CreatePartitionsRequest),
@@ -268,9 +275,11 @@ impl Service for Dispatch {
         match served.serve {
             Serve::Inline(serve) => serve(&self.broker, peer, asked, &mut frame[body_at..], out),
             Serve::Later(serve) => {
+                let outlet = Arc::new(Outlet::default());
+                let (broker, peer) = (self.broker.clone(), peer.clone());
                 let client_id = Arc::from(header.client_id.as_deref().unwrap_or_default());
-                let call = Call { broker: self.broker.clone(), peer: peer.clone(), asked, client_id };
-                Step::Wait(serve(call, frame[body_at..].to_vec()))
+                let call = Call { broker, peer, asked, client_id, outlet: outlet.clone() };
+                Step::Wait(Pending::in_pieces(serve(call, frame[body_at..].to_vec()), outlet))
             }
         }
     }
@@ -295,12 +304,31 @@ impl Service for Dispatch {
 impl Asked {
     /// Reads the body. As in Kafka, bytes after its end are passed over.
     pub fn decode<'a, R: Request<'a>>(&self, body: &'a [u8]) -> Result<R, Close> {
-        match R::decode_prefix(body, self.version) {
-            Ok((request, _)) => Ok(request),
-            Err(error) => {
-                Err(Close::Body { api: self.api.name(), version: self.version, reason: error.to_string() })
-            }
+        self.decode_counted(body).map(|(request, _)| request)
+    }
+
+    /// Reads the body, and says how many elements its arrays have.
+    fn decode_counted<'a, R: Request<'a>>(&self, body: &'a [u8]) -> Result<(R, usize), Close> {
+        match R::decode_counted(body, self.version) {
+            Ok((request, reader)) => Ok((request, reader.elements())),
+            Err(error) => Err(self.unreadable(&error)),
         }
+    }
+
+    /// The end of a connection over a body that cannot be served.
+    fn unreadable(&self, reason: &dyn std::fmt::Display) -> Close {
+        Close::Body { api: self.api.name(), version: self.version, reason: reason.to_string() }
+    }
+
+    /// The end of a connection over an answer that has no bytes.
+    fn unwritable(&self, reason: &dyn std::fmt::Display) -> Close {
+        Close::Answer { api: self.api.name(), version: self.version, reason: reason.to_string() }
+    }
+
+    /// What a request must draw from the memory that all share.
+    fn claim(&self, broker: &Broker, received: usize, elements: usize) -> Result<Claim, Close> {
+        let claim = broker.request_memory.claim(received, elements, element_bytes(self.api));
+        claim.map_err(|error| self.unreadable(&error))
     }
 
     /// Appends the response with its header.
@@ -321,13 +349,10 @@ impl Asked {
             .encode(response_header_version(self.api, version), out.bytes())
             .and_then(|()| response.encode(version, out.bytes()));
         match written {
-            Ok(()) => {
-                out.end(begun);
-                Ok(())
-            }
+            Ok(()) => out.end(begun).map_err(|error| self.unwritable(&error)),
             Err(error) => {
                 out.abandon(begun);
-                Err(Close::Answer { api: self.api.name(), version, reason: error.to_string() })
+                Err(self.unwritable(&error))
             }
         }
     }
@@ -355,13 +380,72 @@ impl Call {
         address.into()
     }
 
-    /// The response with its header, ready to be sent; counts the request.
-    pub fn answer<'r, M: Message<'r>>(&self, response: &M) -> Result<Outbound, Close> {
-        let mut out = Outbound::default();
-        let answered = self.asked.answer(response, &mut out);
-        self.broker.metrics.requests.note(self.asked.api as i16, self.asked.at.elapsed());
-        answered.map(|()| out)
+    /// Reads the body, and draws the memory that the request may take beyond a small multiple of its bytes.
+    async fn request<'a, R: Request<'a>>(&self, body: &'a [u8]) -> Result<(R, Drawn), Close> {
+        let (request, elements) = self.asked.decode_counted(body)?;
+        let claim = self.asked.claim(&self.broker, body.len(), elements)?;
+        Ok((request, self.broker.request_memory.draw(claim).await))
     }
+
+    /// The response with its header, ready to be sent; counts the request. Of a long one this is the last piece: the
+    /// others have left before. What was drawn for the request is held until all has left.
+    async fn answer<'r, M: Message<'r> + Sync + 'r>(
+        &self,
+        response: &InPieces<'r, M>,
+        drawn: Drawn,
+    ) -> Result<Outbound, Close> {
+        let mut out = Outbound::default();
+        let written = self.pieces(response, &mut out).await;
+        self.broker.metrics.requests.note(self.asked.api as i16, self.asked.at.elapsed());
+        drawn.into_iter().for_each(|drawn| out.hold(drawn));
+        written.map(|()| out)
+    }
+
+    /// Puts all pieces but the last into the outlet, and the last into `out`.
+    async fn pieces<'r, M: Message<'r> + Sync + 'r>(
+        &self,
+        response: &InPieces<'r, M>,
+        out: &mut Outbound,
+    ) -> Result<(), Close> {
+        let Asked { api, version, correlation_id, .. } = self.asked;
+        let refused = |error| self.asked.unwritable(&error);
+        let piece = |from, out: &mut Vec<u8>| {
+            response.encode_piece(version, (from, PIECE_BYTES), out).map_err(refused)
+        };
+        let begun = out.begin();
+        let header = ResponseHeader { correlation_id };
+        header.encode(response_header_version(api, version), out.bytes()).map_err(refused)?;
+        let mut next = piece(0, out.bytes())?;
+        let Some(second) = next else {
+            return out.end(begun).map_err(|error| self.asked.unwritable(&error));
+        };
+        // The length stands before all of it, so that the rest is written once to be measured and once to be sent.
+        let mut rest = Measured { from: Some(second), bytes: 0 };
+        let mut scratch = Vec::new();
+        while let Some(from) = rest.from {
+            scratch.clear();
+            rest = Measured { from: piece(from, &mut scratch)?, bytes: rest.bytes + scratch.len() as u64 };
+            tokio::task::yield_now().await;
+        }
+        drop(scratch);
+        out.end_of(begun, rest.bytes).map_err(|error| self.asked.unwritable(&error))?;
+        while let Some(from) = next {
+            self.outlet.put(std::mem::take(out)).await;
+            next = piece(from, out.bytes())?;
+            rest.bytes = rest.bytes.checked_sub(out.bytes().len() as u64).ok_or_else(|| self.changed())?;
+        }
+        if rest.bytes == 0 { Ok(()) } else { Err(self.changed()) }
+    }
+
+    fn changed(&self) -> Close {
+        self.asked.unwritable(&"what it tells of has changed while it was sent")
+    }
+}
+
+/// A message that is measured: where to go on, and its bytes so far.
+struct Measured {
+    from: Option<usize>,
+    bytes: u64,
 }
 
 #[cfg(test)]

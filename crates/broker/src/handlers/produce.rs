@@ -27,8 +27,9 @@ use self::answer::{Named, Outcome};
 use self::plan::{Partition, Plan, Topic};
 use super::Asked;
 use crate::Broker;
-use crate::net::{Close, Outbound, Peer, Step};
+use crate::net::{Answer, Close, Outbound, Peer, Step};
 use crate::runtime::partitions::{Replica, TopicReplicas};
+use crate::runtime::request_memory::{Claim, Drawn};
 
 /// The first version with topic ids.
 const IDS_SINCE: i16 = 13;
@@ -52,25 +53,65 @@ type Commit = (usize, oneshot::Receiver<Result<(), Fault>>);
 
 /// Serves one request.
 pub fn serve(broker: &Arc<Broker>, _: &Arc<Peer>, asked: Asked, body: &mut [u8], out: &mut Outbound) -> Step {
+    serve_with(broker, asked, body, None, out)
+}
+
+/// Serves one request, with the memory it was seen to need if it was found before.
+fn serve_with(
+    broker: &Arc<Broker>,
+    asked: Asked,
+    body: &mut [u8],
+    drawn: Option<Drawn>,
+    out: &mut Outbound,
+) -> Step {
     MEMORY.with_borrow_mut(|memory| {
         memory.outcomes.clear();
-        let request = match asked.decode::<ProduceRequest<'_>>(body) {
-            Ok(request) => request,
+        let (request, elements) = match asked.decode_counted::<ProduceRequest<'_>>(body) {
+            Ok(decoded) => decoded,
             Err(close) => return Step::Close(close),
+        };
+        let drawn = match (drawn, asked.claim(broker, body.len(), elements)) {
+            (_, Err(close)) => return Step::Close(close),
+            (Some(drawn), Ok(_)) => drawn,
+            (None, Ok(claim)) => match broker.request_memory.try_draw(claim) {
+                Some(drawn) => drawn,
+                None => return wait_for_memory(broker.clone(), asked, body.to_vec(), claim),
+            },
         };
         memory.plan.fill(body, &request, asked.version >= IDS_SINCE);
         let (acks, named_transaction) = (request.acks, request.transactional_id.is_some());
         let refused = refused_whole(acks, memory.plan.transactional && !named_transaction);
         let commits = append_all(broker, &asked, refused, body, memory);
-        if acks == 0 {
-            return unacknowledged(broker, &asked, &memory.outcomes);
+        let step = if acks == 0 {
+            unacknowledged(broker, &asked, &memory.outcomes)
+        } else if commits.is_empty() {
+            let written = write(&asked, &memory.plan, body, &memory.outcomes, out);
+            asked.step(written, broker)
+        } else {
+            let outcomes = std::mem::take(&mut memory.outcomes);
+            return wait(broker.clone(), asked, (&memory.plan, body, drawn), outcomes, commits);
+        };
+        if let Some(drawn) = drawn {
+            // What so large a request took is not kept for the next.
+            *memory = Memory::default();
+            out.hold(drawn);
         }
-        if commits.is_empty() {
-            write(&asked, &memory.plan, body, &memory.outcomes, out);
-            return asked.step(Ok(()), broker);
-        }
-        wait(broker.clone(), asked, (&memory.plan, body), std::mem::take(&mut memory.outcomes), commits)
+        step
     })
+}
+
+/// Serves a request once there is memory for it.
+fn wait_for_memory(broker: Arc<Broker>, asked: Asked, mut body: Vec<u8>, claim: Claim) -> Step {
+    let answer: Answer = Box::pin(async move {
+        let drawn = broker.request_memory.draw(claim).await;
+        let mut out = Outbound::default();
+        match serve_with(&broker, asked, &mut body, Some(drawn), &mut out) {
+            Step::Done => Ok(out),
+            Step::Wait(pending) | Step::Promise(pending) => pending.whole().await,
+            Step::Close(close) => Err(close),
+        }
+    });
+    Step::Wait(answer.into())
 }
 
 /// Why all partitions are refused alike, if they are.
@@ -253,8 +294,14 @@ fn faulted(index: PartitionIndex, fault: &Fault) -> Outcome {
     Outcome::error(index, ErrorCode::KafkaStorageError, Some(fault.to_string()))
 }
 
-fn write(asked: &Asked, plan: &Plan, body: &[u8], outcomes: &[Outcome], out: &mut Outbound) {
-    answer::write(asked, topics(plan, body, outcomes), out);
+fn write(
+    asked: &Asked,
+    plan: &Plan,
+    body: &[u8],
+    outcomes: &[Outcome],
+    out: &mut Outbound,
+) -> Result<(), Close> {
+    answer::write(asked, topics(plan, body, outcomes), out)
 }
 
 /// The topics of the plan with their outcomes.
@@ -291,7 +338,7 @@ fn unacknowledged(broker: &Broker, asked: &Asked, outcomes: &[Outcome]) -> Step 
 fn wait(
     broker: Arc<Broker>,
     asked: Asked,
-    (plan, body): (&Plan, &[u8]),
+    (plan, body, drawn): (&Plan, &[u8], Drawn),
     mut outcomes: Vec<Outcome>,
     commits: Vec<Commit>,
 ) -> Step {
@@ -302,7 +349,7 @@ fn wait(
             Named::Id(id) => (Err(id), outcomes.len()),
         })
         .collect();
-    Step::Promise(Box::pin(async move {
+    let answer: Answer = Box::pin(async move {
         for (place, told) in commits {
             // A directory that goes away tells nobody; then nothing is known to be durable.
             let result = told.await.unwrap_or(Err(Fault::Mismatch {
@@ -320,8 +367,10 @@ fn wait(
             at += count;
             (named.as_deref().map_or_else(|id| Named::Id(*id), Named::Name), outcomes)
         });
-        answer::write(&asked, topics, &mut out);
+        let written = answer::write(&asked, topics, &mut out);
         broker.metrics.requests.note(asked.api as i16, asked.at.elapsed());
-        Ok(out)
-    }))
+        drawn.into_iter().for_each(|drawn| out.hold(drawn));
+        written.map(|()| out)
+    });
+    Step::Promise(answer.into())
 }

@@ -22,11 +22,15 @@ use tokio::time::Sleep;
 use super::buffer::{BufferPool, ReadBuffer};
 use super::foreign::Foreign;
 use super::frame::{self, Front, PREFIX};
+use super::pieces::Given;
 use super::socket::Socket;
-use super::{Close, Outbound, Peer, Pending, Service, Step};
+use super::{Answer, Close, Outbound, Peer, Pending, Service, Step};
 
 /// How many answers of a connection may be promised at a time.
 const PROMISED_MAX: usize = 64;
+
+/// How long the other end may take nothing of an answer for which something is held that all connections share.
+const HELD_PATIENCE: Duration = Duration::from_secs(30);
 
 /// After so many frames without a wait the connections that share the thread get their turn.
 const FRAMES_A_TURN: u32 = 128;
@@ -152,7 +156,8 @@ impl<S: Service> Connection<S> {
         self.buffer.consume(PREFIX + length);
         self.fresh = false;
         if !apart.is_empty() {
-            self.promised.push_back(Box::pin(std::future::ready(Ok(apart))));
+            let ready: Answer = Box::pin(std::future::ready(Ok(apart)));
+            self.promised.push_back(ready.into());
         }
         match step {
             Step::Done => Ok(()),
@@ -179,29 +184,48 @@ impl<S: Service> Connection<S> {
         Ok(())
     }
 
-    /// Waits for an answer; what was answered before leaves first, unless there is nothing to wait for.
+    /// Waits for an answer; what was answered before leaves first, unless there is nothing to wait for. Each piece of
+    /// a long answer leaves before the next one is made.
     async fn wait(&mut self, mut pending: Pending) -> Result<(), Close> {
-        let at_once = poll_fn(|context| Poll::Ready(pending.as_mut().poll(context))).await;
-        let answer = match at_once {
-            Poll::Ready(answer) => answer,
-            Poll::Pending => {
-                self.buffer.release(&self.shared.pool);
-                self.flush().await?;
-                // As in Kafka, who is not heard of for so long is not waited with.
-                let answer = unless_idle(self.heard, self.shared.idle_max, &mut self.idle, pending).await?;
-                self.heard = Instant::now();
-                answer
+        loop {
+            let at_once = poll_fn(|context| Poll::Ready(pending.poll(context))).await;
+            let given = match at_once {
+                Poll::Ready(given) => given,
+                Poll::Pending => {
+                    self.buffer.release(&self.shared.pool);
+                    self.flush().await?;
+                    // As in Kafka, who is not heard of for so long is not waited with.
+                    let given = poll_fn(|context| pending.poll(context));
+                    let given = unless_idle(self.heard, self.shared.idle_max, &mut self.idle, given).await?;
+                    self.heard = Instant::now();
+                    given
+                }
+            };
+            match given {
+                Given::Last(answer) => {
+                    self.out.append(answer?);
+                    return Ok(());
+                }
+                Given::Piece(piece) => {
+                    self.out.append(piece);
+                    self.buffer.release(&self.shared.pool);
+                    self.flush().await?;
+                }
             }
-        };
-        self.out.append(answer?);
-        Ok(())
+        }
     }
 
     async fn flush(&mut self) -> Result<(), Close> {
         if self.out.is_empty() {
+            // A produce without acknowledgement has no answer, and may have held something all the same.
+            self.out.clear();
             return Ok(());
         }
-        if self.socket.send(&mut self.out, self.shared.idle_max).await? {
+        let patience = match self.shared.idle_max {
+            max if !self.out.holds() => max,
+            max => Some(max.map_or(HELD_PATIENCE, |max| max.min(HELD_PATIENCE))),
+        };
+        if self.socket.send(&mut self.out, patience).await? {
             self.heard = Instant::now();
         }
         Ok(())

@@ -17,6 +17,7 @@ pub mod frame;
 pub mod limits;
 pub mod listener;
 pub mod outbound;
+pub mod pieces;
 pub mod socket;
 mod watch;
 
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 pub use close::Close;
 pub use outbound::{FileRange, Outbound};
+pub use pieces::{Outlet, Pending};
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
@@ -39,9 +41,9 @@ pub struct Peer {
     pub listener: Arc<str>,
 }
 
-/// An answer that cannot be given at once. It owns what it needs: the frame's bytes are gone while it waits, so
-/// that a connection in a long fetch holds no buffer.
-pub type Pending = Pin<Box<dyn Future<Output = Result<Outbound, Close>> + Send>>;
+/// An answer in the making. It owns what it needs: the frame's bytes are gone while it waits, so that a connection
+/// in a long fetch holds no buffer.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Outbound, Close>> + Send>>;
 
 /// What became of a frame.
 pub enum Step {

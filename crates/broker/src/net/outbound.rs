@@ -3,6 +3,7 @@
 //! The bytes of records never pass through here: a fetch's answer is its headers, with the ranges that
 //! `sendfile` is to put between them.
 
+use std::any::Any;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ pub struct FileRange {
     pub length: u64,
 }
 
+/// Something that is kept while an answer is in memory, and let go by being dropped.
+type Held = Box<dyn Any + Send>;
+
 /// Answers in the order they are to leave.
 #[derive(Debug, Default)]
 pub struct Outbound {
@@ -24,6 +28,7 @@ pub struct Outbound {
     /// Ranges, each with the number of `bytes` that go before it.
     ranges: Vec<(usize, FileRange)>,
     range_bytes: u64,
+    held: Vec<Held>,
 }
 
 /// Where an answer began, so that its length can be filled in.
@@ -50,6 +55,14 @@ pub struct Sent {
     ranges: usize,
 }
 
+/// An answer longer than a frame can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it would take {bytes} bytes, and a frame has at most 2147483647: ask for less at a time")]
+pub struct TooLong {
+    /// What it would take.
+    pub bytes: u64,
+}
+
 /// Buffers over this are dropped rather than kept for the next answers.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
@@ -74,15 +87,36 @@ impl Outbound {
         }
     }
 
-    /// Ends the answer: fills in its length.
-    ///
-    /// # Panics
-    /// If the answer is over 2 GiB; `fetch.max.bytes` and the size of a message keep it below.
-    pub fn end(&mut self, begun: Begun) {
-        let bytes = (self.bytes.len() - begun.at - super::frame::PREFIX) as u64;
-        let length = bytes + self.range_bytes - begun.range_bytes;
-        let length = i32::try_from(length).expect("an answer is bounded far below 2 GiB");
+    /// Ends the answer: fills in its length. An answer over 2 GiB is taken back.
+    pub fn end(&mut self, begun: Begun) -> Result<(), TooLong> {
+        self.end_of(begun, 0)
+    }
+
+    /// Ends what is sent first of an answer that goes on for `more` bytes.
+    pub fn end_of(&mut self, begun: Begun, more: u64) -> Result<(), TooLong> {
+        let bytes = self.since(begun) + more;
+        let Ok(length) = i32::try_from(bytes) else {
+            self.abandon(begun);
+            return Err(TooLong { bytes });
+        };
         self.bytes[begun.at..begun.at + super::frame::PREFIX].copy_from_slice(&length.to_be_bytes());
+        Ok(())
+    }
+
+    /// How many bytes the answer has so far, without its length.
+    fn since(&self, begun: Begun) -> u64 {
+        let bytes = (self.bytes.len() - begun.at - super::frame::PREFIX) as u64;
+        bytes + self.range_bytes - begun.range_bytes
+    }
+
+    /// Keeps something until all this has left.
+    pub fn hold(&mut self, held: impl Any + Send) {
+        self.held.push(Box::new(held));
+    }
+
+    /// Whether something is kept until this has left.
+    pub fn holds(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// Takes back an answer that was begun.
@@ -94,7 +128,7 @@ impl Outbound {
 
     /// Appends another outbound whole.
     pub fn append(&mut self, other: Self) {
-        if self.is_empty() {
+        if self.is_empty() && self.held.is_empty() {
             *self = other;
             return;
         }
@@ -102,6 +136,7 @@ impl Outbound {
         self.bytes.extend_from_slice(&other.bytes);
         self.ranges.extend(other.ranges.into_iter().map(|(at, range)| (at + before, range)));
         self.range_bytes += other.range_bytes;
+        self.held.extend(other.held);
     }
 
     /// Whether there is nothing to send.
@@ -127,6 +162,7 @@ impl Outbound {
         self.bytes.clear();
         self.ranges.clear();
         self.range_bytes = 0;
+        self.held.clear();
     }
 
     /// What comes next after `sent`; `None` when all is sent.
@@ -170,7 +206,7 @@ mod tests {
         out.bytes().extend_from_slice(b"head");
         out.range(range(100));
         out.bytes().push(0);
-        out.end(begun);
+        out.end(begun).unwrap();
         assert_eq!(out.bytes, [0, 0, 0, 105, b'h', b'e', b'a', b'd', 0]);
         assert_eq!(out.bytes_in_all(), 109);
     }
@@ -182,7 +218,7 @@ mod tests {
             let begun = out.begin();
             out.range(range(3));
             out.bytes().push(9);
-            out.end(begun);
+            out.end(begun).unwrap();
         }
         let mut sent = Sent::default();
         let mut seen = Vec::new();
@@ -210,12 +246,25 @@ mod tests {
     fn an_abandoned_answer_leaves_no_trace() {
         let mut out = Outbound::default();
         let first = out.begin();
-        out.end(first);
+        out.end(first).unwrap();
         let second = out.begin();
         out.range(range(3));
         out.abandon(second);
         assert_eq!(out.bytes, [0; 4]);
         assert_eq!(out.bytes_in_all(), 4);
+    }
+
+    #[test]
+    fn an_answer_over_two_gibibytes_is_taken_back() {
+        let mut out = Outbound::default();
+        let first = out.begin();
+        out.range(range(i32::MAX as u64));
+        out.end(first).unwrap();
+        let second = out.begin();
+        out.range(range(i32::MAX as u64));
+        out.bytes().push(0);
+        assert_eq!(out.end(second), Err(TooLong { bytes: 1 << 31 }));
+        assert_eq!(out.bytes_in_all(), 4 + i32::MAX as u64);
     }
 
     #[test]

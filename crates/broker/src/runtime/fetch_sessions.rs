@@ -8,7 +8,9 @@
 //! ```
 //! There are `max.incremental.fetch.session.cache.slots` of them. A full cache gives a slot away only if one
 //! has been unused for two minutes, or is smaller than the new one and two minutes old; a reader without a slot
-//! is served all the same, with full fetches. Nothing here reads a log or knows whether a topic exists.
+//! is served all the same, with full fetches. So is one whose partitions, with those of all other sessions, would be
+//! more than `headwater.fetch.sessions.partitions.max`; a session that grows so far ends. Nothing here reads a log or
+//! knows whether a topic exists.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -130,12 +132,15 @@ pub struct Answering<'a> {
 #[derive(Debug)]
 pub struct FetchSessions {
     slots: usize,
+    partitions_max: usize,
     cache: Mutex<Cache>,
 }
 
 #[derive(Debug, Default)]
 struct Cache {
     sessions: HashMap<i32, Entry>,
+    /// What all sessions follow together.
+    partitions: usize,
     evictions: u64,
 }
 
@@ -148,9 +153,9 @@ struct Entry {
 }
 
 impl FetchSessions {
-    /// At most `slots` sessions.
-    pub fn new(slots: usize) -> Self {
-        Self { slots, cache: Mutex::new(Cache::default()) }
+    /// At most `slots` sessions, which follow at most `partitions_max` partitions together.
+    pub fn new(slots: usize, partitions_max: usize) -> Self {
+        Self { slots, partitions_max, cache: Mutex::new(Cache::default()) }
     }
 
     /// Finds out what a request fetches. `wanted` are the partitions it names, `forgotten` those it drops.
@@ -163,13 +168,14 @@ impl FetchSessions {
     ) -> Result<Context, ErrorCode> {
         let mut cache = self.lock();
         if asked.session_epoch == INITIAL_EPOCH || asked.session_epoch == FINAL_EPOCH {
-            cache.sessions.remove(&asked.session_id);
+            cache.remove(asked.session_id);
             return Ok(if asked.session_epoch == FINAL_EPOCH {
                 Context::Sessionless(wanted)
             } else {
                 Context::Full(wanted)
             });
         }
+        let cache = &mut *cache;
         let entry = cache.sessions.get_mut(&asked.session_id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
         let session = entry.session.clone();
         let mut state = session.lock();
@@ -178,6 +184,13 @@ impl FetchSessions {
         }
         if session.topic_ids != asked.topic_ids {
             return Err(ErrorCode::FetchSessionTopicIdError);
+        }
+        let new = wanted.iter().filter(|wanted| !state.places.contains_key(&wanted.key)).count();
+        if cache.partitions + new > self.partitions_max {
+            // Its reader comes back with a full fetch.
+            cache.remove(asked.session_id);
+            cache.evictions += 1;
+            return Err(ErrorCode::FetchSessionIdNotFound);
         }
         for wanted in wanted {
             state.follow(wanted, Offset(-1), Offset(-1));
@@ -188,10 +201,11 @@ impl FetchSessions {
             }
         }
         if state.order.is_empty() {
-            cache.sessions.remove(&asked.session_id);
+            cache.remove(asked.session_id);
             return Ok(Context::Sessionless(Vec::new()));
         }
         state.epoch = next_epoch(state.epoch);
+        cache.partitions = cache.partitions - entry.size + state.order.len();
         entry.size = state.order.len();
         entry.used = now;
         drop(state);
@@ -199,8 +213,16 @@ impl FetchSessions {
     }
 
     /// Opens a session for what a full fetch was answered; returns its id, or 0 where no slot is free.
-    pub fn open(&self, now: Instant, topic_ids: bool, answered: Vec<(Wanted, Told)>) -> i32 {
+    pub fn open(
+        &self,
+        now: Instant,
+        topic_ids: bool,
+        answered: impl ExactSizeIterator<Item = (Wanted, Told)>,
+    ) -> i32 {
         let mut cache = self.lock();
+        if cache.partitions + answered.len() > self.partitions_max {
+            return 0;
+        }
         if cache.sessions.len() >= self.slots && !cache.evict(now, answered.len()) {
             return 0;
         }
@@ -211,16 +233,24 @@ impl FetchSessions {
         }
         let id = cache.unused_id();
         let size = state.order.len();
+        cache.partitions += size;
         let session = Arc::new(Session { id, topic_ids, state: Mutex::new(state) });
         cache.sessions.insert(id, Entry { session, created: now, used: now, size });
         id
     }
 
+    /// How many partitions a session follows; none if it is not there.
+    pub fn size(&self, session_id: i32) -> usize {
+        if session_id == 0 {
+            return 0;
+        }
+        self.lock().sessions.get(&session_id).map_or(0, |entry| entry.size)
+    }
+
     /// How many sessions there are, how many partitions they follow, how many were evicted so far.
     pub fn counts(&self) -> (usize, usize, u64) {
         let cache = self.lock();
-        let partitions = cache.sessions.values().map(|entry| entry.size).sum();
-        (cache.sessions.len(), partitions, cache.evictions)
+        (cache.sessions.len(), cache.partitions, cache.evictions)
     }
 
     fn lock(&self) -> MutexGuard<'_, Cache> {
@@ -242,9 +272,15 @@ impl Cache {
         let Some(id) = given else {
             return false;
         };
-        self.sessions.remove(&id);
+        self.remove(id);
         self.evictions += 1;
         true
+    }
+
+    fn remove(&mut self, id: i32) {
+        if let Some(entry) = self.sessions.remove(&id) {
+            self.partitions -= entry.size;
+        }
     }
 
     /// An id above 0 that no session has. Ids are spread: a client of another broker, or of this one before it

@@ -12,4 +12,5 @@ pub mod missing_replicas;
 pub mod partitions;
 pub mod producer_ids;
 pub mod quorum;
+pub mod request_memory;
 pub mod topic_creation;

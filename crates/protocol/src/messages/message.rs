@@ -32,13 +32,19 @@ pub trait Message<'a>: Value<'a> + Default {
 
     /// Reads a message off the front of `bytes` and hands back what follows it.
     fn decode_prefix(bytes: &'a [u8], version: i16) -> Result<(Self, &'a [u8]), DecodeError> {
+        Self::decode_counted(bytes, version).map(|(message, reader)| (message, reader.rest()))
+    }
+
+    /// Reads a message off the front of `bytes` and hands back the reader, which has the rest and knows how many
+    /// elements were read.
+    fn decode_counted(bytes: &'a [u8], version: i16) -> Result<(Self, Reader<'a>), DecodeError> {
         let refuse = |field, cause| DecodeError { message: Self::NAME, version, field, cause };
         if !Self::VERSIONS.contains(version) {
             return Err(refuse("", Malformed::UnknownVersion(Self::VERSIONS)));
         }
         let mut reader = Reader::new(bytes, version, Self::SCHEMA.flexible.contains(version));
         match Self::read(&mut reader) {
-            Ok(message) => Ok((message, reader.rest())),
+            Ok(message) => Ok((message, reader)),
             Err(cause) => Err(refuse(reader.field(), cause)),
         }
     }

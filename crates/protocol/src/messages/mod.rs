@@ -13,6 +13,7 @@
 
 pub mod catalogue;
 pub mod header;
+mod in_pieces;
 mod message;
 pub mod record;
 pub mod schema;
@@ -171,6 +172,7 @@ pub use find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 pub use get_telemetry_subscriptions::{GetTelemetrySubscriptionsRequest, GetTelemetrySubscriptionsResponse};
 pub use header::{RequestHeader, ResponseHeader};
 pub use heartbeat::{HeartbeatRequest, HeartbeatResponse};
+pub use in_pieces::InPieces;
 pub use incremental_alter_configs::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 pub use init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 pub use initialize_share_group_state::{InitializeShareGroupStateRequest, InitializeShareGroupStateResponse};

@@ -60,6 +60,7 @@ impl<'a, T: Value<'a>> Array<'a, T> {
 
     fn read_elements(reader: &mut Reader<'a>, count: usize) -> Result<Self, Malformed> {
         let all = reader.rest();
+        reader.count_elements(count);
         // deviation: Kafka 4.4 refuses more than a million elements, to bound what it allocates. Nothing is allocated here.
         // Every element takes at least a byte, so that a count costs no more walking than there are bytes.
         let refusal = Malformed::TooManyElements { count, remaining: all.len() };
@@ -94,6 +95,9 @@ impl<'a, T: Value<'a>> Value<'a> for Array<'a, T> {
     }
 
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), Unwritable> {
+        if let Some(made) = writer.take_made(std::ptr::from_ref(self).addr()) {
+            return writer.made(made);
+        }
         writer.length(Some(self.len()))?;
         match self {
             Self::Wire { .. } => self.iter().try_for_each(|element| element.write(writer)),

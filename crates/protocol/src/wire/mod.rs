@@ -17,7 +17,7 @@ pub use array::{Array, Iter};
 pub use error::{DecodeError, EncodeError, Malformed, Unwritable};
 pub use reader::Reader;
 pub use value::Value;
-pub use writer::Writer;
+pub use writer::{Made, WriteElement, Writer};
 
 /// The longest string Kafka reads or writes, in bytes, flexible or not.
 pub const STRING_BYTES_MAX: usize = 0x7fff;

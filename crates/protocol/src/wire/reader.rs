@@ -10,12 +10,13 @@ pub struct Reader<'a> {
     version: i16,
     flexible: bool,
     field: &'static str,
+    elements: usize,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `bytes` as `version`, which the caller knows to be flexible or not.
     pub fn new(bytes: &'a [u8], version: i16, flexible: bool) -> Self {
-        Self { bytes, version, flexible, field: "" }
+        Self { bytes, version, flexible, field: "", elements: 0 }
     }
 
     /// The version the bytes are read in.
@@ -31,6 +32,16 @@ impl<'a> Reader<'a> {
     /// The innermost field that reading has come to, in Kafka's spelling.
     pub fn field(&self) -> &'static str {
         self.field
+    }
+
+    /// How many elements of arrays have been read, those within elements too.
+    pub fn elements(&self) -> usize {
+        self.elements
+    }
+
+    /// Counts the elements of an array.
+    pub(super) fn count_elements(&mut self, count: usize) {
+        self.elements = self.elements.saturating_add(count);
     }
 
     /// The bytes that are not yet read.
@@ -102,6 +113,7 @@ impl<'a> Reader<'a> {
             let mut value = Reader { bytes: self.take(size)?, ..*self };
             let outcome = known(tag, &mut value);
             self.field = value.field;
+            self.elements = value.elements;
             if outcome? && !value.bytes.is_empty() {
                 return Err(Malformed::TagTooLong { tag, unread: value.bytes.len() });
             }

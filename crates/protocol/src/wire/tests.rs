@@ -1,11 +1,13 @@
 use std::borrow::Cow;
 
 use super::*;
+use crate::messages::list_offsets::ListOffsetsTopic;
 use crate::messages::schema::Versions;
 use crate::messages::{
-    FetchRequest, HeartbeatResponse, Message, MetadataRequest, ProduceRequest, RequestHeader,
+    FetchRequest, HeartbeatResponse, ListOffsetsRequest, Message, MetadataRequest, ProduceRequest,
+    RequestHeader,
 };
-use crate::messages::{fetch, metadata};
+use crate::messages::{fetch, list_offsets::ListOffsetsPartition, metadata};
 
 fn read<'a, T: Value<'a>>(bytes: &'a [u8], flexible: bool) -> Result<T, Malformed> {
     let mut reader = Reader::new(bytes, 0, flexible);
@@ -181,4 +183,17 @@ fn a_copy_is_free_of_its_frame() {
     let copy: FetchRequest<'static> = FetchRequest::decode(&frame, 11).unwrap().into_owned();
     drop(frame);
     assert_eq!(copy, request);
+}
+
+#[test]
+fn elements_are_counted_within_elements_too() {
+    let topics = [("a", 2), ("b", 0), ("c", 3)].map(|(name, partitions)| ListOffsetsTopic {
+        name: name.into(),
+        partitions: vec![ListOffsetsPartition::default(); partitions].into(),
+    });
+    let request = ListOffsetsRequest { topics: topics.into(), ..ListOffsetsRequest::default() };
+    let mut bytes = Vec::new();
+    request.encode(7, &mut bytes).unwrap();
+    let (_, reader) = ListOffsetsRequest::decode_counted(&bytes, 7).unwrap();
+    assert_eq!(reader.elements(), 8);
 }

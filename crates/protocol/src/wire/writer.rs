@@ -1,5 +1,7 @@
 //! Writes the bytes of one message.
 
+use std::fmt;
+
 use super::{STRING_BYTES_MAX, Unwritable, Value, varint};
 use crate::messages::schema::Type;
 
@@ -13,12 +15,86 @@ pub struct Writer<'o> {
     version: i16,
     flexible: bool,
     field: &'static str,
+    /// The array whose elements are made while they are written, until it is met.
+    made: Option<Made<'o>>,
+    /// Where the piece that is being written ends, once that is known.
+    end: Option<End>,
+}
+
+/// Writes the element of a place.
+pub type WriteElement<'e> = dyn Fn(usize, &mut Writer<'_>) -> Result<(), Unwritable> + Send + Sync + 'e;
+
+/// An array whose elements are made while they are written, and what is to be written of it.
+#[derive(Clone, Copy)]
+pub struct Made<'e> {
+    /// Where in memory the array stands in the message.
+    pub at: usize,
+    /// How many elements it has.
+    pub count: usize,
+    /// Writes one.
+    pub write: &'e WriteElement<'e>,
+    /// The element that the piece begins with.
+    pub from: usize,
+    /// The piece ends with the element that reaches this many bytes.
+    pub bytes: usize,
+    /// Where in the buffer the piece begins.
+    pub start: usize,
+}
+
+impl fmt::Debug for Made<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Made").field("from", &self.from).field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+/// The end of a piece.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    /// The element the next piece begins with.
+    next: usize,
+    /// The length of the buffer.
+    length: usize,
 }
 
 impl<'o> Writer<'o> {
     /// Appends to `out` as `version`, which the caller knows to be flexible or not.
     pub fn new(out: &'o mut Vec<u8>, version: i16, flexible: bool) -> Self {
-        Self { out, version, flexible, field: "" }
+        Self { out, version, flexible, field: "", made: None, end: None }
+    }
+
+    /// Has the elements of an array of the message made while they are written, as far as they belong to a piece. What
+    /// stands before the array belongs to the first piece, what stands after it to the last.
+    pub fn with_made(self, made: Made<'o>) -> Self {
+        Self { made: Some(made), ..self }
+    }
+
+    /// Ends a piece: cuts off what does not belong to it, and says which element the next one begins with, if there is
+    /// one.
+    pub fn end_piece(self) -> Option<usize> {
+        let End { next, length } = self.end?;
+        self.out.truncate(length);
+        Some(next)
+    }
+
+    /// What is to be written in the place of the array at this address, if it is the one.
+    pub(super) fn take_made(&mut self, at: usize) -> Option<Made<'o>> {
+        self.made.take_if(|made| made.at == at)
+    }
+
+    /// Writes an array of elements that are made one at a time, as far as it belongs to the piece.
+    pub(super) fn made(&mut self, made: Made<'_>) -> Result<(), Unwritable> {
+        self.length(Some(made.count))?;
+        if made.from > 0 {
+            self.out.truncate(made.start);
+        }
+        for place in made.from..made.count {
+            if place > made.from && self.out.len() - made.start >= made.bytes {
+                self.end = Some(End { next: place, length: self.out.len() });
+                break;
+            }
+            (made.write)(place, self)?;
+        }
+        Ok(())
     }
 
     /// The version that is written.

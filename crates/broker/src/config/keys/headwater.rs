@@ -25,10 +25,14 @@ pub const KEYS: &[Key] = &[
         .doc("How much of the end of a partition is taken to be in memory. A fetch of older records that are not is read by a thread of its own first, so that the disk holds up nobody else."),
     int("headwater.fetch.partitions.max", "100000").at_least(1).since("headwater").honoured()
         .doc("How many partitions one fetch may name. A fetch that names more ends its connection, so that its memory stays a small multiple of its bytes."),
+    int("headwater.fetch.sessions.partitions.max", "250000").at_least(0).since("headwater").honoured()
+        .doc("How many partitions all fetch sessions may follow together. A reader for whom there is no room is served without a session."),
     string("headwater.http.listen", "127.0.0.1:8082").allow(Allowed::AddressOrEmpty).since("headwater").honoured()
         .doc("Address of the HTTP port with metrics and health, as host:port. Empty for none. It is never part of listeners."),
     int("headwater.network.pool.bytes", "8388608").at_least(0).since("headwater").honoured()
         .doc("How many bytes of unused read buffers are kept for the next requests."),
     int("headwater.open.files.max", "4096").at_least(64).since("headwater").honoured()
         .doc("How many files of logs may be open at once. Files beyond it are closed, the longest unused first, and opened again when needed."),
+    int("headwater.request.memory.bytes", "134217728").at_least(1048576).since("headwater").honoured()
+        .doc("How much memory requests of very many elements may take together, beyond four times their bytes. A request that finds too little left waits; one that would need more than this ends its connection."),
 ];

@@ -6,7 +6,7 @@ use protocol::offset::Offset;
 use protocol::wire::{Unwritable, Value, Writer};
 
 use crate::handlers::Asked;
-use crate::net::outbound::Begun;
+use crate::net::outbound::{Begun, TooLong};
 use crate::net::{FileRange, Outbound};
 use crate::runtime::fetch_sessions::TopicKey;
 
@@ -136,13 +136,13 @@ impl<'o> Answer<'o> {
     }
 
     /// Ends the answer.
-    pub fn end(mut self, endpoints: &[NodeEndpoint]) {
+    pub fn end(mut self, endpoints: &[NodeEndpoint]) -> Result<(), TooLong> {
         if self.version >= 16 && !endpoints.is_empty() {
             self.endpoints(endpoints);
         } else {
             self.tags();
         }
-        self.out.end(self.begun);
+        self.out.end(self.begun)
     }
 
     fn aborted(&mut self, aborted: Option<&[(ProducerId, Offset)]>) {
@@ -284,7 +284,7 @@ mod tests {
             answer.topic(&key, 0);
             answer.end_topic();
             let (host, rack) = ("h".into(), Some("r".into()));
-            answer.end(&[NodeEndpoint { node: NodeId(5), host, port: 9092, rack }]);
+            answer.end(&[NodeEndpoint { node: NodeId(5), host, port: 9092, rack }]).unwrap();
             let bytes = bytes(&mut out);
             assert_eq!(bytes.len() - 4, u32::from_be_bytes(bytes[..4].try_into().unwrap()) as usize);
             let header = if version >= 12 { 9 } else { 8 };

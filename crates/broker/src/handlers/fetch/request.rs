@@ -19,6 +19,9 @@ use crate::runtime::fetch_sessions::{Asked as SessionAsked, PartitionKey, TopicK
 pub const LEADER_SINCE: i16 = 16;
 /// The first version with topic ids.
 pub const IDS_SINCE: i16 = 13;
+/// Bytes of records that one answer may have, so that with what stands between them it is no longer than a frame can
+/// be.
+const ANSWER_BYTES_MAX: i64 = (2 << 30) - (128 << 20);
 /// The replica id of consumers.
 const CONSUMER: i32 = -1;
 /// Up to so many partitions, looking through them costs less than a table of them.
@@ -57,7 +60,7 @@ impl Limits {
             _ => Isolation::LogEnd,
         };
         let config = broker.config();
-        let most = i64::try_from(config.requests.fetch_bytes_max).unwrap_or(i64::MAX);
+        let most = i64::try_from(config.requests.fetch_bytes_max).unwrap_or(i64::MAX).min(ANSWER_BYTES_MAX);
         let bytes_max = i64::from(request.max_bytes).min(most);
         Self {
             bytes_max,

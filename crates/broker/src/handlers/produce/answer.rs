@@ -6,7 +6,7 @@ use protocol::offset::Offset;
 use protocol::wire::{Unwritable, Value, Writer};
 
 use crate::handlers::Asked;
-use crate::net::Outbound;
+use crate::net::{Close, Outbound};
 
 /// The first flexible version.
 pub const FLEXIBLE_SINCE: i16 = 9;
@@ -62,13 +62,13 @@ pub fn write<'a>(
     asked: &Asked,
     topics: impl ExactSizeIterator<Item = (Named<'a>, &'a [Outcome])>,
     out: &mut Outbound,
-) {
+) -> Result<(), Close> {
     let begun = out.begin();
     let mut writer = Writer::new(out.bytes(), asked.version, asked.version >= FLEXIBLE_SINCE);
     // Everything written here came in the request, or is a short sentence.
     write_body(asked, topics, &mut writer)
         .expect("names and counts of an answer are within the protocol's bounds");
-    out.end(begun);
+    out.end(begun).map_err(|error| asked.unwritable(&error))
 }
 
 fn write_body<'a>(
@@ -154,7 +154,7 @@ mod tests {
             let named = if version >= 13 { Named::Id(Uuid([4; 16])) } else { Named::Name("t") };
             let outcomes = [good, bad];
             let mut out = Outbound::default();
-            write(&asked, [(named, &outcomes[..])].into_iter(), &mut out);
+            write(&asked, [(named, &outcomes[..])].into_iter(), &mut out).unwrap();
             let header = if version >= 9 { 9 } else { 8 };
             let response = ProduceResponse::decode(&out.bytes()[header..], version).unwrap();
             let topic = response.responses.iter().next().unwrap();

@@ -38,7 +38,7 @@ fn begin(
 }
 
 fn open(sessions: &FetchSessions, partitions: i32) -> i32 {
-    let answered = (0..partitions).map(|index| (wanted(index, 0), told(5, false))).collect();
+    let answered = (0..partitions).map(|index| (wanted(index, 0), told(5, false)));
     sessions.open(Instant::now(), false, answered)
 }
 
@@ -51,7 +51,7 @@ fn session(context: Result<Context, ErrorCode>) -> Arc<Session> {
 
 #[test]
 fn a_session_remembers_what_is_followed() {
-    let sessions = FetchSessions::new(10);
+    let sessions = FetchSessions::new(10, 1000);
     assert!(matches!(begin(&sessions, asked(0, 0), vec![wanted(0, 0)], vec![]), Ok(Context::Full(_))));
     let id = open(&sessions, 3);
     assert!(id > 0);
@@ -62,7 +62,7 @@ fn a_session_remembers_what_is_followed() {
 
 #[test]
 fn epochs_must_follow_one_another() {
-    let sessions = FetchSessions::new(10);
+    let sessions = FetchSessions::new(10, 1000);
     let id = open(&sessions, 1);
     let refused = |epoch| begin(&sessions, asked(id, epoch), vec![], vec![]).err();
     assert_eq!(refused(2), Some(ErrorCode::InvalidFetchSessionEpoch));
@@ -78,7 +78,7 @@ fn epochs_must_follow_one_another() {
 
 #[test]
 fn full_requests_and_emptied_sessions_end_the_session() {
-    let sessions = FetchSessions::new(10);
+    let sessions = FetchSessions::new(10, 1000);
     for epoch in [INITIAL_EPOCH, FINAL_EPOCH] {
         let id = open(&sessions, 1);
         begin(&sessions, asked(id, epoch), vec![], vec![]).unwrap();
@@ -92,7 +92,7 @@ fn full_requests_and_emptied_sessions_end_the_session() {
 
 #[test]
 fn only_news_are_told() {
-    let sessions = FetchSessions::new(10);
+    let sessions = FetchSessions::new(10, 1000);
     let id = open(&sessions, 1);
     let session = session(begin(&sessions, asked(id, 1), vec![], vec![]));
     let tell = |told| session.answer().tell(&key(0), told);
@@ -108,7 +108,7 @@ fn only_news_are_told() {
 
 #[test]
 fn a_partition_whose_records_were_sent_goes_to_the_end() {
-    let sessions = FetchSessions::new(10);
+    let sessions = FetchSessions::new(10, 1000);
     let id = open(&sessions, 3);
     let session = session(begin(&sessions, asked(id, 1), vec![], vec![]));
     session.answer().tell(&key(0), told(9, true));
@@ -118,10 +118,9 @@ fn a_partition_whose_records_were_sent_goes_to_the_end() {
 
 #[test]
 fn a_full_cache_gives_way_only_to_who_deserves_it() {
-    let sessions = FetchSessions::new(2);
+    let sessions = FetchSessions::new(2, 1000);
     let start = Instant::now();
-    let answered =
-        |partitions: i32| (0..partitions).map(|index| (wanted(index, 0), told(0, false))).collect();
+    let answered = |partitions: i32| (0..partitions).map(|index| (wanted(index, 0), told(0, false)));
     let small = sessions.open(start, false, answered(1));
     let large = sessions.open(start, false, answered(5));
     assert_eq!(sessions.open(start + Duration::from_secs(1), false, answered(9)), 0, "both are young");
@@ -138,5 +137,23 @@ fn a_full_cache_gives_way_only_to_who_deserves_it() {
     let idle = later + Duration::from_secs(121);
     assert!(sessions.open(idle, false, answered(1)) > 0, "one was unused for two minutes");
     assert_eq!(sessions.counts().2, 2);
-    assert_eq!(FetchSessions::new(0).open(start, false, answered(1)), 0);
+    assert_eq!(FetchSessions::new(0, 1000).open(start, false, answered(1)), 0);
+}
+
+#[test]
+fn all_sessions_together_follow_no_more_partitions_than_the_bound() {
+    let sessions = FetchSessions::new(10, 5);
+    let first = open(&sessions, 3);
+    assert_eq!(open(&sessions, 3), 0, "six would be followed");
+    let second = open(&sessions, 2);
+    assert_eq!(sessions.counts(), (2, 5, 0));
+    // What is followed already is no growth.
+    assert!(begin(&sessions, asked(first, 1), vec![wanted(0, 7)], Vec::new()).is_ok());
+    let grown = begin(&sessions, asked(second, 1), vec![wanted(7, 0)], Vec::new());
+    assert_eq!(grown.unwrap_err(), ErrorCode::FetchSessionIdNotFound);
+    assert_eq!(sessions.counts(), (1, 3, 1));
+    assert!(begin(&sessions, asked(first, 2), vec![wanted(8, 0), wanted(9, 0)], vec![key(0)]).is_ok());
+    assert_eq!(sessions.counts(), (1, 4, 1));
+    assert!(begin(&sessions, asked(first, 3), Vec::new(), vec![key(1), key(2), key(8), key(9)]).is_ok());
+    assert_eq!(sessions.counts(), (0, 0, 1));
 }
