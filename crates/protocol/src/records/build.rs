@@ -91,27 +91,8 @@ impl BatchBuilder {
             self.base_timestamp = timestamp;
         }
         let timestamp_delta = timestamp.0.wrapping_sub(self.base_timestamp.0);
-        let headers_size: usize =
-            headers.iter().map(|header| field_size(Some(header.key)) + field_size(header.value)).sum();
-        let size = 1
-            + varint::size_of(timestamp_delta)
-            + varint::size_of(i64::from(offset_delta))
-            + field_size(key)
-            + field_size(value)
-            + varint::size_of(headers.len() as i64)
-            + headers_size;
-        let out = &mut self.bytes;
-        varint::write_i32(size as i32, out);
-        out.push(0);
-        varint::write_i64(timestamp_delta, out);
-        varint::write_i32(offset_delta, out);
-        write_field(key, out);
-        write_field(value, out);
-        varint::write_i32(headers.len() as i32, out);
-        for header in headers {
-            write_field(Some(header.key), out);
-            write_field(header.value, out);
-        }
+        let headers = (headers.len(), headers.iter().copied());
+        write_record((offset_delta, timestamp_delta), (key, value), headers, &mut self.bytes);
         self.count += 1;
         self.last_offset_delta = offset_delta;
         self.max_timestamp = self.max_timestamp.max(timestamp);
@@ -172,6 +153,35 @@ impl BatchBuilder {
             "the options name a codec"
         );
         self.finish(&mut Compressors::default()).expect("nothing is compressed, so nothing can fail")
+    }
+}
+
+/// Appends a record, its length first.
+pub(super) fn write_record<'a>(
+    (offset_delta, timestamp_delta): (i32, i64),
+    (key, value): (Option<&[u8]>, Option<&[u8]>),
+    (header_count, headers): (usize, impl Iterator<Item = Header<'a>> + Clone),
+    out: &mut Vec<u8>,
+) {
+    let headers_size: usize =
+        headers.clone().map(|header| field_size(Some(header.key)) + field_size(header.value)).sum();
+    let size = 1
+        + varint::size_of(timestamp_delta)
+        + varint::size_of(i64::from(offset_delta))
+        + field_size(key)
+        + field_size(value)
+        + varint::size_of(header_count as i64)
+        + headers_size;
+    varint::write_i32(size as i32, out);
+    out.push(0);
+    varint::write_i64(timestamp_delta, out);
+    varint::write_i32(offset_delta, out);
+    write_field(key, out);
+    write_field(value, out);
+    varint::write_i32(header_count as i32, out);
+    for header in headers {
+        write_field(Some(header.key), out);
+        write_field(header.value, out);
     }
 }
 

@@ -12,6 +12,7 @@ pub mod checksum;
 pub mod compression;
 pub mod control;
 pub mod legacy;
+pub mod rebuild;
 pub mod record;
 mod varint;
 pub mod walk;

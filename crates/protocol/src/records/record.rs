@@ -93,7 +93,7 @@ impl<'a> Headers<'a> {
     }
 
     /// The headers in their order. `Record::read` has checked them.
-    pub fn iter(&self) -> impl Iterator<Item = Header<'a>> + use<'a> {
+    pub fn iter(&self) -> impl Iterator<Item = Header<'a>> + Clone + use<'a> {
         let mut cursor = SliceCursor::new(self.bytes);
         (0..self.count).map_while(move |_| read_header(&mut cursor).ok())
     }
@@ -104,7 +104,13 @@ impl<'a> Record<'a> {
     pub fn read(cursor: &mut SliceCursor<'a>) -> Result<Self, RecordError> {
         let length = varint::read_i32(cursor)?;
         let whole = usize::try_from(length).map_err(|_| RecordError::Length { length })?;
-        let mut body = SliceCursor::new(cursor.take(whole)?);
+        Self::read_body(cursor.take(whole)?)
+    }
+
+    /// Reads the record whose fields `bytes`, which follow its length, hold exactly.
+    pub fn read_body(bytes: &'a [u8]) -> Result<Self, RecordError> {
+        let length = i32::try_from(bytes.len()).map_err(|_| RecordError::Truncated)?;
+        let mut body = SliceCursor::new(bytes);
         let record = Self::read_fields(&mut body).map_err(|error| match error {
             // The record's own length is what ended the bytes.
             RecordError::Truncated => RecordError::Length { length },

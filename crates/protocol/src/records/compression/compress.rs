@@ -116,7 +116,13 @@ impl Compressors {
     }
 }
 
-impl Compressing<'_> {
+impl<'c> Compressing<'c> {
+    /// Ends the payload and hands back the buffer.
+    pub fn finish_into(mut self) -> Result<&'c mut Vec<u8>, CompressionError> {
+        self.end()?;
+        Ok(self.out)
+    }
+
     /// Adds `input`.
     pub fn write(&mut self, input: &[u8]) -> Result<(), CompressionError> {
         match self.codec {
@@ -135,6 +141,10 @@ impl Compressing<'_> {
 
     /// Ends the payload.
     pub fn finish(mut self) -> Result<(), CompressionError> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), CompressionError> {
         match self.codec {
             Codec::None => {}
             Codec::Gzip => {

@@ -118,6 +118,20 @@ impl Decompressing<'_, '_> {
         Ok(&self.states.output[step])
     }
 
+    /// Copies the next `length` bytes to the end of `into`, which grows as they come.
+    pub fn copy_to(&mut self, mut length: usize, into: &mut Vec<u8>) -> Result<(), CompressedError> {
+        while length > 0 {
+            if self.ahead.is_empty() {
+                self.fill_or_truncated()?;
+            }
+            let end = self.ahead.end.min(self.ahead.start + length);
+            into.extend_from_slice(&self.states.output[self.ahead.start..end]);
+            length -= end - self.ahead.start;
+            self.ahead.start = end;
+        }
+        Ok(())
+    }
+
     fn fill(&mut self) -> Result<usize, CompressionError> {
         let too_large = CompressionError::TooLarge { cap: self.cap };
         let Decompressors { output, inflate, zstd, last_output } = &mut *self.states;
