@@ -16,10 +16,12 @@
 //! | a leader or its ISR changes | [`Partition::become_leader`], [`Partition::become_follower`], [`Partition::set_in_sync`] | checkpoint the leader epochs if told so |
 //! | DeleteRecords | [`Partition::decide_delete_records`] | checkpoint; [`Partition::set_log_start`] |
 //! | the retention timer | [`retention::plan`] over the segments | delete the files; [`Partition::set_log_start`] to the first base offset left |
+//! | the cleaner | [`compaction::dirty::cleanable`], [`compaction::OffsetMap`], [`compaction::Pass`] | write the segments anew |
 //! | truncation | cut the files | [`Partition::restore`] from the newest snapshot at or below the new end, reload, as when opened |
 //! | a segment is rolled | [`Partition::producer_snapshot`] | write the entries as `<offset>.snapshot` |
 
 pub mod append;
+pub mod compaction;
 pub mod delete_records;
 pub mod fetch;
 pub mod leader_epochs;
