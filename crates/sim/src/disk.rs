@@ -298,6 +298,10 @@ impl Disk for SimulatedDisk {
         state.tree.facts(path)
     }
 
+    fn set_modified(&self, path: &Path, modified: Timestamp) -> io::Result<()> {
+        self.do_change((Verb::Write, path), |tree, _| tree.set_modified(path, modified), || ())
+    }
+
     fn space(&self, path: &Path) -> io::Result<Space> {
         let mut state = self.state();
         state.script.look(Verb::Read, path)?;

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use protocol::offset::Offset;
@@ -19,7 +19,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::disk::{Access, Disk, RealDisk};
 use crate::fault::Fault;
 use crate::known_batches::{BYTES_DEFAULT, BatchMemory};
-use crate::names::SegmentFile;
+use crate::names::{SegmentFile, Stage};
 
 /// The open files, shared by all logs of a process. Cloning shares.
 pub struct Descriptors<D: Disk = RealDisk> {
@@ -38,6 +38,8 @@ struct Slot<D: Disk> {
     directory: Arc<Path>,
     base: Offset,
     kind: SegmentFile,
+    /// Changes only under the lock of the log that the file belongs to.
+    stage: AtomicU8,
     file: Mutex<Option<Arc<D::File>>>,
     used: AtomicBool,
 }
@@ -97,6 +99,7 @@ impl<D: Disk> Descriptors<D> {
             directory: Arc::clone(directory),
             base,
             kind,
+            stage: AtomicU8::new(Stage::Live as u8),
             file: Mutex::new(None),
             used: AtomicBool::new(false),
         };
@@ -107,7 +110,34 @@ impl<D: Disk> Descriptors<D> {
 impl<D: Disk> LazyFile<D> {
     /// Where the file lies.
     pub fn path(&self) -> PathBuf {
-        self.slot.kind.path(&self.slot.directory, self.slot.base)
+        self.slot.kind.path_at(&self.slot.directory, self.slot.base, self.stage())
+    }
+
+    /// How far the file has come on its way to take the place of another.
+    pub fn stage(&self) -> Stage {
+        match self.slot.stage.load(Ordering::Acquire) {
+            stage if stage == Stage::Cleaned as u8 => Stage::Cleaned,
+            stage if stage == Stage::Swap as u8 => Stage::Swap,
+            _ => Stage::Live,
+        }
+    }
+
+    /// A file that is to be made at this stage.
+    pub fn at(self, stage: Stage) -> Self {
+        self.slot.stage.store(stage as u8, Ordering::Release);
+        self
+    }
+
+    /// Renames the file, which stays open if it is.
+    pub fn rename(&self, stage: Stage) -> Result<(), Fault> {
+        if self.stage() == stage {
+            return Ok(());
+        }
+        let (from, directory) = (self.path(), &self.slot.directory);
+        let to = self.slot.kind.path_at(directory, self.slot.base, stage);
+        self.shared.disk.rename(&from, &to).map_err(|error| Fault::io("rename", &from, error))?;
+        self.slot.stage.store(stage as u8, Ordering::Release);
+        Ok(())
     }
 
     /// The disk it lies on.

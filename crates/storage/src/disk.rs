@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use protocol::id::Timestamp;
-use rustix::fs::{self, FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{self, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 /// How a file is opened.
@@ -82,6 +82,8 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn allocate(&self, _file: &Self::File, _length: u64) -> io::Result<()> {
         Err(Errno::OPNOTSUPP.into())
     }
+    /// Sets when the bytes of the file at `path` last changed: a rewritten segment is as old as what it holds.
+    fn set_modified(&self, path: &Path, modified: Timestamp) -> io::Result<()>;
     /// Total and usable bytes of the file system that holds `path`.
     fn space(&self, path: &Path) -> io::Result<Space>;
     /// Whether the work of a log directory's own threads waits for [`crate::group_commit::GroupCommit::step`] instead:
@@ -192,6 +194,15 @@ impl Disk for RealDisk {
 
     fn allocate(&self, file: &File, length: u64) -> io::Result<()> {
         Ok(retried(|| fs::fallocate(file, FallocateFlags::empty(), 0, length))?)
+    }
+
+    fn set_modified(&self, path: &Path, modified: Timestamp) -> io::Result<()> {
+        let time = Timespec {
+            tv_sec: modified.0.div_euclid(1000),
+            tv_nsec: modified.0.rem_euclid(1000) * 1_000_000,
+        };
+        let times = Timestamps { last_access: time, last_modification: time };
+        Ok(fs::utimensat(fs::CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

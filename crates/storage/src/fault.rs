@@ -94,6 +94,19 @@ impl Fault {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Whether it says nothing about what it was done to: there was no room, or no descriptor, or the directory had failed
+    /// before.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+                self.no_space() || errno(source).is_some_and(|errno| short.contains(&errno))
+            }
+            Self::Offline { .. } | Self::Full { .. } => true,
+            Self::Corrupt { .. } | Self::Locked { .. } | Self::Mismatch { .. } => false,
+        }
+    }
+
     /// Whether this error means that nothing on the log directory can be trusted until a restart: any failed fsync, a
     /// write that failed for another reason than room, and whatever says that the disk itself is ill.
     pub fn takes_directory_offline(&self) -> bool {

@@ -17,6 +17,7 @@
 //! - [`read_check`]: whether what is read is still what was written.
 //! - [`group_commit`]: durable acknowledgements that share fsyncs; [`directory_state`]: online, full, offline;
 //!   [`reserve`]: room for what must be written on a full disk; [`removals`]: what is deleted a while after it was renamed. [`log_directory`] holds these together for one directory.
+//! - [`cleaner`]: compaction, beside the appends and reads of the log it works on.
 //! - [`log`]: the log of a partition, machine and segments; [`log_dirs`]: all directories of a node and their logs.
 //!
 //! # For those who drive it
@@ -37,6 +38,7 @@
 //! | a config changes | lock; [`Log::set_config`] | |
 //! | timers | [`LogDirs::retain`], [`LogDirs::flush_due`], [`LogDirs::remove_due`], [`LogDirs::expire_producers`], the three checkpoints | |
 //! | every half second | [`LogDirs::look_for_room`]; where a directory has room again, make the logs that found none | |
+//! | the cleaner's threads | [`LogDirs::dirtiest`], [`cleaner::Cleaner::clean`], [`LogDirs::checkpoint_cleaned`] | [`LogDirs::retain_compacted`]; rest when nothing was dirty |
 //! | DescribeLogDirs | [`LogDirs::describe`], [`Log::size`], [`Log::directory_id`] | |
 //! | DescribeProducers | [`Log::partition`], `.producers()` | |
 //! | a heartbeat | [`LogDirs::offline`] | |
@@ -49,6 +51,7 @@
 
 pub mod checkpoint;
 pub mod clean_shutdown;
+pub mod cleaner;
 pub mod descriptors;
 pub mod directory_lock;
 pub mod directory_state;

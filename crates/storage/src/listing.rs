@@ -9,7 +9,7 @@ use protocol::offset::Offset;
 
 use crate::disk::{Access, Disk};
 use crate::fault::Fault;
-use crate::names::{FileName, SegmentFile};
+use crate::names::{FileName, SegmentFile, Stage};
 use crate::scan::Scan;
 use crate::segment::SegmentFacts;
 
@@ -98,11 +98,7 @@ fn find<D: Disk>(disk: &D, directory: &Path) -> Result<Found, Fault> {
 /// A swap file is the complete outcome of a compaction: it takes the place of the segments it was made from.
 fn finish_swaps<D: Disk>(disk: &D, directory: &Path, found: &mut Found) -> Result<(), Fault> {
     let first_cleaned = found.cleaned.first().copied().unwrap_or(Offset(i64::MAX));
-    let swap_path = |kind: SegmentFile, offset| {
-        let mut name = kind.path(directory, offset).into_os_string();
-        name.push(".swap");
-        PathBuf::from(name)
-    };
+    let swap_path = |kind: SegmentFile, offset| kind.path_at(directory, offset, Stage::Swap);
     let (valid, invalid): (Vec<_>, Vec<_>) =
         found.swaps.iter().copied().partition(|(_, offset)| *offset < first_cleaned);
     found.garbage.extend(invalid.into_iter().map(|(kind, offset)| swap_path(kind, offset)));
@@ -119,11 +115,15 @@ fn finish_swaps<D: Disk>(disk: &D, directory: &Path, found: &mut Found) -> Resul
             }
         }
     }
-    for (kind, offset) in valid {
+    // What is replaced must be gone for good before the name that says so is: the log file's, which comes last.
+    let sync = || disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error));
+    sync()?;
+    let (logs, others): (Vec<_>, Vec<_>) = valid.into_iter().partition(|(kind, _)| *kind == SegmentFile::Log);
+    for (kind, offset) in others.into_iter().chain(logs) {
         let from = swap_path(kind, offset);
         disk.rename(&from, &kind.path(directory, offset)).map_err(|e| Fault::io("rename", &from, e))?;
     }
-    disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))
+    sync()
 }
 
 fn next_offset<D: Disk>(disk: &D, path: &Path, base: Offset) -> Result<Offset, Fault> {

@@ -6,6 +6,7 @@
 //! A write that fails leaves machine and files as they were. Files follow Kafka's rules for when what is written, rolled
 //! and renamed; the machine's rules say what.
 
+mod cleaning;
 mod housekeeping;
 mod open;
 mod read;
@@ -32,6 +33,9 @@ use crate::log_directory::LogDirectory;
 use crate::names::TopicPartition;
 use crate::segments::Segments;
 
+use cleaning::Compaction;
+
+pub use cleaning::{Cleaning, Source};
 pub use housekeeping::{DeleteRecordsError, Retained};
 pub use open::{Checkpoints, Opened};
 pub use read::{Fetched, ReadError};
@@ -52,6 +56,7 @@ pub struct Log<D: Disk = RealDisk> {
     snapshots: BTreeSet<Offset>,
     /// Taken off the greatest age of the active segment.
     jitter: Millis,
+    compaction: Compaction,
     /// Set once the log was closed or deleted: whoever still holds it is refused.
     gone: Option<&'static str>,
 }
@@ -147,6 +152,12 @@ impl<D: Disk> Log<D> {
     /// Takes another configuration from here on.
     pub fn set_config(&mut self, config: Arc<LogConfig>) {
         self.segments.set_limits(config.index_limits());
+        if self.config.compaction.compact
+            && !config.compaction.compact
+            && let Err(fault) = self.abort_cleaning()
+        {
+            tracing::warn!(partition = %self.name, %fault, "cannot take back a compaction");
+        }
         self.config = config;
     }
 

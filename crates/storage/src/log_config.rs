@@ -1,5 +1,6 @@
 //! The topic's configuration as a log asks for it; every field can change while the log is open.
 
+use partition::compaction::CompactionRules;
 use partition::retention::RetentionRules;
 use partition::segments::RollRules;
 use partition::{AppendRules, Millis};
@@ -19,6 +20,8 @@ pub struct LogConfig {
     pub index_interval_bytes: u32,
     /// What may be forgotten.
     pub retention: RetentionRules,
+    /// What is compacted, and when.
+    pub compaction: CompactionRules,
     /// `file.delete.delay.ms`.
     pub file_delete_delay: Millis,
     /// `flush.messages`: so many records may be appended before they must be on stable storage; `None` for any number.
@@ -46,6 +49,7 @@ impl Default for LogConfig {
             segment_jitter_max: Millis(0),
             index_interval_bytes: 4096,
             retention: RetentionRules { delete: true, time: Some(week), bytes: None },
+            compaction: CompactionRules::default(),
             file_delete_delay: Millis(60_000),
             flush_messages: None,
             flush_after: None,

@@ -26,6 +26,7 @@ pub struct LogDirectory<D: Disk = RealDisk> {
     removals: Removals,
     reserve: Arc<Reserve<D>>,
     log_starts_moved: AtomicBool,
+    cleaned: AtomicBool,
 }
 
 impl<D: Disk> LogDirectory<D> {
@@ -42,8 +43,9 @@ impl<D: Disk> LogDirectory<D> {
         let background = GroupCommit::start(disk.clone(), path, Arc::clone(&state))?;
         let (removals, log_starts_moved) = (Removals::default(), AtomicBool::new(false));
         let reserve = Arc::new(Reserve::open(disk, path, reserve_bytes_max));
+        let cleaned = AtomicBool::new(false);
         let directory =
-            Self { id, state, descriptors, commit, background, removals, reserve, log_starts_moved };
+            Self { id, state, descriptors, commit, background, removals, reserve, log_starts_moved, cleaned };
         if !directory.reserve.is_whole() {
             directory.look_for_room();
         }
@@ -126,6 +128,16 @@ impl<D: Disk> LogDirectory<D> {
     /// Whether `log-start-offset-checkpoint` is due; clears the mark.
     pub fn take_log_start_moved(&self) -> bool {
         self.log_starts_moved.swap(false, Ordering::AcqRel)
+    }
+
+    /// How far a log of the directory is clean has changed: `cleaner-offset-checkpoint` is due.
+    pub fn note_cleaned(&self) {
+        self.cleaned.store(true, Ordering::Release);
+    }
+
+    /// Whether `cleaner-offset-checkpoint` is due; clears the mark.
+    pub fn take_cleaned(&self) -> bool {
+        self.cleaned.swap(false, Ordering::AcqRel)
     }
 
     /// Takes note of what a call came to: a fault of the disk changes the directory's health.

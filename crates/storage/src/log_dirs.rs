@@ -6,6 +6,7 @@
 //! A directory that fails goes offline and takes only its own logs with it.
 
 mod checkpoints;
+mod compaction;
 mod home;
 mod load;
 
@@ -28,6 +29,7 @@ use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
 use crate::names::{TopicPartition, deletion_name};
 
+pub use compaction::{Dirtiest, Uncleanable};
 use home::Home;
 pub use home::format;
 pub use load::{LoadReport, Placement};

@@ -64,7 +64,34 @@ impl SegmentFile {
 
     /// The path of this kind of file for `offset` in the partition's directory.
     pub fn path(self, directory: &Path, offset: Offset) -> PathBuf {
-        directory.join(format!("{:020}{}", offset.0, self.suffix()))
+        self.path_at(directory, offset, Stage::Live)
+    }
+
+    /// The path of this kind of file at a stage.
+    pub fn path_at(self, directory: &Path, offset: Offset, stage: Stage) -> PathBuf {
+        directory.join(format!("{:020}{}{}", offset.0, self.suffix(), stage.suffix()))
+    }
+}
+
+/// How far a segment's files have come on their way to take the place of others (`.cleaned`, `.swap`, none).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Stage {
+    /// Being written: worth nothing after a crash.
+    Cleaned,
+    /// Complete and on stable storage: a start puts them in place of what they were made from.
+    Swap,
+    /// In use.
+    Live,
+}
+
+impl Stage {
+    /// What is added to the names of the files.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Cleaned => ".cleaned",
+            Self::Swap => ".swap",
+            Self::Live => "",
+        }
     }
 }
 
@@ -102,10 +129,10 @@ impl FileName {
         if name.ends_with(DELETED_SUFFIX) {
             return Self::Deleted;
         }
-        if name.ends_with(".cleaned") {
+        if name.ends_with(Stage::Cleaned.suffix()) {
             return Self::Cleaned;
         }
-        if let Some(swapped) = name.strip_suffix(".swap") {
+        if let Some(swapped) = name.strip_suffix(Stage::Swap.suffix()) {
             return match Self::parse(swapped) {
                 Self::Segment(kind, offset) => Self::Swap(kind, offset),
                 _ => Self::Other,

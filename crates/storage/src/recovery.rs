@@ -122,6 +122,14 @@ pub(crate) fn check(
             span.last_offset
         ));
     }
+    if span.magic == MAGIC_V2 && span.base_offset < end {
+        return Err(format!("a batch that begins with offset {} where {end} is next", span.base_offset));
+    }
+    verify(span, bytes)
+}
+
+/// Checks a batch, or a message of format v0 or v1, by its CRC.
+pub fn verify(span: &BatchSpan, bytes: &[u8]) -> Result<(), String> {
     if span.magic != MAGIC_V2 {
         // The CRC of a message of format v0 or v1 covers what follows it.
         let stored = bytes[12..16].iter().fold(0, |crc, byte| (crc << 8) | u32::from(*byte));
@@ -131,9 +139,6 @@ pub(crate) fn check(
         } else {
             Err(format!("a message that carries CRC {stored:#010x} and has {computed:#010x}"))
         };
-    }
-    if span.base_offset < end {
-        return Err(format!("a batch that begins with offset {} where {end} is next", span.base_offset));
     }
     let batch = whole_batch(bytes)?;
     batch.verify_crc().map_err(|error| error.to_string())
@@ -171,8 +176,9 @@ pub struct WholeBatches<'a, D: Disk> {
     path: &'a Path,
     position: u32,
     end: u32,
-    /// Bound: `BUFFER`, or one batch if that is larger.
+    /// Bound: `block`, or one batch if that is larger.
     buffer: Vec<u8>,
+    block: usize,
     /// Where in the file the buffer begins.
     buffer_start: u32,
 }
@@ -180,7 +186,18 @@ pub struct WholeBatches<'a, D: Disk> {
 impl<'a, D: Disk> WholeBatches<'a, D> {
     /// Walks from the batch at `start` up to `end`.
     pub fn new(disk: &'a D, file: &'a D::File, path: &'a Path, start: u32, end: u32) -> Self {
-        Self { disk, file, path, position: start, end, buffer: Vec::new(), buffer_start: start }
+        let (buffer, block) = (Vec::new(), BUFFER);
+        Self { disk, file, path, position: start, end, buffer, block, buffer_start: start }
+    }
+
+    /// Reads through a buffer of this size.
+    pub fn in_blocks_of(self, block: usize) -> Self {
+        Self { block: block.max(1), ..self }
+    }
+
+    /// Where the next batch starts.
+    pub fn position(&self) -> u32 {
+        self.position
     }
 
     /// The next batch.
@@ -219,7 +236,7 @@ impl<'a, D: Disk> WholeBatches<'a, D> {
         self.buffer.drain(..(self.position - self.buffer_start) as usize);
         self.buffer_start = self.position;
         let kept = self.buffer.len();
-        self.buffer.resize(length.max(BUFFER.min(left)), 0);
+        self.buffer.resize(length.max(self.block.min(left)), 0);
         let at = u64::from(self.position) + kept as u64;
         let read = read_up_to(self.disk, self.file, &mut self.buffer[kept..], at)
             .map_err(|error| Fault::io("read", self.path, error))?;

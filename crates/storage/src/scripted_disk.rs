@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use protocol::id::Timestamp;
 use rustix::io::Errno;
 
 use crate::disk::{Access, Disk, Entry, FileFacts, RealDisk, Space};
@@ -32,6 +33,8 @@ struct State {
     syncing: usize,
     /// A pwrite writes at most this much before it fails with the failure due.
     torn: Option<usize>,
+    /// So many more calls, then all fail: the process was killed.
+    left: Option<usize>,
 }
 
 struct Failure {
@@ -76,6 +79,11 @@ impl ScriptedDisk {
         self.script.state.lock().unwrap().torn = Some(bytes);
     }
 
+    /// Fails every call after the next `calls`, as if the process had been killed there.
+    pub fn die_after(&self, calls: usize) {
+        self.script.state.lock().unwrap().left = Some(calls);
+    }
+
     /// How many times `verb` was called on a path that ends with `suffix`.
     pub fn count(&self, verb: &'static str, suffix: &str) -> usize {
         let state = self.script.state.lock().unwrap();
@@ -108,6 +116,11 @@ impl ScriptedDisk {
     fn call(&self, verb: &'static str, path: &Path) -> io::Result<()> {
         let mut state = self.script.state.lock().unwrap();
         state.calls.entry(verb).or_default().push(path.to_owned());
+        match &mut state.left {
+            Some(0) => return Err(Errno::IO.into()),
+            Some(left) => *left -= 1,
+            None => {}
+        }
         let matching = state
             .failures
             .iter()
@@ -204,6 +217,11 @@ impl Disk for ScriptedDisk {
     fn allocate(&self, file: &ScriptedFile, length: u64) -> io::Result<()> {
         self.call("allocate", &file.path)?;
         RealDisk.allocate(&file.file, length)
+    }
+
+    fn set_modified(&self, path: &Path, modified: Timestamp) -> io::Result<()> {
+        self.call("set_modified", path)?;
+        RealDisk.set_modified(path, modified)
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

@@ -17,13 +17,15 @@ use crate::descriptors::{Descriptors, LazyFile};
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
 use crate::known_batches::KnownBatches;
-use crate::names::{DELETED_SUFFIX, SegmentFile};
+use crate::names::{DELETED_SUFFIX, SegmentFile, Stage};
 use crate::offset_index::OffsetIndex;
 use crate::recent_batches::{RECENT_MAX, RecentBatch, RecentBatches};
 use crate::scan::{BatchSpan, Scan};
 use crate::time_index::{TimeIndex, TimestampOffset};
 use crate::transaction_index::TransactionIndex;
 use crate::whole_file::write_all;
+
+pub mod replacement;
 
 /// Which files of a segment lie on disk, and how long its log is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -78,7 +80,16 @@ impl<D: Disk> Segment<D> {
         base: Offset,
         now: Timestamp,
     ) -> Result<Self, Fault> {
-        let file = |kind| descriptors.file(directory, kind, base);
+        Self::create_at(descriptors, directory, (base, Stage::Live), now)
+    }
+
+    fn create_at(
+        descriptors: &Descriptors<D>,
+        directory: &Arc<Path>,
+        (base, stage): (Offset, Stage),
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
+        let file = |kind| descriptors.file(directory, kind, base).at(stage);
         let segment = Self {
             base,
             size: 0,

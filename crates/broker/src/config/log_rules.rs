@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use partition::compaction::CompactionRules;
 use partition::retention::RetentionRules;
 use partition::segments::RollRules;
 use partition::{AppendRules, CompressedValidation, CompressionTarget, Millis};
@@ -32,6 +33,13 @@ impl NodeConfig {
                 delete: topic.cleanup.delete,
                 time: topic.retention_ms.map(Millis),
                 bytes: topic.retention_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+            },
+            compaction: CompactionRules {
+                compact: topic.cleanup.compact,
+                dirty_ratio_min: topic.min_cleanable_dirty_ratio,
+                lag_min: Millis(topic.min_compaction_lag_ms),
+                lag_max: Millis(topic.max_compaction_lag_ms),
+                delete_retention: Millis(topic.delete_retention_ms),
             },
             file_delete_delay: Millis(topic.file_delete_delay_ms),
             flush_messages: if fsync { Some(1) } else { bounded(topic.flush_messages) },
@@ -146,6 +154,28 @@ mod tests {
         let kept =
             rules(&[], &[("retention.ms", "-1"), ("retention.bytes", "7"), ("cleanup.policy", "compact")]);
         assert_eq!(kept.retention, RetentionRules { delete: false, time: None, bytes: Some(7) });
-        assert!(kept.append.compacted);
+        assert!(kept.append.compacted && kept.compaction.compact);
+        let own = [
+            ("cleanup.policy", "compact"),
+            ("min.cleanable.dirty.ratio", "0.01"),
+            ("min.compaction.lag.ms", "5"),
+            ("max.compaction.lag.ms", "70"),
+            ("delete.retention.ms", "9"),
+        ];
+        let expected = CompactionRules {
+            compact: true,
+            dirty_ratio_min: 0.01,
+            lag_min: Millis(5),
+            lag_max: Millis(70),
+            delete_retention: Millis(9),
+        };
+        assert_eq!(rules(&[], &own).compaction, expected);
+        let broker = [
+            ("log.cleaner.min.cleanable.ratio", "0.01"),
+            ("log.cleaner.min.compaction.lag.ms", "5"),
+            ("log.cleaner.max.compaction.lag.ms", "70"),
+            ("log.cleaner.delete.retention.ms", "9"),
+        ];
+        assert_eq!(rules(&broker, &own[..1]).compaction, expected);
     }
 }

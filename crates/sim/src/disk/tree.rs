@@ -294,6 +294,12 @@ impl Tree {
         Ok(FileFacts { length: body.seen.len() as u64, modified: body.modified })
     }
 
+    pub(super) fn set_modified(&mut self, path: &Path, modified: Timestamp) -> io::Result<()> {
+        let inode = self.find(path)?;
+        self.body_mut(inode)?.modified = modified;
+        Ok(())
+    }
+
     /// The bytes of all files that have a name.
     pub(super) fn used(&self) -> u64 {
         self.used_below(ROOT)

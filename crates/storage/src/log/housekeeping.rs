@@ -188,6 +188,8 @@ impl<D: Disk> Log<D> {
     /// brings the whole directory to stable storage. Nothing can be appended afterwards.
     pub fn close(&mut self) -> Result<Offset, Fault> {
         self.check()?;
+        let aborted = self.abort_cleaning();
+        self.home.noted(aborted)?;
         let end = self.partition.watermarks().log_end;
         self.reserved(|log| log.segments.finish().and_then(|()| log.take_snapshot(end)))?;
         self.gone = Some("the log was closed");
@@ -196,6 +198,14 @@ impl<D: Disk> Log<D> {
 
     /// Refuses everything from now on: the partition is deleted.
     pub(crate) fn mark_deleted(&mut self) {
+        if self.compaction.has_cleaned() {
+            // A log of the same name would be taken for as clean as this one.
+            self.home.note_cleaned();
+        }
+        // Whatever the cleaner has made ready goes with the directory.
+        if let Err(fault) = self.abort_cleaning() {
+            tracing::warn!(partition = %self.name, %fault, "cannot take back a compaction");
+        }
         self.gone = Some("the partition was deleted");
     }
 

@@ -12,6 +12,7 @@ use protocol::offset::Offset;
 use protocol::records::batches::Batch;
 
 use super::Log;
+use super::cleaning::Compaction;
 use crate::checkpoint;
 use crate::disk::Disk;
 use crate::fault::Fault;
@@ -38,6 +39,8 @@ pub struct Checkpoints {
     pub log_start: Offset,
     /// `replication-offset-checkpoint`.
     pub high_watermark: Offset,
+    /// `cleaner-offset-checkpoint`.
+    pub cleaned_to: Option<Offset>,
 }
 
 /// A log as it came from its files.
@@ -82,6 +85,7 @@ impl<D: Disk> Log<D> {
             last_flush: now,
             snapshots: BTreeSet::new(),
             jitter: Millis(0),
+            compaction: Compaction::default(),
             gone: None,
             config,
             home,
@@ -103,10 +107,11 @@ impl<D: Disk> Log<D> {
         let directory: Arc<Path> = home.path().join(name.to_string()).into();
         let epochs = read_epochs(home.disk(), &directory, checkpoints.clean)?;
         let listing = Listing::read(home.disk(), &directory)?;
-        let Checkpoints { clean, recovery_point, log_start, high_watermark } = checkpoints;
+        let Checkpoints { clean, recovery_point, log_start, high_watermark, cleaned_to } = checkpoints;
         let first_base = listing.segments.keys().next().copied().unwrap_or(log_start);
         let log_start = log_start.max(first_base);
-        let compacted = config.append.compacted;
+        // What was compacted once keeps its holes under another policy.
+        let compacted = config.append.compacted || cleaned_to.is_some();
         let loading = Loading { clean, recovery_point, log_start, compacted, now };
         let start = ReplayStart::find(home.disk(), &directory, &listing, loading)?;
         let mut replaying = start.partition(epochs.clone(), now, &config);
@@ -127,6 +132,7 @@ impl<D: Disk> Log<D> {
             last_flush: now,
             snapshots: listing.snapshots,
             jitter: Millis(0),
+            compaction: Compaction::cleaned_to(cleaned_to),
             gone: None,
             config,
             home,

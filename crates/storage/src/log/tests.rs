@@ -108,6 +108,7 @@ fn unclean<D: Disk>(log: &Log<D>) -> Checkpoints {
         recovery_point: log.recovery_point(),
         log_start: log.log_start_to_keep().unwrap_or_default(),
         high_watermark: log.partition().watermarks().high_watermark,
+        cleaned_to: log.cleaned_to(),
     }
 }
 

@@ -46,6 +46,7 @@ impl<D: Disk> Log<D> {
     }
 
     fn truncate_within(&mut self, end: Offset, now: Timestamp) -> Result<(), Fault> {
+        self.abort_cleaning()?;
         // Before anything is cut: what is appended in the place of the tail must not count as flushed.
         self.flush.truncated(end);
         self.drop_snapshots_behind(end)?;
@@ -56,14 +57,17 @@ impl<D: Disk> Log<D> {
             // The batch that held the log start went as a whole, and with it the last one that anybody may read.
             return self.truncate_fully_within(marks.log_start, now);
         }
+        self.forget_cleaned();
         self.reload(marks.log_start, marks.high_watermark.min(last), last, now)?;
         self.write_leader_epochs()
     }
 
     fn truncate_fully_within(&mut self, start: Offset, now: Timestamp) -> Result<(), Fault> {
+        self.abort_cleaning()?;
         self.flush.truncated(start);
         self.drop_snapshots_behind(Offset(-1))?;
         self.segments.restart(start, now)?;
+        self.forget_cleaned();
         self.flush.note_names_changed();
         let role = self.partition.role().clone();
         self.partition = Partition::empty(start).with_role(role);

@@ -22,6 +22,7 @@ enum Kind {
     RecoveryPoint,
     HighWatermark,
     LogStart,
+    Cleaned,
 }
 
 impl Kind {
@@ -30,6 +31,7 @@ impl Kind {
             Self::RecoveryPoint => checkpoint::RECOVERY_POINT,
             Self::HighWatermark => checkpoint::REPLICATION,
             Self::LogStart => checkpoint::LOG_START,
+            Self::Cleaned => checkpoint::CLEANER,
         }
     }
 
@@ -38,6 +40,7 @@ impl Kind {
             Self::RecoveryPoint => Some(log.recovery_point()),
             Self::HighWatermark => Some(log.partition().watermarks().high_watermark),
             Self::LogStart => log.log_start_to_keep(),
+            Self::Cleaned => log.cleaned_to(),
         }
     }
 
@@ -46,6 +49,7 @@ impl Kind {
             Self::RecoveryPoint => of.recovery_point,
             Self::HighWatermark => of.high_watermark,
             Self::LogStart => of.log_start,
+            Self::Cleaned => of.cleaned_to.unwrap_or(Offset::ZERO),
         }
     }
 }
@@ -64,6 +68,21 @@ impl<D: Disk> LogDirs<D> {
     /// Writes `log-start-offset-checkpoint` where it has changed (`log.flush.start.offset.checkpoint.interval.ms`).
     pub fn checkpoint_log_starts(&self) {
         self.checkpoint(Kind::LogStart);
+    }
+
+    /// Writes `cleaner-offset-checkpoint` of the directories where a cleaning has ended since, or was undone.
+    pub fn checkpoint_cleaned(&self) {
+        for home in &self.homes {
+            let directory = &home.directory;
+            if directory.state().health() == DirectoryHealth::Offline || !directory.take_cleaned() {
+                continue;
+            }
+            let outcome = self.write(home, Kind::Cleaned, |log| Kind::Cleaned.of(log));
+            if let Err(fault) = directory.noted(outcome) {
+                directory.note_cleaned();
+                tracing::warn!(%fault, "cannot write a checkpoint");
+            }
+        }
     }
 
     /// Writes `log-start-offset-checkpoint` of the directories where DeleteRecords has moved a log start since, and only
@@ -135,7 +154,11 @@ impl<D: Disk> LogDirs<D> {
     pub(super) fn write_checkpoints_at_end(&self, home: &Home<D>) -> Result<(), Fault> {
         self.write(home, Kind::RecoveryPoint, |log| Some(log.partition().watermarks().log_end))?;
         self.write(home, Kind::HighWatermark, |log| Kind::HighWatermark.of(log))?;
-        self.write(home, Kind::LogStart, |log| Kind::LogStart.of(log))
+        self.write(home, Kind::LogStart, |log| Kind::LogStart.of(log))?;
+        if home.directory.take_cleaned() {
+            self.write(home, Kind::Cleaned, |log| Kind::Cleaned.of(log))?;
+        }
+        Ok(())
     }
 
     fn checkpoint(&self, kind: Kind) {

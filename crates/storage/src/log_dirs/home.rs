@@ -26,7 +26,7 @@ pub(super) struct Home<D: Disk> {
     /// Held while a checkpoint is gathered and written: what is written last is what was gathered last.
     written: Mutex<Written>,
     /// For each checkpoint the logs that it may still name though they are not here any more.
-    gone: Mutex<[BTreeSet<TopicPartition>; 3]>,
+    gone: Mutex<[BTreeSet<TopicPartition>; 4]>,
     /// Set while a recovery point has come down and the checkpoint does not say so yet.
     pub(super) lowered: AtomicBool,
     _lock: DirectoryLock<D>,
@@ -36,7 +36,7 @@ pub(super) struct Home<D: Disk> {
 #[derive(Default)]
 pub(super) struct Written {
     /// Length and checksum of each as last written, so that an idle node writes none.
-    pub(super) seals: [Option<(usize, u32)>; 3],
+    pub(super) seals: [Option<(usize, u32)>; 4],
     /// What they said of the logs that could not be loaded, to be said again until they can.
     pub(super) unloaded: BTreeMap<TopicPartition, Checkpoints>,
 }
@@ -73,7 +73,7 @@ impl<D: Disk> Home<D> {
     }
 
     /// The logs that are here no more.
-    pub(super) fn gone(&self) -> MutexGuard<'_, [BTreeSet<TopicPartition>; 3]> {
+    pub(super) fn gone(&self) -> MutexGuard<'_, [BTreeSet<TopicPartition>; 4]> {
         self.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -46,6 +46,7 @@ struct Offsets {
     recovery_points: PartitionOffsets,
     log_starts: PartitionOffsets,
     high_watermarks: PartitionOffsets,
+    cleaned: PartitionOffsets,
 }
 
 impl Offsets {
@@ -57,18 +58,19 @@ impl Offsets {
             recovery_point: of(&self.recovery_points),
             log_start: of(&self.log_starts),
             high_watermark: of(&self.high_watermarks),
+            cleaned_to: self.cleaned.get(name).copied(),
         }
     }
 }
 
 impl Offsets {
     /// The logs that each checkpoint names and that are not in the directory.
-    fn not_among(&self, names: &[TopicPartition]) -> [BTreeSet<TopicPartition>; 3] {
+    fn not_among(&self, names: &[TopicPartition]) -> [BTreeSet<TopicPartition>; 4] {
         let here: BTreeSet<&TopicPartition> = names.iter().collect();
         let missing = |checkpoint: &PartitionOffsets| {
             checkpoint.keys().filter(|name| !here.contains(name)).cloned().collect()
         };
-        [&self.recovery_points, &self.high_watermarks, &self.log_starts].map(missing)
+        [&self.recovery_points, &self.high_watermarks, &self.log_starts, &self.cleaned].map(missing)
     }
 }
 
@@ -178,6 +180,7 @@ impl<D: Disk> LogDirs<D> {
             recovery_points: read(home, checkpoint::RECOVERY_POINT)?,
             log_starts: read(home, checkpoint::LOG_START)?,
             high_watermarks: read(home, checkpoint::REPLICATION)?,
+            cleaned: read(home, checkpoint::CLEANER)?,
         };
         Ok((names, offsets))
     }

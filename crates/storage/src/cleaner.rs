@@ -1,0 +1,365 @@
+//! Compaction carried out: reads the dirty part of a log into a map, then writes its segments anew without the records
+//! that later ones have replaced (KIP-58, KIP-98, KIP-534).
+//!
+//! A cleaner belongs to one thread. It reads the log's files without the log's lock, in blocks, and holds the lock
+//! only for single calls and a handful of renames, so that appends and reads go on beside it. New segments are
+//! written as `.cleaned`, brought to stable storage, renamed to `.swap`, put in place of the old ones and then given
+//! their names; between each two of these steps the names are on stable storage, so that a start after a crash finds
+//! either the old segments or the new one.
+//!
+//! It never waits for time to pass: whoever runs it says when to go on ([`Pace`]). What to clean, and when, is decided
+//! elsewhere ([`crate::LogDirs::dirtiest`]), and which records stay by [`partition::compaction`].
+
+mod filter;
+mod mapping;
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use partition::Millis;
+use partition::compaction::dirty::Cleanable;
+use partition::compaction::groups::groups;
+use partition::compaction::{CleanedTransactions, LastOfProducer, OffsetMap, Pass};
+use protocol::id::{ProducerId, Timestamp};
+use protocol::offset::Offset;
+
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::log::{Cleaning, Source};
+use crate::log_config::LogConfig;
+use crate::log_dirs::{SharedLog, locked};
+use crate::names::Stage;
+use crate::segment::Segment;
+
+use filter::{Filter, Filtered};
+use source::SourceBatches;
+
+/// New segments are brought to stable storage in pieces of this size: one large fsync at the end would hold up those of
+/// appends.
+const SYNC_BYTES: u64 = 16 << 20;
+
+/// What a cleaner may use.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct CleanerOptions {
+    /// Bytes of the map of one thread.
+    pub map_bytes: u64,
+    /// `log.cleaner.io.buffer.load.factor`.
+    pub map_load: f64,
+    /// Bytes of a read or write buffer of one thread.
+    pub buffer_bytes: usize,
+}
+
+/// Who says how fast a cleaner may go.
+pub trait Pace {
+    /// Takes note of bytes read or written, and waits if that was too fast. `false`: end without effect.
+    fn go_on(&mut self, bytes: u64) -> bool;
+}
+
+/// Why a cleaning had no effect, or only in part.
+#[derive(Debug, thiserror::Error)]
+pub enum CleanError {
+    /// It was told to end: the log was truncated, deleted, closed, or the node stops.
+    #[error("the cleaning was called off")]
+    Aborted,
+    /// The disk failed, or what is on it cannot be read.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// What a cleaning came to.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Cleaned {
+    /// Up to here the log is clean.
+    pub end: Offset,
+    /// Bytes of batches read to fill the map.
+    pub map_bytes_read: u64,
+    /// Bytes of batches read to be written anew.
+    pub bytes_read: u64,
+    /// Bytes of batches written.
+    pub bytes_written: u64,
+    /// How full the map was, from 0 to 1.
+    pub map_utilization: f64,
+}
+
+impl Cleaned {
+    /// The part of what was read that stayed, in percent.
+    pub fn recopy_percent(&self) -> f64 {
+        if self.bytes_read == 0 { 0.0 } else { 100.0 * self.bytes_written as f64 / self.bytes_read as f64 }
+    }
+}
+
+/// One thread's cleaner.
+pub struct Cleaner {
+    options: CleanerOptions,
+    filter: Filter,
+    out: Vec<u8>,
+}
+
+/// A cleaning under way.
+struct Run<'a, D: Disk> {
+    log: &'a SharedLog<D>,
+    disk: D,
+    config: Arc<LogConfig>,
+    cleaning: &'a Cleaning,
+    options: CleanerOptions,
+    now: Timestamp,
+    pace: &'a mut dyn Pace,
+    /// Bytes that `pace` was not told of yet.
+    unpaced: u64,
+    report: Cleaned,
+}
+
+/// What a whole cleaning goes by, on its way through the groups.
+struct Plan {
+    map: OffsetMap,
+    end: Offset,
+    /// Segments whose file last changed after this keep their tombstones of formats v0 and v1.
+    legacy_horizon: Timestamp,
+    transactions: CleanedTransactions,
+}
+
+impl Cleaner {
+    /// A cleaner that uses no more than this.
+    pub fn new(options: CleanerOptions) -> Self {
+        Self { options, filter: Filter::default(), out: Vec::new() }
+    }
+
+    /// Cleans a log as far as `cleanable` says, and takes note in the log. `None` if it was not to be had: somebody else
+    /// is at it, or it is not compacted any more. An unreadable log is passed over from then on.
+    pub fn clean<D: Disk>(
+        &mut self,
+        log: &SharedLog<D>,
+        cleanable: &Cleanable,
+        now: Timestamp,
+        pace: &mut dyn Pace,
+    ) -> Result<Option<Cleaned>, CleanError> {
+        let (cleaning, disk, config) = {
+            let mut log = locked(log);
+            let Some(cleaning) = log.begin_cleaning()? else { return Ok(None) };
+            (cleaning, log.home().disk().clone(), Arc::clone(log.config()))
+        };
+        let run = Run {
+            log,
+            disk,
+            config,
+            cleaning: &cleaning,
+            options: self.options,
+            now,
+            pace,
+            unpaced: 0,
+            report: Cleaned::default(),
+        };
+        let outcome = self.run(run, cleanable);
+        let mut log = locked(log);
+        let cleaned_to = outcome.as_ref().ok().map(|cleaned| cleaned.end);
+        let counts = log.end_cleaning(&cleaning, cleaned_to);
+        match outcome {
+            Ok(cleaned) if counts => Ok(Some(cleaned)),
+            Ok(_) | Err(CleanError::Aborted) => Err(CleanError::Aborted),
+            // A log that is gone fails in many ways, and none of them is news.
+            Err(CleanError::Fault(_)) if cleaning.is_aborted() => Err(CleanError::Aborted),
+            Err(CleanError::Fault(fault)) => {
+                if fault.takes_directory_offline() {
+                    log.home().state().note(&fault);
+                } else if !fault.is_passing() {
+                    log.mark_uncleanable(fault.to_string());
+                }
+                Err(CleanError::Fault(fault))
+            }
+        }
+    }
+
+    fn run<D: Disk>(&mut self, mut run: Run<'_, D>, cleanable: &Cleanable) -> Result<Cleaned, CleanError> {
+        let map = run.build_map(cleanable, &mut self.filter)?;
+        let Some(latest) = map.latest() else {
+            return Ok(Cleaned { end: cleanable.first_dirty, ..run.report });
+        };
+        run.report.map_utilization = map.utilization();
+        run.report.end = latest.next();
+        let legacy_horizon = run.legacy_horizon(cleanable.first_dirty)?;
+        let transactions = CleanedTransactions::default();
+        let mut plan = Plan { map, end: cleanable.first_uncleanable, legacy_horizon, transactions };
+        let sizes = locked(run.log).sizes(latest.next())?;
+        let mut rest = &sizes[..];
+        for count in groups(&run.config.roll, &sizes, cleanable.first_uncleanable) {
+            let (group, behind) = rest.split_at(count);
+            rest = behind;
+            let bases: Vec<Offset> = group.iter().map(|segment| segment.base_offset).collect();
+            let outcome = self.clean_group(&mut run, &mut plan, &bases);
+            if outcome.is_err() {
+                // The first error is the one to tell.
+                let _left = locked(run.log).drop_cleaned(bases[0]);
+            }
+            outcome?;
+        }
+        Ok(run.report)
+    }
+
+    /// Writes a group of segments as one and puts it in their place. If retention has taken some of them away meanwhile
+    /// there is nothing to be put in place of, and the cleaning goes on behind them.
+    fn clean_group<D: Disk>(
+        &mut self,
+        run: &mut Run<'_, D>,
+        plan: &mut Plan,
+        bases: &[Offset],
+    ) -> Result<(), CleanError> {
+        let (producers, begun) = {
+            let mut log = locked(run.log);
+            (log.last_of_producers(), log.begin_segment(run.cleaning, bases[0], run.now)?)
+        };
+        let Some(mut cleaned) = begun else { return Err(CleanError::Aborted) };
+        let mut synced = 0;
+        let mut modified = Timestamp(0);
+        for base in bases {
+            let source = locked(run.log).source(*base, *base)?;
+            let Some(source) = source else {
+                locked(run.log).drop_cleaned(bases[0])?;
+                return Ok(());
+            };
+            modified = run.modified(&source.path)?;
+            self.clean_into((&mut cleaned, &mut synced), run, (plan, &producers), (&source, modified))?;
+        }
+        cleaned.finish()?;
+        run.sync(&mut cleaned)?;
+        cleaned.set_modified(modified)?;
+        run.swap(cleaned, bases)
+    }
+
+    fn clean_into<D: Disk>(
+        &mut self,
+        (cleaned, synced): (&mut Segment<D>, &mut u64),
+        run: &mut Run<'_, D>,
+        (plan, producers): (&mut Plan, &BTreeMap<ProducerId, LastOfProducer>),
+        (source, modified): (&Source<D>, Timestamp),
+    ) -> Result<(), CleanError> {
+        plan.transactions.add(source.aborted.iter().copied());
+        let pass = Pass {
+            map: &plan.map,
+            producers,
+            end: plan.end,
+            now: run.now,
+            delete_retention: run.config.compaction.delete_retention,
+            keep_legacy_tombstones: modified > plan.legacy_horizon,
+        };
+        let cap = run.config.append.decompressed_batch_bytes_max;
+        let disk = run.disk.clone();
+        let mut batches = SourceBatches::new(&disk, source, run.options.buffer_bytes);
+        while let Some((position, bytes)) = batches.next_batch()? {
+            run.go_on(bytes.len())?;
+            run.report.bytes_read += bytes.len() as u64;
+            let before = self.out.len();
+            let filtered = self.filter.apply((&pass, &mut plan.transactions), bytes, cap, &mut self.out);
+            let Filtered { aborted } = filtered.map_err(|reason| {
+                Fault::corrupt(
+                    &source.path,
+                    u64::from(position),
+                    format!("compaction cannot read it: {reason}"),
+                )
+            })?;
+            if let Some(aborted) = aborted {
+                cleaned.abort(&aborted);
+            }
+            run.go_on(self.out.len() - before)?;
+            if self.out.len() >= run.options.buffer_bytes {
+                self.write(cleaned, run)?;
+                run.sync_if_due(cleaned, synced)?;
+            }
+        }
+        self.write(cleaned, run)
+    }
+
+    fn write<D: Disk>(&mut self, cleaned: &mut Segment<D>, run: &mut Run<'_, D>) -> Result<(), CleanError> {
+        let outcome = if self.out.is_empty() {
+            Ok(())
+        } else {
+            cleaned.append(&self.out, run.config.index_interval_bytes)
+        };
+        run.report.bytes_written += self.out.len() as u64;
+        self.out.clear();
+        if self.out.capacity() > 2 * run.options.buffer_bytes.max(1 << 20) {
+            self.out = Vec::new();
+        }
+        Ok(outcome?)
+    }
+}
+
+impl<D: Disk> Run<'_, D> {
+    fn go_on(&mut self, bytes: usize) -> Result<(), CleanError> {
+        self.unpaced += bytes as u64;
+        if self.cleaning.is_aborted() {
+            return Err(CleanError::Aborted);
+        }
+        if self.unpaced < self.options.buffer_bytes as u64 {
+            return Ok(());
+        }
+        if self.pace.go_on(std::mem::take(&mut self.unpaced)) { Ok(()) } else { Err(CleanError::Aborted) }
+    }
+
+    /// Tombstones of formats v0 and v1 may go from segments that had not changed for `delete.retention.ms` when the last
+    /// clean one did.
+    fn legacy_horizon(&self, first_dirty: Offset) -> Result<Timestamp, CleanError> {
+        let last = {
+            let mut log = locked(self.log);
+            match log.bases(Offset::ZERO, first_dirty).last().copied() {
+                Some(base) => log.source(base, base)?.map(|source| source.path),
+                None => None,
+            }
+        };
+        let Some(path) = last else { return Ok(Timestamp(0)) };
+        let Millis(retention) = self.config.compaction.delete_retention;
+        Ok(Timestamp(self.modified(&path)?.0.saturating_sub(retention)))
+    }
+
+    fn modified(&self, path: &Path) -> Result<Timestamp, Fault> {
+        let facts = self.disk.facts(path).map_err(|error| Fault::io("read", path, error))?;
+        Ok(facts.modified)
+    }
+
+    fn sync_if_due(&self, cleaned: &mut Segment<D>, synced: &mut u64) -> Result<(), CleanError> {
+        if u64::from(cleaned.size()) - *synced >= SYNC_BYTES {
+            *synced = u64::from(cleaned.size());
+            self.sync_files(cleaned.dirty_files(false)?)?;
+        }
+        Ok(())
+    }
+
+    fn sync(&self, cleaned: &mut Segment<D>) -> Result<(), CleanError> {
+        self.sync_files(cleaned.dirty_files(true)?)?;
+        self.sync_names()
+    }
+
+    fn sync_files(&self, files: Vec<crate::segment::DirtyFile<D>>) -> Result<(), CleanError> {
+        for (path, file) in files {
+            self.disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &path, error))?;
+        }
+        Ok(())
+    }
+
+    /// Brings the names in the log's directory to stable storage, without the log's lock.
+    fn sync_names(&self) -> Result<(), CleanError> {
+        let path = locked(self.log).path().to_owned();
+        self.disk.fsync_dir(&path).map_err(|error| Fault::io("fsync", &path, error))?;
+        Ok(())
+    }
+
+    fn swap(&mut self, mut cleaned: Segment<D>, bases: &[Offset]) -> Result<(), CleanError> {
+        if !locked(self.log).offer_segment(self.cleaning, &mut cleaned)? {
+            return Err(CleanError::Aborted);
+        }
+        debug_assert_eq!(cleaned.stage(), Stage::Swap);
+        self.sync_names()?;
+        let base = cleaned.base();
+        let replaced = locked(self.log).replace_segments((self.cleaning, bases), cleaned, self.now)?;
+        if !replaced {
+            return if self.cleaning.is_aborted() { Err(CleanError::Aborted) } else { Ok(()) };
+        }
+        self.sync_names()?;
+        locked(self.log).settle_segment(base)?;
+        self.sync_names()
+    }
+}
+
+#[cfg(test)]
+mod tests;

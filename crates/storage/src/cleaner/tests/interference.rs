@@ -1,0 +1,156 @@
+//! What else happens to a log while it is cleaned, at every place where the cleaner lets go of it.
+
+use super::*;
+use crate::disk::RealDisk;
+
+/// Does something once, after so many blocks.
+struct Meanwhile<F> {
+    after: usize,
+    act: F,
+}
+
+impl<F: FnMut()> Pace for Meanwhile<F> {
+    fn go_on(&mut self, _bytes: u64) -> bool {
+        if self.after == 0 {
+            (self.act)();
+        }
+        self.after = self.after.wrapping_sub(1);
+        true
+    }
+}
+
+fn fill(log: &SharedLog<RealDisk>) {
+    let filler = "v".repeat(300);
+    for round in ["1", "2", "3", "4"] {
+        for key in ["a", "b", "c"] {
+            put(log, &[(key, Some(round)), ("same", Some(&filler))]);
+        }
+        roll(log);
+    }
+}
+
+const TINY: CleanerOptions = CleanerOptions { buffer_bytes: 1, ..OPTIONS };
+
+fn cleaned_beside(
+    bench: &Bench<RealDisk>,
+    after: usize,
+    mut act: impl FnMut(&SharedLog<RealDisk>),
+) -> (SharedLog<RealDisk>, Result<Option<Cleaned>, CleanError>) {
+    let log = bench.create();
+    fill(&log);
+    let cleanable = locked(&log).cleanable(NOW).unwrap().unwrap();
+    let mut pace = Meanwhile { after, act: || act(&log) };
+    let outcome = Cleaner::new(TINY).clean(&log, &cleanable, NOW, &mut pace);
+    (log.clone(), outcome)
+}
+
+/// How many blocks a cleaning has in which nothing happens.
+fn blocks() -> usize {
+    let mut count = 0;
+    struct Count<'a>(&'a mut usize);
+    impl Pace for Count<'_> {
+        fn go_on(&mut self, _bytes: u64) -> bool {
+            *self.0 += 1;
+            true
+        }
+    }
+    let bench = Bench::new(RealDisk);
+    let log = bench.create();
+    fill(&log);
+    let cleanable = locked(&log).cleanable(NOW).unwrap().unwrap();
+    Cleaner::new(TINY).clean(&log, &cleanable, NOW, &mut Count(&mut count)).unwrap().unwrap();
+    count
+}
+
+#[test]
+fn appends_and_reads_go_on_beside_it() {
+    for after in 0..blocks() {
+        let bench = Bench::new(RealDisk);
+        let (log, outcome) = cleaned_beside(&bench, after, |log| {
+            put(log, &[("a", Some("meanwhile"))]);
+            roll(log);
+            assert!(!stored(log).is_empty());
+        });
+        outcome.unwrap().unwrap();
+        let last: Vec<_> = stored(&log).into_iter().filter(|record| record.key == b"a").collect();
+        assert_eq!(last.len(), 2, "what came meanwhile is for the next cleaning");
+        assert_eq!(last[1].value.as_deref(), Some(&b"meanwhile"[..]));
+    }
+}
+
+#[test]
+fn a_truncation_calls_it_off() {
+    for after in 0..blocks() {
+        let bench = Bench::new(RealDisk);
+        let (log, outcome) =
+            cleaned_beside(&bench, after, |log| locked(log).truncate(Offset(8), NOW).unwrap());
+        assert!(matches!(outcome, Err(CleanError::Aborted)), "{outcome:?}");
+        // A batch in front of the cut may have gone already.
+        let end = locked(&log).partition().watermarks().log_end;
+        assert!((Offset(6)..=Offset(8)).contains(&end), "{end}");
+        assert!(locked(&log).cleaned_to() <= Some(Offset(6)));
+        drop(log);
+        let again = bench.reopen(RealDisk, Offset(8));
+        assert_eq!(locked(&again).partition().watermarks().log_end, end, "nothing comes back");
+    }
+}
+
+#[test]
+fn a_readers_file_outlives_its_segment() {
+    let bench = Bench::new(RealDisk);
+    let log = bench.create();
+    fill(&log);
+    let end = locked(&log).partition().watermarks().log_end;
+    let slice = locked(&log).read(Offset(0), end, 1 << 20, true).unwrap();
+    clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    locked(&log).home().removals().run(&RealDisk, Timestamp(NOW.0 + 60_000)).unwrap();
+    let mut held = vec![0; slice.length as usize];
+    assert_eq!(read_up_to(&RealDisk, &slice.file, &mut held, slice.position).unwrap(), held.len());
+    assert_eq!(Batches::new(&held).next().unwrap().header.count, 2);
+}
+
+#[test]
+fn retention_takes_segments_from_under_it() {
+    for after in 0..blocks() {
+        let mut bench = Bench::new(RealDisk);
+        bench.config.retention.delete = true;
+        bench.config.retention.bytes = Some(1300);
+        let (log, outcome) = cleaned_beside(&bench, after, |log| {
+            locked(log).retain(NOW).unwrap();
+        });
+        outcome.unwrap().unwrap();
+        let found = stored(&log);
+        let last = found.iter().rfind(|record| record.key == b"c").unwrap();
+        assert_eq!(last.value.as_deref(), Some(&b"4"[..]));
+        assert!(locked(&log).partition().watermarks().log_start >= Offset(0));
+    }
+}
+
+#[test]
+fn another_policy_and_the_end_call_it_off() {
+    for after in [0, 5, blocks() - 1] {
+        let bench = Bench::new(RealDisk);
+        let mut config = bench.config.clone();
+        config.compaction.compact = false;
+        let config = Arc::new(config);
+        let (log, outcome) = cleaned_beside(&bench, after, |log| locked(log).set_config(Arc::clone(&config)));
+        assert!(matches!(outcome, Err(CleanError::Aborted)), "{outcome:?}");
+        let last = stored(&log).into_iter().rfind(|record| record.key == b"c").unwrap();
+        assert_eq!(last.value.as_deref(), Some(&b"4"[..]));
+        let bench = Bench::new(RealDisk);
+        let (_, outcome) = cleaned_beside(&bench, after, |log| {
+            locked(log).close().unwrap();
+        });
+        assert!(matches!(outcome, Err(CleanError::Aborted)), "{outcome:?}");
+    }
+}
+
+#[test]
+fn two_never_clean_one_log() {
+    let bench = Bench::new(RealDisk);
+    let (_, outcome) = cleaned_beside(&bench, 3, |log| {
+        assert_eq!(locked(log).cleanable(NOW).unwrap(), None);
+        assert!(locked(log).begin_cleaning().unwrap().is_none());
+    });
+    outcome.unwrap().unwrap();
+}

@@ -1,0 +1,338 @@
+//! A log from the side of its cleaner: what waits for compaction, the segments to read, and the moment when rewritten
+//! ones take the place of others.
+//!
+//! The cleaner reads and writes without the log's lock, which it takes for a few calls at a time. Whatever pulls
+//! the ground from under it (truncation, deletion, the end, a policy that no longer compacts) says so through
+//! [`Cleaning`], and nothing of a cleaning that was told so takes effect.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use partition::compaction::dirty::{Cleanable, LogDirt, SegmentDirt, cleanable};
+use partition::compaction::groups::SegmentSize;
+use partition::compaction::{CompactionRules, LastOfProducer};
+use partition::transactions::AbortedTransaction;
+use protocol::id::{ProducerId, Timestamp};
+use protocol::offset::Offset;
+
+use super::Log;
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::names::Stage;
+use crate::segment::Segment;
+use crate::segment::replacement::remove_files;
+
+/// One cleaning of a log, known to both sides.
+#[derive(Debug, Default)]
+pub struct Cleaning {
+    aborted: AtomicBool,
+}
+
+impl Cleaning {
+    /// Whether it must end without effect.
+    pub fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Acquire)
+    }
+
+    fn abort(&self) {
+        self.aborted.store(true, Ordering::Release);
+    }
+}
+
+/// How compaction stands with one log.
+#[derive(Default, Debug)]
+pub(crate) struct Compaction {
+    /// `cleaner-offset-checkpoint`: up to here the log is clean.
+    cleaned_to: Option<Offset>,
+    under_way: Option<Arc<Cleaning>>,
+    /// The base of a `.swap` segment that is not in the log yet.
+    swap: Option<Offset>,
+    /// Why the log is passed over until the next start.
+    uncleanable: Option<String>,
+}
+
+impl Compaction {
+    /// As the checkpoint says.
+    pub(super) fn cleaned_to(cleaned_to: Option<Offset>) -> Self {
+        Self { cleaned_to, ..Self::default() }
+    }
+
+    /// Whether the checkpoint has anything to say.
+    pub(super) fn has_cleaned(&self) -> bool {
+        self.cleaned_to.is_some()
+    }
+}
+
+/// One segment as the cleaner reads it. The open file outlives the segment.
+pub struct Source<D: Disk> {
+    /// Its base offset.
+    pub base: Offset,
+    /// The base of the segment behind it.
+    pub next_base: Offset,
+    /// Bytes of its batches.
+    pub size: u32,
+    /// Where the first wanted batch lies, or one not far before it.
+    pub start: u32,
+    /// Where it lies, for errors.
+    pub path: PathBuf,
+    /// Its file.
+    pub file: Arc<D::File>,
+    /// The transactions aborted with records in it.
+    pub aborted: Vec<AbortedTransaction>,
+}
+
+impl<D: Disk> Log<D> {
+    /// What can be cleaned now; `None` where nothing is to be compacted, or where compaction is at it or has given up.
+    pub fn cleanable(&mut self, now: Timestamp) -> Result<Option<Cleanable>, Fault> {
+        self.check()?;
+        let compaction = &self.compaction;
+        if !self.config.compaction.compact
+            || compaction.under_way.is_some()
+            || compaction.uncleanable.is_some()
+        {
+            return Ok(None);
+        }
+        let outcome = self.measured(now);
+        self.home.noted(outcome).map(Some)
+    }
+
+    fn measured(&mut self, now: Timestamp) -> Result<Cleanable, Fault> {
+        let rules = self.config.compaction;
+        let last_stable = self.partition.last_stable_offset();
+        let marks = self.partition.watermarks();
+        let segments = self.dirt(&rules)?;
+        let log = LogDirt {
+            segments: &segments,
+            log_start: marks.log_start,
+            log_end: marks.log_end,
+            last_stable,
+            cleaned_to: self.compaction.cleaned_to,
+        };
+        let cleanable = cleanable(&rules, &log, now);
+        if cleanable.checkpoint_wrong {
+            self.set_cleaned_to(Some(cleanable.first_dirty));
+        }
+        Ok(cleanable)
+    }
+
+    /// The timestamps cost reads at first; they are asked for only where a rule needs them.
+    fn dirt(&mut self, rules: &CompactionRules) -> Result<Vec<SegmentDirt>, Fault> {
+        let clean = self.segments.index_of(self.compaction.cleaned_to.unwrap_or(Offset::ZERO));
+        let (young, old) = (rules.lag_min.0 > 0, rules.lag_max.0 < i64::MAX);
+        let dirt = |(index, segment): (usize, &mut Segment<D>)| {
+            let asked = index >= clean;
+            let largest_timestamp = if young && asked { segment.youngest()? } else { Timestamp::NONE };
+            let first = if old && asked { segment.first_timestamp()? } else { None };
+            Ok(SegmentDirt {
+                base_offset: segment.base(),
+                bytes: u64::from(segment.size()),
+                largest_timestamp,
+                first_timestamp: first.unwrap_or(Timestamp::NONE),
+            })
+        };
+        self.segments.iter_mut().enumerate().map(dirt).collect()
+    }
+
+    /// Begins a cleaning; `None` if one is under way, or nothing is to be compacted any more.
+    pub fn begin_cleaning(&mut self) -> Result<Option<Arc<Cleaning>>, Fault> {
+        self.check()?;
+        if self.compaction.under_way.is_some() || !self.config.compaction.compact {
+            return Ok(None);
+        }
+        // What an earlier cleaning could not rename must be out of the way of the names this one uses.
+        let moved = self.segments.iter_mut().try_for_each(|segment| segment.move_to(Stage::Live));
+        self.home.noted(moved)?;
+        let cleaning = Arc::new(Cleaning::default());
+        self.compaction.under_way = Some(Arc::clone(&cleaning));
+        Ok(Some(cleaning))
+    }
+
+    /// Ends a cleaning: the log is clean up to `cleaned_to`, unless it was aborted. Says whether it counts.
+    pub fn end_cleaning(&mut self, cleaning: &Cleaning, cleaned_to: Option<Offset>) -> bool {
+        self.compaction.under_way = None;
+        let counts = !cleaning.is_aborted() && cleaned_to.is_some();
+        if counts {
+            self.set_cleaned_to(cleaned_to);
+        }
+        counts
+    }
+
+    /// Passes the log over until the next start, for this reason.
+    pub fn mark_uncleanable(&mut self, reason: String) {
+        self.compaction.uncleanable = Some(reason);
+    }
+
+    /// Why compaction passes the log over.
+    pub fn uncleanable(&self) -> Option<&str> {
+        self.compaction.uncleanable.as_deref()
+    }
+
+    /// Bytes that a cleaning would be due to look at.
+    pub fn cleanable_bytes(&mut self, now: Timestamp) -> Result<u64, Fault> {
+        self.check()?;
+        Ok(self.measured(now)?.cleanable_bytes)
+    }
+
+    /// Up to where the log is clean, as `cleaner-offset-checkpoint` keeps it.
+    pub fn cleaned_to(&self) -> Option<Offset> {
+        self.compaction.cleaned_to
+    }
+
+    /// Sets up to where the log is clean: what the checkpoint says at a start, or of a replica that moves here.
+    pub fn set_cleaned_to(&mut self, offset: Option<Offset>) {
+        if self.compaction.cleaned_to != offset {
+            self.compaction.cleaned_to = offset;
+            self.home.note_cleaned();
+        }
+    }
+
+    /// Has a cleaning that is under way end without effect. What it has made ready goes, so that no start finds it.
+    pub(super) fn abort_cleaning(&mut self) -> Result<(), Fault> {
+        if let Some(cleaning) = &self.compaction.under_way {
+            cleaning.abort();
+        }
+        let Some(base) = self.compaction.swap.take() else { return Ok(()) };
+        let directory = Arc::clone(self.segments.directory());
+        remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
+        self.sync_names()
+    }
+
+    /// Nothing behind the base of the active segment is clean any more.
+    pub(super) fn forget_cleaned(&mut self) {
+        let base = self.segments.active().base();
+        if self.compaction.cleaned_to.is_some_and(|cleaned| cleaned > base) {
+            self.set_cleaned_to(Some(base));
+        }
+    }
+
+    /// The bases of the segments from the one that holds `from` to before `end`, active one left out.
+    pub fn bases(&self, from: Offset, end: Offset) -> Vec<Offset> {
+        let first = self.segments.index_of(from);
+        let count = self.segments.iter().len() - 1;
+        let bases = self.segments.iter().take(count).skip(first).map(Segment::base);
+        bases.take_while(|base| *base < end).collect()
+    }
+
+    /// The sizes of the segments in front of `end`, active one left out.
+    pub fn sizes(&mut self, end: Offset) -> Result<Vec<SegmentSize>, Fault> {
+        self.check()?;
+        let count = self.segments.iter().len() - 1;
+        let before = self.segments.iter_mut().take(count).take_while(|segment| segment.base() < end);
+        let size = |segment: &mut Segment<D>| {
+            let (offset_index_bytes, time_index_bytes) = segment.index_bytes()?;
+            let (base_offset, bytes) = (segment.base(), u64::from(segment.size()));
+            Ok(SegmentSize { base_offset, bytes, offset_index_bytes, time_index_bytes })
+        };
+        let outcome = before.map(size).collect();
+        self.home.noted(outcome)
+    }
+
+    /// A segment to read from the batch that holds `from` on; `None` if it is gone or is active.
+    pub fn source(&mut self, base: Offset, from: Offset) -> Result<Option<Source<D>>, Fault> {
+        self.check()?;
+        let next = self.segments.iter().find(|segment| segment.base() > base).map(Segment::base);
+        let (Some(next_base), Some(segment)) = (next, self.segments.with_base(base)) else { return Ok(None) };
+        let start = if from > base { segment.position_for_offset(from)? } else { 0 };
+        let (size, path, file) = (segment.size(), segment.path(), segment.file()?);
+        let aborted = self.segments.aborted(base.max(from), next_base)?;
+        Ok(Some(Source { base, next_base, size, start, path, file, aborted }))
+    }
+
+    /// The transactions aborted with records in `from..end`.
+    pub fn aborted_between(&mut self, from: Offset, end: Offset) -> Result<Vec<AbortedTransaction>, Fault> {
+        self.check()?;
+        let aborted = self.segments.aborted(from, end);
+        self.home.noted(aborted)
+    }
+
+    /// The last of every active producer.
+    pub fn last_of_producers(&self) -> BTreeMap<ProducerId, LastOfProducer> {
+        LastOfProducer::all(self.partition.producers())
+    }
+
+    /// Begins a `.cleaned` segment; `None` if the cleaning was aborted.
+    pub fn begin_segment(
+        &mut self,
+        cleaning: &Cleaning,
+        base: Offset,
+        now: Timestamp,
+    ) -> Result<Option<Segment<D>>, Fault> {
+        self.check()?;
+        if cleaning.is_aborted() {
+            return Ok(None);
+        }
+        let directory = Arc::clone(self.segments.directory());
+        Segment::create_cleaned(self.home.descriptors(), &directory, base, now).map(Some)
+    }
+
+    /// Gives a `.cleaned` segment, whose files are on stable storage, the names of a complete one. `false`: the cleaning
+    /// was aborted. The caller brings the names to stable storage before [`Log::replace_segments`].
+    pub fn offer_segment(&mut self, cleaning: &Cleaning, segment: &mut Segment<D>) -> Result<bool, Fault> {
+        self.check()?;
+        if cleaning.is_aborted() {
+            return Ok(false);
+        }
+        self.compaction.swap = Some(segment.base());
+        segment.move_to(Stage::Swap)?;
+        Ok(true)
+    }
+
+    /// Puts an offered segment in place of those with these bases. `false`: they are not what they were, and the offer
+    /// was taken back. The caller brings the names to stable storage before [`Log::settle_segment`].
+    pub fn replace_segments(
+        &mut self,
+        (cleaning, bases): (&Cleaning, &[Offset]),
+        segment: Segment<D>,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        self.check()?;
+        if cleaning.is_aborted() {
+            return Ok(false);
+        }
+        let base = segment.base();
+        let replaced = self.segments.replace(bases, segment);
+        let Some(renamed) = self.home.noted(replaced)? else {
+            let directory = Arc::clone(self.segments.directory());
+            self.compaction.swap = None;
+            remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
+            return Ok(false);
+        };
+        self.compaction.swap = None;
+        self.home.removals().schedule(now, self.config.file_delete_delay, renamed);
+        self.flush.note_names_changed();
+        let gone = bases.iter().copied().filter(|gone| *gone != base);
+        let snapshots: Vec<Offset> = gone.filter(|gone| self.snapshots.contains(gone)).collect();
+        for offset in snapshots {
+            self.remove_snapshot(offset)?;
+        }
+        Ok(true)
+    }
+
+    /// Gives the segment that took the place of others its own names.
+    pub fn settle_segment(&mut self, base: Offset) -> Result<(), Fault> {
+        self.check()?;
+        let Some(segment) = self.segments.with_base(base) else { return Ok(()) };
+        let moved = segment.move_to(Stage::Live);
+        self.home.noted(moved)
+    }
+
+    /// Takes away what a cleaning leaves that came to nothing. A log that is gone has taken it along.
+    pub fn drop_cleaned(&mut self, base: Offset) -> Result<(), Fault> {
+        if self.gone.is_some() {
+            return Ok(());
+        }
+        let directory = Arc::clone(self.segments.directory());
+        if self.compaction.swap == Some(base) {
+            self.compaction.swap = None;
+            remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
+        }
+        remove_files(self.home.disk(), &directory, (base, Stage::Cleaned))
+    }
+
+    fn sync_names(&self) -> Result<(), Fault> {
+        let path = self.path();
+        self.home.disk().fsync_dir(path).map_err(|error| Fault::io("fsync", path, error))
+    }
+}

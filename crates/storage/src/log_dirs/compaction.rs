@@ -1,0 +1,101 @@
+//! Compaction across all logs: which one is dirtiest, how far each is clean (`cleaner-offset-checkpoint`), and which are
+//! passed over because they cannot be read.
+
+use std::path::PathBuf;
+
+use partition::compaction::dirty::Cleanable;
+use protocol::id::Timestamp;
+
+use super::{LogDirs, SharedLog, locked};
+use crate::directory_state::DirectoryHealth;
+use crate::disk::Disk;
+use crate::log::Retained;
+use crate::names::TopicPartition;
+
+/// The log to clean next, and what was seen on the way to it.
+pub struct Dirtiest<D: Disk> {
+    /// The log and what can be cleaned of it; `None` if none is dirty enough.
+    pub log: Option<(TopicPartition, SharedLog<D>, Cleanable)>,
+    /// The largest dirty ratio of all logs.
+    pub ratio_max: f64,
+    /// The longest that records wait beyond `max.compaction.lag.ms`.
+    pub overdue_max_ms: i64,
+}
+
+/// A log that compaction has given up on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Uncleanable {
+    /// The partition.
+    pub name: TopicPartition,
+    /// The log directory it lies in.
+    pub directory: PathBuf,
+    /// Bytes that would be due to be cleaned.
+    pub bytes: u64,
+    /// Why.
+    pub reason: String,
+}
+
+impl<D: Disk> LogDirs<D> {
+    /// Looks for the dirtiest log that is due to be cleaned. Logs that somebody is at, and those that cannot be cleaned,
+    /// are passed over.
+    pub fn dirtiest(&self, now: Timestamp) -> Dirtiest<D> {
+        let mut found = Dirtiest { log: None, ratio_max: 0.0, overdue_max_ms: 0 };
+        let mut best = f64::NEG_INFINITY;
+        for (name, shared) in self.logs() {
+            let mut log = locked(&shared);
+            // On a full disk there is no room for a second copy, however much would be gained.
+            if !log.config().compaction.compact || log.home().state().health() != DirectoryHealth::Online {
+                continue;
+            }
+            let cleanable = match log.cleanable(now) {
+                Ok(Some(cleanable)) => cleanable,
+                Ok(None) => continue,
+                Err(fault) => {
+                    tracing::warn!(partition = %name, %fault, "cannot tell how dirty the log is");
+                    if !fault.is_passing() && !fault.takes_directory_offline() {
+                        log.mark_uncleanable(fault.to_string());
+                    }
+                    continue;
+                }
+            };
+            if cleanable.clean_bytes + cleanable.cleanable_bytes == 0 {
+                continue;
+            }
+            found.overdue_max_ms = found.overdue_max_ms.max(cleanable.overdue_ms);
+            found.ratio_max = found.ratio_max.max(cleanable.ratio());
+            if cleanable.is_due(&log.config().compaction) && cleanable.ratio() > best {
+                best = cleanable.ratio();
+                drop(log);
+                found.log = Some((name, shared, cleanable));
+            }
+        }
+        found
+    }
+
+    /// Drops what retention no longer keeps of compacted logs; says how many segments and bytes went.
+    pub fn retain_compacted(&self, now: Timestamp) -> (usize, u64) {
+        let mut total = (0, 0);
+        self.each_log("apply retention", |log| {
+            if log.config().compaction.compact {
+                let Retained { reasons, bytes } = log.retain(now)?;
+                total.0 += reasons.len();
+                total.1 += bytes;
+            }
+            Ok(())
+        });
+        total
+    }
+
+    /// The logs that compaction has given up on.
+    pub fn uncleanable(&self, now: Timestamp) -> Vec<Uncleanable> {
+        let mut all = Vec::new();
+        for (name, log) in self.logs() {
+            let mut log = locked(&log);
+            let Some(reason) = log.uncleanable().map(str::to_owned) else { continue };
+            // Of a log that cannot be measured either there is nothing to count.
+            let bytes = log.cleanable_bytes(now).unwrap_or(0);
+            all.push(Uncleanable { name, directory: log.home().path().to_owned(), bytes, reason });
+        }
+        all
+    }
+}
