@@ -28,6 +28,7 @@ use crate::runtime::apply::{apply, placement};
 use crate::runtime::connection_bounds;
 use crate::runtime::directory_reports::{self, cordoned};
 use crate::runtime::housekeeping::Housekeeping;
+use crate::runtime::log_cleaners::LogCleaners;
 use crate::runtime::quorum::{LoadedQuorum, QuorumOptions};
 use crate::{Broker, Holdings};
 
@@ -62,6 +63,7 @@ pub struct Node {
     server: Server,
     http: Option<HttpServer>,
     housekeeping: Housekeeping,
+    cleaners: LogCleaners,
     connections: Runtime,
     reports: JoinHandle<()>,
     addresses: Vec<(Arc<str>, SocketAddr)>,
@@ -101,6 +103,7 @@ impl Node {
             .enable_all()
             .build()
             .map_err(StartError::Threads)?;
+        let cleaners = LogCleaners::start(holdings.clone()).map_err(StartError::Threads)?;
         let housekeeping = Housekeeping::start(holdings).map_err(StartError::Threads)?;
         let dispatch = Arc::new(Dispatch::new(broker.clone()));
         let server =
@@ -109,7 +112,7 @@ impl Node {
         for (listener, address) in &addresses {
             tracing::info!(%listener, %address, "listening");
         }
-        Ok(Self { broker, server, http, housekeeping, connections, reports, addresses })
+        Ok(Self { broker, server, http, housekeeping, cleaners, connections, reports, addresses })
     }
 
     /// Where clients connect: the first listener, as it was bound.
@@ -139,7 +142,7 @@ impl Node {
 
     /// Ends: answers what was taken, closes the logs, and leaves the directories as a clean end leaves them.
     pub async fn shutdown(self) {
-        let Self { broker, server, http, housekeeping, connections, reports, addresses: _ } = self;
+        let Self { broker, server, http, housekeeping, cleaners, connections, reports, addresses: _ } = self;
         broker.stop_waiting();
         broker.coordinators.stop();
         reports.abort();
@@ -154,7 +157,7 @@ impl Node {
         let epoch = broker.quorum.broker_epoch();
         let holdings = broker.holdings.clone();
         let closed = tokio::task::spawn_blocking(move || {
-            drop(housekeeping);
+            drop((cleaners, housekeeping));
             connections.shutdown_timeout(CUT);
             holdings.log_dirs.close(epoch);
         });

@@ -5,6 +5,7 @@
 //! of a topic; [`dynamic`] judges changes; [`describe`] answers DescribeConfigs. Nothing here opens a socket
 //! or a log directory.
 
+pub mod cleaner_config;
 pub mod client_metrics_config;
 pub mod controller_check;
 pub mod cross_checks;
@@ -23,6 +24,7 @@ pub mod static_config;
 pub mod topic_config;
 pub mod value;
 
+pub use cleaner_config::CleanerConfig;
 pub use controller_check::ControllerCheck;
 pub use group_coordinator_config::GroupCoordinatorConfig;
 pub use listeners::{Endpoint, Listeners, SecurityProtocol};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use protocol::id::NodeId;
 
+use super::cleaner_config::CleanerConfig;
 use super::group_coordinator_config::GroupCoordinatorConfig;
 use super::listeners::{Listeners, SecurityProtocol};
 use super::quorum_config::QuorumConfig;
@@ -213,6 +214,8 @@ pub struct NodeConfig {
     pub topics: TopicCreation,
     /// Data directories.
     pub log_dirs: LogDirsConfig,
+    /// Compaction.
+    pub cleaner: CleanerConfig,
     /// Registration and heartbeats.
     pub registration: RegistrationConfig,
     /// Replication.
@@ -298,6 +301,7 @@ impl NodeConfig {
             requests: requests(&settings)?,
             topics: topics(&settings)?,
             log_dirs: log_dirs(&settings)?,
+            cleaner: CleanerConfig::read(&settings)?,
             registration: registration(&settings)?,
             replication: replication(&settings)?,
             topic_defaults,

@@ -6,6 +6,7 @@ use protocol::ApiKey;
 use protocol::id::TopicId;
 use raft::RoleName;
 use storage::directory_state::DirectoryHealth;
+use storage::log_dirs::Uncleanable;
 
 use super::text::{Kind, Text};
 use super::topic::TopicMetrics;
@@ -18,6 +19,7 @@ pub fn text(broker: &Broker) -> String {
     requests(broker, &mut text);
     connections(broker, &mut text);
     partitions(broker, &mut text);
+    cleaner(broker, &mut text);
     sessions(broker, &mut text);
     cluster(broker, &mut text);
     text.finish()
@@ -225,6 +227,84 @@ fn logs(broker: &Broker, text: &mut Text) {
         for log in &logs {
             text.sample(name, &[("topic", &log.topic), ("partition", &log.partition)], value(log));
         }
+    }
+}
+
+fn cleaner(broker: &Broker, text: &mut Text) {
+    let (metrics, now) = (&broker.metrics.cleaner, broker.now());
+    let last = metrics.last_cleanings();
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let gauges = [
+        (
+            "kafka_log_logcleaner_cleaner_recopy_percent",
+            "Of what the last compactions read, what stayed.",
+            last.recopy_percent,
+        ),
+        (
+            "kafka_log_logcleaner_max_buffer_utilization_percent",
+            "How full the key map of the last compactions was.",
+            last.map_utilization_percent,
+        ),
+        (
+            "kafka_log_logcleaner_max_clean_time_secs",
+            "How long the longest of the last compactions took.",
+            i64::try_from(last.seconds_max).unwrap_or(i64::MAX),
+        ),
+        (
+            "kafka_log_logcleaner_max_compaction_delay_secs",
+            "How long records have waited beyond max.compaction.lag.ms.",
+            metrics.overdue_max_seconds(),
+        ),
+        (
+            "kafka_log_logcleaner_deadthreadcount",
+            "Threads of compaction that have died.",
+            count(metrics.dead_threads()),
+        ),
+        (
+            "kafka_log_logcleanermanager_max_dirty_percent",
+            "The dirty part of the dirtiest log.",
+            metrics.ratio_max_percent(),
+        ),
+        (
+            "kafka_log_logcleanermanager_time_since_last_run_ms",
+            "How long ago the dirtiest log was looked for.",
+            metrics.since_last_run_ms(now),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        text.metric(name, Kind::Gauge, help);
+        text.sample(name, &[], value);
+    }
+    uncleanable(broker, text);
+}
+
+fn uncleanable(broker: &Broker, text: &mut Text) {
+    let logs = broker.log_dirs.uncleanable(broker.now());
+    type OfDirectory = fn(&[&Uncleanable]) -> u64;
+    let gauges: [(&str, &str, OfDirectory); 2] = [
+        (
+            "kafka_log_logcleanermanager_uncleanable_partitions_count",
+            "Partitions that compaction has given up on.",
+            |logs| logs.len() as u64,
+        ),
+        (
+            "kafka_log_logcleanermanager_uncleanable_bytes",
+            "Bytes that wait in partitions that compaction has given up on.",
+            |logs| logs.iter().map(|log| log.bytes).sum(),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        text.metric(name, Kind::Gauge, help);
+        for directory in broker.log_dirs.directories() {
+            let here: Vec<_> = logs.iter().filter(|log| log.directory == directory.path()).collect();
+            let path = directory.path().to_string_lossy();
+            text.sample(name, &[("logDirectory", &path)], value(&here));
+        }
+    }
+    let name = "headwater_log_uncleanable";
+    text.metric(name, Kind::Gauge, "1 for each partition that compaction has given up on.");
+    for log in &logs {
+        text.sample(name, &[("topic", &log.name.topic), ("partition", &log.name.partition.to_string())], 1);
     }
 }
 

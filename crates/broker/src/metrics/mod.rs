@@ -3,6 +3,7 @@
 //! Names are those that dashboards made for Kafka's JMX exporter ask for (`kafka_<domain>_<type>_<name>`). The
 //! hot path only adds to atomics it already holds; everything else is gathered when somebody asks.
 
+pub mod cleaner;
 pub mod corruption;
 pub mod exposition;
 pub mod histogram;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::net::Close;
 use crate::net::close::KINDS;
 
+pub use cleaner::CleanerMetrics;
 pub use corruption::Corruption;
 pub use request::RequestMetrics;
 pub use topic::{TopicMetrics, Topics};
@@ -48,6 +50,8 @@ pub struct Metrics {
     pub connections: Connections,
     /// Connections that this side ended, by reason.
     pub closes: Closes,
+    /// Compaction.
+    pub cleaner: CleanerMetrics,
     /// Batches that were found corrupt.
     pub corruption: Corruption,
 }

@@ -8,6 +8,7 @@ pub mod delayed;
 pub mod directory_reports;
 pub mod fetch_sessions;
 pub mod housekeeping;
+pub mod log_cleaners;
 pub mod missing_replicas;
 pub mod partitions;
 pub mod producer_ids;

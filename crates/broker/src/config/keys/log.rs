@@ -15,30 +15,30 @@ pub const KEYS: &[Key] = &[
         .doc("Level for topics with compression.type=zstd, up to 22; negative levels trade size for speed."),
     list("cordoned.log.dirs", "").list().per_broker().since("4.3").honoured()
         .doc("Log directories that take no new partitions; * for all."),
-    long("log.cleaner.backoff.ms", "15000").at_least(0).cluster_wide().since("0.8.1")
+    long("log.cleaner.backoff.ms", "15000").at_least(0).cluster_wide().since("0.8.1").honoured()
         .doc("How long compaction rests when there is nothing to compact."),
-    long("log.cleaner.dedupe.buffer.size", "134217728").cluster_wide().since("0.8.1")
+    long("log.cleaner.dedupe.buffer.size", "134217728").cluster_wide().since("0.8.1").honoured()
         .doc("Memory for the key maps of all compaction threads together."),
-    long("log.cleaner.delete.retention.ms", "86400000").at_least(0).cluster_wide().since("0.8.1")
+    long("log.cleaner.delete.retention.ms", "86400000").at_least(0).cluster_wide().since("0.8.1").honoured()
         .doc("How long tombstones survive compaction; topics set delete.retention.ms."),
-    boolean("log.cleaner.enable", "true").since("0.8.1").without_effect("compacted topics are always compacted, as in Kafka since 4.0")
-        .doc("Whether logs are compacted."),
-    double("log.cleaner.io.buffer.load.factor", "0.9").cluster_wide().since("0.8.1")
+    boolean("log.cleaner.enable", "true").since("0.8.1").honoured()
+        .doc("Whether logs are compacted. Without it compacted topics, group offsets among them, grow without end."),
+    double("log.cleaner.io.buffer.load.factor", "0.9").cluster_wide().since("0.8.1").honoured()
         .doc("How full a key map of compaction may get."),
-    int("log.cleaner.io.buffer.size", "524288").at_least(0).cluster_wide().since("0.8.1")
+    int("log.cleaner.io.buffer.size", "524288").at_least(0).cluster_wide().since("0.8.1").honoured()
         .doc("Memory for the read and write buffers of all compaction threads together."),
-    double("log.cleaner.io.max.bytes.per.second", "1.7976931348623157E308").cluster_wide().since("0.8.1")
+    double("log.cleaner.io.max.bytes.per.second", "1.7976931348623157E308").cluster_wide().since("0.8.1").honoured()
         .doc("Most bytes a second that compaction reads and writes."),
-    long("log.cleaner.max.compaction.lag.ms", "9223372036854775807").at_least(1).cluster_wide().since("2.3")
+    long("log.cleaner.max.compaction.lag.ms", "9223372036854775807").at_least(1).cluster_wide().since("2.3").honoured()
         .doc("Longest time a record stays out of compaction's reach; topics set max.compaction.lag.ms."),
-    double("log.cleaner.min.cleanable.ratio", "0.5").allow(Allowed::Fraction(1.0)).cluster_wide().since("0.8.1")
+    double("log.cleaner.min.cleanable.ratio", "0.5").allow(Allowed::Fraction(1.0)).cluster_wide().since("0.8.1").honoured()
         .doc("Share of uncompacted bytes from which a log is compacted; topics set min.cleanable.dirty.ratio."),
-    long("log.cleaner.min.compaction.lag.ms", "0").at_least(0).cluster_wide().since("0.10.1")
+    long("log.cleaner.min.compaction.lag.ms", "0").at_least(0).cluster_wide().since("0.10.1").honoured()
         .doc("Shortest time a record stays uncompacted; topics set min.compaction.lag.ms."),
-    int("log.cleaner.threads", "1").at_least(0).cluster_wide().since("0.8.1")
+    int("log.cleaner.threads", "1").at_least(0).cluster_wide().since("0.8.1").honoured()
         .doc("Threads that compact logs."),
     list("log.cleanup.policy", "delete").allow(Allowed::List { of: &["compact", "delete"], empty: true }).cluster_wide().since("0.8.1").honoured()
-        .doc("What happens to old records: delete, compact, both, or, as an empty list, nothing; topics set cleanup.policy. Compacting itself is not there yet."),
+        .doc("What happens to old records: delete, compact, both, or, as an empty list, nothing; topics set cleanup.policy."),
     list("log.dir", "/tmp/kafka-logs").filled_list().high().since("0.8.0").honoured()
         .doc("Where logs are kept, when log.dirs is not set."),
     long("log.dir.failure.timeout.ms", "30000").at_least(1).low().since("3.8")

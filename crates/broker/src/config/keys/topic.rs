@@ -6,7 +6,7 @@ use crate::config::key::{Allowed, Key, Type, boolean, double, int, list, long, s
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
     list("cleanup.policy", "delete").allow(Allowed::List { of: &["compact", "delete"], empty: true }).since("0.8.1").honoured()
-        .doc("What happens to old records: delete by age and size, compact to the last of each key, both, or, as an empty list, nothing. Compacting itself is not there yet: records of a compacted topic stay."),
+        .doc("What happens to old records: delete by age and size, compact to the last of each key, both, or, as an empty list, nothing."),
     int("compression.gzip.level", "-1").allow(Allowed::GzipLevel).since("3.8").honoured()
         .doc("Level of gzip: 1 (fast) to 9 (small), -1 for the codec's own."),
     int("compression.lz4.level", "9").between(1, 17).since("3.8").without_effect("the LZ4 here has one level")
@@ -15,7 +15,7 @@ pub const KEYS: &[Key] = &[
         .doc("How batches are stored: producer keeps them as they came, any other value recompresses."),
     int("compression.zstd.level", "3").between(-131_072, 22).since("3.8").honoured()
         .doc("Level of Zstandard, up to 22; negative levels trade size for speed."),
-    long("delete.retention.ms", "86400000").at_least(0).since("0.8.1")
+    long("delete.retention.ms", "86400000").at_least(0).since("0.8.1").honoured()
         .doc("How long a tombstone survives compaction, so that readers can see it."),
     boolean("errors.deadletterqueue.group.enable", "false").since("4.4")
         .doc("Whether the topic takes dead letters of share groups."),
@@ -37,7 +37,7 @@ pub const KEYS: &[Key] = &[
         .doc("Bytes of a partition that stay on local disks once copied to remote storage; -2 means as many as retention.bytes."),
     long("local.retention.ms", "-2").at_least(-2).since("3.0")
         .doc("How long records stay on local disks once copied to remote storage; -2 means as long as retention.ms."),
-    long("max.compaction.lag.ms", "9223372036854775807").at_least(1).since("2.3")
+    long("max.compaction.lag.ms", "9223372036854775807").at_least(1).since("2.3").honoured()
         .doc("Longest time a record stays out of compaction's reach. It also bounds the age of a segment."),
     int("max.decompressed.message.bytes", "2147483639").between(1, 2_147_483_639).since("4.4").honoured()
         .doc("Largest record that may come out of a compressed batch."),
@@ -49,9 +49,9 @@ pub const KEYS: &[Key] = &[
         .doc("How far a record's timestamp may lie in the past."),
     string("message.timestamp.type", "CreateTime").one_of(&["CreateTime", "LogAppendTime"]).since("0.10.0").honoured()
         .doc("Whether records bear the producer's time (CreateTime) or the broker's (LogAppendTime)."),
-    double("min.cleanable.dirty.ratio", "0.5").allow(Allowed::Fraction(1.0)).since("0.8.1")
+    double("min.cleanable.dirty.ratio", "0.5").allow(Allowed::Fraction(1.0)).since("0.8.1").honoured()
         .doc("Share of uncompacted bytes from which the log is compacted."),
-    long("min.compaction.lag.ms", "0").at_least(0).since("0.10.1")
+    long("min.compaction.lag.ms", "0").at_least(0).since("0.10.1").honoured()
         .doc("Shortest time a record stays uncompacted."),
     int("min.insync.replicas", "1").at_least(1).since("0.8.2").honoured()
         .doc("Replicas that must have a record before acks=all is answered."),
