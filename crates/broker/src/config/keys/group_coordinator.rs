@@ -34,7 +34,7 @@ pub const KEYS: &[Key] = &[
         .doc("How often regular expressions of subscriptions are matched against new topics."),
     int("group.consumer.session.timeout.ms", "45000").at_least(1).since("3.5")
         .doc("A member of a consumer group that is silent for this long is removed."),
-    int("group.coordinator.append.linger.ms", "-1").at_least(-1).since("3.8")
+    int("group.coordinator.append.linger.ms", "-1").at_least(-1).since("3.8").without_effect("a decision is written when it is taken; none waits for others")
         .doc("How long the group coordinator gathers records before it writes; -1 adapts to the load."),
     int("group.coordinator.background.threads", "2").at_least(1).high().since("4.3").without_effect(NO_POOL)
         .doc("Threads for the coordinator's background work."),
@@ -44,30 +44,30 @@ pub const KEYS: &[Key] = &[
         .doc("Kinds of groups that are served: classic, consumer, share, streams."),
     int("group.coordinator.threads", "4").at_least(1).high().since("3.5").without_effect(NO_POOL)
         .doc("Threads of the group coordinator."),
-    int("group.initial.rebalance.delay.ms", "3000").since("0.11.0")
+    int("group.initial.rebalance.delay.ms", "3000").since("0.11.0").honoured()
         .doc("How long the first rebalance of an empty classic group waits for more members."),
-    int("group.max.session.timeout.ms", "1800000").since("0.9.0")
+    int("group.max.session.timeout.ms", "1800000").since("0.9.0").honoured()
         .doc("Longest session timeout a classic member may ask for."),
-    int("group.max.size", "2147483647").at_least(1).since("2.2")
+    int("group.max.size", "2147483647").at_least(1).since("2.2").honoured()
         .doc("Most members of one classic group."),
-    int("group.min.session.timeout.ms", "6000").since("0.9.0")
+    int("group.min.session.timeout.ms", "6000").since("0.9.0").honoured()
         .doc("Shortest session timeout a classic member may ask for."),
-    int("offset.metadata.max.bytes", "4096").high().since("0.8.1")
+    int("offset.metadata.max.bytes", "4096").high().since("0.8.1").honoured()
         .doc("Largest note that may go with a committed offset."),
-    int("offsets.commit.timeout.ms", "5000").at_least(1).high().since("0.8.2")
+    int("offsets.commit.timeout.ms", "5000").at_least(1).high().since("0.8.2").honoured()
         .doc("How long committing an offset may wait for the replicas of the offsets topic."),
-    int("offsets.load.buffer.size", "5242880").at_least(1).high().since("0.8.2")
+    int("offsets.load.buffer.size", "5242880").at_least(1).high().since("0.8.2").honoured()
         .doc("Bytes read at a time when committed offsets are loaded."),
-    long("offsets.retention.check.interval.ms", "600000").at_least(1).high().since("0.8.2")
+    long("offsets.retention.check.interval.ms", "600000").at_least(1).high().since("0.8.2").honoured()
         .doc("How often expired offsets are swept out."),
-    int("offsets.retention.minutes", "10080").at_least(1).high().since("0.8.2")
+    int("offsets.retention.minutes", "10080").at_least(1).high().since("0.8.2").honoured()
         .doc("How long the offsets of an empty group are remembered."),
-    int("offsets.topic.compression.codec", "0").high().since("0.8.2")
+    int("offsets.topic.compression.codec", "0").high().since("0.8.2").honoured()
         .doc("Codec of the offsets topic, by its number: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd."),
-    int("offsets.topic.num.partitions", "50").at_least(1).high().since("0.8.2")
+    int("offsets.topic.num.partitions", "50").at_least(1).high().since("0.8.2").honoured()
         .doc("Partitions of the offsets topic. Not to be changed once it exists."),
-    short("offsets.topic.replication.factor", "3").at_least(1).high().since("0.8.2")
+    short("offsets.topic.replication.factor", "3").at_least(1).high().since("0.8.2").honoured()
         .doc("Replicas of the offsets topic."),
-    int("offsets.topic.segment.bytes", "104857600").at_least(1).high().since("0.8.2")
+    int("offsets.topic.segment.bytes", "104857600").at_least(1).high().since("0.8.2").honoured()
         .doc("Segment size of the offsets topic. Small segments load faster."),
 ];

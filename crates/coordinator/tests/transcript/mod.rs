@@ -1,0 +1,250 @@
+//! The stage that transcripts are played on: one shard, its log, and a clock that only `wait` moves.
+//!
+//! ```text
+//! config size=2 delay=3000 retention=604800000
+//! a: join g - client=c1 session=10000 rebalance=60000 topics=t1+t2   a newcomer; `a` is its name in later answers
+//! b: sync g c1#1 gen=1 assign=c1#1:x;c2#2:y                          `c1#1`: the id that client c1 got as the first
+//! beat g c1#1 gen=1        leave g c1#1        commit g t-0=5 member=c1#1 gen=1        fetch g t-0
+//! commit g t-0=7 txn=9/0   end 9 commit        wait 3000              crash             fail
+//! ```
+//! Answers are indented below the step that brought them about: `<-` to a request, `+` a record, `.` time that passed.
+
+mod groups;
+mod offsets;
+mod words;
+
+use std::collections::BTreeMap;
+
+use coordinator::group::{Answer, GroupConfig, GroupGround, GroupRefusal, GroupShard, Millis};
+use coordinator::record::GroupRecord;
+use coordinator::{Decision, Ground, Shard, Token, Written};
+use metadata::Image;
+use protocol::id::{ProducerEpoch, ProducerId, Timestamp, Uuid};
+use protocol::offset::Offset;
+
+pub use words::Words;
+
+/// What lies in the log.
+enum Logged {
+    Record { written: Written, key: Vec<u8>, value: Option<Vec<u8>> },
+    End { offset: Offset, producer: ProducerId, committed: bool },
+}
+
+/// The stage.
+pub struct Stage {
+    shard: GroupShard,
+    log: Vec<Logged>,
+    end: Offset,
+    now: Timestamp,
+    config: GroupConfig,
+    image: Image,
+    tokens: u64,
+    /// How many newcomers there have been; the id of the next ends with its number.
+    ids: u128,
+    waiting: BTreeMap<Token, String>,
+    failing: bool,
+    said: Vec<String>,
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        let config = GroupConfig { initial_delay: Millis(0), ..GroupConfig::default() };
+        Self {
+            shard: GroupShard::default(),
+            log: Vec::new(),
+            end: Offset(0),
+            now: Timestamp(0),
+            config,
+            image: Image::default(),
+            tokens: 0,
+            ids: 0,
+            waiting: BTreeMap::new(),
+            failing: false,
+            said: Vec::new(),
+        }
+    }
+}
+
+impl Stage {
+    /// Plays one line; what is said to it.
+    pub fn step(&mut self, line: &str) -> Vec<String> {
+        let (name, line) = match line.split_once(": ") {
+            Some((name, rest)) => (name.to_owned(), rest),
+            None => ("it".to_owned(), line),
+        };
+        let words = Words::of(line);
+        match words.verb() {
+            "config" => self.configure(&words),
+            "wait" => self.wait(words.number(1)),
+            "crash" => self.crash(),
+            "fail" => self.failing = true,
+            "end" => self.end_transaction(&words),
+            _ => self.ask(&name, &words),
+        }
+        self.wait(0);
+        self.holds();
+        std::mem::take(&mut self.said)
+    }
+
+    fn ask(&mut self, name: &str, words: &Words) {
+        let token = Token(self.tokens + 1);
+        self.tokens += 1;
+        if !groups::ask(self, name, token, words) && !offsets::ask(self, name, words) {
+            panic!("no step is called '{}'", words.verb());
+        }
+    }
+
+    fn say(&mut self, said: impl Into<String>) {
+        self.said.push(said.into());
+    }
+
+    /// Has the shard decide, and makes it so.
+    fn decide<R>(
+        &mut self,
+        name: &str,
+        token: Token,
+        decide: impl FnOnce(&GroupShard, &GroupGround<'_>) -> Result<Decision<GroupShard, R>, GroupRefusal>,
+    ) -> Option<R> {
+        let ground = Ground {
+            now: self.now,
+            image: &self.image,
+            config: &self.config,
+            token,
+            random: Uuid(self.ids.to_be_bytes()),
+        };
+        let decided = decide(&self.shard, &ground);
+        match decided {
+            Err(refusal) => {
+                self.say(format!("<- {name} {refusal:?}"));
+                None
+            }
+            Ok(decision) => {
+                if decision.reply.is_none() {
+                    self.waiting.insert(token, name.to_owned());
+                }
+                let (reply, answers) = self.carry_out(decision)?;
+                self.tell(answers);
+                reply
+            }
+        }
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn carry_out<R>(
+        &mut self,
+        decision: Decision<GroupShard, R>,
+    ) -> Option<(Option<R>, Vec<(Token, Answer)>)> {
+        if !decision.records.is_empty() && std::mem::take(&mut self.failing) {
+            self.say("! the append fails");
+            return None;
+        }
+        for record in &decision.records {
+            let (mut key, mut value) = (Vec::new(), Vec::new());
+            let has_value = record.encode(&mut key, &mut value).unwrap();
+            let written =
+                Written { offset: self.end, timestamp: self.now, transaction: decision.transaction };
+            self.end = self.end.plus(1);
+            self.shard.replay(written, record);
+            self.say(format!("+ {}", words::record(record)));
+            self.log.push(Logged::Record { written, key, value: has_value.then_some(value) });
+        }
+        for transition in decision.transitions {
+            self.shard.transit(transition);
+        }
+        Some((decision.reply, decision.answers))
+    }
+
+    fn tell(&mut self, answers: Vec<(Token, Answer)>) {
+        for (token, answer) in answers {
+            let name = self.waiting.remove(&token).expect("somebody waits for each answer");
+            let said = groups::answer(&answer);
+            self.say(format!("<- {name} {said}"));
+        }
+    }
+
+    fn wait(&mut self, millis: i64) {
+        let until = Timestamp(self.now.0 + millis);
+        while let Some(at) = self.shard.wake_at().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            let begun = self.said.len();
+            loop {
+                let token = Token(self.tokens + 1);
+                let ground = Ground {
+                    now: self.now,
+                    image: &self.image,
+                    config: &self.config,
+                    token,
+                    random: Uuid::ZERO,
+                };
+                let Some(decision) = self.shard.wake(&ground) else { break };
+                let Some((_, answers)) = self.carry_out(decision) else { break };
+                self.tell(answers);
+            }
+            if self.said.len() > begun && millis > 0 {
+                self.said.insert(begun, format!(". at {}", self.now));
+            }
+        }
+        self.now = until;
+    }
+
+    /// The broker ends without warning, and another loads what it left.
+    fn crash(&mut self) {
+        for name in std::mem::take(&mut self.waiting).into_values() {
+            self.say(format!("<- {name} NotCoordinator"));
+        }
+        self.shard = self.replayed();
+        self.shard.loaded(self.now, &self.config);
+    }
+
+    /// The shard that the log gives.
+    fn replayed(&self) -> GroupShard {
+        let mut shard = GroupShard::default();
+        for logged in &self.log {
+            match logged {
+                Logged::Record { written, key, value } => {
+                    let record = GroupRecord::decode(key, value.as_deref()).unwrap().unwrap();
+                    shard.replay(*written, &record);
+                }
+                Logged::End { offset, producer, committed } => {
+                    shard.replay_end(*offset, *producer, *committed);
+                }
+            }
+        }
+        shard
+    }
+
+    fn end_transaction(&mut self, words: &Words) {
+        let (producer, committed) = (ProducerId(words.number(1)), words.get(2) == "commit");
+        self.shard.replay_end(self.end, producer, committed);
+        self.log.push(Logged::End { offset: self.end, producer, committed });
+        self.end = self.end.plus(1);
+    }
+
+    fn configure(&mut self, words: &Words) {
+        for (key, value) in words.named() {
+            let number: i64 = value.parse().unwrap();
+            match key {
+                "size" => self.config.members_max = usize::try_from(number).unwrap(),
+                "delay" => self.config.initial_delay = Millis(number),
+                "retention" => self.config.offsets_retention = Millis(number),
+                "check" => {
+                    self.config.offsets_check_interval = Millis(number);
+                    self.shard.loaded(self.now, &self.config);
+                }
+                "note" => self.config.offset_metadata_max = usize::try_from(number).unwrap(),
+                _ => panic!("no setting is called '{key}'"),
+            }
+        }
+    }
+
+    /// What must hold after every step.
+    fn holds(&self) {
+        assert_eq!(self.replayed().durable(), self.shard.durable(), "replaying the log gives another shard");
+    }
+}
+
+/// The transaction that a step names: `txn=producer/epoch`.
+fn transaction(words: &Words) -> Option<(ProducerId, ProducerEpoch)> {
+    let (id, epoch) = words.named_one("txn")?.split_once('/')?;
+    Some((ProducerId(id.parse().unwrap()), ProducerEpoch(epoch.parse().unwrap())))
+}
