@@ -138,6 +138,13 @@ impl BrokerProcess {
         Ok(())
     }
 
+    /// Ends it by SIGTERM, and waits until it has closed its logs.
+    pub fn end(self) -> Result<()> {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        ensure!(asked.success(), "kill ended with {asked}");
+        self.wait_for_end(Duration::from_secs(60))
+    }
+
     /// Waits until it has ended by itself, as after a signal.
     pub fn wait_for_end(mut self, at_most: Duration) -> Result<()> {
         let end = Instant::now() + at_most;

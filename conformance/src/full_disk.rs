@@ -246,8 +246,7 @@ impl Story {
         if how.starts_with("kill") {
             broker.kill()?;
         } else {
-            system("kill", &["-TERM", &broker.id().to_string()])?;
-            broker.wait_for_end(Duration::from_secs(20))?;
+            broker.end()?;
         }
         let begun = Instant::now();
         self.broker = Some(self.launch.start().with_context(|| format!("starting after a {how}"))?);

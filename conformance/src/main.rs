@@ -6,6 +6,7 @@ mod full_disk;
 mod kill;
 mod messages;
 mod schemas;
+mod there_and_back;
 
 use clap::Parser;
 
@@ -25,6 +26,8 @@ enum What {
     Kill(kill::Kill),
     /// Compare every declared message with the schema files of Apache Kafka.
     Schemas(schemas::Schemas),
+    /// Have Headwater and Apache Kafka open each other's directories.
+    ThereAndBack(there_and_back::ThereAndBack),
 }
 
 /// The broker under examination: Headwater on a directory of its own unless another is named.
@@ -46,5 +49,6 @@ fn main() -> anyhow::Result<()> {
         What::Messages(messages) => messages.run(),
         What::Kill(kill) => kill.run(),
         What::Schemas(schemas) => schemas.run(),
+        What::ThereAndBack(there_and_back) => there_and_back.run(),
     }
 }

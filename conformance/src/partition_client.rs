@@ -15,7 +15,9 @@ use protocol::records::batches::Batches;
 use protocol::records::compression::{Codec, Decompressors};
 use protocol::records::record::{Header, Records};
 
-use crate::connection::Connection;
+use serde_json::json;
+
+use crate::connection::{Answer, Connection};
 
 const PRODUCE: i16 = 9;
 const FETCH: i16 = 12;
@@ -119,8 +121,9 @@ pub fn read_all(address: SocketAddr, (topic, partition): (&str, i32)) -> Result<
         let answer = answer.partitions.iter().next().context("no partition in the answer")?;
         match code(answer.error_code) {
             ErrorCode::None => {}
-            ErrorCode::OffsetOutOfRange if next < answer.log_start_offset => {
-                next = answer.log_start_offset;
+            ErrorCode::OffsetOutOfRange if next == 0 => {
+                next = log_start(&mut connection, (topic, partition))?;
+                ensure!(next > 0, "{topic}-{partition} begins at {next} and does not");
                 continue;
             }
             code => {
@@ -142,12 +145,16 @@ pub fn read_all(address: SocketAddr, (topic, partition): (&str, i32)) -> Result<
     }
 }
 
-/// What the broker says to a read at an offset.
-pub fn read_error(address: SocketAddr, (topic, partition): (&str, i32), offset: i64) -> Result<ErrorCode> {
-    let frame = fetch(&mut Connection::open(address)?, (topic, partition), offset)?;
-    let response = FetchResponse::decode(&frame[5..], FETCH)?;
-    let answer = response.responses.iter().next().context("no topic in the answer")?;
-    Ok(code(answer.partitions.iter().next().context("no partition in the answer")?.error_code))
+/// Where a log begins.
+fn log_start(connection: &mut Connection, (topic, partition): (&str, i32)) -> Result<i64> {
+    let wanted = json!({"PartitionIndex": partition, "Timestamp": -2});
+    let request = json!({"ReplicaId": -1, "Topics": [{"Name": topic, "Partitions": [wanted]}]});
+    match connection.ask(ApiKey::ListOffsets, 5, &request)? {
+        Answer::Response(answer) => {
+            answer["Topics"][0]["Partitions"][0]["Offset"].as_i64().context("an offset")
+        }
+        other => anyhow::bail!("ListOffsets was answered with {other:?}"),
+    }
 }
 
 fn code(number: i16) -> ErrorCode {

@@ -3,7 +3,7 @@
 //! In two steps, because the logs of partitions can only be loaded once the metadata says what belongs here:
 //! [`LoadedQuorum::load`], and when the broker is ready to follow the image, [`LoadedQuorum::start`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -123,6 +123,22 @@ impl QuorumOptions {
     }
 }
 
+/// Refuses metadata that a newer release has raised beyond what this one knows: its records could be misread.
+fn check_levels(image: &Image, directory: &Path) -> Result<(), Fault> {
+    let supported = features::supported();
+    for (name, &level) in &image.features {
+        let most = supported.get(&**name).map_or(0, |range| range.max);
+        if level > most {
+            let reason = format!(
+                "the cluster was raised to {name}={level}, and this release knows it up to {most}: start the release \
+                 that raised it, or lower it there first with kafka-features downgrade"
+            );
+            return Err(Fault::Mismatch { path: directory.to_owned(), reason });
+        }
+    }
+    Ok(())
+}
+
 fn fixed_voter(voter: &crate::config::Voter) -> Voter {
     // Voters of the configuration are known by id only.
     let key = ReplicaKey { id: voter.id, directory: Uuid::ZERO };
@@ -175,6 +191,7 @@ impl LoadedQuorum {
         if let Some((path, reason)) = &loaded.cut {
             tracing::warn!(path = %path.display(), %reason, "the torn tail of the metadata log was cut");
         }
+        check_levels(&loaded.image, log.directory())?;
         let voters = match &loaded.control.voters {
             Some(voters) => voters.clone(),
             None => VoterSet::new(options.fixed_voters.iter().cloned()),

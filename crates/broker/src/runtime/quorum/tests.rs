@@ -266,3 +266,21 @@ async fn log_that_fails_ends_the_quorum_with_a_sentence() {
     assert!(reason.contains("__cluster_metadata-0"), "{reason}");
     assert!(matches!(quorum.submit(|_, _| Ok(Decision::answer(()))).await, Err(QuorumError::Closed(_))));
 }
+
+#[tokio::test]
+async fn metadata_of_a_newer_release_is_refused_with_the_way_out() {
+    let directory = fresh();
+    let (quorum, _) = start(options(directory.path(), -1)).await;
+    let newer = metadata::controller::features::supported()["metadata.version"].max + 1;
+    let raise = protocol::messages::record::feature_level_record::FeatureLevelRecord {
+        name: "metadata.version".into(),
+        feature_level: newer,
+    };
+    quorum.submit(move |_, _| Ok(Decision::new(vec![raise.into()], ()))).await.unwrap();
+    quorum.stop().await;
+    let descriptors = Descriptors::new(RealDisk, 16);
+    let loaded = LoadedQuorum::load(options(directory.path(), -1), &descriptors, reserve(directory.path()));
+    let fault = loaded.err().unwrap().to_string();
+    assert!(fault.contains(&format!("was raised to metadata.version={newer}")), "{fault}");
+    assert!(fault.contains("start the release that raised it"), "{fault}");
+}
