@@ -112,7 +112,9 @@ impl Raft {
             in_flight: BTreeMap::new(),
             backoff: BTreeMap::new(),
         };
-        let election_at = if raft.voters.is_only(me) { now } else { raft.election_deadline(now) };
+        // Whoever votes alone has nobody to wait for, whatever time it is by the next input.
+        let at_once = Timestamp(i64::MIN);
+        let election_at = if raft.voters.is_only(me) { at_once } else { raft.election_deadline(now) };
         raft.role = match raft.hard.leader {
             // A leader that restarts must not lead the same epoch again: what it had not flushed is gone (KAFKA-10527).
             Some(leader) if leader == me.id => Role::Resigned { election_at },

@@ -103,6 +103,16 @@ fn lone_voter_elects_itself_at_once_and_then_sleeps() {
 }
 
 #[test]
+fn lone_voter_waits_for_no_clock() {
+    for hard in [state(0, None, None), state(4, Some(1), None), state(4, None, Some(1))] {
+        let mut raft = node(&[1], log(&[], 0), hard);
+        // The clock was set back since the node was loaded.
+        step(&mut raft, -3_600_000, Input::Tick);
+        assert_eq!(raft.status().role, RoleName::Leader, "{hard:?}");
+    }
+}
+
+#[test]
 fn restarted_leader_takes_a_new_epoch() {
     let mut raft = node(&[1], log(&[(4, 0)], 9), state(4, Some(1), None));
     assert_eq!(raft.status().role, RoleName::Resigned);

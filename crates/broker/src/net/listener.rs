@@ -158,7 +158,23 @@ fn ipv6_available() -> bool {
     socket2::Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)).is_ok()
 }
 
+/// How often another free port is asked for before the system is believed to have none.
+const FREE_PORT_ATTEMPTS: u32 = 16;
+
+/// Binds and listens. Between the two another process may bind the same port and listen first; where any free port
+/// will do, the next one is taken.
 fn listen(address: SocketAddr, backlog: i32) -> io::Result<OwnedFd> {
+    let mut attempts = if address.port() == 0 { FREE_PORT_ATTEMPTS } else { 1 };
+    loop {
+        attempts -= 1;
+        match try_listen(address, backlog) {
+            Err(error) if attempts > 0 && error.kind() == io::ErrorKind::AddrInUse => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+fn try_listen(address: SocketAddr, backlog: i32) -> io::Result<OwnedFd> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for the connections of the process before it to leave TIME_WAIT.
     socket.set_reuse_address(true)?;

@@ -12,6 +12,7 @@
 
 mod apply;
 mod boot;
+mod clock;
 mod owner;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use metadata::controller::brokers::{Heartbeat, Registration, Sessions};
 use metadata::controller::brokers::{decide_heartbeat, decide_register_broker};
@@ -13,7 +12,7 @@ use metadata::controller::features;
 use metadata::controller::partitions::decide_recovered;
 use metadata::image::{Controller, Endpoint};
 use metadata::{Decision, Image, Refusal};
-use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, Uuid};
+use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Uuid};
 use raft::{Raft, ReplicaKey, Voter, VoterSet};
 use storage::descriptors::Descriptors;
 use storage::directory_lock::DirectoryLock;
@@ -23,6 +22,7 @@ use storage::reserve::Reserve;
 use storage::{Fault, RealDisk};
 use tokio::sync::{oneshot, watch};
 
+use super::clock::{Clock, wall};
 use super::owner::{Owner, Progress, reserved};
 use super::{Apply, Decide, Quorum, Shown, deciding, sentence};
 use crate::config::NodeConfig;
@@ -185,7 +185,7 @@ impl LoadedQuorum {
         let lock = apart.then(|| DirectoryLock::take(descriptors.disk(), &options.metadata_directory));
         let lock = lock.transpose()?;
         let opened = reserved(&mut (), &reserve, |()| {
-            MetadataLog::open(descriptors, &options.metadata_directory, options.limits, now())
+            MetadataLog::open(descriptors, &options.metadata_directory, options.limits, wall())
         });
         let (log, loaded) = opened?;
         if let Some((path, reason)) = &loaded.cut {
@@ -223,8 +223,9 @@ impl LoadedQuorum {
     pub async fn start(self, apply: impl Apply) -> Result<Quorum, Fault> {
         let Self { options, log, loaded, voters, lock, reserve } = self;
         let directory = log.directory().to_owned();
+        let clock = Clock::start();
         let raft = Raft::new(
-            now(),
+            clock.now(),
             raft_config(&options, loaded.voters_unlogged),
             voters,
             loaded.model,
@@ -244,9 +245,10 @@ impl LoadedQuorum {
             log,
             control: loaded.control,
             bootstrap: loaded.bootstrap,
-            progress: Progress::new(loaded.image),
+            progress: Progress::new(loaded.image, clock.now()),
             sessions: Sessions::new(options.session_timeout_ms),
             apply: Box::new(apply),
+            clock,
             shown: Arc::clone(&shown),
             reserve,
             _lock: lock,
@@ -254,7 +256,14 @@ impl LoadedQuorum {
         };
         let (boot, mut answers) = joining(&owner.options);
         let thread = std::thread::Builder::new().name("quorum".to_owned());
-        let spawned = thread.spawn(move || owner.run(boot, &inbox));
+        let spawned = thread.spawn(move || {
+            let stopped = owner.run(boot, &inbox);
+            // Who asked for the end may start anew at once: the files are closed and the lock is free before that.
+            drop(owner);
+            if let Some(done) = stopped {
+                let _ = done.send(());
+            }
+        });
         spawned.map_err(|error| Fault::io("start the quorum's thread for", &directory, error))?;
         let quorum = Quorum { commands, shown, node_id };
         for answer in answers.drain(..) {
@@ -309,12 +318,6 @@ fn raft_config(options: &QuorumOptions, voters_unlogged: bool) -> raft::Config {
         voters_unlogged,
         seed: u64::from_be_bytes(random_id().0[..8].try_into().expect("an id has sixteen bytes")),
     }
-}
-
-/// The time of the wall clock.
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Says why the owner ended, to everybody who asks.

@@ -21,7 +21,8 @@ use storage::reserve::Reserve;
 use storage::snapshots::{self, QuorumControl};
 use storage::{Fault, RealDisk};
 
-use super::boot::{QuorumOptions, end, now};
+use super::boot::{QuorumOptions, end};
+use super::clock::{Clock, wall};
 use super::{Answer, Apply, Command, Decide, Decided, Ground, QuorumError, Shown};
 
 /// The most requests that share one fsync.
@@ -64,7 +65,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(image: Image) -> Self {
+    pub(super) fn new(image: Image, now: Timestamp) -> Self {
         Self {
             image,
             delta: Delta::whole(),
@@ -76,7 +77,7 @@ impl Progress {
             elected: None,
             next_ticket: 0,
             wake_at: None,
-            last_snapshot: now(),
+            last_snapshot: now,
             snapshot_not_before: Timestamp(0),
         }
     }
@@ -92,6 +93,7 @@ pub(super) struct Owner {
     pub(super) progress: Progress,
     pub(super) sessions: Sessions,
     pub(super) apply: Box<dyn Apply>,
+    pub(super) clock: Clock,
     pub(super) shown: Arc<Shown>,
     pub(super) options: QuorumOptions,
     /// Room for the log on a full disk.
@@ -122,8 +124,13 @@ fn takes_room(record: &MetadataRecord<'_>) -> bool {
 }
 
 impl Owner {
-    /// Runs until told to stop or until the log fails. `boot` is decided before anything else.
-    pub(super) fn run(&mut self, boot: Vec<Decide>, inbox: &Receiver<Command>) {
+    /// Runs until told to stop or until the log fails. `boot` is decided before anything else. Hands back who is to
+    /// be told of the end, once everything here is dropped.
+    pub(super) fn run(
+        &mut self,
+        boot: Vec<Decide>,
+        inbox: &Receiver<Command>,
+    ) -> Option<tokio::sync::oneshot::Sender<()>> {
         let stopped = self.start(boot).and_then(|()| self.serve(inbox));
         let reason = match &stopped {
             Ok(_) => Arc::from("the node is stopping"),
@@ -135,9 +142,7 @@ impl Owner {
         for waiting in self.progress.waiting.drain(..) {
             (waiting.answer)(Err(QuorumError::Closed(Arc::clone(&reason))));
         }
-        if let Ok(done) = stopped {
-            let _ = done.send(());
-        }
+        stopped.ok()
     }
 
     fn start(&mut self, boot: Vec<Decide>) -> Result<(), Fault> {
@@ -198,14 +203,14 @@ impl Owner {
         match due.into_iter().flatten().min() {
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => {
-                let ms = u64::try_from(at.0.saturating_sub(now().0)).unwrap_or(0);
+                let ms = u64::try_from(at.0.saturating_sub(self.clock.now().0)).unwrap_or(0);
                 inbox.recv_timeout(Duration::from_millis(ms))
             }
         }
     }
 
     fn on_time(&mut self) -> Result<(), Fault> {
-        let time = now();
+        let time = self.clock.now();
         if self.progress.wake_at.is_some_and(|at| at <= time) {
             self.step(Input::Tick)?;
         }
@@ -226,8 +231,9 @@ impl Owner {
     /// refusal may rest on records that are not committed yet.
     fn decide(&mut self, decide: Decide) -> Result<(), Fault> {
         let leads = self.raft.leads().is_some();
+        let now = self.clock.now();
         let ground =
-            leads.then(|| Ground { image: &self.progress.image, sessions: &mut self.sessions, now: now() });
+            leads.then_some(Ground { image: &self.progress.image, sessions: &mut self.sessions, now });
         let Some(Decided { records, answer }) = decide(ground) else { return Ok(()) };
         if self.reserve.is_low() && records.iter().any(takes_room) {
             answer(Err(QuorumError::NoRoom(self.options.metadata_directory.clone())));
@@ -246,7 +252,7 @@ impl Owner {
         let ticket = Ticket(self.progress.next_ticket);
         self.progress.next_ticket += 1;
         let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        self.progress.proposal = Some(Proposal { records, now: now() });
+        self.progress.proposal = Some(Proposal { records, now: wall() });
         self.step(Input::Propose { ticket, records: count })
     }
 
@@ -255,7 +261,7 @@ impl Owner {
         self.flush()?;
         self.lead_if_elected()?;
         self.answer_committed();
-        if self.snapshot_at().is_some_and(|at| at <= now()) || self.is_snapshot_large() {
+        if self.snapshot_at().is_some_and(|at| at <= self.clock.now()) || self.is_snapshot_large() {
             self.snapshot()?;
         }
         Ok(())
@@ -292,7 +298,7 @@ impl Owner {
 
     fn step(&mut self, input: Input) -> Result<(), Fault> {
         let mut effects = Vec::new();
-        self.raft.step(now(), input, &mut effects);
+        self.raft.step(self.clock.now(), input, &mut effects);
         let mut effects = effects.into_iter().peekable();
         while let Some(effect) = effects.next() {
             // Of two states in a row nothing was answered in between: the last one is enough.
@@ -312,7 +318,7 @@ impl Owner {
                 reserved(&mut self.log, &self.reserve, |log| log.persist(state, fixed))
             }
             Effect::AppendLeaderChange { append, base, epoch, granting, with_voters } => {
-                let time = now();
+                let time = wall();
                 let control = with_voters.then_some(&self.control);
                 let who = (self.options.node_id, self.raft.voters(), granting.as_slice());
                 reserved(&mut self.log, &self.reserve, |log| {
@@ -403,7 +409,7 @@ impl Owner {
         if unknown && self.progress.image.metadata_version() >= 15 {
             self.propose(vec![register_controller(&self.options.controller)])?;
         }
-        let time = now();
+        let time = self.clock.now();
         let others: Vec<_> =
             self.progress.image.cluster.brokers.values().filter(|broker| !broker.fenced).collect();
         for broker in others {
@@ -450,7 +456,7 @@ impl Owner {
 
     fn is_snapshot_large(&self) -> bool {
         self.log.bytes_since_snapshot() >= self.options.bytes_between_snapshots
-            && self.progress.snapshot_not_before <= now()
+            && self.progress.snapshot_not_before <= self.clock.now()
     }
 
     /// When the age of the newest snapshot asks for another; never while nothing was appended.
@@ -466,18 +472,19 @@ impl Owner {
         if image.in_transaction() || self.progress.committed < image.end() {
             return Ok(());
         }
-        let time = now();
+        let (time, waited_for) = (wall(), self.clock.now());
         let id = match snapshots::write(&RealDisk, self.log.directory(), image, &self.control, time) {
             // A snapshot is large, and the log says the same: it can wait for room.
             Err(fault) if fault.no_space() => {
                 tracing::warn!(%fault, "no room for a metadata snapshot: it is tried again in a minute");
-                self.progress.snapshot_not_before = Timestamp(time.0.saturating_add(SNAPSHOT_RETRY_MS));
+                let retry_at = waited_for.0.saturating_add(SNAPSHOT_RETRY_MS);
+                self.progress.snapshot_not_before = Timestamp(retry_at);
                 return Ok(());
             }
             written => written?,
         };
         let start = reserved(&mut self.log, &self.reserve, |log| log.snapshot_written(id.offset, time))?;
-        self.progress.last_snapshot = time;
+        self.progress.last_snapshot = waited_for;
         tracing::info!(offset = id.offset.0, epoch = id.epoch.0, "metadata snapshot written");
         if start.offset > self.raft.log().start().offset {
             self.step(Input::LogStartMoved { start })?;
