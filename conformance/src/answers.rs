@@ -10,6 +10,7 @@ mod deviations;
 mod same;
 mod scene;
 
+mod bodies;
 mod cluster;
 mod configs;
 mod fetch;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use conformance::broker_process::{BrokerProcess, Kind, Launch};
+use conformance::by_schema::encode;
 use conformance::connection::Answer;
 use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
@@ -59,6 +61,8 @@ pub struct Answers {
 
 /// Both brokers, and what is known of their differences.
 struct Examination {
+    /// Those that were started for this.
+    processes: Vec<BrokerProcess>,
     kafka: Side,
     headwater: Side,
     deviations: Deviations,
@@ -79,29 +83,43 @@ impl Answers {
                 let address = broker.address();
                 Ok((Some(broker), address))
             };
-        let (_kafka, kafka) = start(Kind::ApacheKafka, self.kafka)?;
-        let (_headwater, headwater) = start(Kind::Headwater, self.headwater)?;
+        let (kafka_process, kafka) = start(Kind::ApacheKafka, self.kafka)?;
+        let (headwater_process, headwater) = start(Kind::Headwater, self.headwater)?;
         let mut examination = Examination {
+            processes: kafka_process.into_iter().chain(headwater_process).collect(),
             kafka: Side::connect(kafka)?,
             headwater: Side::connect(headwater)?,
             deviations: Deviations::read()?,
             verbose: self.verbose,
         };
+        let (passed, failed) = self.examine_all(&mut examination)?;
+        println!("{passed} passed, {failed} failed");
+        ensure!(failed == 0, "{failed} answers differ from Apache Kafka's");
+        Ok(())
+    }
+
+    /// Asks every case that was chosen: first those of brokers as they are, then those of brokers that were killed.
+    fn examine_all(&self, examination: &mut Examination) -> Result<(u32, u32)> {
         let (mut passed, mut failed) = (0, 0);
+        let mut tell = |title: &str, problems: &[String]| {
+            println!("{} {title}", if problems.is_empty() { "ok     " } else { "differs" });
+            problems.iter().for_each(|problem| println!("        {problem}"));
+            *if problems.is_empty() { &mut passed } else { &mut failed } += 1;
+        };
+        let mut restarted = Vec::new();
         for (number, case) in cases().into_iter().enumerate() {
-            let title = title(&case);
+            let (title, topic) = (title(&case), format!("answers-{:x}-{number}", std::process::id()));
             if !title.contains(&self.only) {
                 continue;
             }
-            let problems = examination.examine(&case, &format!("answers-{:x}-{number}", std::process::id()));
-            if problems.is_empty() {
-                println!("ok      {title}");
-                passed += 1;
+            if case.restarted.is_some() {
+                restarted.push((case, topic));
             } else {
-                println!("differs {title}");
-                problems.iter().for_each(|problem| println!("        {problem}"));
-                failed += 1;
+                tell(&title, &examination.examine(&case, &topic, None));
             }
+        }
+        for (case, problems) in examination.examine_restarted(restarted)? {
+            tell(&title(&case), &problems);
         }
         if self.only.is_empty() {
             for row in examination.deviations.unseen() {
@@ -109,9 +127,7 @@ impl Answers {
                 failed += 1;
             }
         }
-        println!("{passed} passed, {failed} failed");
-        ensure!(failed == 0, "{failed} answers differ from Apache Kafka's");
-        Ok(())
+        Ok((passed, failed))
     }
 }
 
@@ -132,6 +148,7 @@ fn cases() -> Vec<Case> {
     let families = [
         metadata::cases(),
         cluster::cases(),
+        bodies::cases(),
         topics::cases(),
         partitions::cases(),
         configs::cases(),
@@ -149,14 +166,48 @@ fn title(case: &Case) -> String {
 }
 
 impl Examination {
+    /// Sets every scene, kills both brokers and starts them again, and asks.
+    fn examine_restarted(&mut self, cases: Vec<(Case, String)>) -> Result<Vec<(Case, Vec<String>)>> {
+        if cases.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.processes.len() < 2 {
+            println!(
+                "passed over {} cases that restart brokers: these were not started for them",
+                cases.len()
+            );
+            return Ok(Vec::new());
+        }
+        let mut scenes = Vec::new();
+        for (case, topic) in &cases {
+            let version = self.versions(case).map_or(0, |versions| versions.first);
+            scenes.push((self.kafka.set(case, topic, version)?, self.headwater.set(case, topic, version)?));
+        }
+        for process in &mut self.processes {
+            process.restart()?;
+        }
+        for side in [&mut self.kafka, &mut self.headwater] {
+            *side = Side::connect(side.address())?;
+        }
+        let mut examined = Vec::new();
+        for ((case, topic), (mut kafka, mut headwater)) in cases.into_iter().zip(scenes) {
+            for (side, scene) in [(&mut self.kafka, &mut kafka), (&mut self.headwater, &mut headwater)] {
+                side.wait_for(&scene.topic)?;
+                side.give(case.restarted.as_deref().unwrap_or_default(), scene)?;
+            }
+            let problems = self.examine(&case, &topic, Some((kafka, headwater)));
+            examined.push((case, problems));
+        }
+        Ok(examined)
+    }
+
     /// Asks a case in every version; what is wrong with the answers, each with the versions it is wrong in.
-    fn examine(&mut self, case: &Case, topic: &str) -> Vec<String> {
+    fn examine(&mut self, case: &Case, topic: &str, mut scenes: Option<(Scene, Scene)>) -> Vec<String> {
         let versions = match self.versions(case) {
             Ok(versions) => versions,
             Err(refusal) => return vec![refusal.to_string()],
         };
         let mut problems: Vec<(String, Vec<i16>)> = Vec::new();
-        let mut scenes = None;
         for version in versions.iter() {
             let asked = self
                 .scenes(case, topic, version, &mut scenes)
@@ -200,7 +251,7 @@ impl Examination {
         version: i16,
         kept: &mut Option<(Scene, Scene)>,
     ) -> Result<(Scene, Scene)> {
-        if case.fresh || kept.is_none() {
+        if (case.fresh && case.restarted.is_none()) || kept.is_none() {
             let mut topic = format!("{topic}-{version}");
             let mut kafka = self.kafka.set(case, &topic, version);
             if kafka.is_err() {
@@ -229,7 +280,11 @@ impl Examination {
     ) -> Result<Vec<String>> {
         let ask = |side: &mut Side, scene: &Scene| {
             let request = (case.ask)(scene)?;
-            if case.silent {
+            if let Some(mangle) = &case.mangle {
+                let mut body = encode(case.api.request(), version, &request)?;
+                mangle(version, &mut body);
+                side.ask_bytes(case.api, version, &body)
+            } else if case.silent {
                 side.tell(case.api, version, &request)
             } else {
                 side.ask(case.api, version, &request)
@@ -237,7 +292,9 @@ impl Examination {
         };
         if case.unanswered {
             let headwaters = ask(&mut self.headwater, headwater).context("asking Headwater")?;
-            return Ok(unexpected(case, &headwaters).into_iter().collect());
+            let mut problems: Vec<_> = unexpected(case, &headwaters).into_iter().collect();
+            problems.extend(self.judge(case, case.api, (kafka, &Answer::Silence), (headwater, &headwaters)));
+            return Ok(problems);
         }
         let kafkas = ask(&mut self.kafka, kafka).context("asking Kafka")?;
         let headwaters = ask(&mut self.headwater, headwater).context("asking Headwater")?;
@@ -314,13 +371,22 @@ impl Examination {
         let outside = found.into_iter().filter(|difference| !self.deviations.allow(&title, difference));
         outside
             .map(|difference| {
-                format!(
-                    "{}: kafka {}, headwater {}",
-                    difference.field, difference.kafka, difference.headwater
-                )
+                let (kafka, headwater) = (short(&difference.kafka), short(&difference.headwater));
+                format!("{}: kafka {kafka}, headwater {headwater}", difference.field)
             })
             .collect()
     }
+}
+
+/// A value in words that can be read.
+fn short(value: &serde_json::Value) -> String {
+    const CHARACTERS_MAX: usize = 300;
+    let mut text = value.to_string();
+    if let Some((at, _)) = text.char_indices().nth(CHARACTERS_MAX) {
+        text.truncate(at);
+        text.push_str(" ...");
+    }
+    text
 }
 
 /// What is unlike the table in an answer. If it is Kafka's, the table is wrong.

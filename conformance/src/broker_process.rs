@@ -131,6 +131,14 @@ impl BrokerProcess {
         self.child.id()
     }
 
+    /// Ends it by SIGKILL and starts it again on the same data.
+    pub fn restart(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        *self = self.launch.clone().start()?;
+        Ok(())
+    }
+
     /// Ends it by SIGKILL, as a crash does.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill()?;

@@ -2,7 +2,7 @@
 
 use conformance::by_schema::hex;
 use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
-use protocol::records::batch::seal;
+use protocol::records::batch::{Attributes, BATCH_LENGTH_MIN, BATCH_OVERHEAD, BatchHeader, seal};
 use protocol::records::build::{BatchBuilder, BatchOptions};
 use protocol::records::compression::{Codec, Compression, Compressors};
 
@@ -143,6 +143,13 @@ pub fn length(by: i32) -> String {
     hex(&bytes)
 }
 
+/// A length that says what it likes.
+pub fn length_of(length: i32) -> String {
+    let mut bytes = batch(BatchOptions::default(), 3);
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    hex(&bytes)
+}
+
 /// A batch that lacks its last bytes.
 pub fn truncated(by: usize) -> String {
     let bytes = batch(BatchOptions::default(), 3);
@@ -159,4 +166,124 @@ pub fn base_offset(offset: i64) -> String {
 /// A compressed payload that is no such payload.
 pub fn not_compressed(codec: Codec) -> String {
     changed(|bytes| bytes[ATTRIBUTES_AT] = codec.id())
+}
+
+/// Three records by hand, header and records changed by `change`, sealed anew.
+pub fn crafted(change: impl FnOnce(&mut BatchHeader, &mut Vec<Vec<u8>>)) -> String {
+    let plain = batch(BatchOptions::default(), 3);
+    let mut header = BatchHeader::parse(&plain).expect("a sound batch");
+    let mut records = (0..3).map(|index| record(index, index, Some("k"), &[0])).collect();
+    change(&mut header, &mut records);
+    let payload = records.concat();
+    header.length = BATCH_LENGTH_MIN + u32::try_from(payload.len()).expect("a small batch");
+    let mut bytes = [&header.write()[..], &payload].concat();
+    seal(&mut bytes);
+    hex(&bytes)
+}
+
+/// A record with its length: attributes, time and offset, key, the value `v`, and `headers` with their count.
+pub fn record(timestamp_delta: i64, offset_delta: i64, key: Option<&str>, headers: &[u8]) -> Vec<u8> {
+    let mut body = vec![0];
+    zigzag(timestamp_delta, &mut body);
+    zigzag(offset_delta, &mut body);
+    match key {
+        Some(key) => {
+            zigzag(i64::try_from(key.len()).expect("a short key"), &mut body);
+            body.extend(key.as_bytes());
+        }
+        None => zigzag(-1, &mut body),
+    }
+    zigzag(1, &mut body);
+    body.push(b'v');
+    body.extend(headers);
+    with_length(i64::try_from(body.len()).expect("a short record"), &body)
+}
+
+/// A record's bytes behind any length.
+pub fn with_length(length: i64, body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    zigzag(length, &mut bytes);
+    bytes.extend(body);
+    bytes
+}
+
+/// Appends a number as records write it.
+pub fn zigzag(number: i64, out: &mut Vec<u8>) {
+    let mut number = ((number << 1) ^ (number >> 63)).cast_unsigned();
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Any bytes as the compressed payload of three records.
+pub fn payload_of(codec: Codec, payload: &[u8]) -> String {
+    crafted(|header, records| {
+        header.attributes = Attributes::default().with_codec(codec);
+        *records = vec![payload.to_vec()];
+    })
+}
+
+/// The compressed payload of three records, changed.
+pub fn damaged(codec: Codec, change: impl FnOnce(&mut Vec<u8>)) -> String {
+    let compression = Compression { codec, ..Compression::default() };
+    let sound = batch(BatchOptions { compression, ..BatchOptions::default() }, 3);
+    let mut payload = sound[BATCH_OVERHEAD..].to_vec();
+    change(&mut payload);
+    payload_of(codec, &payload)
+}
+
+/// One record of so many zeros, which a codec makes small.
+pub fn bomb(codec: Codec, zeros: usize) -> String {
+    let compression = Compression { codec, ..Compression::default() };
+    let mut builder = BatchBuilder::new(BatchOptions { compression, ..BatchOptions::default() });
+    builder.push(TIME, Some(b"k"), Some(&vec![0; zeros]), &[]);
+    hex(&builder.finish(&mut Compressors::default()).expect("zeros compress"))
+}
+
+/// So many small records without keys.
+pub fn many_keyless(count: i64) -> String {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    (0..count).for_each(|_| {
+        builder.push(TIME, None, Some(b"v"), &[]);
+    });
+    hex(&builder.finish_uncompressed())
+}
+
+/// A raw snappy payload of more than a megabyte with a copy from farther back than any encoder reaches.
+pub fn far_copy() -> String {
+    let value = vec![b'x'; 1_200_000];
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.push(TIME, Some(b"k"), Some(&value), &[]);
+    let plain = builder.finish_uncompressed();
+    let records = &plain[BATCH_OVERHEAD..];
+    // The last bytes of the value are like all before them, whatever the distance.
+    let mut snappy = Vec::new();
+    let mut length = records.len();
+    while length >= 0x80 {
+        snappy.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    snappy.push(length as u8);
+    let literal = |bytes: &[u8], out: &mut Vec<u8>| {
+        out.push(62 << 2);
+        let length = u32::try_from(bytes.len() - 1).expect("a megabyte");
+        out.extend(&length.to_le_bytes()[..3]);
+        out.extend(bytes);
+    };
+    let tail = 8;
+    literal(&records[..records.len() - tail - 1], &mut snappy);
+    snappy.push(((tail as u8 - 1) << 2) | 3);
+    snappy.extend((1_000_000u32).to_le_bytes());
+    literal(&records[records.len() - 1..], &mut snappy);
+    let header = BatchHeader::parse(&plain).expect("a sound batch");
+    let header = BatchHeader {
+        length: BATCH_LENGTH_MIN + u32::try_from(snappy.len()).expect("a megabyte"),
+        attributes: Attributes::default().with_codec(Codec::Snappy),
+        ..header
+    };
+    let mut bytes = [&header.write()[..], &snappy].concat();
+    seal(&mut bytes);
+    hex(&bytes)
 }

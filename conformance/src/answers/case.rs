@@ -11,6 +11,9 @@ use super::scene::Scene;
 /// Makes a request for a scene.
 pub type Ask = Box<dyn Fn(&Scene) -> Result<Value>>;
 
+/// Changes the body of a request, in the version it is told, into one that no schema allows.
+pub type Mangle = Box<dyn Fn(i16, &mut Vec<u8>)>;
+
 /// Something that is done before the request, on both brokers alike.
 pub enum Given {
     /// The scene's topic, with partitions and configs.
@@ -19,6 +22,8 @@ pub enum Given {
     Batch(Box<dyn Fn(&Scene) -> String>),
     /// A producer id, which becomes the scene's.
     Producer,
+    /// A fetch session of partition 0 of the scene's topic, which becomes the scene's.
+    Session,
     /// Another request, answered without error.
     Asked(ApiKey, i16, Ask),
 }
@@ -33,8 +38,13 @@ pub struct Case {
     pub versions: Versions,
     /// What comes first.
     pub given: Vec<Given>,
+    /// What comes after a kill and a start of both brokers, if the case wants one between: then leaders are of a
+    /// later epoch.
+    pub restarted: Option<Vec<Given>>,
     /// The request.
     pub ask: Ask,
+    /// What is done to its bytes.
+    pub mangle: Option<Mangle>,
     /// The errors in Kafka's answer; none if it is a good request.
     pub errors: &'static [ErrorCode],
     /// Whether Kafka closes the connection instead of answering.
@@ -58,6 +68,8 @@ pub fn case(api: ApiKey, name: &'static str) -> Case {
         name,
         versions: Versions::ALL,
         given: Vec::new(),
+        restarted: None,
+        mangle: None,
         ask: Box::new(|_| Ok(Value::Object(serde_json::Map::new()))),
         errors: &[],
         closes: false,
@@ -81,9 +93,8 @@ impl Case {
     }
 
     /// With the scene's topic and its configs.
-    pub fn topic_with(mut self, partitions: i32, configs: &'static [(&'static str, &'static str)]) -> Self {
-        self.given.push(Given::Topic(partitions, configs));
-        self
+    pub fn topic_with(self, partitions: i32, configs: &'static [(&'static str, &'static str)]) -> Self {
+        self.give(Given::Topic(partitions, configs))
     }
 
     /// With a batch, in hex, in partition 0.
@@ -92,21 +103,40 @@ impl Case {
     }
 
     /// With a batch that depends on the scene in partition 0.
-    pub fn batch_of(mut self, batch: impl Fn(&Scene) -> String + 'static) -> Self {
-        self.given.push(Given::Batch(Box::new(batch)));
+    pub fn batch_of(self, batch: impl Fn(&Scene) -> String + 'static) -> Self {
+        self.give(Given::Batch(Box::new(batch)))
+    }
+
+    fn give(mut self, given: Given) -> Self {
+        self.restarted.as_mut().unwrap_or(&mut self.given).push(given);
+        self
+    }
+
+    /// With both brokers killed and started again; what is given from here on comes after that.
+    pub fn restart(mut self) -> Self {
+        self.restarted = Some(Vec::new());
+        self
+    }
+
+    /// With a fetch session of partition 0, begun in a version that names topics.
+    pub fn session(self) -> Self {
+        self.give(Given::Session)
+    }
+
+    /// With a body changed beyond what a schema allows.
+    pub fn mangled(mut self, mangle: impl Fn(i16, &mut Vec<u8>) + 'static) -> Self {
+        self.mangle = Some(Box::new(mangle));
         self
     }
 
     /// With a producer id.
-    pub fn producer(mut self) -> Self {
-        self.given.push(Given::Producer);
-        self
+    pub fn producer(self) -> Self {
+        self.give(Given::Producer)
     }
 
     /// With another request before it.
-    pub fn asked(mut self, api: ApiKey, version: i16, ask: impl Fn(&Scene) -> Value + 'static) -> Self {
-        self.given.push(Given::Asked(api, version, Box::new(move |scene| Ok(ask(scene)))));
-        self
+    pub fn asked(self, api: ApiKey, version: i16, ask: impl Fn(&Scene) -> Value + 'static) -> Self {
+        self.give(Given::Asked(api, version, Box::new(move |scene| Ok(ask(scene)))))
     }
 
     /// Kafka answers with these errors and no others.

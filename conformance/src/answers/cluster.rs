@@ -104,6 +104,17 @@ fn describe_quorum() -> Vec<Case> {
         case(DescribeQuorum, "another partition of the metadata log")
             .errors(&[UnknownTopicOrPartition])
             .ask(move |_| quorum_of("__cluster_metadata", 1)),
+        case(DescribeQuorum, "the metadata log and another topic").errors(&[UnknownTopicOrPartition]).ask(
+            |_| {
+                json!({"Topics": [{"TopicName": "__cluster_metadata", "Partitions": [{"PartitionIndex": 0}]},
+                    {"TopicName": "elsewhere", "Partitions": [{"PartitionIndex": 0}]}]})
+            },
+        ),
+        case(DescribeQuorum, "the metadata log without a partition")
+            .ask(|_| json!({"Topics": [{"TopicName": "__cluster_metadata", "Partitions": []}]})),
+        case(DescribeQuorum, "a negative partition of the metadata log")
+            .errors(&[UnknownTopicOrPartition])
+            .ask(move |_| quorum_of("__cluster_metadata", -1)),
         case(DescribeQuorum, "nothing").ask(|_| json!({"Topics": []})),
     ]
 }
@@ -142,6 +153,34 @@ fn update_features() -> Vec<Case> {
             .versions(1, 2)
             .errors(&[InvalidUpdateVersion])
             .ask(update("metadata.version", 1, 3)),
+        case(UpdateFeatures, "the same feature twice")
+            .versions(1, 2)
+            .ask(|_| {
+                let one = json!({"Feature": "group.version", "MaxVersionLevel": 1, "UpgradeType": 1});
+                json!({"FeatureUpdates": [one, one], "ValidateOnly": true})
+            }),
+        case(UpdateFeatures, "one good, one bad").versions(1, 2).errors(&[InvalidUpdateVersion]).ask(|_| {
+            json!({"FeatureUpdates": [{"Feature": "group.version", "MaxVersionLevel": 1, "UpgradeType": 1},
+                {"Feature": "no.such.feature", "MaxVersionLevel": 1, "UpgradeType": 1}], "ValidateOnly": true})
+        }),
+        case(UpdateFeatures, "a level nobody supports, in the version before kinds")
+            .versions(0, 0)
+            .errors(&[InvalidUpdateVersion, FeatureUpdateFailed])
+            .ask(|_| {
+                json!({"FeatureUpdates": [{"Feature": "group.version", "MaxVersionLevel": 99,
+                    "AllowDowngrade": false}]})
+            }),
+        case(UpdateFeatures, "a downgrade that is not allowed, in the version before kinds")
+            .versions(0, 0)
+            .errors(&[InvalidUpdateVersion, FeatureUpdateFailed])
+            .ask(|_| {
+                json!({"FeatureUpdates": [{"Feature": "group.version", "MaxVersionLevel": 0,
+                    "AllowDowngrade": false}]})
+            }),
+        case(UpdateFeatures, "a feature without a name")
+            .versions(1, 2)
+            .errors(&[InvalidUpdateVersion, InvalidRequest])
+            .ask(update("", 1, 1)),
         case(UpdateFeatures, "nothing").ask(|_| json!({"FeatureUpdates": []})),
     ]
 }
@@ -157,6 +196,10 @@ fn coordinators() -> Vec<Case> {
             .errors(&[InvalidRequest])
             .ask(|_| json!({"CoordinatorKeys": ["a"], "KeyType": 2})),
         case(FindCoordinator, "no key").versions(4, 6).ask(|_| json!({"CoordinatorKeys": [], "KeyType": 0})),
+        case(FindCoordinator, "a negative type of key")
+            .versions(1, 6)
+            .errors(&[InvalidRequest])
+            .ask(|_| json!({"Key": "a", "CoordinatorKeys": ["a"], "KeyType": -1})),
         case(GetTelemetrySubscriptions, "a new client").ask(|_| json!({})),
         case(GetTelemetrySubscriptions, "a client that has an id")
             .ask(|_| json!({"ClientInstanceId": "AAAAAAAAAAAAAAAAAAAAZQ"})),

@@ -47,7 +47,7 @@ fn topic_configs(s: &Scene) -> Value {
 
 /// The table.
 pub fn cases() -> Vec<Case> {
-    [describes(), broker_describes(), alters(), increments(), increment_refusals(), lists()]
+    [describes(), broker_describes(), alters(), increments(), increment_refusals(), others(), lists()]
         .into_iter()
         .flatten()
         .collect()
@@ -251,6 +251,68 @@ fn increment_refusals() -> Vec<Case> {
     ]
 }
 
+/// Settings of groups, of subscriptions to client metrics, and of loggers.
+fn others() -> Vec<Case> {
+    let set = |what, kind: i8, key: &'static str, operation: i8, value: Value| {
+        case(IncrementalAlterConfigs, what)
+            .fresh()
+            .ask(move |s| change(kind, &s.topic, key, operation, &value))
+            .then(DescribeConfigs, 4, move |s| describe(kind, &s.topic, &json!([key])))
+    };
+    let logger = |what, name: &'static str, operation: i8, value: Value| {
+        case(IncrementalAlterConfigs, what).ask(move |_| change(BROKER_LOGGER, "1", name, operation, &value))
+    };
+    let root = "org.apache.kafka";
+    let wrong: &[_] = &[InvalidConfig, InvalidRequest];
+    vec![
+        set("a group", GROUP, "consumer.session.timeout.ms", SET, json!("50000")),
+        set("a group back to its default", GROUP, "consumer.session.timeout.ms", DELETE, Value::Null),
+        set("a group out of bounds", GROUP, "consumer.session.timeout.ms", SET, json!("1")).errors(wrong),
+        set("an unknown key of a group", GROUP, "no.such.key", SET, json!("1")).errors(wrong),
+        set("a wrong value of a group", GROUP, "consumer.session.timeout.ms", SET, json!("soon"))
+            .errors(wrong),
+        set("client metrics", CLIENT_METRICS, "interval.ms", SET, json!("5000")),
+        set("client metrics that match", CLIENT_METRICS, "match", SET, json!("client_software_name=a")),
+        set("client metrics that match nothing sensible", CLIENT_METRICS, "match", SET, json!("moon=full"))
+            .errors(wrong),
+        set("client metrics too often", CLIENT_METRICS, "interval.ms", SET, json!("1")).errors(wrong),
+        set("an unknown key of client metrics", CLIENT_METRICS, "no.such.key", SET, json!("1")).errors(wrong),
+        case(AlterConfigs, "a group")
+            .fresh()
+            .ask(|s| alter(GROUP, &s.topic, "consumer.session.timeout.ms", &json!("50000"))),
+        case(AlterConfigs, "client metrics")
+            .fresh()
+            .ask(|s| alter(CLIENT_METRICS, &s.topic, "interval.ms", &json!("5000"))),
+        case(AlterConfigs, "a logger")
+            .errors(&[InvalidRequest])
+            .ask(move |_| alter(BROKER_LOGGER, "1", root, &json!("INFO"))),
+        case(AlterConfigs, "a group without a name")
+            .errors(&[InvalidRequest, InvalidConfig])
+            .ask(|_| alter(GROUP, "", "consumer.session.timeout.ms", &json!("50000"))),
+        case(IncrementalAlterConfigs, "a group without a name")
+            .errors(&[InvalidRequest, InvalidConfig])
+            .ask(|_| change(GROUP, "", "consumer.session.timeout.ms", SET, &json!("50000"))),
+        case(IncrementalAlterConfigs, "client metrics without a name")
+            .errors(&[InvalidRequest, InvalidConfig])
+            .ask(|_| change(CLIENT_METRICS, "", "interval.ms", SET, &json!("5000"))),
+        logger("a level of a logger", "root", SET, json!("INFO")),
+        logger("a level that is none", "root", SET, json!("LOUD")).errors(wrong),
+        logger("a logger that is not there", "no.such.logger", SET, json!("INFO")).errors(wrong),
+        logger("a level appended", "root", APPEND, json!("INFO")).errors(wrong),
+        case(IncrementalAlterConfigs, "a logger of another broker")
+            .errors(&[InvalidRequest])
+            .ask(|_| change(BROKER_LOGGER, "77", "kafka", SET, &json!("INFO"))),
+        case(IncrementalAlterConfigs, "a key without a name")
+            .topic(1)
+            .errors(wrong)
+            .ask(|s| change(TOPIC, &s.topic, "", SET, &json!("1"))),
+        case(DescribeConfigs, "a topic without a name")
+            .errors(&[InvalidTopicException, UnknownTopicOrPartition, InvalidRequest])
+            .ask(|_| describe(TOPIC, "", &Value::Null)),
+        case(DescribeConfigs, "nothing").ask(|_| json!({"Resources": []})),
+    ]
+}
+
 fn lists() -> Vec<Case> {
     let of = |kinds: Value| move |_: &Scene| json!({"ResourceTypes": kinds});
     vec![
@@ -258,6 +320,11 @@ fn lists() -> Vec<Case> {
         case(ListConfigResources, "groups and client metrics")
             .versions(1, 1)
             .ask(of(json!([GROUP, CLIENT_METRICS]))),
+        case(ListConfigResources, "a kind twice").versions(1, 1).ask(of(json!([BROKER, BROKER]))),
+        case(ListConfigResources, "a negative kind")
+            .versions(1, 1)
+            .errors(&[UnsupportedVersion])
+            .ask(of(json!([-1]))),
         case(ListConfigResources, "brokers").versions(1, 1).ask(of(json!([BROKER]))),
         case(ListConfigResources, "loggers").versions(1, 1).ask(of(json!([BROKER_LOGGER]))),
         case(ListConfigResources, "an unknown type")

@@ -2,9 +2,9 @@
 
 use protocol::api_key::ApiKey::Fetch;
 use protocol::error_code::ErrorCode::{
-    FetchSessionIdNotFound, InconsistentTopicId, InvalidFetchSessionEpoch, InvalidRequest,
-    NotLeaderOrFollower, OffsetOutOfRange, UnknownLeaderEpoch, UnknownServerError, UnknownTopicId,
-    UnknownTopicOrPartition,
+    FencedLeaderEpoch, FetchSessionIdNotFound, FetchSessionTopicIdError, InconsistentTopicId,
+    InvalidFetchSessionEpoch, InvalidRequest, NotLeaderOrFollower, OffsetOutOfRange, UnknownLeaderEpoch,
+    UnknownServerError, UnknownTopicId, UnknownTopicOrPartition,
 };
 use protocol::records::compression::Codec;
 use serde_json::{Value, json};
@@ -39,7 +39,10 @@ fn filled(what: &'static str) -> Case {
 
 /// The table.
 pub fn cases() -> Vec<Case> {
-    [good(), refused(), epochs(), sessions()].into_iter().flatten().collect()
+    [good(), odd(), refused(), epochs(), restarted(), sessions(), running_sessions()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn good() -> Vec<Case> {
@@ -79,6 +82,72 @@ fn good() -> Vec<Case> {
             json!({"MaxWaitMs": 100, "MinBytes": 1, "MaxBytes": 10_000_000, "Topics": [{"Topic": s.topic,
                 "TopicId": s.topic_id, "Partitions": [partition(0, 0), partition(0, 3)]}]})
         }),
+    ]
+}
+
+/// Numbers that mean little, and are taken all the same.
+fn odd() -> Vec<Case> {
+    vec![
+        filled("with a wait of almost for ever, and enough there")
+            .ask(|s| fetch_with(s, &json!({"MaxWaitMs": i32::MAX}))),
+        filled("with a negative wait").ask(|s| fetch_with(s, &json!({"MaxWaitMs": -5, "MinBytes": 100_000}))),
+        filled("with more wanted than may come")
+            .ask(|s| fetch_with(s, &json!({"MinBytes": i32::MAX, "MaxBytes": 100}))),
+        filled("with less than nothing wanted").ask(|s| fetch_with(s, &json!({"MinBytes": -1}))),
+        filled("with less than nothing allowed")
+            .errors(&[UnknownServerError])
+            .ask(|s| fetch_with(s, &json!({"MaxBytes": -1}))),
+        filled("with less than nothing allowed of the partition")
+            .errors(&[UnknownServerError])
+            .ask(|s| fetch(s, &json!({"Partition": 0, "FetchOffset": 0, "PartitionMaxBytes": -1}))),
+        filled("with everything allowed").ask(|s| {
+            let mut request =
+                fetch(s, &json!({"Partition": 0, "FetchOffset": 0, "PartitionMaxBytes": i32::MAX}));
+            request["MaxBytes"] = json!(i32::MAX);
+            request
+        }),
+        filled("a topic without partitions").ask(|s| {
+            json!({"MaxWaitMs": 0, "MinBytes": 0, "Topics":
+                [{"Topic": s.topic, "TopicId": s.topic_id, "Partitions": []}]})
+        }),
+        filled("of another cluster")
+            .versions(12, 18)
+            .ask(|s| fetch_with(s, &json!({"ClusterId": "elsewhere"}))),
+    ]
+}
+
+/// A log with two epochs: three records before the brokers were killed, three since.
+fn restarted() -> Vec<Case> {
+    let aged = |what| case(Fetch, what).topic(1).batch(plain()).restart().batch(plain());
+    let with = |what: Value| {
+        move |s: &Scene| {
+            let mut partition = partition(0, 0);
+            for (name, value) in what.as_object().into_iter().flatten() {
+                partition[name] = value.clone();
+            }
+            fetch(s, &partition)
+        }
+    };
+    vec![
+        aged("everything, since a restart").ask(with(json!({}))),
+        aged("an earlier epoch than the leader's")
+            .versions(9, 18)
+            .errors(&[FencedLeaderEpoch])
+            .ask(with(json!({"CurrentLeaderEpoch": 0}))),
+        aged("an earlier epoch, and an offset beyond the end")
+            .versions(9, 18)
+            .errors(&[FencedLeaderEpoch])
+            .ask(with(json!({"CurrentLeaderEpoch": 0, "FetchOffset": 100}))),
+        aged("a later epoch than the leader's, since a restart")
+            .versions(9, 18)
+            .errors(&[UnknownLeaderEpoch])
+            .ask(with(json!({"CurrentLeaderEpoch": 100}))),
+        aged("a last fetched epoch that ended before")
+            .versions(12, 18)
+            .ask(with(json!({"LastFetchedEpoch": 0, "FetchOffset": 5}))),
+        aged("a last fetched epoch that ended there")
+            .versions(12, 18)
+            .ask(with(json!({"LastFetchedEpoch": 0, "FetchOffset": 3}))),
     ]
 }
 
@@ -166,5 +235,43 @@ fn sessions() -> Vec<Case> {
         only("a negative epoch")
             .errors(&[InvalidFetchSessionEpoch, FetchSessionIdNotFound, InvalidRequest])
             .ask(session(12_345, -7)),
+    ]
+}
+
+/// A session that was begun, by name, at partition 0 of a topic with three records.
+fn running_sessions() -> Vec<Case> {
+    let running = |what| case(Fetch, what).topic(2).batch(plain()).session().versions(7, 12).fresh();
+    let of = |epoch: i32, topics: fn(&Scene) -> Value, forgotten: fn(&Scene) -> Value| {
+        move |s: &Scene| {
+            json!({"MaxWaitMs": 0, "MinBytes": 0, "MaxBytes": 1_000_000, "SessionId": s.session_id,
+                "SessionEpoch": epoch, "Topics": topics(s), "ForgottenTopicsData": forgotten(s)})
+        }
+    };
+    let none: fn(&Scene) -> Value = |_| json!([]);
+    let first: fn(&Scene) -> Value =
+        |s| json!([{"Topic": s.topic, "TopicId": s.topic_id, "Partitions": [0]}]);
+    let end: fn(&Scene) -> Value =
+        |s| json!([{"Topic": s.topic, "TopicId": s.topic_id, "Partitions": [partition(0, 3)]}]);
+    let both: fn(&Scene) -> Value = |s| json!([{"Topic": s.topic, "TopicId": s.topic_id, "Partitions": [partition(0, 0), partition(1, 0)]}]);
+    let unknown: fn(&Scene) -> Value =
+        |s| json!([{"Topic": s.topic, "TopicId": s.topic_id, "Partitions": [partition(9, 0)]}]);
+    vec![
+        running("its next epoch").ask(of(1, none, none)),
+        running("its next epoch, at the end").ask(of(1, end, none)),
+        running("its next epoch, with one partition more").ask(of(1, both, none)),
+        running("its next epoch, with a partition that is not there")
+            .errors(&[UnknownTopicOrPartition])
+            .ask(of(1, unknown, none)),
+        running("its next epoch, with nothing left").ask(of(1, none, first)),
+        running("an epoch that is to come").errors(&[InvalidFetchSessionEpoch]).ask(of(2, none, none)),
+        running("its last epoch again")
+            .errors(&[InvalidFetchSessionEpoch, FetchSessionIdNotFound])
+            .ask(of(-7, none, none)),
+        running("its end").ask(of(-1, both, none)),
+        running("anew").ask(of(0, both, none)),
+        running("by id, begun by name")
+            .versions(13, 18)
+            .errors(&[FetchSessionTopicIdError])
+            .ask(of(1, end, none)),
     ]
 }

@@ -2,7 +2,8 @@
 
 use protocol::api_key::ApiKey::{ListOffsets, OffsetForLeaderEpoch};
 use protocol::error_code::ErrorCode::{
-    FencedLeaderEpoch, InvalidRequest, UnknownLeaderEpoch, UnknownTopicOrPartition, UnsupportedVersion,
+    FencedLeaderEpoch, InvalidRequest, InvalidTopicException, UnknownLeaderEpoch, UnknownServerError,
+    UnknownTopicOrPartition, UnsupportedVersion,
 };
 use protocol::records::compression::Codec;
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ fn at(what: &'static str, time: i64) -> Case {
 
 /// The table.
 pub fn cases() -> Vec<Case> {
-    [good(), refused(), epochs()].into_iter().flatten().collect()
+    [good(), refused(), epochs(), restarted()].into_iter().flatten().collect()
 }
 
 fn good() -> Vec<Case> {
@@ -87,6 +88,35 @@ fn refused() -> Vec<Case> {
         at("the largest timestamp in a version before it", -3).versions(1, 6).errors(&[UnsupportedVersion]),
         at("the earliest local in a version before it", -4).versions(1, 7).errors(&[UnsupportedVersion]),
         at("the latest tiered in a version before it", -5).versions(1, 8).errors(&[UnsupportedVersion]),
+        filled("an unknown isolation level")
+            .versions(2, 11)
+            .errors(&[UnknownServerError, InvalidRequest])
+            .ask(|s| {
+                json!({"ReplicaId": -1, "IsolationLevel": 7, "Topics": [{"Name": s.topic,
+                "Partitions": [{"PartitionIndex": 0, "Timestamp": -1}]}]})
+            }),
+        filled("a negative timeout").versions(10, 11).ask(|s| {
+            let mut request = list(s, &json!({"PartitionIndex": 0, "Timestamp": -1}));
+            request["TimeoutMs"] = json!(-1);
+            request
+        }),
+        filled("a timeout of nothing").versions(10, 11).ask(|s| {
+            let mut request = list(s, &json!({"PartitionIndex": 0, "Timestamp": -1}));
+            request["TimeoutMs"] = json!(0);
+            request
+        }),
+        filled("the same topic twice").errors(&[InvalidRequest]).ask(|s| {
+            let one = json!({"Name": s.topic, "Partitions": [{"PartitionIndex": 0, "Timestamp": -1}]});
+            json!({"ReplicaId": -1, "Topics": [one, one]})
+        }),
+        filled("a topic without partitions")
+            .ask(|s| json!({"ReplicaId": -1, "Topics": [{"Name": s.topic, "Partitions": []}]})),
+        case(ListOffsets, "an illegal name").errors(&[UnknownTopicOrPartition, InvalidTopicException]).ask(
+            |_| {
+                json!({"ReplicaId": -1, "Topics": [{"Name": "..",
+                "Partitions": [{"PartitionIndex": 0, "Timestamp": -1}]}]})
+            },
+        ),
         filled("as a replica that is none").ask(|s| {
             json!({"ReplicaId": 77, "Topics": [{"Name": s.topic,
                     "Partitions": [{"PartitionIndex": 0, "Timestamp": -1}]}]})
@@ -113,5 +143,43 @@ fn epochs() -> Vec<Case> {
         case(OffsetForLeaderEpoch, "an unknown topic").errors(&[UnknownTopicOrPartition]).ask(ask(0, -1, 0)),
         case(OffsetForLeaderEpoch, "an empty log").topic(1).ask(ask(0, -1, 0)),
         case(OffsetForLeaderEpoch, "nothing").ask(|_| json!({"ReplicaId": -1, "Topics": []})),
+    ]
+}
+
+/// A log with two epochs: three records before the brokers were killed, three since.
+fn restarted() -> Vec<Case> {
+    let aged = |api, what| case(api, what).topic(1).batch(plain()).restart().batch(plain());
+    let list_at = |epoch: i32, time: i64| {
+        move |s: &Scene| {
+            list(s, &json!({"PartitionIndex": 0, "Timestamp": time, "CurrentLeaderEpoch": epoch}))
+        }
+    };
+    let ask = |current: i32, epoch: i32| {
+        move |s: &Scene| {
+            json!({"ReplicaId": -1, "Topics": [{"Topic": s.topic, "Partitions":
+                [{"Partition": 0, "CurrentLeaderEpoch": current, "LeaderEpoch": epoch}]}]})
+        }
+    };
+    vec![
+        aged(ListOffsets, "the latest, since a restart").ask(list_at(-1, -1)),
+        aged(ListOffsets, "the earliest, since a restart").ask(list_at(-1, -2)),
+        aged(ListOffsets, "a time, since a restart").ask(list_at(-1, TIME.0 + 1)),
+        aged(ListOffsets, "an epoch before the restart")
+            .versions(4, 11)
+            .errors(&[FencedLeaderEpoch])
+            .ask(list_at(0, -1)),
+        aged(ListOffsets, "an epoch to come, since a restart")
+            .versions(4, 11)
+            .errors(&[UnknownLeaderEpoch])
+            .ask(list_at(100, -1)),
+        aged(OffsetForLeaderEpoch, "the epoch before the restart").ask(ask(-1, 0)),
+        aged(OffsetForLeaderEpoch, "the epoch after it").ask(ask(-1, 1)),
+        aged(OffsetForLeaderEpoch, "a late epoch").ask(ask(-1, 100)),
+        aged(OffsetForLeaderEpoch, "asked with an epoch before the restart")
+            .errors(&[FencedLeaderEpoch])
+            .ask(ask(0, 0)),
+        aged(OffsetForLeaderEpoch, "asked with an epoch to come")
+            .errors(&[UnknownLeaderEpoch])
+            .ask(ask(100, 0)),
     ]
 }

@@ -18,6 +18,15 @@ pub fn cases() -> Vec<Case> {
         case(DescribeLogDirs, "an unknown partition")
             .topic(1)
             .ask(|s| json!({"Topics": [{"Topic": s.topic, "Partitions": [9]}]})),
+        case(DescribeLogDirs, "a negative partition")
+            .topic(1)
+            .ask(|s| json!({"Topics": [{"Topic": s.topic, "Partitions": [-1, i32::MAX]}]})),
+        case(DescribeLogDirs, "the same partition twice")
+            .topic(1)
+            .ask(|s| json!({"Topics": [{"Topic": s.topic, "Partitions": [0, 0]}]})),
+        case(DescribeLogDirs, "a topic without partitions")
+            .topic(1)
+            .ask(|s| json!({"Topics": [{"Topic": s.topic, "Partitions": []}]})),
         case(DescribeLogDirs, "nothing").ask(|_| json!({"Topics": []})),
     ]
 }

@@ -2,7 +2,8 @@
 
 use protocol::api_key::ApiKey::{DescribeTopicPartitions, Metadata};
 use protocol::error_code::ErrorCode::{
-    InvalidRequest, InvalidTopicException, LeaderNotAvailable, UnknownTopicId, UnknownTopicOrPartition,
+    InvalidRequest, InvalidTopicException, LeaderNotAvailable, UnknownServerError, UnknownTopicId,
+    UnknownTopicOrPartition,
 };
 use serde_json::{Value, json};
 
@@ -18,6 +19,7 @@ fn by_name(name: &str) -> Value {
 /// The table.
 pub fn cases() -> Vec<Case> {
     let mut cases = metadata();
+    cases.extend(odd_names());
     cases.extend(describe_topic_partitions());
     cases
 }
@@ -85,6 +87,44 @@ fn metadata() -> Vec<Case> {
     ]
 }
 
+/// Topics that are named as none can be, or by name and id at once.
+fn odd_names() -> Vec<Case> {
+    vec![
+        case(Metadata, "a name that collides with another's metrics, to be created")
+            .fresh()
+            .asked(protocol::api_key::ApiKey::CreateTopics, 5, |s| {
+                json!({"Topics": [{"Name": format!("{}.a", s.topic), "NumPartitions": 1, "ReplicationFactor": 1}]})
+            })
+            .errors(&[InvalidTopicException, UnknownTopicOrPartition])
+            .ask(|s| json!({"Topics": [{"Name": format!("{}_a", s.topic)}], "AllowAutoTopicCreation": true})),
+        case(Metadata, "the metadata log, to be created")
+            .errors(&[InvalidTopicException, UnknownTopicOrPartition])
+            .ask(|_| json!({"Topics": [{"Name": "__cluster_metadata"}], "AllowAutoTopicCreation": true})),
+        case(Metadata, "neither name nor id")
+            .versions(12, 13)
+            .errors(&[UnknownServerError])
+            .ask(|_| json!({"Topics": [{"Name": null}], "AllowAutoTopicCreation": false})),
+        case(Metadata, "no name where ids are not taken")
+            .versions(10, 11)
+            .errors(&[InvalidRequest])
+            .ask(|_| json!({"Topics": [{"Name": null}], "AllowAutoTopicCreation": false})),
+        case(Metadata, "an id twice")
+            .versions(12, 13)
+            .topic(1)
+            .ask(|s| {
+                let one = json!({"Name": null, "TopicId": s.topic_id});
+                json!({"Topics": [one, one], "AllowAutoTopicCreation": false})
+            }),
+        case(Metadata, "by name and by id")
+            .versions(12, 13)
+            .topic(1)
+            .ask(|s| {
+                json!({"Topics": [{"Name": null, "TopicId": s.topic_id}, {"Name": s.topic}],
+                    "AllowAutoTopicCreation": false})
+            }),
+    ]
+}
+
 fn describe_topic_partitions() -> Vec<Case> {
     vec![
         case(DescribeTopicPartitions, "a topic").topic(3).ask(|s| json!({"Topics": [{"Name": s.topic}]})),
@@ -109,6 +149,13 @@ fn describe_topic_partitions() -> Vec<Case> {
         case(DescribeTopicPartitions, "no partition at a time")
             .topic(2)
             .ask(|s| json!({"Topics": [{"Name": s.topic}], "ResponsePartitionLimit": 0})),
+        case(DescribeTopicPartitions, "a negative number of partitions at a time")
+            .topic(2)
+            .ask(|s| json!({"Topics": [{"Name": s.topic}], "ResponsePartitionLimit": -5})),
+        case(DescribeTopicPartitions, "the name ..")
+            .errors(&[InvalidTopicException])
+            .ask(|_| json!({"Topics": [{"Name": ".."}]})),
+        case(DescribeTopicPartitions, "no name").errors(&[UnknownServerError]).ask(|_| json!({"Topics": [{"Name": ""}]})),
         case(DescribeTopicPartitions, "an unknown topic")
             .errors(&[UnknownTopicOrPartition])
             .ask(|s| json!({"Topics": [{"Name": s.topic}]})),

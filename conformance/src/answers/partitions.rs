@@ -3,7 +3,7 @@
 use protocol::api_key::ApiKey::{CreatePartitions, DeleteRecords, ElectLeaders, ListOffsets, Metadata};
 use protocol::error_code::ErrorCode::{
     ElectionNotNeeded, InvalidPartitions, InvalidReplicaAssignment, InvalidReplicationFactor, InvalidRequest,
-    OffsetOutOfRange, PolicyViolation, UnknownTopicOrPartition,
+    OffsetOutOfRange, PolicyViolation, RequestTimedOut, UnknownTopicOrPartition,
 };
 use serde_json::{Value, json};
 
@@ -70,6 +70,30 @@ fn create_partitions() -> Vec<Case> {
             .topic(1)
             .errors(&[InvalidReplicaAssignment, InvalidReplicationFactor])
             .ask(with(2, json!([on(&[])]))),
+        case(CreatePartitions, "a negative count").topic(2).errors(&[InvalidPartitions]).ask(to(-1)),
+        case(CreatePartitions, "more than a request may bring")
+            .topic(1)
+            .errors(&[InvalidPartitions, PolicyViolation])
+            .ask(to(20_000)),
+        case(CreatePartitions, "too many assignments")
+            .topic(1)
+            .errors(&[InvalidReplicaAssignment])
+            .ask(with(2, json!([on(&[1]), on(&[1])]))),
+        case(CreatePartitions, "a negative timeout").topic(1).fresh().errors(&[RequestTimedOut]).ask(|s| {
+            let mut request = grow(&s.topic, 2, &Value::Null);
+            request["TimeoutMs"] = json!(-1);
+            request
+        }),
+        case(CreatePartitions, "one good, one unknown")
+            .topic(1)
+            .fresh()
+            .errors(&[UnknownTopicOrPartition])
+            .ask(|s| {
+                json!({"Topics": [{"Name": s.topic, "Count": 2, "Assignments": null},
+                    {"Name": format!("{}-nowhere", s.topic), "Count": 2, "Assignments": null}],
+                    "TimeoutMs": 10_000})
+            })
+            .then(Metadata, 9, described),
         case(CreatePartitions, "nothing").ask(|_| json!({"Topics": []})),
     ]
 }
@@ -98,6 +122,30 @@ fn delete_records() -> Vec<Case> {
             .batch(plain())
             .errors(&[PolicyViolation])
             .ask(of(1)),
+        filled("with a negative timeout").ask(|s| {
+            let mut request = delete(&s.topic, 0, 2);
+            request["TimeoutMs"] = json!(-1);
+            request
+        }),
+        case(DeleteRecords, "a negative partition")
+            .topic(1)
+            .errors(&[UnknownTopicOrPartition])
+            .ask(|s| delete(&s.topic, -1, 0)),
+        filled("the same partition twice").ask(|s| {
+            let one = |offset: i64| json!({"PartitionIndex": 0, "Offset": offset});
+            json!({"Topics": [{"Name": s.topic, "Partitions": [one(1), one(2)]}], "TimeoutMs": 10_000})
+        }),
+        filled("a topic without partitions")
+            .ask(|s| json!({"Topics": [{"Name": s.topic, "Partitions": []}], "TimeoutMs": 10_000})),
+        filled("one partition good, one unknown").errors(&[UnknownTopicOrPartition]).ask(|s| {
+            json!({"Topics": [{"Name": s.topic, "Partitions": [{"PartitionIndex": 0, "Offset": 1},
+                {"PartitionIndex": 9, "Offset": 1}]}], "TimeoutMs": 10_000})
+        }),
+        case(DeleteRecords, "a compacted topic that deletes too")
+            .topic_with(1, &[("cleanup.policy", "compact,delete")])
+            .batch(plain())
+            .fresh()
+            .ask(of(1)),
         case(DeleteRecords, "nothing").ask(|_| json!({"Topics": [], "TimeoutMs": 1000})),
     ]
 }
@@ -124,6 +172,18 @@ fn elect_leaders() -> Vec<Case> {
             .topic(1)
             .errors(&[InvalidRequest])
             .ask(elect(9, 0)),
+        case(ElectLeaders, "an unclean leader of an unknown topic")
+            .versions(1, 2)
+            .errors(&[UnknownTopicOrPartition])
+            .ask(elect(1, 0)),
+        case(ElectLeaders, "a negative partition")
+            .topic(1)
+            .errors(&[UnknownTopicOrPartition])
+            .ask(elect(0, -1)),
+        case(ElectLeaders, "the same partition twice").topic(1).errors(&[ElectionNotNeeded]).ask(
+            |s| json!({"ElectionType": 0, "TopicPartitions": [{"Topic": s.topic, "Partitions": [0, 0]}]}),
+        ),
+        case(ElectLeaders, "every partition").ask(|_| json!({"TopicPartitions": null})),
         case(ElectLeaders, "nothing").ask(|_| json!({"TopicPartitions": []})),
     ]
 }

@@ -2,8 +2,8 @@
 
 use protocol::api_key::ApiKey::{DescribeProducers, InitProducerId, Produce};
 use protocol::error_code::ErrorCode::{
-    DuplicateSequenceNumber, InvalidProducerEpoch, InvalidRecord, InvalidRequest, OutOfOrderSequenceNumber,
-    TransactionalIdAuthorizationFailed, UnknownTopicOrPartition,
+    DuplicateSequenceNumber, InvalidProducerEpoch, InvalidRecord, InvalidRequest, InvalidTopicException,
+    OutOfOrderSequenceNumber, TransactionalIdAuthorizationFailed, UnknownTopicOrPartition,
 };
 use serde_json::{Value, json};
 
@@ -49,6 +49,10 @@ fn ids() -> Vec<Case> {
             .versions(3, 5)
             .errors(&[InvalidRequest])
             .ask(ask(-1, 5)),
+        case(InitProducerId, "a negative timeout")
+            .versions(0, 5)
+            .ask(|_| json!({"TransactionalId": null, "TransactionTimeoutMs": -1})),
+        case(InitProducerId, "negative id and epoch").versions(3, 5).ask(ask(-5, -5)),
         case(InitProducerId, "an id and its epoch without a transactional id").versions(3, 5).ask(ask(5, 5)),
     ]
 }
@@ -71,6 +75,11 @@ fn sequences() -> Vec<Case> {
         after(1, "a newer epoch after its beginning", |s| of_epoch(s, s.producer_epoch.0 + 1, 2, 2))
             .errors(&[OutOfOrderSequenceNumber]),
         after(0, "an id that nobody gave out", |_| of_stranger(987_654_321, 0, 0)),
+        after(0, "a sequence that wraps", |s| of_producer(s, i32::MAX - 1, 4)),
+        after(1, "a negative sequence", |s| of_producer(s, -7, 2)).errors(&[InvalidRecord]),
+        after(1, "an epoch of -1", |s| of_epoch(s, -1, 2, 2)).errors(&[InvalidProducerEpoch]),
+        after(1, "a batch of one more record, begun alike", |s| of_producer(s, 0, 3))
+            .errors(&[OutOfOrderSequenceNumber, DuplicateSequenceNumber]),
         after(0, "an id without a sequence", |_| of_stranger(987_654_322, 0, -1)).errors(&[InvalidRecord]),
         after(0, "an id without an epoch", |_| of_stranger(987_654_323, -1, 0)),
         after(0, "a transactional batch without a transaction", transactional)
@@ -91,6 +100,13 @@ fn describes() -> Vec<Case> {
             .topic(1)
             .errors(&[UnknownTopicOrPartition])
             .ask(|s| json!({"Topics": [{"Name": s.topic, "PartitionIndexes": [7]}]})),
+        case(DescribeProducers, "an illegal name")
+            .errors(&[UnknownTopicOrPartition, InvalidTopicException])
+            .ask(|_| json!({"Topics": [{"Name": "..", "PartitionIndexes": [0]}]})),
+        case(DescribeProducers, "a negative partition, and the same twice")
+            .topic(1)
+            .errors(&[UnknownTopicOrPartition])
+            .ask(|s| json!({"Topics": [{"Name": s.topic, "PartitionIndexes": [-1, 0, 0]}]})),
         case(DescribeProducers, "nothing").ask(|_| json!({"Topics": []})),
     ]
 }

@@ -250,6 +250,7 @@ mod tests {
             topic_id: id.into(),
             producer_id: ProducerId(7),
             producer_epoch: ProducerEpoch(0),
+            session_id: 0,
             port: 9092,
             cluster_id: "c".into(),
             version: 0,

@@ -32,6 +32,8 @@ pub struct Scene {
     pub producer_id: ProducerId,
     /// Its epoch.
     pub producer_epoch: ProducerEpoch,
+    /// The fetch session, if one was begun.
+    pub session_id: i64,
     /// The broker's port.
     pub port: u16,
     /// The id of the broker's cluster.
@@ -67,6 +69,11 @@ impl Side {
         Ok(side)
     }
 
+    /// Where the broker listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The versions of an API that this broker advertises.
     pub fn versions(&self, api: ApiKey) -> Versions {
         let found = self.advertised.iter().find(|(key, _)| *key == api as i16);
@@ -77,6 +84,20 @@ impl Side {
     pub fn ask(&mut self, api: ApiKey, version: i16, request: &Value) -> Result<Answer> {
         let answer = self.connection.ask(api, version, request);
         self.reopen_unless_answered(answer)
+    }
+
+    /// Asks with a body that is bytes already.
+    pub fn ask_bytes(&mut self, api: ApiKey, version: i16, body: &[u8]) -> Result<Answer> {
+        let answer = self.connection.ask_bytes(api, version, body);
+        self.reopen_unless_answered(answer)
+    }
+
+    /// Waits until partition 0 of a topic has a leader that answers.
+    pub fn wait_for(&mut self, topic: &str) -> Result<()> {
+        let request = json!({"ReplicaId": -1, "Topics": [{"Name": topic,
+            "Partitions": [{"PartitionIndex": 0, "Timestamp": -1}]}]});
+        self.succeed_within(Duration::from_secs(20), ApiKey::ListOffsets, 5, &request)?;
+        Ok(())
     }
 
     /// Asks what is not answered.
@@ -107,17 +128,24 @@ impl Side {
             topic_id: Uuid::ZERO.to_string(),
             producer_id: ProducerId::NONE,
             producer_epoch: ProducerEpoch::NONE,
+            session_id: 0,
             port: self.address.port(),
             cluster_id: self.cluster_id.clone(),
             version,
         };
-        for given in &case.given {
+        self.give(&case.given, &mut scene)?;
+        Ok(scene)
+    }
+
+    /// Puts on this side what a scene needs.
+    pub fn give(&mut self, all: &[Given], scene: &mut Scene) -> Result<()> {
+        for given in all {
             match given {
-                Given::Topic(partitions, configs) => self.make_topic(&mut scene, *partitions, configs)?,
+                Given::Topic(partitions, configs) => self.make_topic(scene, *partitions, configs)?,
                 Given::Batch(batch) => {
                     let request = json!({"Acks": -1, "TimeoutMs": 10_000, "TopicData": [{"Name": scene.topic,
-                        "PartitionData": [{"Index": 0, "Records": batch(&scene)}]}]});
-                    self.succeed(ApiKey::Produce, 9, &request)?;
+                        "PartitionData": [{"Index": 0, "Records": batch(scene)}]}]});
+                    self.succeed_within(Duration::from_secs(10), ApiKey::Produce, 9, &request)?;
                 }
                 Given::Producer => {
                     let answer =
@@ -126,12 +154,20 @@ impl Side {
                     let epoch = answer["ProducerEpoch"].as_i64().context("a producer epoch")?;
                     scene.producer_epoch = ProducerEpoch(i16::try_from(epoch)?);
                 }
+                Given::Session => {
+                    let request = json!({"MaxWaitMs": 0, "MinBytes": 0, "MaxBytes": 1_000_000,
+                        "SessionId": 0, "SessionEpoch": 0, "Topics": [{"Topic": scene.topic, "Partitions":
+                        [{"Partition": 0, "FetchOffset": 0, "PartitionMaxBytes": 1_000_000}]}]});
+                    let answer = self.succeed(ApiKey::Fetch, 12, &request)?;
+                    scene.session_id = answer["SessionId"].as_i64().context("a session id")?;
+                    ensure!(scene.session_id != 0, "no session was begun: {answer}");
+                }
                 Given::Asked(api, version, ask) => {
-                    self.succeed(*api, *version, &ask(&scene)?)?;
+                    self.succeed(*api, *version, &ask(scene)?)?;
                 }
             }
         }
-        Ok(scene)
+        Ok(())
     }
 
     fn make_topic(&mut self, scene: &mut Scene, partitions: i32, configs: &[(&str, &str)]) -> Result<()> {

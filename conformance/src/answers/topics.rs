@@ -3,7 +3,8 @@
 use protocol::api_key::ApiKey::{CreateTopics, DeleteTopics, Metadata};
 use protocol::error_code::ErrorCode::{
     InvalidConfig, InvalidPartitions, InvalidReplicaAssignment, InvalidReplicationFactor, InvalidRequest,
-    InvalidTopicException, TopicAlreadyExists, UnknownTopicId, UnknownTopicOrPartition,
+    InvalidTopicException, PolicyViolation, RequestTimedOut, TopicAlreadyExists, UnknownTopicId,
+    UnknownTopicOrPartition,
 };
 use serde_json::{Value, json};
 
@@ -33,7 +34,10 @@ fn described(s: &Scene) -> Value {
 
 /// The table.
 pub fn cases() -> Vec<Case> {
-    [good(), names(), numbers(), assignments(), configs(), deletes()].into_iter().flatten().collect()
+    [good(), names(), numbers(), timeouts(), assignments(), configs(), deletes()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn good() -> Vec<Case> {
@@ -108,6 +112,58 @@ fn numbers() -> Vec<Case> {
     ]
 }
 
+/// Requests that leave no time. The topic must not differ afterwards: it is there, or it is not.
+fn timeouts() -> Vec<Case> {
+    let timed = |mut request: Value, key: &str, ms: i32| {
+        request[key] = json!(ms);
+        request
+    };
+    vec![
+        case(CreateTopics, "a negative timeout")
+            .fresh()
+            .errors(&[RequestTimedOut])
+            .ask(move |s| timed(sized(&s.topic, 1, 1), "timeoutMs", -1)),
+        case(CreateTopics, "more partitions than a request may bring")
+            .errors(&[PolicyViolation])
+            .ask(|s| sized(&s.topic, 10_001, 1)),
+        case(CreateTopics, "more partitions in all than a request may bring").errors(&[PolicyViolation]).ask(
+            |s| {
+                let one = |name: &str| json!({"Name": name, "NumPartitions": 6_000, "ReplicationFactor": 1});
+                json!({"Topics": [one(&s.topic), one(&format!("{}-more", s.topic))]})
+            },
+        ),
+        case(DeleteTopics, "a negative timeout")
+            .versions(1, 5)
+            .topic(1)
+            .fresh()
+            .errors(&[RequestTimedOut])
+            .ask(move |s| timed(json!({"TopicNames": [s.topic]}), "TimeoutMs", -1)),
+        case(DeleteTopics, "a negative timeout, by name in a struct")
+            .versions(6, 6)
+            .topic(1)
+            .fresh()
+            .errors(&[RequestTimedOut])
+            .ask(move |s| timed(json!({"Topics": [{"Name": s.topic}]}), "TimeoutMs", -1)),
+        case(DeleteTopics, "the name ..")
+            .errors(&[UnknownTopicOrPartition])
+            .ask(|_| json!({"TopicNames": [".."], "Topics": [{"Name": ".."}], "TimeoutMs": 10_000})),
+        case(DeleteTopics, "the metadata log").errors(&[UnknownTopicOrPartition, InvalidRequest]).ask(|_| {
+            json!({"TopicNames": ["__cluster_metadata"], "Topics": [{"Name": "__cluster_metadata"}],
+                "TimeoutMs": 10_000})
+        }),
+        case(DeleteTopics, "an id of zero").versions(6, 6).errors(&[InvalidRequest, UnknownTopicId]).ask(
+            |_| json!({"Topics": [{"Name": null, "TopicId": "AAAAAAAAAAAAAAAAAAAAAA"}], "TimeoutMs": 10_000}),
+        ),
+        case(DeleteTopics, "an unknown id twice")
+            .versions(6, 6)
+            .errors(&[InvalidRequest, UnknownTopicId])
+            .ask(|_| {
+                let one = json!({"Name": null, "TopicId": "AAAAAAAAAAAAAAAAAAAAZQ"});
+                json!({"Topics": [one, one], "TimeoutMs": 10_000})
+            }),
+    ]
+}
+
 fn assignments() -> Vec<Case> {
     let refused = |what, assignments: Value, errors| {
         case(CreateTopics, what).errors(errors).ask(move |s| assigned(&s.topic, &assignments))
@@ -152,6 +208,13 @@ fn configs() -> Vec<Case> {
         refused("a config of the wrong type", "retention.ms", Some("soon"), &[InvalidConfig]),
         refused("a config out of bounds", "segment.bytes", Some("1"), &[InvalidConfig]),
         refused("a config with an unknown choice", "cleanup.policy", Some("burn"), &[InvalidConfig]),
+        case(CreateTopics, "the same config twice").fresh().ask(|s| {
+            create(json!({"Name": s.topic, "NumPartitions": 1, "ReplicationFactor": 1, "Configs": [
+                {"Name": "retention.ms", "Value": "1000"}, {"Name": "retention.ms", "Value": "2000"}]}))
+        }),
+        refused("a config without a name", "", Some("1"), &[InvalidConfig]),
+        refused("a list with a comma too many", "cleanup.policy", Some("delete,"), &[InvalidConfig]),
+        refused("a fraction out of bounds", "min.cleanable.dirty.ratio", Some("1.5"), &[InvalidConfig]),
         refused("a config of null", "retention.ms", None, &[InvalidConfig]),
         refused("a broker's config", "log.dirs", Some("/elsewhere"), &[InvalidConfig]),
         refused("more in-sync replicas than replicas", "min.insync.replicas", Some("0"), &[InvalidConfig]),

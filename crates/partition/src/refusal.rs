@@ -27,6 +27,12 @@ pub enum AppendRefusal {
     /// A magic byte or length that no format has.
     #[error("the records are corrupt: {0}")]
     Framing(BatchError),
+    /// A length that no number of Kafka's can hold with what stands before it.
+    #[error("the records announce {length} bytes, more than any batch can have")]
+    Boundless {
+        /// The length announced.
+        length: i32,
+    },
     /// zstd in a version of produce that does not know it.
     #[error("the batch is compressed with zstd, which needs version 7 of produce or later")]
     ZstdTooEarly,
@@ -214,6 +220,7 @@ impl From<CompressedError> for AppendRefusal {
 impl From<&AppendRefusal> for ErrorCode {
     fn from(refusal: &AppendRefusal) -> Self {
         match refusal {
+            AppendRefusal::Records(RecordError::VarintTooLong) => Self::UnknownServerError,
             AppendRefusal::Framing(_) | AppendRefusal::Crc(_) => Self::CorruptMessage,
             AppendRefusal::ZstdTooEarly => Self::UnsupportedCompressionType,
             AppendRefusal::TooLarge { .. } => Self::MessageTooLarge,
@@ -241,6 +248,7 @@ impl From<&AppendRefusal> for ErrorCode {
             AppendRefusal::NotLeader { .. } => Self::NotLeaderOrFollower,
             // Kafka has no code for these and answers with its last resort.
             AppendRefusal::UnknownCodec { .. }
+            | AppendRefusal::Boundless { .. }
             | AppendRefusal::Compression(CompressionError::Corrupt { .. })
             | AppendRefusal::NotAtEnd { .. }
             | AppendRefusal::OffsetsOutOfOrder { .. } => Self::UnknownServerError,

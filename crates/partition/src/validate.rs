@@ -60,6 +60,9 @@ fn framed(bytes: &[u8]) -> Result<Option<usize>, AppendRefusal> {
     if !(0..=MAGIC_V2).contains(&magic) {
         return Err(AppendRefusal::Framing(BatchError::Magic { magic }));
     }
+    if length > i32::MAX - LOG_OVERHEAD as i32 {
+        return Err(AppendRefusal::Boundless { length });
+    }
     let size = LOG_OVERHEAD + length as usize;
     Ok((size <= bytes.len()).then_some(size))
 }

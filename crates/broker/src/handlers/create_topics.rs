@@ -13,6 +13,7 @@ use metadata::controller::placement::Seed;
 use metadata::controller::topics::{
     CreateTopics, CreatedTopic, NewTopic, TopicDefaults, decide_create_topics,
 };
+use metadata::image::METADATA_TOPIC;
 use protocol::id::{NodeId, PartitionIndex, Uuid};
 use protocol::messages::InPieces;
 use protocol::messages::create_topics::{
@@ -24,9 +25,6 @@ use super::Call;
 use super::ask::{Refused, ask, wire};
 
 use crate::config::{ControllerCheck, NodeConfig, Texts, describe};
-
-/// The log of the metadata itself, which is no topic.
-const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// The first version that tells what was created.
 const TELLS_CONFIGS: i16 = 5;

@@ -2,6 +2,9 @@
 //!
 //! The new start is on disk before the answer, so that what was deleted stays deleted after a crash.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use protocol::ErrorCode;
 use protocol::id::PartitionIndex;
 use protocol::messages::delete_records::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
@@ -14,15 +17,13 @@ use super::partition_errors::{fault_error, tell};
 
 /// Handles one request.
 pub async fn handle<'a>(call: &Call, request: DeleteRecordsRequest<'a>) -> DeleteRecordsResponse<'a> {
-    let topics: Vec<_> = request
-        .topics
-        .iter()
-        .map(|topic| {
-            let partitions = topic.partitions.iter().map(|asked| {
-                let index = PartitionIndex(asked.partition_index);
-                answer(index, delete(call, &topic.name, index, Offset(asked.offset)))
-            });
-            DeleteRecordsTopicResult { partitions: partitions.collect(), name: topic.name.clone() }
+    let topics: Vec<_> = wanted(&request)
+        .into_iter()
+        .map(|(name, partitions)| {
+            let partitions = partitions
+                .into_iter()
+                .map(|(index, offset)| answer(index, delete(call, &name, index, offset)));
+            DeleteRecordsTopicResult { partitions: partitions.collect(), name }
         })
         .collect();
     let kept = call.broker.keep_log_starts().await;
@@ -41,6 +42,21 @@ pub async fn handle<'a>(call: &Call, request: DeleteRecordsRequest<'a>) -> Delet
             DeleteRecordsResponse { topics: topics.collect(), ..DeleteRecordsResponse::default() }
         }
     }
+}
+
+/// What is asked for. As in Kafka a partition named twice counts the last time, and a topic without partitions is
+/// passed over.
+fn wanted<'a>(
+    request: &DeleteRecordsRequest<'a>,
+) -> BTreeMap<Cow<'a, str>, BTreeMap<PartitionIndex, Offset>> {
+    let mut wanted: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for topic in &request.topics {
+        for asked in &topic.partitions {
+            let partitions = wanted.entry(topic.name.clone()).or_default();
+            partitions.insert(PartitionIndex(asked.partition_index), Offset(asked.offset));
+        }
+    }
+    wanted
 }
 
 fn answer(index: PartitionIndex, deleted: Result<Offset, ErrorCode>) -> DeleteRecordsPartitionResult {

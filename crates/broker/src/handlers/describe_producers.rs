@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use metadata::controller::topics::name_fault;
 use protocol::ErrorCode;
 use protocol::id::PartitionIndex;
 use protocol::messages::describe_producers::{PartitionResponse, ProducerState, TopicResponse};
@@ -52,6 +53,9 @@ fn producers(
 ) -> Result<Vec<ProducerState>, (ErrorCode, Cow<'static, str>)> {
     let found = call.broker.partitions.by_name(topic);
     let Some(replica) = found.as_ref().and_then(|topic| topic.get(index)) else {
+        if let Some(reason) = name_fault(topic) {
+            return Err((ErrorCode::InvalidTopicException, format!("this names no topic: {reason}").into()));
+        }
         let error = call.broker.absent_by_name(topic, index);
         return Err((error, "this broker has no replica of the partition".into()));
     };

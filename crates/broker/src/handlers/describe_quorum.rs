@@ -3,7 +3,7 @@
 //! 1 tells when replicas last fetched and had everything (KIP-836), 2 the ids of their directories, the endpoints of
 //! voters and messages of errors (KIP-853). Only `__cluster_metadata-0`, alone in the request, is a quorum.
 
-use metadata::image::Cluster;
+use metadata::image::{Cluster, METADATA_TOPIC};
 use protocol::ErrorCode;
 use protocol::id::{Timestamp, Uuid};
 use protocol::messages::describe_quorum::{
@@ -16,7 +16,6 @@ use raft::{ReplicaStatus, RoleName, Status};
 
 use super::Call;
 
-const METADATA_TOPIC: &str = "__cluster_metadata";
 /// The first version with the ids of directories and the endpoints of voters.
 const TELLS_DIRECTORIES: i16 = 2;
 const NO_SUCH_QUORUM: &str =

@@ -44,6 +44,7 @@ pub async fn handle<'a>(call: &Call, request: ListOffsetsRequest<'a>) -> ListOff
         (DEBUGGING_REPLICA.., _) => Isolation::LogEnd,
         _ => Isolation::HighWatermark,
     };
+    let senseless = !(0..=READ_COMMITTED).contains(&request.isolation_level);
     let (mut seen, mut twice) = (BTreeSet::new(), BTreeMap::new());
     for topic in &request.topics {
         for partition in &topic.partitions {
@@ -61,11 +62,15 @@ pub async fn handle<'a>(call: &Call, request: ListOffsetsRequest<'a>) -> ListOff
                 // Named more than once, it is refused once.
                 Some(told) => (!std::mem::replace(told, true))
                     .then(|| refused(asked.partition_index, ErrorCode::InvalidRequest)),
+                // As in Kafka, which trips over it.
+                None if senseless => Some(refused(asked.partition_index, ErrorCode::UnknownServerError)),
                 None => Some(answer(call, (found.as_deref(), &topic.name), &asked, isolation)),
             }
         });
         ListOffsetsTopicResponse { partitions: partitions.collect(), name: topic.name.clone() }
     });
+    // A topic of which nothing is told is passed over, as in Kafka.
+    let topics = topics.filter(|topic| !topic.partitions.is_empty());
     ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() }
 }
 

@@ -40,8 +40,9 @@ enum Asked<'a> {
 /// Handles one request.
 pub async fn handle<'a>(call: &Call, request: MetadataRequest<'a>) -> InPieces<'a, MetadataResponse<'a>> {
     let version = call.asked.version;
-    let Ok(asked) = asked(version, &request) else {
-        return invalid(request);
+    let asked = match asked(version, &request) {
+        Ok(asked) => asked,
+        Err(error) => return refused(request, error),
     };
     let mut image = call.broker.image();
     let wanted = match asked {
@@ -76,7 +77,8 @@ pub async fn handle<'a>(call: &Call, request: MetadataRequest<'a>) -> InPieces<'
     )
 }
 
-/// The topics asked for, each once; `None` for all. Fails where ids, or topics without a name, came too early.
+/// The topics asked for, each once; `None` for all. Fails where ids, or topics without a name, came too early, and
+/// where a topic has neither.
 fn asked<'a>(version: i16, request: &MetadataRequest<'a>) -> Result<Option<Vec<Asked<'a>>>, ErrorCode> {
     let Some(topics) = request.topics.as_ref().filter(|topics| version > 0 || !topics.is_empty()) else {
         return Ok(None);
@@ -92,6 +94,10 @@ fn asked<'a>(version: i16, request: &MetadataRequest<'a>) -> Result<Option<Vec<A
     if !ids.is_empty() {
         // As in Kafka, names count only where no topic is asked for by id.
         return Ok(Some(ids.into_iter().map(Asked::Id).collect()));
+    }
+    if topics.iter().any(|topic| topic.name.is_none()) {
+        // Kafka trips over it, and says no more than that.
+        return Err(ErrorCode::UnknownServerError);
     }
     let mut met = BTreeSet::new();
     let names = topics.iter().filter_map(|topic| topic.name).filter(|name| met.insert(name.clone()));
@@ -109,21 +115,23 @@ fn missing(image: &Image, asked: &[Asked<'_>]) -> Vec<String> {
     missing.take(PARTITIONS_MAX + 1).collect()
 }
 
-/// The answer to a request that asks by id in a version without ids: the topics, each with the error.
-fn invalid<'a>(request: MetadataRequest<'a>) -> InPieces<'a, MetadataResponse<'a>> {
+/// The answer to a request that cannot be meant: the topics, each with the error.
+fn refused<'a>(request: MetadataRequest<'a>, error: ErrorCode) -> InPieces<'a, MetadataResponse<'a>> {
     let asked: Vec<_> = request.topics.into_iter().flat_map(Array::into_vec).collect();
     let count = asked.len();
     let topic = move |place: usize| {
         let topic: &MetadataRequestTopic<'a> = &asked[place];
         MetadataResponseTopic {
-            error_code: ErrorCode::InvalidRequest.into(),
+            error_code: error.into(),
             name: Some(topic.name.clone().unwrap_or_default()),
             topic_id: topic.topic_id,
             topic_authorized_operations: NOT_ASKED,
             ..MetadataResponseTopic::default()
         }
     };
-    InPieces::new(MetadataResponse::default(), |response| &response.topics, count, topic)
+    let whole = if error == ErrorCode::UnknownServerError { error } else { ErrorCode::None };
+    let response = MetadataResponse { error_code: whole.into(), ..MetadataResponse::default() };
+    InPieces::new(response, |response| &response.topics, count, topic)
 }
 
 /// The cluster as a client of one listener sees it.

@@ -280,6 +280,7 @@ fn tells_log_start(refusal: &AppendRefusal, origin: Origin) -> bool {
         AppendRefusal::NoBatch
             | AppendRefusal::MoreThanOneBatch
             | AppendRefusal::OldFormat { .. }
+            | AppendRefusal::Boundless { .. }
             | AppendRefusal::ZstdTooEarly
             | AppendRefusal::Framing(_)
             | AppendRefusal::Crc(_)

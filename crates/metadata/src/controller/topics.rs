@@ -10,7 +10,7 @@ use protocol::messages::record::{
 use super::configs::{self, ConfigCheck};
 use super::placement::{Seed, place};
 use super::{Decision, Refusal};
-use crate::image::{ConfigResource, DIRECTORY_UNASSIGNED, Image};
+use crate::image::{ConfigResource, DIRECTORY_UNASSIGNED, Image, METADATA_TOPIC};
 use crate::record::MetadataRecord;
 
 /// The longest topic name: a directory name of 255 bytes less the partition's number and a suffix.
@@ -158,6 +158,11 @@ impl Creation<'_> {
 
     fn check_name(&self, name: &str) -> Result<(), Refusal> {
         if let Some(reason) = name_fault(name) {
+            return Err(Refusal::IllegalTopicName { name: name.to_owned(), reason });
+        }
+        // Its partition 0 would lie where the metadata log lies.
+        if name == METADATA_TOPIC {
+            let reason = "it is the log of the metadata".to_owned();
             return Err(Refusal::IllegalTopicName { name: name.to_owned(), reason });
         }
         if self.image.topics.by_name(name).is_some() {

@@ -25,8 +25,8 @@ pub use quotas::{QuotaEntity, Quotas};
 pub use security::Security;
 pub(crate) use snapshot::controller_record;
 pub use topics::{
-    DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, LeaderRecovery, Partition, Topic, Topics,
-    is_internal,
+    DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, LeaderRecovery, METADATA_TOPIC, Partition,
+    Topic, Topics, is_internal,
 };
 
 /// The feature whose level decides how records are written.

@@ -210,6 +210,9 @@ impl Topics {
         Some(Arc::make_mut(&mut topic.partitions[place]))
     }
 }
+/// The log of the metadata itself, which is no topic.
+pub const METADATA_TOPIC: &str = "__cluster_metadata";
+
 /// Whether only brokers write to a topic of this name.
 pub fn is_internal(name: &str) -> bool {
     matches!(name, "__consumer_offsets" | "__transaction_state" | "__share_group_state")

@@ -112,8 +112,8 @@ impl<'a> Record<'a> {
         let length = i32::try_from(bytes.len()).map_err(|_| RecordError::Truncated)?;
         let mut body = SliceCursor::new(bytes);
         let record = Self::read_fields(&mut body).map_err(|error| match error {
-            // The record's own length is what ended the bytes.
-            RecordError::Truncated => RecordError::Length { length },
+            // The record's own length is what ended the bytes, or its fields do not keep to it.
+            RecordError::Truncated | RecordError::VarintTooLong => RecordError::Length { length },
             other => other,
         })?;
         if body.remaining() != 0 {

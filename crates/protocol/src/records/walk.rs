@@ -186,8 +186,8 @@ fn read_seen<C: Cursor>(cursor: &mut C, bytes_max: u32) -> Result<Seen, C::Error
     }
     if let Some(piece) = cursor.piece(whole) {
         return read_fields(&mut SliceCursor::new(piece), whole).map_err(|error| match error {
-            // The record's own length is what ended the bytes.
-            RecordError::Truncated => RecordError::Length { length }.into(),
+            // The record's own length is what ended the bytes, or its fields do not keep to it.
+            RecordError::Truncated | RecordError::VarintTooLong => RecordError::Length { length }.into(),
             other => other.into(),
         });
     }

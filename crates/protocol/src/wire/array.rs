@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Malformed, Reader, Unwritable, Value, Writer};
+use super::{ELEMENTS_MAX, Malformed, Reader, Unwritable, Value, Writer};
 use crate::messages::schema::Type;
 
 /// An array of a message: either bytes of a frame that were walked once and hold `count` sound elements, or
@@ -61,11 +61,13 @@ impl<'a, T: Value<'a>> Array<'a, T> {
     fn read_elements(reader: &mut Reader<'a>, count: usize) -> Result<Self, Malformed> {
         let all = reader.rest();
         reader.count_elements(count);
-        // deviation: Kafka 4.4 refuses more than a million elements, to bound what it allocates. Nothing is allocated here.
         // Every element takes at least a byte, so that a count costs no more walking than there are bytes.
         let refusal = Malformed::TooManyElements { count, remaining: all.len() };
         if count > all.len() / T::FIXED_LEN.unwrap_or(1) {
             return Err(refusal);
+        }
+        if count > ELEMENTS_MAX {
+            return Err(Malformed::ArrayTooLong(count));
         }
         match T::FIXED_LEN {
             Some(len) => {

@@ -43,9 +43,9 @@ pub enum Malformed {
         /// What is left of the message.
         remaining: usize,
     },
-    /// A length below -1.
-    #[error("the length {0} is negative")]
-    NegativeLength(i32),
+    /// More elements than [`ELEMENTS_MAX`](super::ELEMENTS_MAX).
+    #[error("an array of {0} elements has more than a million")]
+    ArrayTooLong(usize),
     /// A null where this version allows none.
     #[error("null where this version allows none")]
     UnexpectedNull,
@@ -58,14 +58,9 @@ pub enum Malformed {
     /// A string that is not UTF-8.
     #[error("a string is not UTF-8 after its first {0} bytes")]
     NotUtf8(usize),
-    /// Tags must rise strictly.
-    #[error("tag {tag} follows tag {before}: tags must rise")]
-    TagsOutOfOrder {
-        /// The tag that stands too late.
-        tag: u32,
-        /// The tag before it.
-        before: u32,
-    },
+    /// More tagged fields than [`TAGS_MAX`](super::TAGS_MAX).
+    #[error("{0} tagged fields are more than ten thousand")]
+    TooManyTags(u32),
     /// A tagged field whose value is shorter than its size says.
     #[error("tagged field {tag} has {unread} bytes after its value")]
     TagTooLong {

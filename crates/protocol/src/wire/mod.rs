@@ -21,6 +21,13 @@ pub use writer::{Made, WriteElement, Writer};
 
 /// The longest string Kafka reads or writes, in bytes, flexible or not.
 pub const STRING_BYTES_MAX: usize = 0x7fff;
+
+/// The most elements of one array that Kafka reads.
+pub const ELEMENTS_MAX: usize = 1_000_000;
+
+/// The most tagged fields of one struct that Kafka reads.
+pub const TAGS_MAX: u32 = 10_000;
+
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Walks the bytes of one message.
 
-use super::{Malformed, STRING_BYTES_MAX, Value, varint};
+use super::{Malformed, STRING_BYTES_MAX, TAGS_MAX, Value, varint};
 use crate::messages::schema::Type;
 
 /// The rest of a message's bytes, with what is needed to know their meaning.
@@ -93,7 +93,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the tagged fields that end a struct of a flexible version; reads nothing in others. `known` gets
-    /// each tag with its bytes and says whether it knows the tag; an unknown field is passed over.
+    /// each tag with its bytes and says whether it knows the tag; an unknown field is passed over. As in Kafka, tags
+    /// may stand in any order, and of equal ones the last stands.
     pub fn tags(
         &mut self,
         mut known: impl FnMut(u32, &mut Reader<'a>) -> Result<bool, Malformed>,
@@ -101,14 +102,12 @@ impl<'a> Reader<'a> {
         if !self.flexible {
             return Ok(());
         }
-        let mut before = None;
-        for _ in 0..self.unsigned_varint()? {
+        let count = self.unsigned_varint()?;
+        if count > TAGS_MAX {
+            return Err(Malformed::TooManyTags(count));
+        }
+        for _ in 0..count {
             let tag = self.unsigned_varint()?;
-            // deviation: Kafka reads tags in any order and lets the last of equal ones stand. KIP-482 asks for rising
-            // ones, and a message with one meaning only is what proxies and firewalls in between can judge.
-            if let Some(before) = before.replace(tag).filter(|&before| before >= tag) {
-                return Err(Malformed::TagsOutOfOrder { tag, before });
-            }
             let size = self.unsigned_varint()? as usize;
             let mut value = Reader { bytes: self.take(size)?, ..*self };
             let outcome = known(tag, &mut value);
@@ -160,7 +159,7 @@ impl<'a> Reader<'a> {
         if self.flexible {
             return self.compact_length();
         }
-        length_of(i32::from_be_bytes(self.take_array()?))
+        Ok(length_of(i32::from_be_bytes(self.take_array()?)))
     }
 
     /// Reads a string, or null.
@@ -168,7 +167,7 @@ impl<'a> Reader<'a> {
         let length = if self.flexible {
             self.compact_length()?
         } else {
-            length_of(i32::from(i16::from_be_bytes(self.take_array()?)))?
+            length_of(i32::from(i16::from_be_bytes(self.take_array()?)))
         };
         let Some(length) = length else { return Ok(None) };
         if length > STRING_BYTES_MAX {
@@ -186,11 +185,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn length_of(number: i32) -> Result<Option<usize>, Malformed> {
-    // deviation: Kafka takes any negative length for null. Nobody sends one below -1 but by mistake, and a refusal
-    // names the mistake where it is.
-    match number {
-        -1 => Ok(None),
-        _ => usize::try_from(number).map(Some).map_err(|_| Malformed::NegativeLength(number)),
-    }
+/// As in Kafka, any negative length is null.
+fn length_of(number: i32) -> Option<usize> {
+    usize::try_from(number).ok()
 }

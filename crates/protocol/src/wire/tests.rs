@@ -32,15 +32,19 @@ fn unsigned_varints_are_kafkas() {
 }
 
 #[test]
-fn lengths_below_null_and_beyond_the_bytes_are_refused() {
-    assert_eq!(read::<Cow<'_, str>>(&[0xff, 0xfe], false), Err(Malformed::NegativeLength(-2)));
-    assert_eq!(read::<Cow<'_, [u8]>>(&[0x80, 0, 0, 0], false), Err(Malformed::NegativeLength(i32::MIN)));
+fn lengths_below_zero_are_null_and_those_beyond_the_bytes_refused() {
+    assert_eq!(read::<Cow<'_, str>>(&[0xff, 0xfe], false), Err(Malformed::UnexpectedNull));
+    assert_eq!(read::<Cow<'_, [u8]>>(&[0x80, 0, 0, 0], false), Err(Malformed::UnexpectedNull));
+    let nullable = |bytes| Reader::new(bytes, 0, false).get_nullable::<Cow<'_, str>>("", true);
+    assert_eq!(nullable(&[0xff, 0xfe]), Ok(None), "any negative length is null, as in Kafka");
     assert_eq!(read::<Cow<'_, str>>(&[0xff, 0xff], false), Err(Malformed::UnexpectedNull));
     assert_eq!(read::<Cow<'_, str>>(&[0], true), Err(Malformed::UnexpectedNull));
     let short = Err(Malformed::TooShort { needed: 5, remaining: 1 });
     assert_eq!(read::<Cow<'_, str>>(&[0, 5, b'a'], false), short);
     let count = Err(Malformed::TooManyElements { count: 3, remaining: 11 });
     assert_eq!(read::<Array<'_, i32>>(&[4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], true), count);
+    let many = [&(ELEMENTS_MAX as i32 + 1).to_be_bytes()[..], &vec![0; ELEMENTS_MAX + 1]].concat();
+    assert_eq!(read::<Array<'_, i8>>(&many, false), Err(Malformed::ArrayTooLong(ELEMENTS_MAX + 1)));
 }
 
 #[test]
@@ -71,15 +75,20 @@ fn an_array_is_decoded_as_it_is_iterated() {
 }
 
 #[test]
-fn tags_rise_and_unknown_ones_are_passed_over() {
+fn unknown_tags_are_passed_over_up_to_a_bound() {
     let known = HeartbeatResponse { throttle_time_ms: 7, error_code: 1 };
     let body = [0, 0, 0, 7, 0, 1];
     let with = |tags: &[u8]| HeartbeatResponse::decode(&[&body[..], tags].concat(), 4);
     assert_eq!(with(&[0]).unwrap(), known);
     assert_eq!(with(&[2, 3, 1, 0xaa, 200, 1, 2, 0xbb, 0xcc]).unwrap(), known);
     let cause = |tags: &[u8]| with(tags).unwrap_err().cause;
-    assert_eq!(cause(&[2, 3, 0, 3, 0]), Malformed::TagsOutOfOrder { tag: 3, before: 3 });
-    assert_eq!(cause(&[2, 3, 0, 2, 0]), Malformed::TagsOutOfOrder { tag: 2, before: 3 });
+    assert_eq!(with(&[2, 3, 0, 3, 0]).unwrap(), known, "twice the same");
+    assert_eq!(with(&[2, 3, 0, 2, 0]).unwrap(), known, "falling");
+    let many = |count: usize| {
+        [&[0x80 | (count & 0x7f) as u8, (count >> 7) as u8][..], &[9, 0].repeat(count)].concat()
+    };
+    assert_eq!(with(&many(10_000)).unwrap(), known);
+    assert_eq!(cause(&many(10_001)), Malformed::TooManyTags(10_001));
     assert_eq!(cause(&[1, 3, 9, 0]), Malformed::TooShort { needed: 9, remaining: 1 });
 }
 

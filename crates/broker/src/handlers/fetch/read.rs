@@ -88,14 +88,16 @@ impl Reading {
             return;
         };
         self.nothing_readable = false;
-        let bytes_max = i64::from(wanted.bytes_max).min(self.bytes_left).max(0);
+        let bytes_max = i64::from(wanted.bytes_max).min(self.bytes_left);
+        // As in Kafka, which trips over it where there is something to read.
+        let senseless = bytes_max < 0;
         let from = FetchFrom {
             offset: wanted.fetch_offset,
             current_leader_epoch: wanted.current_leader_epoch,
             last_fetched_epoch: wanted.last_fetched_epoch,
             isolation: limits.isolation,
         };
-        let bytes_max = u32::try_from(bytes_max).unwrap_or(u32::MAX);
+        let bytes_max = u32::try_from(bytes_max.max(0)).unwrap_or(u32::MAX);
         let fetched = match limits.follower {
             // Replicas on other brokers come with replication; until then no partition has one.
             Some(_) => Err(ReadError::Refused(partition::fetch::FetchRefusal::NotLeader)),
@@ -103,6 +105,10 @@ impl Reading {
         };
         let mut unsure = None;
         let answer = match fetched {
+            Ok(fetched) if senseless && fetched.slice.as_ref().is_some_and(|slice| slice.length > 0) => {
+                self.urgent = true;
+                PartitionAnswer::error(index, ErrorCode::UnknownServerError)
+            }
             Ok(fetched) => {
                 unsure = fetched.slice.as_ref().and_then(|slice| Unsure::of(slice, &replica, limits));
                 self.fetched(index, limits, fetched)
