@@ -182,16 +182,21 @@ impl Broker {
         let image = self.image();
         let known = image.topics.by_name(topic).and_then(|topic| topic.partition(index));
         match known {
-            Some(_) => self.absent(image.topics.by_name(topic).map(|topic| topic.id), index),
+            Some(_) => {
+                let id = image.topics.id_of(topic);
+                self.absent(id, index).unwrap_or(ErrorCode::UnknownTopicOrPartition)
+            }
             None => ErrorCode::UnknownTopicOrPartition,
         }
     }
 
-    /// What to answer about a partition there is: that it lies elsewhere, or here on a disk that failed.
-    fn absent(&self, topic: Option<TopicId>, index: PartitionIndex) -> ErrorCode {
-        match topic.is_some_and(|topic| self.missing.contains(topic, index)) {
-            true => ErrorCode::KafkaStorageError,
-            false => ErrorCode::NotLeaderOrFollower,
+    /// What to answer about a partition there is: that it lies elsewhere, or here on a disk that failed. `None` if its
+    /// topic is being deleted: it is gone from here, and from the image in a moment.
+    fn absent(&self, topic: Option<TopicId>, index: PartitionIndex) -> Option<ErrorCode> {
+        match topic {
+            Some(topic) if self.partitions.is_removed(topic) => None,
+            Some(topic) if self.missing.contains(topic, index) => Some(ErrorCode::KafkaStorageError),
+            Some(_) | None => Some(ErrorCode::NotLeaderOrFollower),
         }
     }
 
@@ -199,7 +204,7 @@ impl Broker {
     pub fn absent_by_id(&self, topic: TopicId, index: PartitionIndex) -> ErrorCode {
         let image = self.image();
         match image.topics.get(topic).map(|topic| topic.partition(index)) {
-            Some(Some(_)) => self.absent(Some(topic), index),
+            Some(Some(_)) => self.absent(Some(topic), index).unwrap_or(ErrorCode::UnknownTopicId),
             Some(None) => ErrorCode::UnknownTopicOrPartition,
             None => ErrorCode::UnknownTopicId,
         }

@@ -12,5 +12,6 @@ pub mod metrics;
 pub mod net;
 pub mod node;
 pub mod runtime;
+mod seldom;
 
 pub use broker::{Broker, Holdings};

@@ -229,8 +229,15 @@ fn load_logs(holdings: &Holdings, loaded: &LoadedQuorum) {
 
 /// What the listeners are told.
 fn settings(config: &NodeConfig) -> Result<listener::Settings, StartError> {
-    let network = &config.network;
+    let (network, listeners) = (&config.network, &config.listeners);
+    // Kafka exempts the listener for brokers where there is another one, and counts those for controllers apart.
+    let exempt = |name: &str| {
+        let clients_too = listeners.broker.len() == 1;
+        let for_brokers = name == listeners.inter_broker && !clients_too;
+        for_brokers || listeners.controller.iter().any(|endpoint| endpoint.listener == name)
+    };
     let endpoint = |endpoint: &Endpoint| listener::Endpoint {
+        exempt: exempt(&endpoint.listener),
         name: endpoint.listener.as_str().into(),
         host: endpoint.host.clone(),
         port: endpoint.port,
@@ -241,7 +248,7 @@ fn settings(config: &NodeConfig) -> Result<listener::Settings, StartError> {
             .unwrap_or(usize::MAX),
     };
     Ok(listener::Settings {
-        endpoints: config.listeners.broker.iter().chain(&config.listeners.controller).map(endpoint).collect(),
+        endpoints: listeners.broker.iter().chain(&listeners.controller).map(endpoint).collect(),
         backlog: network.backlog,
         frame_bytes_max: network.request_bytes_max,
         response_bytes_max: network.response_bytes_max,

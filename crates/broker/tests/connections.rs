@@ -83,7 +83,13 @@ struct Node {
 }
 
 fn endpoint(port: u16) -> Endpoint {
-    Endpoint { name: "PLAINTEXT".into(), host: "127.0.0.1".into(), port, connections_max: usize::MAX }
+    Endpoint {
+        name: "PLAINTEXT".into(),
+        host: "127.0.0.1".into(),
+        port,
+        connections_max: usize::MAX,
+        exempt: false,
+    }
 }
 
 fn settings() -> Settings {

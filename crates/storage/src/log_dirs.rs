@@ -213,7 +213,7 @@ impl<D: Disk> LogDirs<D> {
         now: Timestamp,
     ) -> Result<SharedLog<D>, Fault> {
         if let Some(log) = self.get(name) {
-            locked(&log).set_topic_id(topic_id)?;
+            whole(&log)?.set_topic_id(topic_id)?;
             return Ok(log);
         }
         let home = self.place(directory)?;
@@ -222,7 +222,7 @@ impl<D: Disk> LogDirs<D> {
         if let Some(log) = logs.get(name).cloned() {
             // Somebody else was faster.
             drop(logs);
-            locked(&log).set_topic_id(topic_id)?;
+            whole(&log)?.set_topic_id(topic_id)?;
             return Ok(log);
         }
         let made = home
@@ -271,11 +271,12 @@ impl<D: Disk> LogDirs<D> {
         let Some(log) = self.get(name) else { return Ok(()) };
         // Two beats: to gather the checkpoint is to look at every log.
         let (lowered, id) = {
-            let log = locked(&log);
+            let log = whole(&log)?;
             (log.lower_recovery_point(flushed), log.directory_id())
         };
         self.keep_recovery_points(id, lowered)?;
-        cut(&mut locked(&log))
+        let mut log = whole(&log)?;
+        cut(&mut log)
     }
 
     /// Drops what retention no longer keeps, in every log; says how many segments and bytes went.
@@ -350,13 +351,14 @@ impl<D: Disk> LogDirs<D> {
         let unloaded = self.homes.iter().filter(|home| !home.written().unloaded.is_empty());
         unclean.extend(unloaded.map(|home| home.directory.id()));
         for (name, log) in self.logs() {
-            let mut log = locked(&log);
-            if log.home().state().health() == DirectoryHealth::Offline {
+            let directory = locked(&log).directory_id();
+            if self.directory(directory).is_some_and(|home| home.state().health() == DirectoryHealth::Offline)
+            {
                 continue;
             }
-            if let Err(fault) = log.close() {
+            if let Err(fault) = whole(&log).and_then(|mut log| log.close()) {
                 tracing::error!(partition = %name, %fault, "cannot close the log");
-                unclean.push(log.directory_id());
+                unclean.push(directory);
             }
         }
         for home in &self.homes {
@@ -404,19 +406,30 @@ impl<D: Disk> LogDirs<D> {
 
     fn each_log(&self, doing: &'static str, mut visit: impl FnMut(&mut Log<D>) -> Result<(), Fault>) {
         for (name, log) in self.logs() {
-            let mut log = locked(&log);
-            if log.home().state().health() == DirectoryHealth::Offline {
-                continue;
-            }
-            if let Err(fault) = visit(&mut log) {
+            let visited = whole(&log).and_then(|mut log| match log.home().state().health() {
+                DirectoryHealth::Offline => Ok(()),
+                DirectoryHealth::Online | DirectoryHealth::Full => visit(&mut log),
+            });
+            if let Err(fault) = visited {
                 tracing::warn!(partition = %name, %fault, doing, "housekeeping of a log failed");
             }
         }
     }
 }
 
-/// A log whose holder panicked may have bytes written that its machine does not know of; but the machine's offsets decide
-/// what is read and where the next write goes, so it is whole.
+/// A log, for an operation on it. What a thread that panicked with it had in hand may be half done: such a log is
+/// refused until it has been recovered by a restart, and its directory does not end cleanly (ADR 0011).
+///
+/// # Errors
+/// If a thread panicked with it.
+pub fn whole<D: Disk>(log: &SharedLog<D>) -> Result<MutexGuard<'_, Log<D>>, Fault> {
+    log.lock().map_err(|poisoned| Fault::Mismatch {
+        path: poisoned.into_inner().path().to_owned(),
+        reason: "an operation on this log ended in the middle; restart the broker to recover it".into(),
+    })
+}
+
+/// A log, to be asked where it lies or what the checkpoints say of it, which a panic leaves as it was, or to be deleted.
 pub(crate) fn locked<D: Disk>(log: &SharedLog<D>) -> MutexGuard<'_, Log<D>> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }

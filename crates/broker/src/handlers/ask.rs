@@ -1,7 +1,7 @@
 //! Asking the controller: within the time the client gives, answered by what was decided or by a code and a sentence.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metadata::controller::Decision;
 use metadata::{Image, Refusal};
@@ -10,6 +10,9 @@ use protocol::id::Timestamp;
 
 use super::Call;
 use crate::runtime::quorum::QuorumError;
+use crate::seldom::Seldom;
+
+static UNKNOWN: Seldom = Seldom::new();
 
 /// Why something was not done, as it goes over the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +73,10 @@ pub async fn ask<R: Send + 'static>(
             Err(Refused::new(ErrorCode::KafkaStorageError, error.to_string()))
         }
         Ok(Err(error @ QuorumError::Closed(_))) => {
-            tracing::error!(api = call.asked.api.name(), %error, "a change is not known to be made");
+            if let Some(unsaid) = UNKNOWN.due(Instant::now()) {
+                let api = call.asked.api.name();
+                tracing::error!(api, %error, unsaid, "a change is not known to be made");
+            }
             Err(Refused::new(ErrorCode::UnknownServerError, error.to_string()))
         }
         Err(_) => Err(timed_out(

@@ -1,14 +1,13 @@
 //! Why a connection is ended, and how often that is said.
 //!
-//! Whoever sends bad bytes can send many: each reason is logged at most once in ten seconds, with how many were
-//! left unsaid in between.
+//! Whoever sends bad bytes can send many: each reason is logged seldom, with how many were left unsaid in between.
 
 use std::io;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Peer;
 use super::foreign::Foreign;
+use crate::seldom::Seldom;
 
 /// The reason a connection is ended by this side.
 #[derive(Debug, thiserror::Error)]
@@ -105,8 +104,6 @@ pub const KINDS: [&str; 14] = [
     "end_in_frame",
 ];
 
-const QUIET: Duration = Duration::from_secs(10);
-
 impl Close {
     /// The name of the reason.
     pub fn kind(&self) -> &'static str {
@@ -135,27 +132,15 @@ impl Close {
 }
 
 /// Says why connections end, each reason seldom enough.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CloseLog {
-    said: Mutex<[Said; KINDS.len()]>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Said {
-    last: Option<Instant>,
-    unsaid: u64,
-}
-
-impl Default for CloseLog {
-    fn default() -> Self {
-        Self { said: Mutex::new([Said::default(); KINDS.len()]) }
-    }
+    said: [Seldom; KINDS.len()],
 }
 
 impl CloseLog {
     /// Logs the end of a connection, or counts it for the next line.
     pub fn note(&self, peer: &Peer, close: &Close, now: Instant) {
-        let Some(unsaid) = self.due(close, now) else {
+        let Some(unsaid) = self.said[close.index()].due(now) else {
             return;
         };
         let (address, listener, kind) = (peer.address, &peer.listener, close.kind());
@@ -169,33 +154,24 @@ impl CloseLog {
             _ => tracing::warn!(peer = %address, %listener, kind, unsaid, "connection closed: {close}"),
         }
     }
-
-    /// How many of the kind went unsaid since the last line, if a line is due.
-    fn due(&self, close: &Close, now: Instant) -> Option<u64> {
-        let mut kinds = self.said.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let said = &mut kinds[close.index()];
-        if said.last.is_some_and(|last| now.saturating_duration_since(last) < QUIET) {
-            said.unsaid += 1;
-            return None;
-        }
-        said.last = Some(now);
-        Some(std::mem::take(&mut said.unsaid))
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn a_reason_is_said_once_in_ten_seconds_with_the_count_of_the_others() {
         let log = CloseLog::default();
+        let due = |close: &Close, now| log.said[close.index()].due(now);
         let start = Instant::now();
-        assert_eq!(log.due(&Close::Foreign(Foreign::Tls), start), Some(0));
-        assert_eq!(log.due(&Close::Foreign(Foreign::Tls), start + Duration::from_secs(1)), None);
-        assert_eq!(log.due(&Close::Foreign(Foreign::Tls), start + Duration::from_secs(9)), None);
-        assert_eq!(log.due(&Close::Foreign(Foreign::Http), start), Some(0), "another kind has its own line");
-        assert_eq!(log.due(&Close::Foreign(Foreign::Tls), start + Duration::from_secs(10)), Some(2));
-        assert_eq!(log.due(&Close::Foreign(Foreign::Tls), start + Duration::from_secs(20)), Some(0));
+        assert_eq!(due(&Close::Foreign(Foreign::Tls), start), Some(0));
+        assert_eq!(due(&Close::Foreign(Foreign::Tls), start + Duration::from_secs(1)), None);
+        assert_eq!(due(&Close::Foreign(Foreign::Tls), start + Duration::from_secs(9)), None);
+        assert_eq!(due(&Close::Foreign(Foreign::Http), start), Some(0), "another kind has its own line");
+        assert_eq!(due(&Close::Foreign(Foreign::Tls), start + Duration::from_secs(10)), Some(2));
+        assert_eq!(due(&Close::Foreign(Foreign::Tls), start + Duration::from_secs(20)), Some(0));
     }
 }

@@ -1,7 +1,9 @@
 //! How many connections there may be: in all, for a listener, for an address.
 //!
-//! As in Kafka, a listener at its bound or at the bound of the broker stops accepting until one ends (the others
-//! wait in the backlog), while a connection over the bound of its address is closed at once.
+//! As in Kafka, a listener at its bound or at the bound of the broker serves no further connection until one ends: one
+//! is accepted and waits, the others wait in the backlog. The listener for brokers, where it is one of several, and those
+//! for controllers, which Kafka counts apart, are not held to the bound of the broker, though they count. A connection
+//! over the bound of its address is closed at once.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -55,6 +57,8 @@ pub struct ListenerBound {
     pub listener: Arc<str>,
     /// `listener.name.<name>.max.connections`.
     pub connections_max: usize,
+    /// Whether `max.connections` is not for it: what keeps the cluster together must not wait for clients to go.
+    pub exempt: bool,
 }
 
 /// The place of one connection; given back when dropped.
@@ -87,14 +91,21 @@ impl ConnectionCounts {
         self.freed.notify_waiters();
     }
 
-    /// Waits until the listener may have one more connection.
-    pub async fn room(&self, bound: &ListenerBound) {
+    /// Gives a place to a connection from `address`, once the listener may have one more.
+    ///
+    /// # Errors
+    /// If the address has all it may have.
+    pub async fn place(
+        self: &Arc<Self>,
+        bound: &ListenerBound,
+        address: IpAddr,
+    ) -> Result<Slot, AddressFull> {
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
-            if self.has_room(bound) {
-                return;
+            if let Some(placed) = self.try_place(bound, address) {
+                return placed;
             }
             freed.await;
         }
@@ -105,17 +116,18 @@ impl ConnectionCounts {
         self.freed.notified().await;
     }
 
-    fn has_room(&self, bound: &ListenerBound) -> bool {
-        let counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let of_listener = counts.by_listener.get(&bound.listener).copied().unwrap_or(0);
-        let of_listener_max =
-            counts.bounds.by_listener.get(&bound.listener).copied().unwrap_or(bound.connections_max);
-        counts.total < counts.bounds.total && of_listener < of_listener_max
-    }
-
-    /// Gives a place to a connection from `address`.
-    pub fn admit(self: &Arc<Self>, listener: &Arc<str>, address: IpAddr) -> Result<Slot, AddressFull> {
+    /// Gives a place to a connection from `address`; `None` if the listener may have no further one for now.
+    fn try_place(
+        self: &Arc<Self>,
+        ListenerBound { listener, connections_max, exempt }: &ListenerBound,
+        address: IpAddr,
+    ) -> Option<Result<Slot, AddressFull>> {
         let mut counts = self.counts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let of_listener = counts.by_listener.get(listener).copied().unwrap_or(0);
+        let of_listener_max = counts.bounds.by_listener.get(listener).copied().unwrap_or(*connections_max);
+        if of_listener >= of_listener_max || (counts.total >= counts.bounds.total && !exempt) {
+            return None;
+        }
         let connections_max =
             counts.bounds.per_address_overrides.get(&address).copied().unwrap_or(counts.bounds.per_address);
         let of_address = counts.by_address.entry(address).or_default();
@@ -123,13 +135,13 @@ impl ConnectionCounts {
             if *of_address == 0 {
                 counts.by_address.remove(&address);
             }
-            return Err(AddressFull { address, connections_max });
+            return Some(Err(AddressFull { address, connections_max }));
         }
         *of_address += 1;
         counts.total += 1;
         *counts.by_listener.entry(listener.clone()).or_default() += 1;
         drop(counts);
-        Ok(Slot { counts: self.clone(), listener: listener.clone(), address })
+        Some(Ok(Slot { counts: self.clone(), listener: listener.clone(), address }))
     }
 
     /// How many connections there are.
@@ -174,6 +186,10 @@ mod tests {
         IpAddr::from([10, 0, 0, last])
     }
 
+    fn bound(listener: &str, connections_max: usize) -> ListenerBound {
+        ListenerBound { listener: listener.into(), connections_max, exempt: false }
+    }
+
     #[test]
     fn an_address_has_its_bound_or_its_override() {
         let overrides = HashMap::from([(address(2), 0), (address(3), 2)]);
@@ -183,53 +199,55 @@ mod tests {
             per_address_overrides: overrides,
             ..ConnectionBounds::default()
         });
-        let listener: Arc<str> = "PLAINTEXT".into();
-        let first = counts.admit(&listener, address(1)).unwrap();
-        assert_eq!(
-            counts.admit(&listener, address(1)).unwrap_err(),
-            AddressFull { address: address(1), connections_max: 1 }
-        );
-        assert!(counts.admit(&listener, address(2)).is_err());
-        let _three =
-            (counts.admit(&listener, address(3)).unwrap(), counts.admit(&listener, address(3)).unwrap());
+        let listener = bound("PLAINTEXT", 9);
+        let place = |last| counts.try_place(&listener, address(last)).unwrap();
+        let first = place(1).unwrap();
+        assert_eq!(place(1).unwrap_err(), AddressFull { address: address(1), connections_max: 1 });
+        assert!(place(2).is_err());
+        let _three = (place(3).unwrap(), place(3).unwrap());
         assert_eq!((counts.total(), counts.of_listener("PLAINTEXT")), (3, 3));
         drop(first);
         assert_eq!(counts.total(), 2);
-        assert!(counts.admit(&listener, address(1)).is_ok());
+        assert!(place(1).is_ok());
     }
 
     #[test]
     fn a_listener_waits_at_its_own_bound_and_at_the_brokers() {
         let counts = counts(ConnectionBounds { total: 2, ..ConnectionBounds::default() });
-        let listener: Arc<str> = "PLAINTEXT".into();
-        let bound = ListenerBound { listener: listener.clone(), connections_max: 1 };
-        let other = ListenerBound { listener: "OTHER".into(), connections_max: 9 };
-        assert!(counts.has_room(&bound));
-        let first = counts.admit(&listener, address(1)).unwrap();
-        assert!(!counts.has_room(&bound));
-        assert!(counts.has_room(&other));
-        let _second = counts.admit(&other.listener, address(1)).unwrap();
-        assert!(!counts.has_room(&other));
+        let (one, other) = (bound("PLAINTEXT", 1), bound("OTHER", 9));
+        let first = counts.try_place(&one, address(1)).unwrap();
+        assert!(counts.try_place(&one, address(1)).is_none());
+        let _second = counts.try_place(&other, address(1)).unwrap();
+        assert!(counts.try_place(&other, address(1)).is_none(), "a place is taken as it is found");
         drop(first);
-        assert!(counts.has_room(&bound) && counts.has_room(&other));
+        assert!(counts.try_place(&other, address(1)).is_some());
+    }
+
+    #[test]
+    fn a_listener_that_is_exempt_keeps_its_own_bound_only() {
+        let counts = counts(ConnectionBounds { total: 1, ..ConnectionBounds::default() });
+        let brokers = ListenerBound { exempt: true, ..bound("BROKERS", 2) };
+        let _client = counts.try_place(&bound("CLIENTS", 9), address(1)).unwrap();
+        let _kept = [counts.try_place(&brokers, address(1)), counts.try_place(&brokers, address(1))];
+        assert_eq!(counts.total(), 3);
+        assert!(counts.try_place(&brokers, address(1)).is_none());
+        assert!(counts.try_place(&bound("CLIENTS", 9), address(1)).is_none());
     }
 
     #[test]
     fn other_bounds_hold_for_the_next_connection() {
         let counts = counts(ConnectionBounds::default());
-        let listener: Arc<str> = "PLAINTEXT".into();
-        let bound = ListenerBound { listener: listener.clone(), connections_max: 9 };
-        let _first = counts.admit(&listener, address(1)).unwrap();
+        let listener = bound("PLAINTEXT", 9);
+        let _first = counts.try_place(&listener, address(1)).unwrap();
         counts.set_bounds(ConnectionBounds {
             per_address: 1,
-            by_listener: HashMap::from([(listener.clone(), 2)]),
+            by_listener: HashMap::from([("PLAINTEXT".into(), 2)]),
             ..ConnectionBounds::default()
         });
-        assert!(counts.has_room(&bound));
-        assert!(counts.admit(&listener, address(1)).is_err());
-        let _second = counts.admit(&listener, address(2)).unwrap();
-        assert!(!counts.has_room(&bound));
+        assert!(counts.try_place(&listener, address(1)).unwrap().is_err());
+        let _second = counts.try_place(&listener, address(2)).unwrap();
+        assert!(counts.try_place(&listener, address(3)).is_none());
         counts.set_bounds(ConnectionBounds::default());
-        assert!(counts.has_room(&bound) && counts.admit(&listener, address(1)).is_ok());
+        assert!(counts.try_place(&listener, address(1)).unwrap().is_ok());
     }
 }

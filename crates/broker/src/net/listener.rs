@@ -22,6 +22,7 @@ use super::limits::{ConnectionBounds, ConnectionCounts, ListenerBound, Slot};
 use super::socket::Socket;
 use super::watch::watch;
 use super::{Peer, Service};
+use crate::seldom::Seldom;
 
 /// One listener as configured (`listeners`).
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Endpoint {
     pub port: u16,
     /// `listener.name.<name>.max.connections`.
     pub connections_max: usize,
+    /// Whether `max.connections` is not for it.
+    pub exempt: bool,
 }
 
 /// Settings that all listeners share.
@@ -239,7 +242,11 @@ impl Server {
         for (endpoint, _, socket) in bound.sockets {
             let acceptor = Acceptor {
                 socket: watch(socket)?,
-                bound: ListenerBound { listener: endpoint.name, connections_max: endpoint.connections_max },
+                bound: ListenerBound {
+                    listener: endpoint.name,
+                    connections_max: endpoint.connections_max,
+                    exempt: endpoint.exempt,
+                },
                 send_buffer_bytes: settings.send_buffer_bytes,
                 receive_buffer_bytes: settings.receive_buffer_bytes,
                 service: service.clone(),
@@ -247,6 +254,8 @@ impl Server {
                 counts: counts.clone(),
                 open: open.clone(),
                 closes: Arc::new(CloseLog::default()),
+                refusals: Seldom::default(),
+                failures: Seldom::default(),
                 alive: alive.clone(),
             };
             acceptors.push(connections.spawn(acceptor.run()));
@@ -309,18 +318,29 @@ struct Acceptor<S> {
     counts: Arc<ConnectionCounts>,
     open: Arc<Open>,
     closes: Arc<CloseLog>,
+    refusals: Seldom,
+    failures: Seldom,
     alive: mpsc::Sender<()>,
 }
 
 impl<S: Service> Acceptor<S> {
     async fn run(self) {
         loop {
-            self.counts.room(&self.bound).await;
             match self.accept().await {
-                Ok((socket, address)) => self.admit(socket, address),
+                Ok((socket, address)) => match self.counts.place(&self.bound, address.ip()).await {
+                    Ok(slot) => self.admit(socket, address, slot),
+                    Err(full) => {
+                        if let Some(unsaid) = self.refusals.due(Instant::now()) {
+                            let listener = &self.bound.listener;
+                            tracing::info!(%listener, peer = %address, unsaid, "connection refused: {full}");
+                        }
+                    }
+                },
                 Err(error) => {
-                    let listener = &self.bound.listener;
-                    tracing::error!(%listener, %error, "cannot accept a connection; trying again when one ends");
+                    if let Some(unsaid) = self.failures.due(Instant::now()) {
+                        let listener = &self.bound.listener;
+                        tracing::error!(%listener, %error, unsaid, "cannot accept a connection; trying again when one ends");
+                    }
                     // Out of descriptors or memory: either a connection ends, or a second has passed.
                     let pause = tokio::time::sleep(Duration::from_secs(1));
                     tokio::select! { () = self.counts.freed() => {}, () = pause => {} }
@@ -348,15 +368,8 @@ impl<S: Service> Acceptor<S> {
         }
     }
 
-    fn admit(&self, socket: OwnedFd, address: SocketAddr) {
+    fn admit(&self, socket: OwnedFd, address: SocketAddr, slot: Slot) {
         let listener = self.bound.listener.clone();
-        let slot = match self.counts.admit(&listener, address.ip()) {
-            Ok(slot) => slot,
-            Err(full) => {
-                tracing::info!(%listener, peer = %address, "connection refused: {full}");
-                return;
-            }
-        };
         if let Err(error) = self.configure(&socket) {
             tracing::debug!(%listener, peer = %address, %error, "connection lost while it was accepted");
             return;
@@ -364,7 +377,9 @@ impl<S: Service> Acceptor<S> {
         let socket = match Socket::new(socket) {
             Ok(socket) => Arc::new(socket),
             Err(error) => {
-                tracing::error!(%listener, peer = %address, %error, "connection cannot be watched");
+                if let Some(unsaid) = self.failures.due(Instant::now()) {
+                    tracing::error!(%listener, peer = %address, %error, unsaid, "connection cannot be watched");
+                }
                 return;
             }
         };

@@ -23,6 +23,8 @@ use crate::config::{NodeConfig, Texts, TopicConfig};
 /// Brings the broker in line with an image that differs from the last one by a delta.
 pub fn apply(broker: &Holdings, image: &Image, delta: &Delta) {
     let _one_at_a_time = broker.applying.lock().unwrap_or_else(PoisonError::into_inner);
+    // What the image before took out is not in the one that is shown by now.
+    broker.partitions.forget_removed();
     if delta.whole || delta.configs.iter().any(|resource| resource.kind == ResourceType::BROKER) {
         reconfigure(broker, image);
     }
@@ -59,7 +61,7 @@ pub fn make_missing(broker: &Holdings) {
     for (id, missing) in broker.missing.without_room() {
         let MissingReplica { topic, partition, config, in_sync_min, .. } = &missing;
         let wanted = Wanted { partition, config, in_sync_min: *in_sync_min, new: true };
-        make(broker, (topic, id), &wanted);
+        broker.partitions.put(make(broker, (topic, id), &wanted).into_iter().collect());
     }
 }
 
@@ -98,6 +100,8 @@ fn apply_topic<'p>(
     let settings = topic_config(&config, image, &topic.name);
     let log_config = Arc::new(config.log_config(&settings));
     let in_sync_min = usize::try_from(settings.min_insync_replicas).unwrap_or(1);
+    // Put into the table together: each time it is changed a topic's whole list is copied.
+    let mut made = Vec::new();
     for partition in partitions {
         let here = partition.replicas.contains(&broker.node_id);
         let known = broker.partitions.by_id(topic.id).and_then(|known| known.get(partition.index).cloned());
@@ -105,7 +109,7 @@ fn apply_topic<'p>(
             (true, Some(replica)) => lead_or_follow(broker.node_id, &replica, partition, in_sync_min),
             (true, None) => {
                 let wanted = Wanted { partition, config: &log_config, in_sync_min, new };
-                make(broker, (&topic.name, topic.id), &wanted);
+                made.extend(make(broker, (&topic.name, topic.id), &wanted));
                 Ok(())
             }
             (false, Some(replica)) => {
@@ -124,6 +128,7 @@ fn apply_topic<'p>(
             tracing::error!(topic = %topic.name, partition = %partition.index, %fault, "partition cannot be served");
         }
     }
+    broker.partitions.put(made);
 }
 
 /// What the log of a replica is to be.
@@ -135,21 +140,24 @@ struct Wanted<'a> {
     new: bool,
 }
 
-/// Makes or finds the log of a replica that belongs here, and serves it; what has none is missing.
-fn make(broker: &Holdings, (name, id): (&Arc<str>, TopicId), wanted: &Wanted<'_>) {
+/// Makes or finds the log of a replica that belongs here, to be served; what has none is missing.
+fn make(broker: &Holdings, (name, id): (&Arc<str>, TopicId), wanted: &Wanted<'_>) -> Option<Arc<Replica>> {
     let &Wanted { partition, config, in_sync_min, .. } = wanted;
     let made = open(broker, (name, id), wanted).and_then(|replica| {
         lead_or_follow(broker.node_id, &replica, partition, in_sync_min)?;
-        broker.partitions.put(Arc::new(replica));
-        Ok(())
+        Ok(replica)
     });
     match made {
-        Ok(()) => broker.missing.forget(id, partition.index),
+        Ok(replica) => {
+            broker.missing.forget(id, partition.index);
+            Some(Arc::new(replica))
+        }
         Err(fault) => {
             tracing::error!(topic = %name, partition = %partition.index, %fault, "partition cannot be served");
             let (partition, config) = (partition.clone(), config.clone());
             let missing = MissingReplica { topic: name.clone(), partition, config, in_sync_min, fault };
             broker.missing.note(id, missing);
+            None
         }
     }
 }

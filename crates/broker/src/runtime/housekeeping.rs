@@ -3,6 +3,8 @@
 //!
 //! One thread sleeps until the next of them is due. It holds a log for one operation at a time, like everybody.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -25,10 +27,10 @@ pub struct Housekeeping {
 }
 
 /// Something to do again and again.
-struct Chore {
+struct Chore<H = Holdings> {
     due: Instant,
     every: Duration,
-    run: fn(&Holdings),
+    run: fn(&H),
 }
 
 impl Housekeeping {
@@ -38,7 +40,7 @@ impl Housekeeping {
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
             .name("housekeeping".into())
-            .spawn(move || run(&broker, chores(&broker), &stopped))?;
+            .spawn(move || run::<Holdings>(&broker, chores(&broker), &stopped))?;
         Ok(Self { stop, thread: Some(thread) })
     }
 }
@@ -49,7 +51,7 @@ impl Drop for Housekeeping {
         *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.stop.1.notify_all();
         if let Some(thread) = self.thread.take() {
-            // A chore that panicked has said so; nothing is left to do about it here.
+            // It ends by being told to only.
             let _ended = thread.join();
         }
     }
@@ -113,7 +115,13 @@ fn look_for_room(broker: &Holdings) {
     }
 }
 
-fn run(broker: &Holdings, mut chores: Vec<Chore>, stopped: &(Mutex<bool>, Condvar)) {
+/// What a panic said.
+fn reason_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it did not say")
+}
+
+fn run<H>(broker: &H, mut chores: Vec<Chore<H>>, stopped: &(Mutex<bool>, Condvar)) {
     let mut stop = stopped.0.lock().unwrap_or_else(PoisonError::into_inner);
     while !*stop {
         let now = Instant::now();
@@ -125,9 +133,49 @@ fn run(broker: &Holdings, mut chores: Vec<Chore>, stopped: &(Mutex<bool>, Condva
         }
         drop(stop);
         for chore in chores.iter_mut().filter(|chore| chore.due <= now) {
-            (chore.run)(broker);
+            // A log it had in hand is refused from here on; everything else must go on being looked after.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (chore.run)(broker))) {
+                let reason = reason_of(&*panic);
+                tracing::error!(
+                    reason,
+                    "housekeeping ended in the middle; it is tried again when it is next due"
+                );
+            }
             chore.due = Instant::now() + chore.every.max(Duration::from_millis(1));
         }
         stop = stopped.0.lock().unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    #[test]
+    fn a_chore_that_panics_comes_again_and_so_do_the_others() {
+        let every = Duration::from_millis(1);
+        let due = Instant::now();
+        let chores = vec![
+            Chore {
+                due,
+                every,
+                run: |told: &Mutex<Sender<&str>>| {
+                    told.lock().unwrap().send("panics").unwrap_or_default();
+                    panic!("on purpose");
+                },
+            },
+            Chore { due, every, run: |told| told.lock().unwrap().send("sound").unwrap_or_default() },
+        ];
+        let (told, hears) = channel();
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || run(&Mutex::new(told), chores, &stopped));
+        let heard: Vec<&str> = hears.iter().take(6).collect();
+        assert_eq!(heard, ["panics", "sound", "panics", "sound", "panics", "sound"]);
+        *stop.0.lock().unwrap() = true;
+        stop.1.notify_all();
+        thread.join().unwrap();
     }
 }

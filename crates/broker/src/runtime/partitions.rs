@@ -3,7 +3,7 @@
 //! The table changes only when an image is applied; requests share it. A log is taken for the length of one
 //! decision and one write, never across an await, and never two at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, RwLock};
 
 use partition::fetch::FetchFrom;
@@ -52,12 +52,9 @@ impl Replica {
         Self { topic, topic_id, index, metrics, waiters: Waiters::default(), log }
     }
 
-    /// The log, for one decision. A thread that panicked with it may have left it half changed: then it is refused.
+    /// The log, for one decision. One that a thread panicked with is refused.
     pub fn log(&self) -> Result<MutexGuard<'_, Log>, Fault> {
-        self.log.lock().map_err(|poisoned| Fault::Mismatch {
-            path: poisoned.into_inner().path().to_owned(),
-            reason: "an operation on this log ended in the middle; restart the broker to recover it".into(),
-        })
+        storage::log_dirs::whole(&self.log)
     }
 
     /// Appends one batch as the leader, counts it and wakes who waited for it.
@@ -148,6 +145,8 @@ pub struct Partitions {
 struct Index {
     by_id: HashMap<TopicId, Arc<TopicReplicas>>,
     by_name: HashMap<Arc<str>, Arc<TopicReplicas>>,
+    /// Topics taken out by the last image that was applied.
+    removed: HashSet<TopicId>,
 }
 
 impl Partitions {
@@ -166,26 +165,41 @@ impl Partitions {
         self.read().by_id.values().cloned().collect()
     }
 
-    /// Adds or replaces a replica.
-    pub fn put(&self, replica: Arc<Replica>) {
+    /// Adds or replaces replicas of one topic.
+    pub fn put(&self, added: Vec<Arc<Replica>>) {
+        let Some((name, id)) = added.first().map(|replica| (replica.topic.clone(), replica.topic_id)) else {
+            return;
+        };
         let mut index = self.write();
-        let known = index.by_id.get(&replica.topic_id);
+        let known = index.by_id.get(&id);
         let mut replicas = known.map_or_else(Vec::new, |topic| topic.replicas.clone());
-        let place = usize::try_from(replica.index.0).unwrap_or(0);
-        if replicas.len() <= place {
-            replicas.resize(place + 1, None);
+        for replica in added {
+            let place = usize::try_from(replica.index.0).unwrap_or(0);
+            if replicas.len() <= place {
+                replicas.resize(place + 1, None);
+            }
+            replicas[place] = Some(replica);
         }
-        let (name, id) = (replica.topic.clone(), replica.topic_id);
-        replicas[place] = Some(replica);
         let topic = Arc::new(TopicReplicas { name: name.clone(), id, replicas });
         index.by_id.insert(id, topic.clone());
         index.by_name.insert(name, topic);
+    }
+
+    /// Forgets which topics have been taken out: the image that is shown by now does not have them either.
+    pub fn forget_removed(&self) {
+        self.write().removed.clear();
+    }
+
+    /// Whether a topic has been taken out since the image that is shown, which may still have it.
+    pub fn is_removed(&self, id: TopicId) -> bool {
+        self.read().removed.contains(&id)
     }
 
     /// Takes a whole topic out; its waiting readers are told.
     pub fn remove(&self, id: TopicId) -> Option<Arc<TopicReplicas>> {
         let mut index = self.write();
         let topic = index.by_id.remove(&id)?;
+        index.removed.insert(id);
         // The name may belong to a younger topic already.
         if index.by_name.get(&topic.name).is_some_and(|named| named.id == id) {
             index.by_name.remove(&topic.name);
@@ -227,5 +241,25 @@ impl Partitions {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::id::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_topic_that_was_taken_out_is_known_to_be_until_the_next_image() {
+        let (partitions, id) = (Partitions::default(), Uuid([7; 16]));
+        let topic = Arc::new(TopicReplicas { name: "t".into(), id, replicas: Vec::new() });
+        partitions.write().by_name.insert("t".into(), topic.clone());
+        partitions.write().by_id.insert(id, topic);
+        assert!(!partitions.is_removed(id));
+        assert!(partitions.remove(id).is_some());
+        assert!(partitions.is_removed(id) && partitions.by_name("t").is_none());
+        partitions.forget_removed();
+        assert!(!partitions.is_removed(id));
     }
 }

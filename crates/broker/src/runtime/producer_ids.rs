@@ -1,11 +1,16 @@
 //! Producer ids: this broker gives out those of its block and has the controller allot the next (KIP-730).
 
+use std::time::Instant;
+
 use metadata::controller::producer_ids::decide_allocate_producer_ids;
 use protocol::ErrorCode;
 use protocol::id::ProducerId;
 use tokio::sync::Mutex;
 
 use crate::Broker;
+use crate::seldom::Seldom;
+
+static FAILED: Seldom = Seldom::new();
 
 /// The ids that are left of the block.
 #[derive(Debug, Default)]
@@ -28,7 +33,9 @@ impl ProducerIds {
             match allotted.await {
                 Ok(block) => *left = block.first.0..block.first.0.saturating_add(i64::from(block.count)),
                 Err(error) => {
-                    tracing::warn!(%error, "no producer ids were allotted");
+                    if let Some(unsaid) = FAILED.due(Instant::now()) {
+                        tracing::warn!(%error, unsaid, "no producer ids were allotted");
+                    }
                     return Err(ErrorCode::CoordinatorLoadInProgress);
                 }
             }

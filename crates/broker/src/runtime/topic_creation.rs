@@ -1,15 +1,23 @@
 //! Topics that come into being because somebody asks for them (`auto.create.topics.enable`).
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use metadata::Refusal;
 use metadata::controller::configs::ConfigCheck;
 use metadata::controller::placement::Seed;
-use metadata::controller::topics::{CreateTopics, NewTopic, TopicDefaults, decide_create_topics};
+use metadata::controller::topics::{
+    CreateTopics, CreatedTopic, NewTopic, TopicDefaults, decide_create_topics,
+};
 use metadata::image::{ConfigResource, ResourceType};
 use protocol::id::Uuid;
 
 use crate::Broker;
+use crate::seldom::Seldom;
+
+static CREATED: Seldom = Seldom::new();
+static REFUSED: Seldom = Seldom::new();
+static FAILED: Seldom = Seldom::new();
 
 /// Topics made by asking carry no settings of their own, so there is nothing to judge.
 struct NothingSet;
@@ -48,18 +56,32 @@ pub async fn create_missing(broker: &Broker, names: Vec<String>) {
         return;
     }
     match broker.quorum.submit(move |image, _| decide_create_topics(image, create, &NothingSet)).await {
-        Ok(outcomes) => {
-            for (name, outcome) in outcomes {
-                match outcome {
-                    Ok(topic) => {
-                        tracing::info!(topic = name, id = %topic.id, partitions = topic.partitions, "topic created by asking");
-                    }
-                    Err(Refusal::TopicAlreadyExists(_)) => {}
-                    Err(refusal) => tracing::info!(topic = name, %refusal, "topic not created by asking"),
-                }
+        Ok(outcomes) => tell(outcomes),
+        Err(error) => {
+            if let Some(unsaid) = FAILED.due(Instant::now()) {
+                tracing::warn!(%error, unsaid, "topics could not be created by asking");
             }
         }
-        Err(error) => tracing::warn!(%error, "topics could not be created by asking"),
+    }
+}
+
+/// Says what came of it, the first of many for all of them.
+fn tell(outcomes: Vec<(String, Result<CreatedTopic, Refusal>)>) {
+    let (created, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|(_, outcome)| outcome.is_ok());
+    if let Some((topic, Ok(first))) = created.first()
+        && let Some(unsaid) = CREATED.due(Instant::now())
+    {
+        let topics = created.len();
+        tracing::info!(topic, id = %first.id, partitions = first.partitions, topics, unsaid, "topics created by asking");
+    }
+    let refused = refused.iter().find_map(|(name, outcome)| match outcome {
+        Err(Refusal::TopicAlreadyExists(_)) | Ok(_) => None,
+        Err(refusal) => Some((name, refusal)),
+    });
+    if let Some((topic, refusal)) = refused
+        && let Some(unsaid) = REFUSED.due(Instant::now())
+    {
+        tracing::info!(topic, %refusal, unsaid, "topic not created by asking");
     }
 }
 

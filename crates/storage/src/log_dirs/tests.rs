@@ -463,3 +463,22 @@ fn unreadable_checkpoints_cost_a_longer_recovery_and_nothing_else() {
     assert_eq!(end(&log), Offset(3));
     assert_eq!(locked(&log).partition().leader_epochs().latest(), Some(LeaderEpoch(0)));
 }
+
+#[test]
+fn a_log_that_a_thread_panicked_with_is_refused_and_its_directory_does_not_end_cleanly() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let (broken, sound) = (create(&dirs, &name("t", 0)), create(&dirs, &name("t", 1)));
+    let panicking = Arc::clone(&broken);
+    let panicked = std::thread::spawn(move || {
+        let _held = panicking.lock().unwrap();
+        panic!("on purpose");
+    });
+    assert!(panicked.join().is_err());
+    assert!(whole(&broken).is_err_and(|fault| fault.to_string().contains("restart the broker")));
+    dirs.retain(NOW);
+    dirs.checkpoint_recovery_points();
+    assert!(append(&sound) && whole(&sound).is_ok());
+    dirs.close(BrokerEpoch(5));
+    assert!(!node.directory(0).join(CLEAN_SHUTDOWN).exists());
+}

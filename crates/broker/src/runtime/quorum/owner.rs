@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use metadata::controller::brokers::{Sessions, decide_fence, register_controller};
@@ -14,7 +15,7 @@ use protocol::messages::record::begin_transaction_record::BeginTransactionRecord
 use protocol::messages::record::config_record::ConfigRecord;
 use protocol::messages::record::end_transaction_record::EndTransactionRecord;
 use protocol::offset::Offset;
-use raft::{AppendId, Effect, Input, Raft, Ticket};
+use raft::{AppendId, Effect, Input, OffsetAndEpoch, Raft, Ticket};
 use storage::directory_lock::DirectoryLock;
 use storage::metadata_log::MetadataLog;
 use storage::reserve::Reserve;
@@ -24,6 +25,12 @@ use storage::{Fault, RealDisk};
 use super::boot::{QuorumOptions, end};
 use super::clock::{Clock, wall};
 use super::{Answer, Apply, Command, Decide, Decided, Ground, QuorumError, Shown};
+
+/// A thread that writes a snapshot.
+type SnapshotThread = JoinHandle<Result<OffsetAndEpoch, Fault>>;
+
+/// How often a snapshot that is being written is looked after, where nothing else comes.
+const SNAPSHOT_LOOK_MS: i64 = 20;
 
 /// The most requests that share one fsync.
 const BATCH: usize = 256;
@@ -60,6 +67,8 @@ pub(super) struct Progress {
     next_ticket: u64,
     wake_at: Option<Timestamp>,
     last_snapshot: Timestamp,
+    /// The snapshot that is being written.
+    snapshot: Option<SnapshotThread>,
     /// No snapshot is tried before: the last one found no room.
     snapshot_not_before: Timestamp,
 }
@@ -78,6 +87,7 @@ impl Progress {
             next_ticket: 0,
             wake_at: None,
             last_snapshot: now,
+            snapshot: None,
             snapshot_not_before: Timestamp(0),
         }
     }
@@ -194,12 +204,20 @@ impl Owner {
         }
     }
 
+    /// Closes the log, once nobody writes beside it any more.
     fn close(&mut self) -> Result<(), Fault> {
+        if let Some(writing) = self.progress.snapshot.take() {
+            self.end_snapshot(writing)?;
+        }
         reserved(&mut self.log, &self.reserve, MetadataLog::close)
     }
 
     fn next(&self, inbox: &Receiver<Command>) -> Result<Command, RecvTimeoutError> {
-        let due = [self.progress.wake_at, self.sessions.next_expiry(), self.snapshot_at()];
+        let snapshot = match self.progress.snapshot {
+            Some(_) => Some(Timestamp(self.clock.now().0.saturating_add(SNAPSHOT_LOOK_MS))),
+            None => self.snapshot_at(),
+        };
+        let due = [self.progress.wake_at, self.sessions.next_expiry(), snapshot];
         match due.into_iter().flatten().min() {
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => {
@@ -261,8 +279,13 @@ impl Owner {
         self.flush()?;
         self.lead_if_elected()?;
         self.answer_committed();
-        if self.snapshot_at().is_some_and(|at| at <= self.clock.now()) || self.is_snapshot_large() {
-            self.snapshot()?;
+        if let Some(writing) = self.progress.snapshot.take_if(|writing| writing.is_finished()) {
+            self.end_snapshot(writing)?;
+        }
+        if self.progress.snapshot.is_none()
+            && (self.snapshot_at().is_some_and(|at| at <= self.clock.now()) || self.is_snapshot_large())
+        {
+            self.begin_snapshot()?;
         }
         Ok(())
     }
@@ -467,13 +490,31 @@ impl Owner {
         (self.log.bytes_since_snapshot() > 0).then_some(due)
     }
 
-    fn snapshot(&mut self) -> Result<(), Fault> {
+    /// Has a snapshot written by a thread of its own: a large one takes seconds, in which decisions go on.
+    fn begin_snapshot(&mut self) -> Result<(), Fault> {
         let image = &self.progress.image;
         if image.in_transaction() || self.progress.committed < image.end() {
             return Ok(());
         }
+        let directory = self.log.directory().to_owned();
+        let (image, control, time) = (image.clone(), self.control.clone(), wall());
+        let path = directory.clone();
+        let writing = std::thread::Builder::new()
+            .name("metadata-snapshot".into())
+            .spawn(move || snapshots::write(&RealDisk, &directory, &image, &control, time));
+        let writing = writing.map_err(|error| Fault::io("start the snapshot thread of", &path, error))?;
+        self.progress.snapshot = Some(writing);
+        Ok(())
+    }
+
+    /// Takes a snapshot that was written; what lies before it may go from the log.
+    fn end_snapshot(&mut self, writing: SnapshotThread) -> Result<(), Fault> {
+        let written = writing.join().unwrap_or_else(|_| {
+            let reason = "the thread that writes metadata snapshots has panicked".into();
+            Err(Fault::Mismatch { path: self.log.directory().to_owned(), reason })
+        });
         let (time, waited_for) = (wall(), self.clock.now());
-        let id = match snapshots::write(&RealDisk, self.log.directory(), image, &self.control, time) {
+        let id = match written {
             // A snapshot is large, and the log says the same: it can wait for room.
             Err(fault) if fault.no_space() => {
                 tracing::warn!(%fault, "no room for a metadata snapshot: it is tried again in a minute");
@@ -483,7 +524,9 @@ impl Owner {
             }
             written => written?,
         };
-        let start = reserved(&mut self.log, &self.reserve, |log| log.snapshot_written(id.offset, time))?;
+        // What was appended meanwhile stays before the roll.
+        let end = self.progress.image.end();
+        let start = reserved(&mut self.log, &self.reserve, |log| log.snapshot_written(end, time))?;
         self.progress.last_snapshot = waited_for;
         tracing::info!(offset = id.offset.0, epoch = id.epoch.0, "metadata snapshot written");
         if start.offset > self.raft.log().start().offset {
