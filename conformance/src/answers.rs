@@ -14,6 +14,7 @@ mod bodies;
 mod cluster;
 mod configs;
 mod fetch;
+mod groups;
 mod list_offsets;
 mod log_dirs;
 mod metadata;
@@ -141,7 +142,9 @@ fn alike(launch: Launch) -> Launch {
         "share.coordinator.state.topic.min.isr",
     ]
     .into_iter()
-    .fold(launch.set("node.id", 1), |launch, key| launch.set(key, 1))
+    .fold(launch.set("node.id", 1).set("group.initial.rebalance.delay.ms", 0), |launch, key| {
+        launch.set(key, 1)
+    })
 }
 
 fn cases() -> Vec<Case> {
@@ -155,6 +158,7 @@ fn cases() -> Vec<Case> {
         produce::cases(),
         producers::cases(),
         fetch::cases(),
+        groups::cases(),
         list_offsets::cases(),
         log_dirs::cases(),
     ];

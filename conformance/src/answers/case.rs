@@ -24,6 +24,8 @@ pub enum Given {
     Producer,
     /// A fetch session of partition 0 of the scene's topic, which becomes the scene's.
     Session,
+    /// A static member of the scene's group, with its part or, where not, waiting for it; it becomes the scene's.
+    Member { has_part: bool },
     /// Another request, answered without error.
     Asked(ApiKey, i16, Ask),
 }
@@ -132,6 +134,16 @@ impl Case {
     /// With a producer id.
     pub fn producer(self) -> Self {
         self.give(Given::Producer)
+    }
+
+    /// With a group whose one member has its part.
+    pub fn member(self) -> Self {
+        self.give(Given::Member { has_part: true })
+    }
+
+    /// With a group whose one member leads and has not assigned.
+    pub fn joined(self) -> Self {
+        self.give(Given::Member { has_part: false })
     }
 
     /// With another request before it.

@@ -127,6 +127,7 @@ impl Comparable<'_> {
                 json!("the producer's")
             }
             ("ProducerId", _) if present(value) => json!("another producer's"),
+            ("MemberId" | "Leader", Value::String(id)) => json!(without_random(id)),
             ("Port", Value::Number(port)) => {
                 match port.as_i64().map(|port| port - i64::from(self.scene.port)) {
                     Some(0) => json!("the broker's"),
@@ -164,6 +165,14 @@ impl Comparable<'_> {
         }
         let rest = &bytes[batches.position()..];
         json!({"batches": words, "bytes after them": rest.len()})
+    }
+}
+
+/// A member's id without its random end.
+fn without_random(id: &str) -> String {
+    match id.len().checked_sub(36).filter(|at| id.is_char_boundary(*at)).map(|at| id.split_at(at)) {
+        Some((name, random)) if random.matches('-').count() == 4 => format!("{name}and a random id"),
+        _ => id.to_owned(),
     }
 }
 
@@ -251,6 +260,7 @@ mod tests {
             producer_id: ProducerId(7),
             producer_epoch: ProducerEpoch(0),
             session_id: 0,
+            member_id: String::new(),
             port: 9092,
             cluster_id: "c".into(),
             version: 0,

@@ -11,6 +11,7 @@ use protocol::messages::schema::Versions;
 use serde_json::{Value, json};
 
 use super::case::{Case, Given};
+use super::groups;
 
 /// A broker that is asked.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Scene {
     pub producer_epoch: ProducerEpoch,
     /// The fetch session, if one was begun.
     pub session_id: i64,
+    /// The id of the group's member, if one was asked for.
+    pub member_id: String,
     /// The broker's port.
     pub port: u16,
     /// The id of the broker's cluster.
@@ -66,6 +69,13 @@ impl Side {
             4,
             &json!({"TransactionalId": null}),
         )?;
+        // The offsets topic comes into being when it is first asked for, and each of its partitions is loaded then.
+        let patience = Duration::from_secs(30);
+        side.succeed_within(patience, ApiKey::FindCoordinator, 2, &json!({"Key": "warm", "KeyType": 0}))?;
+        for number in 0..100 {
+            let request = json!({"GroupId": format!("warm-{number}"), "Topics": []});
+            side.succeed_within(patience, ApiKey::OffsetFetch, 5, &request)?;
+        }
         Ok(side)
     }
 
@@ -129,6 +139,7 @@ impl Side {
             producer_id: ProducerId::NONE,
             producer_epoch: ProducerEpoch::NONE,
             session_id: 0,
+            member_id: String::new(),
             port: self.address.port(),
             cluster_id: self.cluster_id.clone(),
             version,
@@ -162,6 +173,7 @@ impl Side {
                     scene.session_id = answer["SessionId"].as_i64().context("a session id")?;
                     ensure!(scene.session_id != 0, "no session was begun: {answer}");
                 }
+                Given::Member { has_part } => self.make_member(scene, *has_part)?,
                 Given::Asked(api, version, ask) => {
                     self.succeed(*api, *version, &ask(scene)?)?;
                 }
@@ -182,6 +194,18 @@ impl Side {
             (0..partitions).map(|index| json!({"PartitionIndex": index, "Timestamp": -1})).collect();
         let request = json!({"ReplicaId": -1, "Topics": [{"Name": scene.topic, "Partitions": indexes}]});
         self.succeed_within(Duration::from_secs(10), ApiKey::ListOffsets, 5, &request)?;
+        Ok(())
+    }
+
+    fn make_member(&mut self, scene: &mut Scene, has_part: bool) -> Result<()> {
+        let answer = self.succeed(ApiKey::JoinGroup, 5, &groups::join(scene, "", &json!("one")))?;
+        scene.member_id = answer["MemberId"].as_str().context("a member id")?.to_owned();
+        if has_part {
+            let parts = json!([{"MemberId": scene.member_id, "Assignment": "0102"}]);
+            let request = json!({"GroupId": scene.topic, "GenerationId": 1, "MemberId": scene.member_id,
+                "GroupInstanceId": "one", "Assignments": parts});
+            self.succeed(ApiKey::SyncGroup, 3, &request)?;
+        }
         Ok(())
     }
 

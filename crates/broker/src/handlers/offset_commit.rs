@@ -19,6 +19,8 @@ use protocol::offset::Offset;
 
 use super::Call;
 
+/// The first version that says of a group that it is not there.
+const MISSING_GROUPS_SINCE: i16 = 9;
 /// The first version with topic ids.
 const IDS_SINCE: i16 = 10;
 
@@ -76,6 +78,7 @@ async fn commit(call: &Call, request: &OffsetCommitRequest<'_>, offsets: Vec<New
         retention: (request.retention_time_ms >= 0).then_some(Millis(request.retention_time_ms)),
         offsets,
         transaction: None,
+        knows_missing_groups: call.asked.version >= MISSING_GROUPS_SINCE,
     };
     let groups = &call.broker.coordinators.groups;
     match groups.submit(&request.group_id, move |shard, ground| shard.commit_offsets(ground, commit)).await {

@@ -11,9 +11,6 @@ impl GroupShard {
     /// # Errors
     /// It is not there, or has members.
     pub fn delete_group(&self, id: &str) -> Result<GroupDecision<()>, GroupRefusal> {
-        if id.is_empty() {
-            return Err(GroupRefusal::InvalidGroupId);
-        }
         let group = self.group(id).ok_or(GroupRefusal::GroupIdNotFound)?;
         if !is_empty(group) {
             return Err(GroupRefusal::NonEmptyGroup);

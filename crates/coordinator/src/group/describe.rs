@@ -56,7 +56,7 @@ impl GroupShard {
                 id: id.clone(),
                 protocol_type: group.live.protocol_type().cloned().unwrap_or_else(|| Arc::from("")),
                 state: group.live.state().name(),
-                kind: "Classic",
+                kind: "classic",
             },
         })
     }

@@ -81,6 +81,7 @@ fn commit(stage: &mut Stage, name: &str, words: &Words) {
         retention: words.named_one("retain").map(|millis| Millis(millis.parse().unwrap())),
         offsets: offsets.collect(),
         transaction: transaction(words),
+        knows_missing_groups: words.named_number("v", 8) >= 9,
     };
     if let Some(outcomes) = stage.decide(name, Token(0), |shard, ground| shard.commit_offsets(ground, commit))
     {

@@ -31,7 +31,7 @@ impl GroupShard {
     /// Members go.
     ///
     /// # Errors
-    /// There is no such group.
+    /// The group's id cannot be one.
     pub fn leave(
         &self,
         ground: &GroupGround<'_>,
@@ -41,7 +41,7 @@ impl GroupShard {
             return Err(GroupRefusal::InvalidGroupId);
         }
         let Some(Group::Classic(group)) = self.group(&leave.group) else {
-            return Err(GroupRefusal::UnknownMember);
+            return Ok(GroupDecision::reply(vec![Err(GroupRefusal::UnknownMember); leave.members.len()]));
         };
         let mut turn = Turn::new(leave.group.clone(), group.live.clone(), ground.now, ground.config);
         let left: Left = leave.members.iter().map(|leaver| turn.leaves(leaver)).collect();

@@ -54,6 +54,8 @@ pub struct Commit {
     pub offsets: Vec<NewOffset>,
     /// The transaction that they are part of.
     pub transaction: Option<(ProducerId, ProducerEpoch)>,
+    /// Whether a member of a group that is not there can be told so (KIP-848); of old it heard of its generation.
+    pub knows_missing_groups: bool,
 }
 
 /// What became of each offset, in the request's order.
@@ -84,6 +86,7 @@ impl GroupShard {
             }
             // A group that nobody has joined takes the offsets of whoever claims no membership.
             None if committer.generation < Generation(0) => {}
+            None if commit.knows_missing_groups => return Err(GroupRefusal::GroupIdNotFound),
             None => return Err(GroupRefusal::IllegalGeneration),
         }
         let expires_at = commit.retention.map_or(Timestamp::NONE, |retention| retention.after(ground.now));
