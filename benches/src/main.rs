@@ -1,6 +1,7 @@
 //! `cargo run --release -p headwater-benches -- compare`: Apache Kafka and Headwater side by side.
 
 mod compare;
+mod size;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,8 @@ use clap::Parser;
 enum What {
     /// Run both brokers in turn and print what each costs.
     Compare(compare::Compare),
+    /// Make very many partitions and print what they cost.
+    Size(size::Size),
     /// Run a node on an empty directory and print its address: what the guard of system calls traces.
     Serve {
         /// The directory.
@@ -23,6 +26,7 @@ enum What {
 fn main() -> anyhow::Result<()> {
     match What::parse() {
         What::Compare(compare) => compare.run(),
+        What::Size(size) => size.run(),
         What::Serve { directory } => {
             let node = InProcess::start(&directory)?;
             println!("{}", node.address()?);

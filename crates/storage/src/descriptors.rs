@@ -145,6 +145,12 @@ impl<D: Disk> LazyFile<D> {
         &self.shared.disk
     }
 
+    /// Another file of the same segment, at the same stage. Opens nothing.
+    pub fn beside(&self, kind: SegmentFile) -> Self {
+        let all = Descriptors { shared: Arc::clone(&self.shared) };
+        all.file(&self.slot.directory, kind, self.slot.base).at(self.stage())
+    }
+
     /// Where batches lie, for all logs.
     pub fn batches(&self) -> &BatchMemory {
         &self.shared.batches

@@ -5,6 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use protocol::offset::Offset;
 
+use crate::checkpoint::LEADER_EPOCH;
+use crate::names::SegmentFile;
+use crate::partition_metadata::PARTITION_METADATA;
+
 /// The recovery point of one log.
 #[derive(Debug)]
 pub struct FlushProgress {
@@ -21,8 +25,30 @@ struct State {
     names_reached: u64,
     /// Small files beside the segments that no flush has brought to stable storage yet, each with its place in the order
     /// they were written in. One under way does not count before it is done: another may end earlier.
-    small: Vec<(u64, PathBuf)>,
+    small: Vec<(u64, SmallFile)>,
     small_written: u64,
+}
+
+/// A small file beside the segments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SmallFile {
+    /// `partition.metadata`.
+    PartitionMetadata,
+    /// `leader-epoch-checkpoint`.
+    LeaderEpochs,
+    /// The snapshot of the producers at an offset.
+    ProducerSnapshot(Offset),
+}
+
+impl SmallFile {
+    /// Where it lies in the directory of its log.
+    pub fn path(self, directory: &Path) -> PathBuf {
+        match self {
+            Self::PartitionMetadata => directory.join(PARTITION_METADATA),
+            Self::LeaderEpochs => directory.join(LEADER_EPOCH),
+            Self::ProducerSnapshot(offset) => SegmentFile::ProducerSnapshot.path(directory, offset),
+        }
+    }
 }
 
 /// What an fsync will have made durable.
@@ -60,23 +86,24 @@ impl FlushProgress {
     }
 
     /// A small file was written: the next flush is to bring it to stable storage, with its name.
-    pub fn note_small(&self, path: PathBuf) {
+    pub fn note_small(&self, file: SmallFile) {
         let mut state = self.lock();
-        state.small.retain(|(_, known)| *known != path);
+        state.small.retain(|(_, known)| *known != file);
         state.small_written += 1;
         state.names_changed += 1;
         let place = state.small_written;
-        state.small.push((place, path));
+        state.small.reserve_exact(1);
+        state.small.push((place, file));
     }
 
     /// A small file was removed.
-    pub fn forget_small(&self, path: &Path) {
-        self.lock().small.retain(|(_, known)| known != path);
+    pub fn forget_small(&self, file: SmallFile) {
+        self.lock().small.retain(|(_, known)| *known != file);
     }
 
     /// The small files that a flush must cover.
-    pub fn small(&self) -> Vec<PathBuf> {
-        self.lock().small.iter().map(|(_, path)| path.clone()).collect()
+    pub fn small(&self) -> Vec<SmallFile> {
+        self.lock().small.iter().map(|(_, file)| *file).collect()
     }
 
     /// A file was made in the log's directory.
@@ -95,6 +122,7 @@ impl FlushProgress {
         let mut state = self.lock();
         state.names_reached = state.names_reached.max(target.names_changed);
         state.small.retain(|(place, _)| *place > target.small_written);
+        state.small.shrink_to_fit();
         if state.generation == target.generation {
             state.recovery_point = state.recovery_point.max(target.upto);
         }
@@ -144,15 +172,15 @@ mod tests {
     #[test]
     fn a_small_file_is_due_until_a_flush_that_saw_it_is_done() {
         let progress = FlushProgress::new(Offset(0));
-        let (one, two) = (PathBuf::from("one"), PathBuf::from("two"));
-        progress.note_small(one.clone());
+        let (one, two) = (SmallFile::PartitionMetadata, SmallFile::LeaderEpochs);
+        progress.note_small(one);
         let first = progress.target(Offset(1));
-        assert_eq!(progress.small(), std::slice::from_ref(&one), "while a flush is under way");
-        progress.note_small(two.clone());
-        progress.note_small(one.clone());
+        assert_eq!(progress.small(), [one], "while a flush is under way");
+        progress.note_small(two);
+        progress.note_small(one);
         progress.reached(first);
-        assert_eq!(progress.small(), [two.clone(), one.clone()], "written anew since");
-        progress.forget_small(&two);
+        assert_eq!(progress.small(), [two, one], "written anew since");
+        progress.forget_small(two);
         progress.reached(progress.target(Offset(1)));
         assert!(progress.small().is_empty() && !progress.names_due());
     }

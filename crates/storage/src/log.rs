@@ -14,10 +14,9 @@ mod timestamps;
 mod truncation;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use partition::leader_epochs::LeaderEpochs;
 use partition::segments::{ActiveSegment, Incoming, should_roll};
 use partition::{Append, AppendDecision, AppendPlan, AppendRefusal, Duplicate, Millis, Partition, Scratch};
 use protocol::id::{DirectoryId, LeaderEpoch, NodeId, Timestamp, TopicId};
@@ -27,7 +26,7 @@ use protocol::records::batches::Batches;
 use crate::checkpoint;
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
-use crate::flush_progress::FlushProgress;
+use crate::flush_progress::{FlushProgress, SmallFile};
 use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
 use crate::names::TopicPartition;
@@ -57,6 +56,11 @@ pub struct Log<D: Disk = RealDisk> {
     /// Taken off the greatest age of the active segment.
     jitter: Millis,
     compaction: Compaction,
+    /// Whether the directory and the files of the log are there.
+    made: bool,
+    /// Whether `leader-epoch-checkpoint` says less than the machine knows. Recovery learns the rest from the batches, so it
+    /// is written when the recovery point is about to pass them.
+    epochs_due: bool,
     /// Set once the log was closed or deleted: whoever still holds it is refused.
     gone: Option<&'static str>,
 }
@@ -185,13 +189,9 @@ impl<D: Disk> Log<D> {
             last_offset: plan.last_offset,
             max_timestamp: plan.max_timestamp,
         };
+        self.make()?;
         self.roll_for(&incoming, plan.base_offset, now)?;
-        if plan.starts_epoch {
-            // Before the batch: an epoch without a record does no harm, a failure after the batch would.
-            let mut epochs = self.partition.leader_epochs().clone();
-            epochs.assign(plan.leader_epoch, plan.base_offset);
-            self.write_epochs(&epochs)?;
-        }
+        self.epochs_due |= plan.starts_epoch;
         self.segments.append(bytes)?;
         if let Some(aborted) = &plan.aborted {
             self.segments.active().abort(aborted);
@@ -242,7 +242,7 @@ impl<D: Disk> Log<D> {
             }
         }
         if self.partition.leader_epochs().latest() != epochs {
-            self.reserved(Self::write_leader_epochs)?;
+            self.epochs_due = true;
         }
         Ok(replicated.length)
     }
@@ -257,7 +257,7 @@ impl<D: Disk> Log<D> {
     ) -> Result<(), Fault> {
         self.check()?;
         if self.partition.become_leader(leader_epoch, local, in_sync_min, in_sync) {
-            self.reserved(Self::write_leader_epochs)?;
+            self.epochs_due = true;
         }
         Ok(())
     }
@@ -330,20 +330,30 @@ impl<D: Disk> Log<D> {
     }
 
     fn write_leader_epochs(&mut self) -> Result<(), Fault> {
-        let epochs = self.partition.leader_epochs().clone();
-        self.write_epochs(&epochs)
+        self.epochs_due = true;
+        if self.made {
+            let (path, epochs) = self.epochs_to_write();
+            checkpoint::write_leader_epochs(self.home.disk(), &path, &epochs)?;
+            self.epochs_due = false;
+        }
+        Ok(())
     }
 
-    fn write_epochs(&mut self, epochs: &LeaderEpochs) -> Result<(), Fault> {
-        let epochs: Vec<_> = epochs.entries().iter().map(|entry| (entry.epoch, entry.start_offset)).collect();
-        let path = self.path().join(checkpoint::LEADER_EPOCH);
-        if self.partition.watermarks().log_end > Offset::ZERO {
-            return checkpoint::write_leader_epochs(self.home.disk(), &path, &epochs);
+    /// Writes the epochs that only the machine knows, to be brought to stable storage by the flush that follows.
+    fn write_epochs_due(&mut self) -> Result<(), Fault> {
+        if self.epochs_due && self.made {
+            let (path, epochs) = self.epochs_to_write();
+            checkpoint::write_leader_epochs_unsynced(self.home.disk(), &path, &epochs)?;
+            self.flush.note_small(SmallFile::LeaderEpochs);
+            self.epochs_due = false;
         }
-        // Of a log that never had a record nothing is lost with it: the flush of the first record takes it along.
-        checkpoint::write_leader_epochs_unsynced(self.home.disk(), &path, &epochs)?;
-        self.flush.note_small(path);
         Ok(())
+    }
+
+    fn epochs_to_write(&self) -> (PathBuf, Vec<(LeaderEpoch, Offset)>) {
+        let entries = self.partition.leader_epochs().entries().iter();
+        let epochs = entries.map(|entry| (entry.epoch, entry.start_offset)).collect();
+        (self.path().join(checkpoint::LEADER_EPOCH), epochs)
     }
 
     /// Whether `flush.messages` is reached: no append may be acknowledged before [`Log::commit`] is done, and neither may

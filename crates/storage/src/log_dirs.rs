@@ -212,6 +212,20 @@ impl<D: Disk> LogDirs<D> {
         directory: Option<DirectoryId>,
         now: Timestamp,
     ) -> Result<SharedLog<D>, Fault> {
+        let log = self.plan(name, topic_id, config, directory, now)?;
+        locked(&log).ensure_made()?;
+        Ok(log)
+    }
+
+    /// As [`Self::create`], but a log that is new gets its directory and files with its first record.
+    pub fn plan(
+        &self,
+        name: &TopicPartition,
+        topic_id: TopicId,
+        config: Arc<LogConfig>,
+        directory: Option<DirectoryId>,
+        now: Timestamp,
+    ) -> Result<SharedLog<D>, Fault> {
         if let Some(log) = self.get(name) {
             whole(&log)?.set_topic_id(topic_id)?;
             return Ok(log);
@@ -225,9 +239,8 @@ impl<D: Disk> LogDirs<D> {
             whole(&log)?.set_topic_id(topic_id)?;
             return Ok(log);
         }
-        let made = home
-            .reserved(|| Log::create(Arc::clone(&home), name.clone(), topic_id, Arc::clone(&config), now));
-        let log = Arc::new(Mutex::new(made?));
+        let planned = Log::plan(Arc::clone(&home), name.clone(), topic_id, config, now)?;
+        let log = Arc::new(Mutex::new(planned));
         logs.insert(name.clone(), Arc::clone(&log));
         Ok(log)
     }
@@ -241,6 +254,9 @@ impl<D: Disk> LogDirs<D> {
         let (home, path, delay) = {
             let mut log = locked(&log);
             log.mark_deleted();
+            if !log.is_made() {
+                return Ok(true);
+            }
             (Arc::clone(log.home()), log.path().to_owned(), log.config().file_delete_delay)
         };
         let unique = uuid::Uuid::new_v4().simple().to_string();

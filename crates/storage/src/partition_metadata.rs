@@ -21,7 +21,7 @@ pub fn read<D: Disk>(disk: &D, directory: &Path) -> Result<Option<TopicId>, Faul
 
 /// Writes the topic id of a new partition's directory, without waiting for stable storage.
 pub fn write<D: Disk>(disk: &D, directory: &Path, topic_id: TopicId) -> Result<(), Fault> {
-    whole_file::replace_unsynced(disk, &directory.join(PARTITION_METADATA), text(topic_id).as_bytes())
+    whole_file::create_unsynced(disk, &directory.join(PARTITION_METADATA), text(topic_id).as_bytes())
 }
 
 /// Writes the topic id, and only returns once it is on stable storage.

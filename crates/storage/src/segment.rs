@@ -54,9 +54,10 @@ pub struct Segment<D: Disk = RealDisk> {
     /// Whether anything was added since the indexes were last ended.
     unfinished: bool,
     log: LazyFile<D>,
-    offsets: OffsetIndex<D>,
-    times: TimeIndex<D>,
-    transactions: TransactionIndex<D>,
+    /// Which index files were there when the segment was opened.
+    present: Present,
+    /// Made when they are first needed: a small segment has nothing to index.
+    indexes: Option<Box<Indexes<D>>>,
     bytes_since_entry: u32,
     /// The largest timestamp in the segment, once known; `Some(None)` if no batch has one.
     largest: Option<Option<TimestampOffset>>,
@@ -70,6 +71,19 @@ pub struct Segment<D: Disk = RealDisk> {
     /// The part of those that was read and found good.
     checked: Range<u32>,
     known: KnownBatches,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Present {
+    offsets: bool,
+    times: bool,
+    transactions: bool,
+}
+
+struct Indexes<D: Disk> {
+    offsets: OffsetIndex<D>,
+    times: TimeIndex<D>,
+    transactions: TransactionIndex<D>,
 }
 
 impl<D: Disk> Segment<D> {
@@ -89,27 +103,26 @@ impl<D: Disk> Segment<D> {
         (base, stage): (Offset, Stage),
         now: Timestamp,
     ) -> Result<Self, Fault> {
-        let file = |kind| descriptors.file(directory, kind, base).at(stage);
-        let segment = Self {
-            base,
-            size: 0,
-            torn: false,
-            unfinished: true,
-            log: file(SegmentFile::Log),
-            offsets: OffsetIndex::absent(base, file(SegmentFile::OffsetIndex)),
-            times: TimeIndex::absent(base, file(SegmentFile::TimeIndex)),
-            transactions: TransactionIndex::absent(file(SegmentFile::TransactionIndex)),
-            bytes_since_entry: 0,
-            largest: Some(None),
-            first_timestamp: None,
-            created: now,
-            recent: RecentBatches::default(),
-            unchecked_to: 0,
-            checked: 0..0,
-            known: KnownBatches::default(),
-        };
-        segment.log.create()?;
+        let mut segment = Self::planned(descriptors, directory, base, now);
+        segment.log = segment.log.at(stage);
+        segment.make()?;
         Ok(segment)
+    }
+
+    /// An empty segment whose file [`Self::make`] is to make before anything is appended.
+    pub fn planned(
+        descriptors: &Descriptors<D>,
+        directory: &Arc<Path>,
+        base: Offset,
+        now: Timestamp,
+    ) -> Self {
+        let facts = SegmentFacts { modified: now, ..SegmentFacts::default() };
+        Self { largest: Some(None), ..Self::open(descriptors, directory, base, facts) }
+    }
+
+    /// Makes the log file.
+    pub fn make(&self) -> Result<(), Fault> {
+        self.log.create().map(drop)
     }
 
     /// A segment that lies on disk. Opens nothing.
@@ -119,40 +132,56 @@ impl<D: Disk> Segment<D> {
         base: Offset,
         facts: SegmentFacts,
     ) -> Self {
-        let file = |kind| descriptors.file(directory, kind, base);
-        let offsets = file(SegmentFile::OffsetIndex);
-        let times = file(SegmentFile::TimeIndex);
-        let transactions = file(SegmentFile::TransactionIndex);
         Self {
             base,
             size: facts.size,
             torn: false,
             unfinished: !(facts.offset_index && facts.time_index),
-            log: file(SegmentFile::Log),
-            offsets: if facts.offset_index {
-                OffsetIndex::present(base, offsets)
-            } else {
-                OffsetIndex::absent(base, offsets)
+            log: descriptors.file(directory, SegmentFile::Log, base),
+            present: Present {
+                offsets: facts.offset_index,
+                times: facts.time_index,
+                transactions: facts.transaction_index,
             },
-            times: if facts.time_index {
-                TimeIndex::present(base, times)
-            } else {
-                TimeIndex::absent(base, times)
-            },
-            transactions: if facts.transaction_index {
-                TransactionIndex::present(transactions)
-            } else {
-                TransactionIndex::absent(transactions)
-            },
+            indexes: None,
             bytes_since_entry: 0,
             largest: None,
             first_timestamp: None,
             created: facts.modified,
             recent: RecentBatches::default(),
+            known: KnownBatches::default(),
             unchecked_to: facts.size,
             checked: 0..0,
-            known: KnownBatches::default(),
         }
+    }
+
+    fn indexes(&mut self) -> &mut Indexes<D> {
+        let (log, base, present) = (&self.log, self.base, self.present);
+        self.indexes.get_or_insert_with(|| {
+            let offsets = log.beside(SegmentFile::OffsetIndex);
+            let times = log.beside(SegmentFile::TimeIndex);
+            let transactions = log.beside(SegmentFile::TransactionIndex);
+            Box::new(Indexes {
+                offsets: match present.offsets {
+                    true => OffsetIndex::present(base, offsets),
+                    false => OffsetIndex::absent(base, offsets),
+                },
+                times: match present.times {
+                    true => TimeIndex::present(base, times),
+                    false => TimeIndex::absent(base, times),
+                },
+                transactions: match present.transactions {
+                    true => TransactionIndex::present(transactions),
+                    false => TransactionIndex::absent(transactions),
+                },
+            })
+        })
+    }
+
+    /// Whether there is anything in the indexes, or may be.
+    fn is_indexed(&self) -> bool {
+        let Present { offsets, times, transactions } = self.present;
+        self.indexes.is_some() || offsets || times || transactions
     }
 
     /// The offset its name says: no record in it has a smaller one.
@@ -192,17 +221,23 @@ impl<D: Disk> Segment<D> {
 
     /// How many entries the offset index has.
     pub fn offset_index_entries(&mut self) -> Result<u32, Fault> {
-        self.with_indexes(|segment| segment.offsets.entries().count())
+        if !self.is_indexed() {
+            return Ok(0);
+        }
+        self.with_indexes(|segment| segment.indexes().offsets.entries().count())
     }
 
     /// How many entries the time index has.
     pub fn time_index_entries(&mut self) -> Result<u32, Fault> {
-        self.with_indexes(|segment| segment.times.entries().count())
+        if !self.is_indexed() {
+            return Ok(0);
+        }
+        self.with_indexes(|segment| segment.indexes().times.entries().count())
     }
 
     /// The last offset of the first indexed batch that starts at `position` or later.
     pub fn offset_from_position(&mut self, position: u32) -> Result<Option<LastOffset>, Fault> {
-        self.with_indexes(|segment| segment.offsets.first_from(position))
+        self.with_indexes(|segment| segment.indexes().offsets.first_from(position))
     }
 
     /// Appends whole batches with one write. After an error the segment is as it was.
@@ -237,9 +272,9 @@ impl<D: Disk> Segment<D> {
         let relative = |offset: i64| u32::try_from(offset - self.base.0).unwrap_or(u32::MAX);
         let (first, last) = (relative(span.base_offset.0), relative(span.last_offset.0));
         if self.bytes_since_entry > index_interval_bytes {
-            self.offsets.push(last, span.position);
+            self.indexes().offsets.push(last, span.position);
             if let Some(largest) = self.largest.flatten() {
-                self.times.push(largest);
+                self.indexes().times.push(largest);
             }
             self.bytes_since_entry = 0;
         }
@@ -254,7 +289,7 @@ impl<D: Disk> Segment<D> {
     /// Notes a transaction that a marker in this segment aborted.
     pub fn abort(&mut self, aborted: &AbortedTransaction) {
         self.unfinished = true;
-        self.transactions.push(aborted);
+        self.indexes().transactions.push(aborted);
     }
 
     /// Collects the aborted transactions with records in `from..end`. `true` if later segments hold none of them.
@@ -264,7 +299,10 @@ impl<D: Disk> Segment<D> {
         end: Offset,
         into: &mut Vec<AbortedTransaction>,
     ) -> Result<bool, Fault> {
-        self.transactions.collect(from, end, into)
+        if !self.is_indexed() {
+            return Ok(false);
+        }
+        self.indexes().transactions.collect(from, end, into)
     }
 
     /// Walks the batches from the one at `start`, which must be the start of a batch.
@@ -282,9 +320,9 @@ impl<D: Disk> Segment<D> {
         if self.size == 0 {
             return Ok(self.base);
         }
-        let start = self.offsets.last()?.map_or(0, |entry| entry.position);
+        let start = self.indexes().offsets.last()?.map_or(0, |entry| entry.position);
         if start >= self.size {
-            let path = self.offsets.entries().file().path();
+            let path = self.indexes().offsets.entries().file().path();
             let reason = format!("the last entry points to position {start} of a log of {} bytes", self.size);
             return Err(Fault::corrupt(&path, 0, reason));
         }
@@ -319,7 +357,7 @@ impl<D: Disk> Segment<D> {
         if let Some(known) = self.largest {
             return Ok(known);
         }
-        let mut largest = self.with_indexes(|segment| segment.times.last())?;
+        let mut largest = self.with_indexes(|segment| segment.indexes().times.last())?;
         let start = match largest {
             Some(entry) => self.position_for_offset(Offset(entry.offset.0))?,
             None => 0,
@@ -364,15 +402,17 @@ impl<D: Disk> Segment<D> {
             return Ok(());
         }
         // The last entry decides whether another is due.
-        self.times.last()?;
+        self.indexes().times.last()?;
         if let Some(largest) = self.largest()? {
-            self.times.push(largest);
+            self.indexes().times.push(largest);
         }
         self.release_recent(self.recent.len());
-        self.offsets.entries().trim()?;
-        self.times.entries().trim()?;
-        if self.transactions.entries().exists() || self.transactions.entries().count()? > 0 {
-            self.transactions.entries().trim()?;
+        self.indexes().offsets.entries().trim()?;
+        self.indexes().times.entries().trim()?;
+        if self.indexes().transactions.entries().exists()
+            || self.indexes().transactions.entries().count()? > 0
+        {
+            self.indexes().transactions.entries().trim()?;
         }
         self.unfinished = false;
         Ok(())
@@ -383,9 +423,12 @@ impl<D: Disk> Segment<D> {
         let mut files = vec![(self.log.path(), self.log.open()?)];
         if indexes {
             let written = [
-                (self.offsets.entries().file().path(), opened(self.offsets.entries())?),
-                (self.times.entries().file().path(), opened(self.times.entries())?),
-                (self.transactions.entries().file().path(), opened(self.transactions.entries())?),
+                (self.indexes().offsets.entries().file().path(), opened(self.indexes().offsets.entries())?),
+                (self.indexes().times.entries().file().path(), opened(self.indexes().times.entries())?),
+                (
+                    self.indexes().transactions.entries().file().path(),
+                    opened(self.indexes().transactions.entries())?,
+                ),
             ];
             files.extend(written.into_iter().filter_map(|(path, file)| file.map(|file| (path, file))));
         }
@@ -398,9 +441,9 @@ impl<D: Disk> Segment<D> {
         self.recent.clear();
         self.known.clear();
         self.unfinished = true;
-        self.offsets.truncate(end)?;
-        self.times.truncate(end)?;
-        self.transactions.truncate(end)?;
+        self.indexes().offsets.truncate(end)?;
+        self.indexes().times.truncate(end)?;
+        self.indexes().transactions.truncate(end)?;
         (self.largest, self.first_timestamp) = (None, None);
         self.bytes_since_entry = 0;
         if let Some((position, _)) = cut {
@@ -414,9 +457,9 @@ impl<D: Disk> Segment<D> {
     pub fn reset_indexes(&mut self) {
         self.recent.clear();
         self.known.clear();
-        self.offsets.entries().reset();
-        self.times.reset();
-        self.transactions.entries().reset();
+        self.indexes().offsets.entries().reset();
+        self.indexes().times.reset();
+        self.indexes().transactions.entries().reset();
         (self.largest, self.first_timestamp) = (Some(None), None);
         (self.bytes_since_entry, self.size, self.unfinished) = (0, 0, true);
         // What is filled in again is checked on the way.
@@ -453,11 +496,11 @@ impl<D: Disk> Segment<D> {
     /// The files it has, for renaming and removing them.
     pub fn files(&mut self) -> Vec<PathBuf> {
         let mut files = vec![self.log.path()];
-        let offsets = self.offsets.entries();
+        let offsets = self.indexes().offsets.entries();
         files.extend(offsets.exists().then(|| offsets.file().path()));
-        let times = self.times.entries();
+        let times = self.indexes().times.entries();
         files.extend(times.exists().then(|| times.file().path()));
-        let transactions = self.transactions.entries();
+        let transactions = self.indexes().transactions.entries();
         files.extend(transactions.exists().then(|| transactions.file().path()));
         files
     }
@@ -495,15 +538,20 @@ impl<D: Disk> Segment<D> {
         }
         // Both are asked later where no fault may happen any more.
         self.largest()?;
-        self.times.last()?;
+        if self.is_indexed() {
+            self.indexes().times.last()?;
+        }
         self.make_index_room()
     }
 
     /// Writes index entries that have filled a page in memory.
     pub fn make_index_room(&mut self) -> Result<(), Fault> {
-        self.offsets.entries().make_room()?;
-        self.times.entries().make_room()?;
-        self.transactions.entries().make_room()
+        if !self.is_indexed() {
+            return Ok(());
+        }
+        self.indexes().offsets.entries().make_room()?;
+        self.indexes().times.entries().make_room()?;
+        self.indexes().transactions.entries().make_room()
     }
 }
 

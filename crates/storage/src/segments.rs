@@ -103,6 +103,18 @@ impl<D: Disk> Segments<D> {
         Ok(Self { descriptors: descriptors.clone(), directory, list: vec![first], limits })
     }
 
+    /// The first segment of a new log, whose file is to be made before anything is appended.
+    pub fn planned(
+        descriptors: &Descriptors<D>,
+        directory: Arc<Path>,
+        base: Offset,
+        limits: IndexLimits,
+        now: Timestamp,
+    ) -> Self {
+        let first = Segment::planned(descriptors, &directory, base, now);
+        Self { descriptors: descriptors.clone(), directory, list: vec![first], limits }
+    }
+
     /// Loads the segments of a listing: those from [`first_recovered`] on are checked and their indexes made anew.
     /// `replay` is told every batch from `replay_from` on, once, in order; that must not lie behind the first segment
     /// recovered.

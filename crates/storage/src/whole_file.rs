@@ -54,6 +54,12 @@ pub fn replace_unsynced<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<
     replace_with(disk, path, bytes, false)
 }
 
+/// Writes a file that is not there yet, or only half, without bringing it to stable storage.
+pub fn create_unsynced<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let file = disk.open(path, Access::Create).map_err(|error| Fault::io("create", path, error))?;
+    write_all(disk, &file, bytes, 0).map_err(|error| Fault::io("write", path, error))
+}
+
 fn replace_with<D: Disk>(disk: &D, path: &Path, bytes: &[u8], sync: bool) -> Result<(), Fault> {
     let beside = beside(path);
     let written = write_beside(disk, &beside, bytes, sync)

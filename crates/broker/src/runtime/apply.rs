@@ -177,7 +177,7 @@ fn open(
         broker.log_dirs.check_all()?;
     }
     let directory = known.map(|directory| directory.id());
-    let log = broker.log_dirs.create(&name, id, config.clone(), directory, broker.now())?;
+    let log = broker.log_dirs.plan(&name, id, config.clone(), directory, broker.now())?;
     let lies_in = log.lock().unwrap_or_else(PoisonError::into_inner).directory_id();
     if lies_in != said {
         broker.directory_reports.assign(id, partition.index, lies_in);

@@ -12,6 +12,7 @@ use protocol::offset::Offset;
 use super::Log;
 use crate::disk::{Access, Disk};
 use crate::fault::Fault;
+use crate::flush_progress::SmallFile;
 use crate::group_commit::{Done, Ticket};
 use crate::names::SegmentFile;
 use crate::producer_snapshot;
@@ -191,7 +192,15 @@ impl<D: Disk> Log<D> {
         let aborted = self.abort_cleaning();
         self.home.noted(aborted)?;
         let end = self.partition.watermarks().log_end;
-        self.reserved(|log| log.segments.finish().and_then(|()| log.take_snapshot(end)))?;
+        if self.made {
+            self.reserved(|log| {
+                log.segments.finish()?;
+                log.write_epochs_due()?;
+                // Where there were never any producers, Kafka takes the lack of a snapshot for that.
+                let none = log.snapshots.is_empty() && log.partition.producers().iter().next().is_none();
+                if none { Ok(()) } else { log.take_snapshot(end) }
+            })?;
+        }
         self.gone = Some("the log was closed");
         Ok(self.partition.watermarks().log_end)
     }
@@ -217,12 +226,15 @@ impl<D: Disk> Log<D> {
         let path = SegmentFile::ProducerSnapshot.path(self.path(), end);
         producer_snapshot::write(self.home.disk(), &path, &entries)?;
         self.snapshots.insert(end);
-        self.flush.note_small(path);
+        self.flush.note_small(SmallFile::ProducerSnapshot(end));
         Ok(())
     }
 
     /// What must reach stable storage so that everything before `upto` is there; once it is, the recovery point moves.
     pub(super) fn ticket(&mut self, upto: Offset, done: Done) -> Result<Ticket<D>, Fault> {
+        self.make()?;
+        // Recovery will not look at the batches before the recovery point any more.
+        self.write_epochs_due()?;
         let mut files = Vec::new();
         let from = self.segments.index_of(self.flush.recovery_point());
         let last = self.segments.iter().len() - 1;
@@ -233,8 +245,8 @@ impl<D: Disk> Log<D> {
             }
             files.extend(segment.dirty_files(index < last)?);
         }
-        for path in self.flush.small() {
-            match self.opened(path) {
+        for small in self.flush.small() {
+            match self.opened(small.path(self.path())) {
                 // Not every log has every file.
                 Err(fault) if fault.not_found() => {}
                 opened => files.push(opened?),

@@ -16,15 +16,16 @@ use super::cleaning::Compaction;
 use crate::checkpoint;
 use crate::disk::Disk;
 use crate::fault::Fault;
-use crate::flush_progress::FlushProgress;
+use crate::flush_progress::{FlushProgress, SmallFile};
 use crate::listing::Listing;
 use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
 use crate::names::{SegmentFile, TopicPartition};
-use crate::partition_metadata::{self, PARTITION_METADATA};
+use crate::partition_metadata;
 use crate::producer_snapshot;
 use crate::recovery::Replay;
 use crate::removals;
+use crate::segment::Segment;
 use crate::segments::{Loaded, Loading, Segments, first_recovered};
 use partition::transactions::AbortedTransaction;
 
@@ -61,21 +62,24 @@ impl<D: Disk> Log<D> {
         config: Arc<LogConfig>,
         now: Timestamp,
     ) -> Result<Self, Fault> {
+        let mut log = Self::plan(home, name, topic_id, config, now)?;
+        log.make()?;
+        Ok(log)
+    }
+
+    /// A new, empty log whose directory and files come with its first record: most of very many partitions have none for
+    /// long.
+    pub fn plan(
+        home: Arc<LogDirectory<D>>,
+        name: TopicPartition,
+        topic_id: TopicId,
+        config: Arc<LogConfig>,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
         home.state().check()?;
         let directory: Arc<Path> = home.path().join(name.to_string()).into();
-        let disk = home.disk();
-        disk.create_dir(&directory).map_err(|error| Fault::io("create", &directory, error))?;
-        let metadata = directory.join(PARTITION_METADATA);
-        let limits = config.index_limits();
-        let filled = partition_metadata::write(disk, &directory, topic_id).and_then(|()| {
-            Segments::create(home.descriptors(), Arc::clone(&directory), Offset::ZERO, limits, now)
-        });
-        let segments = filled.inspect_err(|_| {
-            // Half a directory would be in the way of the next attempt; a start would find an empty log in it.
-            if let Err(fault) = removals::remove(disk, &directory) {
-                tracing::warn!(%fault, "what was made of a log cannot be removed");
-            }
-        })?;
+        let segments =
+            Segments::planned(home.descriptors(), directory, Offset::ZERO, config.index_limits(), now);
         let mut log = Self {
             name,
             topic_id: Some(topic_id),
@@ -86,13 +90,43 @@ impl<D: Disk> Log<D> {
             snapshots: BTreeSet::new(),
             jitter: Millis(0),
             compaction: Compaction::default(),
+            made: false,
+            epochs_due: false,
             gone: None,
             config,
             home,
         };
-        log.flush.note_small(metadata);
         log.draw_jitter();
         Ok(log)
+    }
+
+    /// Makes the directory and files of a log that has none yet.
+    pub(super) fn make(&mut self) -> Result<(), Fault> {
+        let Some(topic_id) = self.topic_id.filter(|_| !self.made) else { return Ok(()) };
+        let (disk, directory) = (self.home.disk(), self.path());
+        disk.create_dir(directory).map_err(|error| Fault::io("create", directory, error))?;
+        let filled = partition_metadata::write(disk, directory, topic_id)
+            .and_then(|()| self.segments.iter().try_for_each(Segment::make));
+        filled.inspect_err(|_| {
+            // Half a directory would be in the way of the next attempt; a start would find an empty log in it.
+            if let Err(fault) = removals::remove(disk, directory) {
+                tracing::warn!(%fault, "what was made of a log cannot be removed");
+            }
+        })?;
+        self.flush.note_small(SmallFile::PartitionMetadata);
+        self.made = true;
+        Ok(())
+    }
+
+    /// Makes the directory and files of a log now that has none yet.
+    pub fn ensure_made(&mut self) -> Result<(), Fault> {
+        self.check()?;
+        self.reserved(Self::make)
+    }
+
+    /// Whether its directory is there.
+    pub fn is_made(&self) -> bool {
+        self.made
     }
 
     /// Opens a log from its directory, which holds this topic id: after a clean end as the files are, after a crash with
@@ -133,6 +167,8 @@ impl<D: Disk> Log<D> {
             snapshots: listing.snapshots,
             jitter: Millis(0),
             compaction: Compaction::cleaned_to(cleaned_to),
+            made: true,
+            epochs_due: false,
             gone: None,
             config,
             home,
@@ -147,9 +183,7 @@ impl<D: Disk> Log<D> {
         log.drop_stray_snapshots()?;
         // What only the batches knew must be written before the recovery point passes them.
         let learned = |entry| !epochs.contains(entry);
-        if cut.is_some() || log.partition.leader_epochs().entries().iter().any(learned) {
-            log.write_leader_epochs()?;
-        }
+        log.epochs_due = cut.is_some() || log.partition.leader_epochs().entries().iter().any(learned);
         Ok(Opened { log, cut })
     }
 
@@ -163,7 +197,7 @@ impl<D: Disk> Log<D> {
             return if same { Ok(()) } else { Err(Fault::Mismatch { path: self.path().to_owned(), reason }) };
         }
         partition_metadata::write(self.home.disk(), self.path(), topic_id)?;
-        self.flush.note_small(self.path().join(PARTITION_METADATA));
+        self.flush.note_small(SmallFile::PartitionMetadata);
         self.topic_id = Some(topic_id);
         Ok(())
     }
@@ -172,10 +206,10 @@ impl<D: Disk> Log<D> {
     /// storage: after a kill it looks as if it were there for good.
     fn doubt_small_files(&mut self) {
         self.flush.note_names_changed();
-        let small = [PARTITION_METADATA, checkpoint::LEADER_EPOCH].map(|name| self.path().join(name));
+        let small = [SmallFile::PartitionMetadata, SmallFile::LeaderEpochs];
         let newer = self.snapshots.range(self.flush.recovery_point()..);
-        let snapshots = newer.map(|offset| SegmentFile::ProducerSnapshot.path(self.path(), *offset));
-        small.into_iter().chain(snapshots).for_each(|path| self.flush.note_small(path));
+        let snapshots = newer.map(|offset| SmallFile::ProducerSnapshot(*offset));
+        small.into_iter().chain(snapshots).for_each(|file| self.flush.note_small(file));
     }
 
     /// Kafka keeps a snapshot for each segment and the newest of all.
@@ -200,7 +234,7 @@ impl<D: Disk> Log<D> {
             }
             _ => {}
         }
-        self.flush.forget_small(&path);
+        self.flush.forget_small(SmallFile::ProducerSnapshot(offset));
         self.snapshots.remove(&offset);
         Ok(())
     }

@@ -524,6 +524,7 @@ fn epochs_keep_their_beginnings_where_the_log_is_read_again_from_a_snapshot() {
     lead_at(&mut log, 8);
     append_at(&mut log, 8);
     let expected = vec![(3, 0), (5, 2), (6, 10), (8, 14)];
+    log.write_epochs_due().unwrap();
     assert_eq!(epochs(&log), (expected.clone(), expected.clone()));
 
     log.truncate(Offset(14), NOW).unwrap();
@@ -552,7 +553,10 @@ fn an_epoch_that_only_the_batches_knew_is_checkpointed() {
     drop(log);
     let config = Arc::new(bench.config.clone());
     let name = (Bench::<RealDisk>::name(), Some(Uuid([1; 16])));
-    let log = Log::open(Arc::clone(&bench.home), name, config, checkpoints, NOW).unwrap().log;
+    let mut log = Log::open(Arc::clone(&bench.home), name, config, checkpoints, NOW).unwrap().log;
+    let (tell, told) = std::sync::mpsc::channel();
+    log.commit(Box::new(move |outcome| tell.send(outcome).unwrap()));
+    told.recv().unwrap().unwrap();
     assert_eq!(epochs(&log), (vec![(3, 0), (5, 2)], vec![(3, 0), (5, 2)]));
 }
 

@@ -111,6 +111,35 @@ fn what_was_appended_is_there_after_a_clean_end_and_after_a_kill() {
 }
 
 #[test]
+fn a_planned_log_costs_the_disk_nothing_before_its_first_record() {
+    let node = Node::new(&["a"]);
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    disk.reset();
+    for partition in 0..50 {
+        let log = dirs.plan(&name("t", partition), TOPIC, Arc::default(), None, NOW).unwrap();
+        locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+        locked(&log).become_leader(LeaderEpoch(1), NodeId(1), 1, [NodeId(1)]).unwrap();
+    }
+    dirs.retain(NOW);
+    dirs.flush_due(NOW);
+    assert_eq!(disk.total(), 0);
+    assert!(dirs.delete(&name("t", 49), NOW).unwrap());
+    assert_eq!(disk.total(), 0);
+    let log = dirs.get(&name("t", 3)).unwrap();
+    locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    assert!(append(&log));
+    assert!(disk.total() <= 6, "{} calls for the files of a log and its first record", disk.total());
+    assert_eq!(disk.count("fdatasync", "") + disk.count("fsync_dir", "") + disk.count("rename", ""), 0);
+    dirs.close(BrokerEpoch(1));
+    drop((log, dirs));
+    assert_eq!(entries(node.directory(0)).iter().filter(|name| name.starts_with("t-")).count(), 1);
+    let (dirs, report) = node.start(RealDisk);
+    assert_eq!(report.loaded, 1);
+    assert_eq!(end(&dirs.get(&name("t", 3)).unwrap()), Offset(1));
+}
+
+#[test]
 fn a_clean_start_reads_no_more_than_it_must() {
     let node = Node::new(&["a"]);
     let (dirs, _) = node.start(RealDisk);

@@ -90,7 +90,7 @@ impl<D: Disk> Segment<D> {
             // Whoever begins at the front of a segment most likely came through the one before.
             return Ok(Start { position: 0, first: Some(0), indexed: None, bytes: AHEAD });
         }
-        let Some(entry) = self.offsets.lookup(target)? else {
+        let Some(entry) = self.indexes().offsets.lookup(target)? else {
             return Ok(Start { position: 0, first: Some(0), indexed: None, bytes: LONE });
         };
         self.check_position(entry.position)?;
@@ -183,7 +183,7 @@ impl<D: Disk> Segment<D> {
     /// Where to search forward for the first record as young as `timestamp`.
     pub fn position_for_timestamp(&mut self, timestamp: Timestamp) -> Result<u32, Fault> {
         self.with_indexes(|segment| {
-            let from = segment.times.lookup(timestamp)?;
+            let from = segment.indexes().times.lookup(timestamp)?;
             segment.indexed_position(from)
         })
     }
@@ -194,7 +194,7 @@ impl<D: Disk> Segment<D> {
     }
 
     fn indexed_position(&mut self, offset: Offset) -> Result<u32, Fault> {
-        let Some(entry) = self.offsets.lookup(offset)? else { return Ok(0) };
+        let Some(entry) = self.indexes().offsets.lookup(offset)? else { return Ok(0) };
         self.check_position(entry.position)?;
         let there = self.scan(entry.position, |scan| scan.next_span());
         match there {
@@ -216,7 +216,7 @@ impl<D: Disk> Segment<D> {
     }
 
     fn index_fault(&mut self, reason: String) -> Fault {
-        Fault::corrupt(&self.offsets.entries().file().path(), 0, reason)
+        Fault::corrupt(&self.indexes().offsets.entries().file().path(), 0, reason)
     }
 
     /// Does what needs the indexes. Where they turn out to be wrong they are made anew, and it is done once more.
@@ -226,8 +226,8 @@ impl<D: Disk> Segment<D> {
     ) -> Result<R, Fault> {
         match act(self) {
             Err(Fault::Corrupt { path, position, reason })
-                if path == self.offsets.entries().file().path()
-                    || path == self.times.entries().file().path() =>
+                if path == self.indexes().offsets.entries().file().path()
+                    || path == self.indexes().times.entries().file().path() =>
             {
                 tracing::warn!(path = %path.display(), position, reason, "an index is wrong and is made anew");
                 self.rebuild_indexes()?;
@@ -243,8 +243,8 @@ impl<D: Disk> Segment<D> {
             (self.log.open()?, self.log.path(), self.log.disk().clone(), self.size);
         self.recent.clear();
         self.known.clear();
-        self.offsets.entries().reset();
-        self.times.reset();
+        self.indexes().offsets.entries().reset();
+        self.indexes().times.reset();
         (self.largest, self.first_timestamp) = (Some(None), None);
         (self.bytes_since_entry, self.size) = (0, 0);
         let mut scan = crate::scan::Scan::new(&disk, &file, &path, 0, size);
@@ -264,10 +264,10 @@ impl<D: Disk> Segment<D> {
         self.size = size;
         walked?;
         if let Some(Some(largest)) = self.largest {
-            self.times.push(largest);
+            self.indexes().times.push(largest);
         }
-        self.offsets.entries().trim()?;
-        self.times.entries().trim()
+        self.indexes().offsets.entries().trim()?;
+        self.indexes().times.entries().trim()
     }
 }
 

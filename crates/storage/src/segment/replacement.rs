@@ -55,14 +55,14 @@ impl<D: Disk> Segment<D> {
 
     /// Renames its files, the log last.
     pub fn move_to(&mut self, stage: Stage) -> Result<(), Fault> {
-        if self.offsets.entries().exists() {
-            self.offsets.entries().file().rename(stage)?;
+        if self.indexes().offsets.entries().exists() {
+            self.indexes().offsets.entries().file().rename(stage)?;
         }
-        if self.times.entries().exists() {
-            self.times.entries().file().rename(stage)?;
+        if self.indexes().times.entries().exists() {
+            self.indexes().times.entries().file().rename(stage)?;
         }
-        if self.transactions.entries().exists() {
-            self.transactions.entries().file().rename(stage)?;
+        if self.indexes().transactions.entries().exists() {
+            self.indexes().transactions.entries().file().rename(stage)?;
         }
         self.log.rename(stage)
     }

@@ -1,0 +1,216 @@
+//! `size`: what very many partitions cost one node: making them, a record in each, memory, produce, restarts.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use benches::cost::{Cpu, resident_megabytes};
+use benches::frames::{AnswerShape, Frame};
+use benches::load::{Connection, IN_FLIGHT};
+use benches::machine::describe;
+use benches::workload::WORKLOADS;
+use conformance::broker_process::{BrokerProcess, Kind, Launch};
+use protocol::messages::produce::{PartitionProduceData, TopicProduceData};
+use protocol::messages::{Message, ProduceRequest, ProduceResponse};
+
+/// Partitions of a topic, as they are made and written to together.
+const A_TOPIC: i32 = 1000;
+const PRODUCE_VERSION: i16 = 11;
+
+/// What very many partitions cost one node.
+#[derive(clap::Args)]
+pub struct Size {
+    /// How many partitions.
+    #[arg(long, default_value_t = 10_000)]
+    partitions: i32,
+    /// Batches of 64 KiB to write for the cost of a produce.
+    #[arg(long, default_value_t = 8_000)]
+    batches: u32,
+    /// Where the data goes; a temporary directory by default.
+    #[arg(long)]
+    directory: Option<PathBuf>,
+}
+
+/// A topic of the run.
+fn name(topic: i32) -> String {
+    format!("size-{topic:04}")
+}
+
+/// Sends one request and answers with the body of its answer.
+fn ask(stream: &mut TcpStream, api_key: i16, version: i16, body: &[u8]) -> Result<Vec<u8>> {
+    let mut frame = vec![0; 4];
+    frame.extend_from_slice(&api_key.to_be_bytes());
+    frame.extend_from_slice(&version.to_be_bytes());
+    frame.extend_from_slice(&[0, 0, 0, 1, 0xff, 0xff, 0]);
+    frame.extend_from_slice(body);
+    let length = u32::try_from(frame.len() - 4)?;
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+    stream.write_all(&frame)?;
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut answer)?;
+    Ok(answer.split_off(5))
+}
+
+/// Writes one small record to each partition of a topic; says how many refused it.
+fn write_to_all(stream: &mut TcpStream, topic: i32, partitions: i32, batch: &[u8]) -> Result<usize> {
+    let data = |index| PartitionProduceData { index, records: Some(batch.into()) };
+    let topic = TopicProduceData {
+        name: name(topic).into(),
+        partition_data: (0..partitions).map(data).collect::<Vec<_>>().into(),
+        ..TopicProduceData::default()
+    };
+    let request = ProduceRequest {
+        acks: 1,
+        timeout_ms: 30_000,
+        topic_data: vec![topic].into(),
+        ..ProduceRequest::default()
+    };
+    let mut body = Vec::new();
+    request.encode(PRODUCE_VERSION, &mut body)?;
+    let answer = ask(stream, 0, PRODUCE_VERSION, &body)?;
+    let response = ProduceResponse::decode(&answer, PRODUCE_VERSION)?;
+    let topics = response.responses.iter();
+    let refused = topics
+        .map(|topic| topic.partition_responses.iter().filter(|partition| partition.error_code != 0).count());
+    Ok(refused.sum())
+}
+
+impl Size {
+    /// Runs it and prints what it found.
+    pub fn run(&self) -> Result<()> {
+        let temporary = tempfile::tempdir()?;
+        let directory = self.directory.as_deref().unwrap_or(temporary.path());
+        println!("machine     {}", describe());
+        let launch = Launch::new(Kind::Headwater, directory)?.set("log.segment.delete.delay.ms", 1000);
+        let broker = launch.start()?;
+        println!("empty       {:.1} MB", resident_megabytes(broker.id())?);
+        self.create(&broker)?;
+        self.cost(&broker, directory)?;
+        println!("loaded      {:.1} MB", resident_megabytes(broker.id())?);
+        let begin = Instant::now();
+        stop(broker)?;
+        println!("stop        {:.3} s", begin.elapsed().as_secs_f64());
+        let broker = self.restart(&launch, "clean")?;
+        broker.kill()?;
+        let broker = self.restart(&launch, "kill -9")?;
+        stop(broker)
+    }
+
+    fn topics(&self) -> impl Iterator<Item = (i32, i32)> {
+        let partitions = self.partitions;
+        (0..)
+            .map(move |topic| (topic, (partitions - topic * A_TOPIC).min(A_TOPIC)))
+            .take_while(|(_, left)| *left > 0)
+    }
+
+    fn create(&self, broker: &BrokerProcess) -> Result<()> {
+        let begin = Instant::now();
+        let mut connection = Connection::open(broker.address())?;
+        for (topic, partitions) in self.topics() {
+            connection.create_topic(&name(topic), partitions, &[])?;
+        }
+        let created = begin.elapsed();
+        self.write_once(broker.address())?;
+        println!(
+            "created     {:.3} s answered, {:.3} s with a record in each",
+            created.as_secs_f64(),
+            begin.elapsed().as_secs_f64()
+        );
+        println!("holding     {:.1} MB", resident_megabytes(broker.id())?);
+        Ok(())
+    }
+
+    fn write_once(&self, address: SocketAddr) -> Result<()> {
+        let lone = WORKLOADS.iter().find(|workload| workload.by_request).context("lone records")?;
+        let (batch, _) = lone.batch()?;
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        for (topic, partitions) in self.topics() {
+            let refused = write_to_all(&mut stream, topic, partitions, &batch)?;
+            ensure!(refused == 0, "{refused} partitions of {} took no record", name(topic));
+        }
+        Ok(())
+    }
+
+    /// CPU of a batch of 64 KiB over all partitions, beside one partition.
+    fn cost(&self, broker: &BrokerProcess, directory: &Path) -> Result<()> {
+        let workload = WORKLOADS.iter().find(|workload| workload.name == "produce-64k").context("64 KiB")?;
+        let (batch, _) = workload.batch()?;
+        let mut connection = Connection::open(broker.address())?;
+        connection.create_topic("lone", 1, &[])?;
+        let topics: Vec<_> = self.topics().collect();
+        let mut costs = Vec::new();
+        for round in 0..3 {
+            for spread in [false, true] {
+                benches::machine::warm_memory(directory, u64::from(self.batches) * batch.len() as u64)?;
+                let before = Cpu::of(broker.id())?;
+                if spread {
+                    let each = self.batches / u32::try_from(topics.len())?;
+                    for (topic, partitions) in &topics {
+                        let mut frame = Frame::produce(&name(*topic), &batch);
+                        let shape = AnswerShape::produce(&name(*topic));
+                        let turn = |frame: &mut Frame, number: u32| {
+                            frame.set_partition((number as i32 + round * 331) % *partitions);
+                        };
+                        connection.pump(&mut frame, shape, each.max(IN_FLIGHT), turn)?;
+                    }
+                } else {
+                    let mut frame = Frame::produce("lone", &batch);
+                    connection.pump(&mut frame, AnswerShape::produce("lone"), self.batches, |_, _| ())?;
+                }
+                let cpu = Cpu::of(broker.id())?.since(before).total();
+                costs.push((spread, cpu / f64::from(self.batches) * 1e6));
+            }
+        }
+        let least =
+            |spread| costs.iter().filter(|cost| cost.0 == spread).map(|cost| cost.1).fold(f64::MAX, f64::min);
+        let (one, all) = (least(false), least(true));
+        println!(
+            "produce     {one:.1} us a batch of 64 KiB to one partition, {all:.1} us over all: {:.2}",
+            all / one
+        );
+        Ok(())
+    }
+
+    fn restart(&self, launch: &Launch, after: &str) -> Result<BrokerProcess> {
+        let lone = WORKLOADS.iter().find(|workload| workload.by_request).context("lone records")?;
+        let (batch, _) = lone.batch()?;
+        let begin = Instant::now();
+        let broker = launch.spawn()?;
+        let mut stream = loop {
+            match TcpStream::connect(broker.address()) {
+                Ok(stream) => break stream,
+                Err(_) => ensure!(begin.elapsed() < Duration::from_secs(120), "no listener"),
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        stream.set_nodelay(true)?;
+        let (last, _) = self.topics().last().context("a topic")?;
+        while write_to_all(&mut stream, last, 1, &batch)? > 0 {
+            ensure!(begin.elapsed() < Duration::from_secs(120), "no record is taken");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let first = begin.elapsed();
+        let resident = resident_megabytes(broker.id())?;
+        self.write_once(broker.address())?;
+        let all = begin.elapsed();
+        println!(
+            "{after:<11} {:.3} s to the first ack ({resident:.1} MB), {:.3} s with a record in each ({:.1} MB)",
+            first.as_secs_f64(),
+            all.as_secs_f64(),
+            resident_megabytes(broker.id())?
+        );
+        Ok(broker)
+    }
+}
+
+fn stop(broker: BrokerProcess) -> Result<()> {
+    let signalled = Command::new("kill").args(["-TERM", &broker.id().to_string()]).status()?;
+    ensure!(signalled.success(), "the broker cannot be asked to stop");
+    broker.wait_for_end(Duration::from_secs(120))
+}
