@@ -114,7 +114,6 @@ struct Run<'a, D: Disk> {
 /// What a whole cleaning goes by, on its way through the groups.
 struct Plan {
     map: OffsetMap,
-    end: Offset,
     /// Segments whose file last changed after this keep their tombstones of formats v0 and v1.
     legacy_horizon: Timestamp,
     transactions: CleanedTransactions,
@@ -180,7 +179,7 @@ impl Cleaner {
         run.report.end = latest.next();
         let legacy_horizon = run.legacy_horizon(cleanable.first_dirty)?;
         let transactions = CleanedTransactions::default();
-        let mut plan = Plan { map, end: cleanable.first_uncleanable, legacy_horizon, transactions };
+        let mut plan = Plan { map, legacy_horizon, transactions };
         let sizes = locked(run.log).sizes(latest.next())?;
         let mut rest = &sizes[..];
         for count in groups(&run.config.roll, &sizes, cleanable.first_uncleanable) {
@@ -238,7 +237,7 @@ impl Cleaner {
         let pass = Pass {
             map: &plan.map,
             producers,
-            end: plan.end,
+            high_watermark: source.high_watermark,
             now: run.now,
             delete_retention: run.config.compaction.delete_retention,
             keep_legacy_tombstones: modified > plan.legacy_horizon,

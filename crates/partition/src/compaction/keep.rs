@@ -11,7 +11,7 @@
 //!
 //! A marker stays while anything is left of its transaction, and then until a delete horizon of its own. Keys of
 //! control records are not looked at (KAFKA-14055). The last batch of each active producer stays, empty if need be,
-//! with its sequence and epoch (KAFKA-5490), and so does the last batch of all that was cleaned, with its offset.
+//! with its sequence and epoch (KAFKA-5490), and so does one that ends at the high watermark, with its offset.
 
 use std::collections::BTreeMap;
 
@@ -109,8 +109,8 @@ pub struct Pass<'a> {
     pub map: &'a OffsetMap,
     /// The last of each active producer.
     pub producers: &'a BTreeMap<ProducerId, LastOfProducer>,
-    /// Where the part that may be cleaned ends.
-    pub end: Offset,
+    /// The high watermark: a batch that ends there may be the last of the log.
+    pub high_watermark: Offset,
     /// When the cleaning began.
     pub now: Timestamp,
     /// `delete.retention.ms`.
@@ -135,7 +135,7 @@ impl Pass<'_> {
             }
         };
         let last_of_producer = self.producers.get(&batch.producer_id).is_some_and(|last| last.is(batch));
-        let last_of_all = batch.last_offset.next() == self.end;
+        let last_of_all = batch.last_offset.next() == self.high_watermark;
         Verdict { drop_records, keep_empty: last_of_producer || last_of_all, spent_marker, aborted }
     }
 

@@ -118,7 +118,11 @@ const DATA: BatchSubject = BatchSubject {
 };
 
 /// A pass with key `a` last at 5 and `b` at 8, mapped up to 10.
-fn with_pass<R>(end: i64, producers: &[(i64, Option<i64>)], test: impl FnOnce(&Pass<'_>) -> R) -> R {
+fn with_pass<R>(
+    high_watermark: i64,
+    producers: &[(i64, Option<i64>)],
+    test: impl FnOnce(&Pass<'_>) -> R,
+) -> R {
     let mut map = OffsetMap::new(DigestKey(1), 1 << 20, 0.9, 100);
     assert!(map.put(b"a", Offset(5)) && map.put(b"b", Offset(8)));
     map.reached(LastOffset(10));
@@ -129,7 +133,7 @@ fn with_pass<R>(end: i64, producers: &[(i64, Option<i64>)], test: impl FnOnce(&P
     test(&Pass {
         map: &map,
         producers: &producers,
-        end: Offset(end),
+        high_watermark: Offset(high_watermark),
         now: NOW,
         delete_retention: Millis(100),
         keep_legacy_tombstones: false,
@@ -171,7 +175,7 @@ fn of_each_key_the_last_record_stays() {
 #[test]
 fn the_last_batch_of_a_producer_and_of_all_stays() {
     let marker = BatchSubject { control: Some(Control::Empty), ..DATA };
-    // where the cleaning ends, last of producer 7, batch; whether it stays when empty
+    // high watermark, last of producer 7, batch; whether it stays when empty
     type Last = &'static [(i64, Option<i64>)];
     let table: [(i64, Last, BatchSubject, bool); 8] = [
         (1000, &[], DATA, false),

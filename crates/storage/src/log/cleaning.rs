@@ -69,8 +69,6 @@ impl Compaction {
 pub struct Source<D: Disk> {
     /// Its base offset.
     pub base: Offset,
-    /// The base of the segment behind it.
-    pub next_base: Offset,
     /// Bytes of its batches.
     pub size: u32,
     /// Where the first wanted batch lies, or one not far before it.
@@ -79,6 +77,8 @@ pub struct Source<D: Disk> {
     pub path: PathBuf,
     /// Its file.
     pub file: Arc<D::File>,
+    /// The high watermark of its log.
+    pub high_watermark: Offset,
     /// The transactions aborted with records in it.
     pub aborted: Vec<AbortedTransaction>,
 }
@@ -237,7 +237,8 @@ impl<D: Disk> Log<D> {
         let start = if from > base { segment.position_for_offset(from)? } else { 0 };
         let (size, path, file) = (segment.size(), segment.path(), segment.file()?);
         let aborted = self.segments.aborted(base.max(from), next_base)?;
-        Ok(Some(Source { base, next_base, size, start, path, file, aborted }))
+        let high_watermark = self.partition.watermarks().high_watermark;
+        Ok(Some(Source { base, size, start, path, file, high_watermark, aborted }))
     }
 
     /// The transactions aborted with records in `from..end`.
