@@ -2,6 +2,7 @@
 
 mod answers;
 mod clients;
+mod compaction;
 mod full_disk;
 mod kill;
 mod messages;
@@ -18,6 +19,8 @@ enum What {
     Answers(answers::Answers),
     /// Run the clients of conformance/clients against a broker.
     Clients(clients::Clients),
+    /// Compact the same segments by Apache Kafka and by Headwater and compare what survives.
+    Compaction(compaction::Compaction),
     /// Fill small disks to the last byte and see what goes on.
     FullDisk(full_disk::FullDisk),
     /// Send random messages of every version through the classes of Apache Kafka.
@@ -45,6 +48,7 @@ fn main() -> anyhow::Result<()> {
     match What::parse() {
         What::Answers(answers) => answers.run(),
         What::Clients(clients) => clients.run(),
+        What::Compaction(compaction) => compaction.run(),
         What::FullDisk(full_disk) => full_disk.run(),
         What::Messages(messages) => messages.run(),
         What::Kill(kill) => kill.run(),
