@@ -1,0 +1,135 @@
+//! Bugs that other brokers had, one node's worth of them: what a test here or elsewhere shows not to be one of ours.
+//!
+//! | bug | the test |
+//! |---|---|
+//! | a leader that wrote nothing does not know where its epoch begins (KAFKA-7415) | `partition/fetch`: `a_leader_that_has_written_nothing_knows_where_its_epoch_begins` |
+//! | epochs wrong after truncation (KAFKA-10706) | `partition/leader_epochs`: `cache_agrees_with_a_scan` |
+//! | uncommitted records where a segment begins at the high watermark (KAFKA-9196) | `a_segment_that_begins_at_the_high_watermark_shows_nothing` |
+//! | retention beyond the high watermark (KAFKA-5634) | `partition/retention`: `nothing_goes_past_the_high_watermark` |
+//! | checkpoints and snapshots empty after a crash (KAFKA-16541, KAFKA-9892) | `storage/whole_file`, and the simulated disk |
+//! | a clean mark that vouches for too much (KAFKA-10471, KAFKA-15375) | `storage/clean_shutdown`, `storage/log_dirs`: `a_log_that_could_not_be_loaded_keeps_its_checkpoints_and_is_not_called_clean` |
+//! | appends after an error of the disk, half an append (KAFKA-10778, KAFKA-7866) | `storage/log`: `an_error_of_the_disk_ends_appends_at_once`, `each_failing_step_of_an_append_leaves_log_and_machine_as_they_were` |
+//! | preallocated indexes, tails of zeros, lost indexes (KAFKA-19200, KAFKA-13603) | `storage/entry_file`, `storage/segments` |
+//! | a restart that reads everything (KAFKA-12520) | `storage/log_dirs`: `a_clean_start_reads_no_more_than_it_must` |
+//! | offsets and positions beyond 31 bits (KAFKA-1670, KAFKA-6264) | `partition/segments`: `each_bound_rolls_just_past_it` |
+//! | an fsync that is tried again | `storage/group_commit`: `a_failed_fsync_fails_all_who_waited_and_is_never_tried_again` |
+//! | only the last batch of a producer is known | `partition/append`: `the_last_five_batches_are_known_again_by_their_first_offset` |
+//! | a duplicate whose records are gone (KAFKA-14034) | `a_duplicate_is_known_when_its_records_are_gone` |
+//! | a producer forgotten with its records (KAFKA-7190, KAFKA-9144) | `a_producer_outlives_its_records_and_a_restart` |
+//! | sequences beyond 31 bits (KAFKA-7692) | `partition/append`: `a_batch_across_the_end_of_sequences_is_known_again` |
+//! | a producer id given twice (KAFKA-15552) | `versions.rs`: `producer_ids_are_never_given_twice` |
+//! | sessions that hold on to what has changed (KAFKA-9338, KAFKA-8052) | `a_session_hears_of_a_topic_made_anew`; `answers` after a restart |
+//! | errors in the wrong version (KAFKA-3427) | `answers_decode_in_every_version` beside produce and fetch; `answers` |
+//! | bad input that stops the broker or takes its memory (KAFKA-765, KAFKA-2878, KAFKA-7639) | `bad_input.rs`, `memory.rs`, `memory_of_requests.rs` |
+//! | data of a topic under the name of another (KAFKA-2143, KAFKA-14616) | `storage/log_dirs`: `a_topic_made_anew_does_not_begin_where_the_old_one_did` |
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod raw;
+
+use protocol::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
+use protocol::messages::{
+    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, FetchResponse, Message,
+};
+use raw::Client;
+use raw::ask::fetch_request;
+use raw::batch::{batch, of_producer};
+use raw::node::start;
+
+/// Deletes everything in partition 0 of `t`; where the log begins afterwards.
+fn delete_all(client: &mut Client) -> i64 {
+    let partition = DeleteRecordsPartition { partition_index: 0, offset: -1 };
+    let topic = DeleteRecordsTopic { name: "t".into(), partitions: vec![partition].into() };
+    let request = DeleteRecordsRequest { topics: vec![topic].into(), timeout_ms: 1000 };
+    let body = client.ask(&request, 2);
+    let response = DeleteRecordsResponse::decode(&body, 2).unwrap();
+    let topic = response.topics.iter().next().unwrap();
+    let partition = topic.partitions.iter().next().unwrap();
+    assert_eq!(partition.error_code, 0);
+    partition.low_watermark
+}
+
+#[test]
+fn a_segment_that_begins_at_the_high_watermark_shows_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("log.segment.bytes", "1048576")]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    for number in 0..6 {
+        assert_eq!(client.produce("t", 0, batch(&[&"x".repeat(600_000)])).base_offset, number);
+        assert_eq!(client.fetch("t", 0, number + 1), (0, number + 1, vec![]), "at the end after {number}");
+        assert_eq!(client.fetch("t", 0, number).2.len(), 1);
+    }
+}
+
+#[test]
+fn a_duplicate_is_known_when_its_records_are_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("log.segment.bytes", "1048576"), ("log.retention.bytes", "1")]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let large = "x".repeat(600_000);
+    for sequence in 0..4 {
+        let first = i64::from(sequence);
+        assert_eq!(client.produce("t", 0, of_producer((7, 0, sequence), &[&large])).base_offset, first);
+    }
+    assert_eq!(delete_all(&mut client), 4);
+    let broker = node.node().broker();
+    assert!(broker.log_dirs.retain(broker.now()).0 > 0, "segments went");
+    for sequence in 0..4 {
+        let again = client.produce("t", 0, of_producer((7, 0, sequence), &[&large]));
+        assert_eq!((again.error, again.base_offset), (0, i64::from(sequence)));
+    }
+    assert_eq!(client.fetch("t", 0, 4), (0, 4, vec![]), "nothing was appended");
+}
+
+#[test]
+fn a_producer_outlives_its_records_and_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    assert_eq!(client.produce("t", 0, of_producer((7, 3, 0), &["a", "b"])).base_offset, 0);
+    assert_eq!(delete_all(&mut client), 2);
+    for round in 0..2 {
+        assert_eq!(client.produce("t", 0, of_producer((7, 3, 9), &["gap"])).error, 45, "round {round}");
+        assert_eq!(client.produce("t", 0, of_producer((7, 2, 0), &["old"])).error, 47, "round {round}");
+        assert_eq!(client.produce("t", 0, of_producer((7, 3, 0), &["a", "b"])).base_offset, 0);
+        drop(client);
+        node.stop();
+        node = start(directory.path(), &[]);
+        client = node.connect();
+    }
+    assert_eq!(client.produce("t", 0, of_producer((7, 3, 2), &["c"])).base_offset, 2);
+}
+
+#[test]
+fn a_session_hears_of_a_topic_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    client.produce("t", 0, batch(&["old"]));
+    let mut request = fetch_request("t", 0, 1, 0);
+    request.session_epoch = 0;
+    let body = client.ask(&request, 11);
+    let session = FetchResponse::decode(&body, 11).unwrap().session_id;
+    let mut follow = |epoch| {
+        let mut request = fetch_request("t", 0, 0, 0);
+        request.topics = Vec::new().into();
+        (request.session_id, request.session_epoch) = (session, epoch);
+        let body = client.ask(&request, 11);
+        let response = FetchResponse::decode(&body, 11).unwrap();
+        let topic = response.responses.iter().next()?;
+        topic.partitions.iter().next().map(|partition| partition.error_code)
+    };
+    assert_eq!(follow(1), None, "nothing is new");
+    let mut admin = node.connect();
+    let request =
+        DeleteTopicsRequest { topic_names: vec!["t".into()].into(), timeout_ms: 5000, ..Default::default() };
+    admin.ask(&request, 3);
+    assert_eq!(follow(2), Some(3), "it is gone");
+    admin.create(&["t"]);
+    // The new topic has no offset 1: a reader that kept its place must hear so.
+    assert_eq!(follow(3), Some(1));
+}
