@@ -24,7 +24,7 @@ pub const MAGIC_V2: i8 = 2;
 
 const LENGTH_AT: usize = 8;
 const LEADER_EPOCH_AT: usize = 12;
-const MAGIC_AT: usize = 16;
+pub(super) const MAGIC_AT: usize = 16;
 const CRC_AT: usize = 17;
 const ATTRIBUTES_AT: usize = 21;
 const LAST_OFFSET_DELTA_AT: usize = 23;

@@ -3,24 +3,28 @@
 //!
 //! A set is messages one after another. A compressed one is a single wrapper message whose value is a set again; the
 //! offsets inside are absolute in v0 and count from 0 in v1, where the wrapper has the last one's. One level of wrapping
-//! is all there is: a wrapper inside a wrapper is refused. The whole inner set is decompressed into the caller's
-//! buffer, under the caller's cap, for offsets can only be told from its end.
+//! is all there is: a wrapper inside a wrapper is refused. What is inside comes out of a stream message by message, under
+//! the caller's cap. Offsets in v1 can only be told from the end, so that readers of offsets go through it twice.
 
 mod build;
-mod convert;
+mod down_conversion;
 mod message;
+mod up_conversion;
+mod wrapped;
 
 use thiserror::Error;
 
-use super::compression::{Codec, CompressionError, Decompressors, HeaderChecksum};
+use super::compression::{Codec, CompressedError, CompressionError, Decompressors, HeaderChecksum};
 use crate::id::Timestamp;
 use crate::offset::Offset;
 
 pub use build::{LegacyBuilder, LegacyOptions};
-pub use convert::convert_to_v2;
+pub use down_conversion::{DownConversion, DownConversionError, DownRoom, DownScratch};
 pub use message::{Message, Messages};
+pub use up_conversion::{UpConversion, convert_to_v2};
 
 use super::batch::TimestampType;
+use wrapped::{Part, Wrapped};
 
 /// Why bytes are not a message set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -60,9 +64,26 @@ pub enum LegacyError {
     /// The bytes end inside a message of a wrapper.
     #[error("a compressed message set ends inside a message")]
     Truncated,
+    /// Larger than the caller allows a message, or the batch that comes of it, to be.
+    #[error("a message or the batch made of the set takes {size} bytes, and {max} are allowed")]
+    TooLarge {
+        /// Its size, or where counting it was given up.
+        size: u64,
+        /// The limit.
+        max: u32,
+    },
     /// The compressed stream cannot be read.
     #[error(transparent)]
     Compression(#[from] CompressionError),
+}
+
+impl From<CompressedError> for LegacyError {
+    fn from(error: CompressedError) -> Self {
+        match error {
+            CompressedError::Compression(error) => Self::Compression(error),
+            CompressedError::Record(_) => Self::Truncated,
+        }
+    }
 }
 
 /// One record of a set, wrapped or not.
@@ -84,7 +105,8 @@ pub struct LegacyRecord<'a> {
 #[derive(Default)]
 pub struct LegacyScratch {
     decompressors: Decompressors,
-    inner: Vec<u8>,
+    key: Vec<u8>,
+    value: Vec<u8>,
 }
 
 /// Shows every record of the set in `bytes`, wrapped ones too, checksums verified. A message that is cut off at the
@@ -99,66 +121,60 @@ pub fn each_record<E: From<LegacyError>>(
     while let Some(message) = messages.next_message()? {
         message.verify_crc()?;
         match message.codec()? {
-            Codec::None => see(message.record(message.offset, &message))?,
-            codec => {
-                scratch.unwrap(&message, codec, cap)?;
-                see_inner(&scratch.inner, &message, &mut see)?;
-            }
+            Codec::None => see(message.record())?,
+            _ => see_wrapped(&message, scratch, cap, &mut see)?,
         }
     }
     Ok(())
 }
 
-fn see_inner<E: From<LegacyError>>(
-    inner: &[u8],
+fn see_wrapped<E: From<LegacyError>>(
     wrapper: &Message<'_>,
+    scratch: &mut LegacyScratch,
+    cap: u64,
     see: &mut impl FnMut(LegacyRecord<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let base = inner_base(inner, wrapper)?;
-    let mut messages = Messages::new(inner);
-    while let Some(message) = messages.next_message()? {
-        if message.magic != wrapper.magic {
-            return Err(LegacyError::Magic { magic: message.magic }.into());
-        }
-        if message.codec()? != Codec::None {
-            return Err(LegacyError::Wrapper.into());
-        }
-        message.verify_crc()?;
-        let offset = Offset(message.offset.0.wrapping_add(base));
-        see(message.record(offset, wrapper))?;
+    let base = wrapped_base(wrapper, scratch, cap)?;
+    let timestamp_type = wrapper.timestamp_type();
+    let LegacyScratch { decompressors, key, value } = scratch;
+    let mut wrapped = Wrapped::open(decompressors, wrapper, cap)?;
+    loop {
+        let (mut head, mut has_value) = (None, false);
+        key.clear();
+        value.clear();
+        let more = wrapped.next_message(|part| {
+            match part {
+                Part::Head(known) => head = Some(known),
+                Part::Key(piece) => key.extend_from_slice(piece),
+                Part::Value(present) => has_value = present,
+                Part::Piece(piece) => value.extend_from_slice(piece),
+            }
+            Ok::<_, LegacyError>(())
+        })?;
+        let Some(head) = head.filter(|_| more) else { return Ok(()) };
+        see(LegacyRecord {
+            offset: Offset(head.offset.0.wrapping_add(base)),
+            timestamp: head.timestamp,
+            timestamp_type,
+            key: head.key.map(|_| &key[..]),
+            value: has_value.then_some(&value[..]),
+        })?;
     }
-    Ok(())
 }
 
-/// What is to be added to the offsets inside a wrapper. Walks the whole set, which must be there to the last byte.
-fn inner_base(inner: &[u8], wrapper: &Message<'_>) -> Result<i64, LegacyError> {
-    let mut messages = Messages::new(inner);
+/// What is to be added to the offsets inside a wrapper.
+fn wrapped_base(wrapper: &Message<'_>, scratch: &mut LegacyScratch, cap: u64) -> Result<i64, LegacyError> {
     let mut last = None;
-    while let Some(message) = messages.next_message()? {
-        last = Some(message.offset);
-    }
-    if messages.position() != inner.len() {
-        return Err(LegacyError::Truncated);
-    }
+    let mut wrapped = Wrapped::open(&mut scratch.decompressors, wrapper, cap)?;
+    while wrapped.next_message(|part| {
+        if let Part::Head(head) = part {
+            last = Some(head.offset);
+        }
+        Ok::<_, LegacyError>(())
+    })? {}
     let last = last.ok_or(LegacyError::Wrapper)?;
     // Some old producers wrote absolute offsets or none at all in v1 too; the wrapper's word then is what counts.
     Ok(if wrapper.magic == 0 { 0 } else { wrapper.offset.0.wrapping_sub(last.0) })
-}
-
-impl LegacyScratch {
-    fn unwrap(&mut self, wrapper: &Message<'_>, codec: Codec, cap: u64) -> Result<(), LegacyError> {
-        let payload = wrapper.value.ok_or(LegacyError::Wrapper)?;
-        let checksum = header_checksum(wrapper.magic);
-        let mut stream = self.decompressors.start_with_checksum(codec, payload, cap, checksum)?;
-        self.inner.clear();
-        loop {
-            let step = stream.next_step()?;
-            if step.is_empty() {
-                return Ok(());
-            }
-            self.inner.extend_from_slice(step);
-        }
-    }
 }
 
 fn header_checksum(magic: i8) -> HeaderChecksum {

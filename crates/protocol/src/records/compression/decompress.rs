@@ -119,15 +119,28 @@ impl Decompressing<'_, '_> {
     }
 
     /// Copies the next `length` bytes to the end of `into`, which grows as they come.
-    pub fn copy_to(&mut self, mut length: usize, into: &mut Vec<u8>) -> Result<(), CompressedError> {
+    pub fn copy_to(&mut self, length: usize, into: &mut Vec<u8>) -> Result<(), CompressedError> {
+        self.pass(length, |piece| {
+            into.extend_from_slice(piece);
+            Ok(())
+        })
+    }
+
+    /// Shows the next `length` bytes, which must be there, piece by piece.
+    pub fn pass<E: From<CompressedError>>(
+        &mut self,
+        mut length: usize,
+        mut see: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         while length > 0 {
             if self.ahead.is_empty() {
                 self.fill_or_truncated()?;
             }
-            let end = self.ahead.end.min(self.ahead.start + length);
-            into.extend_from_slice(&self.states.output[self.ahead.start..end]);
-            length -= end - self.ahead.start;
-            self.ahead.start = end;
+            let taken = length.min(self.ahead.len());
+            let start = self.ahead.start;
+            self.ahead.start += taken;
+            length -= taken;
+            see(&self.states.output[start..start + taken])?;
         }
         Ok(())
     }

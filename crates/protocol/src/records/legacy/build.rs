@@ -1,6 +1,7 @@
 //! Building message sets: what clients of the last format's time are answered with.
 
 use super::header_checksum;
+use super::message::LOG_APPEND_TIME_BIT;
 use crate::id::Timestamp;
 use crate::offset::Offset;
 use crate::records::batch::TimestampType;
@@ -80,12 +81,18 @@ impl LegacyBuilder {
     }
 
     fn attributes(&self, codec: Codec) -> u8 {
-        let stamped = self.options.magic == 1 && self.options.timestamp_type == TimestampType::LogAppendTime;
-        codec.id() | if stamped { 0x08 } else { 0 }
+        attributes(self.options.magic, codec, self.options.timestamp_type)
     }
 }
 
-fn write_message(
+/// The attributes of a message; v0 does not say whose clock a timestamp comes from.
+pub(super) fn attributes(magic: i8, codec: Codec, timestamp_type: TimestampType) -> u8 {
+    let stamped = magic == 1 && timestamp_type == TimestampType::LogAppendTime;
+    codec.id() | if stamped { LOG_APPEND_TIME_BIT } else { 0 }
+}
+
+/// Appends a message, sealed with its checksum.
+pub(super) fn write_message(
     magic: i8,
     attributes: u8,
     offset: Offset,

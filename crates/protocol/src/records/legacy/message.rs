@@ -1,5 +1,6 @@
 //! One message of format v0 or v1, and the walk from message to message.
 
+use super::wrapped::{Head, Part};
 use super::{LegacyError, LegacyRecord};
 use crate::id::Timestamp;
 use crate::offset::Offset;
@@ -8,13 +9,13 @@ use crate::records::checksum::crc32;
 use crate::records::compression::Codec;
 
 /// Behind offset and length: checksum, magic, attributes, and for v1 the timestamp.
-const HEADER_V0: usize = 6;
-const HEADER_V1: usize = 14;
+pub(super) const HEADER_V0: usize = 6;
+pub(super) const HEADER_V1: usize = 14;
 /// The two lengths of key and value.
-const LENGTHS: usize = 8;
+pub(super) const LENGTHS: usize = 8;
 
-const CODEC_BITS: u8 = 0x07;
-const LOG_APPEND_TIME_BIT: u8 = 0x08;
+pub(super) const CODEC_BITS: u8 = 0x07;
+pub(super) const LOG_APPEND_TIME_BIT: u8 = 0x08;
 
 /// One message, as it lies in its set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,14 +59,29 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The message as a record at `offset`, which takes a LogAppendTime from its wrapper. A plain message is its own.
-    pub(super) fn record(&self, offset: Offset, wrapper: &Message<'_>) -> LegacyRecord<'a> {
-        let timestamp_type = wrapper.timestamp_type();
-        let timestamp = match timestamp_type {
-            TimestampType::LogAppendTime => wrapper.timestamp,
-            TimestampType::CreateTime => self.timestamp,
-        };
-        LegacyRecord { offset, timestamp, timestamp_type, key: self.key, value: self.value }
+    /// A plain message as the record it is.
+    pub(super) fn record(&self) -> LegacyRecord<'a> {
+        LegacyRecord {
+            offset: self.offset,
+            timestamp: self.timestamp,
+            timestamp_type: self.timestamp_type(),
+            key: self.key,
+            value: self.value,
+        }
+    }
+
+    /// All of its bytes, with offset and length.
+    pub fn size(&self) -> usize {
+        LOG_OVERHEAD + 4 + self.covered.len()
+    }
+
+    /// A plain message in parts, as one that comes out of a wrapper.
+    pub(super) fn parts<E>(&self, mut see: impl FnMut(Part<'_>) -> Result<(), E>) -> Result<(), E> {
+        let (key, value) = (self.key.map(<[u8]>::len), self.value.map_or(0, <[u8]>::len));
+        see(Part::Head(Head { offset: self.offset, timestamp: self.timestamp, key, value }))?;
+        see(Part::Key(self.key.unwrap_or_default()))?;
+        see(Part::Value(self.value.is_some()))?;
+        see(Part::Piece(self.value.unwrap_or_default()))
     }
 
     fn parse(bytes: &'a [u8], length: i32) -> Result<Self, LegacyError> {

@@ -7,6 +7,9 @@ use crate::records::record::Records;
 
 const CODECS: [Codec; 4] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4];
 
+const AS_IT_IS: UpConversion =
+    UpConversion { compression: None, message_bytes_max: 8 << 20, decompressed_bytes_max: 1 << 20 };
+
 type Owned = (i64, i64, Option<Vec<u8>>, Option<Vec<u8>>);
 
 fn records(bytes: &[u8], cap: u64) -> Result<Vec<Owned>, LegacyError> {
@@ -138,7 +141,7 @@ fn sets_become_batches() {
         for codec in CODECS {
             let mut batch = Vec::new();
             let (mut scratch, mut compressors) = (LegacyScratch::default(), Compressors::default());
-            convert_to_v2(&golden(magic, codec), &mut scratch, &mut compressors, 1 << 20, &mut batch)
+            convert_to_v2(&golden(magic, codec), &AS_IT_IS, &mut scratch, &mut compressors, &mut batch)
                 .unwrap();
             let batch = Batches::new(&batch).next().unwrap();
             batch.verify_crc().unwrap();
@@ -167,9 +170,100 @@ fn a_compressed_set_beside_other_messages_is_refused() {
     for parts in [[&plain, &wrapped], [&wrapped, &plain], [&wrapped, &wrapped]] {
         let bytes = parts.map(Vec::as_slice).concat();
         let (mut scratch, mut compressors) = (LegacyScratch::default(), Compressors::default());
-        let converted = convert_to_v2(&bytes, &mut scratch, &mut compressors, 1 << 20, &mut Vec::new());
+        let converted = convert_to_v2(&bytes, &AS_IT_IS, &mut scratch, &mut compressors, &mut Vec::new());
         assert_eq!(converted, Err(LegacyError::Wrapper));
     }
+}
+
+#[test]
+fn a_set_takes_the_codec_that_is_asked_for() {
+    let record = |offset| (offset, 500 + offset, Some(vec![]), (offset != 1).then(Vec::new));
+    let records = [record(0), record(1), record(2)];
+    for source in CODECS {
+        for target in Codec::ALL {
+            let conversion = UpConversion { compression: Some(target.into()), ..AS_IT_IS };
+            let set = built(1, source, &records);
+            let batch = up(&set, &conversion).unwrap();
+            assert_eq!(read_batch(&batch), (Some(target), records.to_vec()), "{source} to {target}");
+        }
+    }
+}
+
+#[test]
+fn sizes_are_judged_before_and_after() {
+    let plain = built(1, Codec::None, &[(0, 0, None, Some(vec![1; 100])), (1, 0, None, Some(vec![2; 100]))]);
+    let most = |bytes| UpConversion { message_bytes_max: bytes, ..AS_IT_IS };
+    assert_eq!(up(&plain, &most(133)), Err(LegacyError::TooLarge { size: 134, max: 133 }));
+    assert!(
+        matches!(up(&plain, &most(134)), Err(LegacyError::TooLarge { max: 134, .. })),
+        "the batch of both"
+    );
+    assert!(up(&plain, &most(300)).is_ok());
+    let zeros = built(1, Codec::Gzip, &[(0, 0, None, Some(vec![0; 100_000]))]);
+    let unpacked = UpConversion { compression: Some(Codec::None.into()), ..most(10_000) };
+    assert!(matches!(up(&zeros, &unpacked), Err(LegacyError::TooLarge { .. })));
+    assert!(up(&zeros, &most(10_000)).is_ok());
+}
+
+#[test]
+fn a_bomb_goes_through_in_steps_and_stops_at_the_cap() {
+    let bomb = built(1, Codec::Gzip, &[(0, 7, Some(vec![1; 9]), Some(vec![0; 8 << 20]))]);
+    let conversion = UpConversion { decompressed_bytes_max: 10 << 20, ..AS_IT_IS };
+    let (mut scratch, mut compressors) = (LegacyScratch::default(), Compressors::default());
+    let mut batch = Vec::new();
+    convert_to_v2(&bomb, &conversion, &mut scratch, &mut compressors, &mut batch).unwrap();
+    assert!(batch.len() < 1 << 20 && scratch.key.capacity() < 1 << 10);
+    assert!(scratch.decompressors.buffered() <= 1 << 20);
+    let header = Batches::new(&batch).next().unwrap().header;
+    assert_eq!((header.count, header.max_timestamp), (1, Timestamp(7)));
+    let over = up(&bomb, &UpConversion { decompressed_bytes_max: 6 << 20, ..AS_IT_IS });
+    assert_eq!(over, Err(LegacyError::Compression(CompressionError::TooLarge { cap: 6 << 20 })));
+}
+
+#[test]
+fn stamped_messages_make_a_stamped_batch() {
+    for codec in CODECS {
+        let options = LegacyOptions {
+            magic: 1,
+            compression: codec.into(),
+            timestamp_type: TimestampType::LogAppendTime,
+        };
+        let mut builder = LegacyBuilder::new(options);
+        builder.push(Offset(0), Timestamp(5), None, None).push(Offset(1), Timestamp(9), None, None);
+        let batch = up(&builder.finish(&mut Compressors::default()).unwrap(), &AS_IT_IS).unwrap();
+        let header = Batches::new(&batch).next().unwrap().header;
+        assert_eq!(header.attributes.timestamp_type(), TimestampType::LogAppendTime, "{codec}");
+        assert_eq!(header.max_timestamp, Timestamp(9), "{codec}");
+    }
+}
+
+#[test]
+fn a_set_without_a_whole_message_makes_nothing() {
+    let plain = built(1, Codec::None, &[(0, 0, None, None)]);
+    assert_eq!(up(&[], &AS_IT_IS), Ok(Vec::new()));
+    assert_eq!(up(&plain[..plain.len() - 1], &AS_IT_IS), Ok(Vec::new()));
+}
+
+fn up(set: &[u8], conversion: &UpConversion) -> Result<Vec<u8>, LegacyError> {
+    let (mut scratch, mut compressors) = (LegacyScratch::default(), Compressors::default());
+    let mut batch = Vec::new();
+    convert_to_v2(set, conversion, &mut scratch, &mut compressors, &mut batch)?;
+    Ok(batch)
+}
+
+fn read_batch(bytes: &[u8]) -> (Option<Codec>, Vec<Owned>) {
+    let batch = Batches::new(bytes).next().unwrap();
+    batch.verify_crc().unwrap();
+    let (codec, header) = (batch.header.attributes.codec(), batch.header);
+    let mut states = Decompressors::default();
+    let mut stream = states.start(codec.unwrap(), batch.payload(), 1 << 20).unwrap();
+    let plain = stream.next_step().unwrap().to_vec();
+    let records = Records::new(&plain, header.count).map(|record| {
+        let record = record.unwrap();
+        let (key, value) = (record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec));
+        (i64::from(record.offset_delta), header.base_timestamp.0 + record.timestamp_delta, key, value)
+    });
+    (codec, records.collect())
 }
 
 proptest! {
@@ -189,6 +283,6 @@ proptest! {
         }
         let _ = records(&bytes, 1 << 20);
         let (mut scratch, mut compressors) = (LegacyScratch::default(), Compressors::default());
-        let _ = convert_to_v2(&bytes, &mut scratch, &mut compressors, 1 << 20, &mut Vec::new());
+        let _ = convert_to_v2(&bytes, &AS_IT_IS, &mut scratch, &mut compressors, &mut Vec::new());
     }
 }
