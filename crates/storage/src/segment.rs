@@ -381,6 +381,11 @@ impl<D: Disk> Segment<D> {
         if let Some(largest) = self.largest()? {
             return Ok(largest.timestamp);
         }
+        self.modified()
+    }
+
+    /// When the log file last changed.
+    pub fn modified(&self) -> Result<Timestamp, Fault> {
         let path = self.log.path();
         let facts = self.log.disk().facts(&path).map_err(|error| Fault::io("read", &path, error))?;
         Ok(facts.modified)

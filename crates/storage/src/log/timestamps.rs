@@ -3,9 +3,10 @@
 use partition::fetch::Isolation;
 use protocol::id::{LeaderEpoch, Timestamp};
 use protocol::offset::Offset;
-use protocol::records::batch::TimestampType;
+use protocol::records::batch::{MAGIC_V2, TimestampType};
 use protocol::records::batches::{Batch, Batches};
 use protocol::records::compression::{Codec, Decompressors, walk_compressed};
+use protocol::records::legacy::{self, LegacyError, LegacyScratch};
 use protocol::records::walk::{Announced, Seen, SliceCursor, walk_cursor};
 
 use super::Log;
@@ -65,6 +66,36 @@ impl<D: Disk> Log<D> {
         Ok(self.home.noted(found)?.filter(|found| found.offset < upper))
     }
 
+    /// The first offsets of segments, the latest first, that began to be written no later than `timestamp`, and before them
+    /// the end of the log if it is not empty behind the last segment's beginning: at most `most`. What clients asked for
+    /// before records had timestamps: a segment's time is when its file last changed.
+    pub fn segments_before(
+        &mut self,
+        timestamp: Timestamp,
+        most: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Offset>, Fault> {
+        self.check()?;
+        let marks = self.partition.watermarks();
+        let mut times = Vec::with_capacity(self.segments.iter().len() + 1);
+        for segment in self.segments.iter() {
+            let modified = if timestamp.0 < 0 { Ok(now) } else { segment.modified() };
+            times.push((segment.base().max(marks.log_start), self.home.noted(modified)?));
+        }
+        if self.segments.iter().last().is_some_and(|active| active.size() > 0) {
+            times.push((marks.log_end, now));
+        }
+        let until = match timestamp {
+            LATEST => times.len(),
+            EARLIEST => times.len().min(1),
+            // Later segments may have been touched earlier; as in Kafka the last one that is old enough counts.
+            _ => times.iter().rposition(|(_, modified)| *modified <= timestamp).map_or(0, |place| place + 1),
+        };
+        let mut offsets: Vec<_> = times[..until].iter().rev().take(most).map(|(offset, _)| *offset).collect();
+        offsets.sort_unstable_by_key(|offset| std::cmp::Reverse(*offset));
+        Ok(offsets)
+    }
+
     fn first_as_young(
         &mut self,
         timestamp: Timestamp,
@@ -118,15 +149,12 @@ fn first_record<D: Disk>(
     wanted: impl Fn(Timestamp, Offset) -> bool,
 ) -> Result<Option<FoundOffset>, Fault> {
     let corrupt = |reason: String| Fault::corrupt(&segment.path(), u64::from(span.position), reason);
-    if span.magic < protocol::records::batch::MAGIC_V2 {
-        // A message of format v0 or v1 stands for itself; inside a compressed one nobody looks any more.
-        let found =
-            FoundOffset { timestamp: span.max_timestamp, offset: span.base_offset, leader_epoch: None };
-        return Ok(wanted(found.timestamp, found.offset).then_some(found));
-    }
     let mut bytes = vec![0; span.size as usize];
     let read = read_up_to(segment.disk(), &*segment.file()?, &mut bytes, u64::from(span.position))
         .map_err(|error| Fault::io("read", &segment.path(), error))?;
+    if span.magic < MAGIC_V2 {
+        return first_of_message(&bytes[..read], cap, wanted).map_err(|error| corrupt(error.to_string()));
+    }
     let batch = Batches::new(&bytes[..read]).next_batch().map_err(|error| corrupt(error.to_string()))?;
     let batch = batch.ok_or_else(|| corrupt("the file ends here".to_owned()))?;
     let leader_epoch = Some(batch.header.leader_epoch).filter(|epoch| epoch.0 >= 0);
@@ -138,6 +166,23 @@ fn first_record<D: Disk>(
         }
     };
     walk(&batch, decompressors, cap, see).map_err(corrupt)?;
+    Ok(found)
+}
+
+/// The first record of a message of format v0 or v1, or of those inside of it, that is wanted.
+fn first_of_message(
+    bytes: &[u8],
+    cap: u64,
+    wanted: impl Fn(Timestamp, Offset) -> bool,
+) -> Result<Option<FoundOffset>, LegacyError> {
+    let mut found = None;
+    legacy::each_record(bytes, &mut LegacyScratch::default(), cap, |record| {
+        let (timestamp, offset) = (record.timestamp, record.offset);
+        if found.is_none() && wanted(timestamp, offset) {
+            found = Some(FoundOffset { timestamp, offset, leader_epoch: None });
+        }
+        Ok::<_, LegacyError>(())
+    })?;
     Ok(found)
 }
 
