@@ -3,6 +3,8 @@
 //! Each file beside this one is the table of an API family: good requests, and one for every error they can give. A
 //! table also says which errors Kafka gives, so that a request which misses its point is noticed on Kafka's side.
 //! What may differ is in two closed lists: the fields of `same`, and the deviations of `docs/protocol`.
+//!
+//! With `--old` the same tables, and one of message sets, are asked in the versions that Kafka 4 removed, of Kafka 3.9.
 
 mod batches;
 mod case;
@@ -17,7 +19,9 @@ mod fetch;
 mod groups;
 mod list_offsets;
 mod log_dirs;
+mod message_sets;
 mod metadata;
+mod old;
 
 mod partitions;
 mod produce;
@@ -40,6 +44,10 @@ use deviations::Deviations;
 use same::{Difference, comparable, differences};
 use scene::{Scene, Side, error_codes};
 
+/// The deviations from Kafka 4.4, and those from 3.9 in removed versions.
+const DEVIATIONS: &str = "deviations.md";
+const OLD_DEVIATIONS: &str = "deviations-old-versions.md";
+
 /// How long what follows from a request may take to be seen.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -55,6 +63,9 @@ pub struct Answers {
     /// Only cases whose `Api: name` contains this.
     #[arg(long, default_value = "")]
     only: String,
+    /// In the versions that Kafka 4 removed, against Apache Kafka 3.9.
+    #[arg(long)]
+    old: bool,
     /// Print both answers of every case.
     #[arg(long)]
     verbose: bool,
@@ -67,6 +78,7 @@ struct Examination {
     kafka: Side,
     headwater: Side,
     deviations: Deviations,
+    old: bool,
     verbose: bool,
 }
 
@@ -84,13 +96,15 @@ impl Answers {
                 let address = broker.address();
                 Ok((Some(broker), address))
             };
-        let (kafka_process, kafka) = start(Kind::ApacheKafka, self.kafka)?;
+        let kind = if self.old { Kind::ApacheKafka39 } else { Kind::ApacheKafka };
+        let (kafka_process, kafka) = start(kind, self.kafka)?;
         let (headwater_process, headwater) = start(Kind::Headwater, self.headwater)?;
         let mut examination = Examination {
             processes: kafka_process.into_iter().chain(headwater_process).collect(),
             kafka: Side::connect(kafka)?,
             headwater: Side::connect(headwater)?,
-            deviations: Deviations::read()?,
+            deviations: Deviations::read(if self.old { OLD_DEVIATIONS } else { DEVIATIONS })?,
+            old: self.old,
             verbose: self.verbose,
         };
         let (passed, failed) = self.examine_all(&mut examination)?;
@@ -110,7 +124,11 @@ impl Answers {
         let mut restarted = Vec::new();
         for (number, case) in cases().into_iter().enumerate() {
             let (title, topic) = (title(&case), format!("answers-{:x}-{number}", std::process::id()));
-            if !title.contains(&self.only) {
+            let asked = match self.old {
+                true => old::concerns(&case),
+                false => case.versions.last >= case.api.request().current.first,
+            };
+            if !title.contains(&self.only) || !asked {
                 continue;
             }
             if case.restarted.is_some() {
@@ -159,6 +177,7 @@ fn cases() -> Vec<Case> {
         producers::cases(),
         fetch::cases(),
         groups::cases(),
+        message_sets::cases(),
         list_offsets::cases(),
         log_dirs::cases(),
     ];
@@ -239,7 +258,12 @@ impl Examination {
             headwater = kafka;
         }
         // Kafka advertises Produce from 0, for an old client's sake, and serves it from 3.
-        kafka.first = kafka.first.max(case.api.request().current.first);
+        let current = case.api.request().current.first;
+        if self.old {
+            kafka.last = kafka.last.min(current - 1);
+        } else {
+            kafka.first = kafka.first.max(current);
+        }
         ensure!(!headwater.is_empty(), "Headwater does not advertise this API");
         let first = kafka.first.max(headwater.first).max(case.versions.first);
         let last = kafka.last.min(headwater.last).min(case.versions.last);
@@ -358,6 +382,9 @@ impl Examination {
                 let (mut a, mut b) = (comparable(api, kafka.0, a), comparable(api, headwater.0, b));
                 if api == ApiKey::ApiVersions {
                     cluster::keep_common_apis(&mut a, &mut b);
+                }
+                if self.old {
+                    old::cut_to_both(&mut a, &mut b);
                 }
                 differences(&a, &b)
             }

@@ -19,6 +19,8 @@ pub enum Kind {
     Headwater,
     /// Apache Kafka, run by `conformance/apache-kafka/run`.
     ApacheKafka,
+    /// Apache Kafka 3.9, the last release that speaks every version of the protocol.
+    ApacheKafka39,
 }
 
 /// How to start a broker.
@@ -52,7 +54,7 @@ impl Launch {
             kind,
             program: match kind {
                 Kind::Headwater => headwater_binary()?,
-                Kind::ApacheKafka => repository().join("conformance/apache-kafka/run"),
+                Kind::ApacheKafka | Kind::ApacheKafka39 => repository().join("conformance/apache-kafka/run"),
             },
             directory: directory.to_owned(),
             port: free_port_pair()?,
@@ -91,7 +93,10 @@ impl Launch {
                     command.args(["--override", setting]);
                 }
             }
-            Kind::ApacheKafka => {
+            Kind::ApacheKafka | Kind::ApacheKafka39 => {
+                if self.kind == Kind::ApacheKafka39 {
+                    command.env("KAFKA_POM", "release-3.9.xml");
+                }
                 command.arg(self.port.to_string()).arg(&self.directory).args(&self.overrides);
             }
         }

@@ -25,9 +25,9 @@ struct Deviation {
 pub struct Deviations(Vec<Deviation>);
 
 impl Deviations {
-    /// Reads the list of this repository.
-    pub fn read() -> Result<Self> {
-        let path = repository().join("docs/protocol/deviations.md");
+    /// Reads a list of this repository.
+    pub fn read(name: &str) -> Result<Self> {
+        let path = repository().join("docs/protocol").join(name);
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         Self::parse(&text)
     }

@@ -6,6 +6,7 @@ use protocol::offset::Offset;
 use protocol::records::batch::BatchError;
 use protocol::records::compression::{CompressedError, CompressionError};
 use protocol::records::control::{ControlError, CoordinatorEpoch};
+use protocol::records::legacy::LegacyError;
 use protocol::records::record::RecordError;
 use thiserror::Error;
 
@@ -24,6 +25,9 @@ pub enum AppendRefusal {
         /// The format's number.
         magic: i8,
     },
+    /// A message set that cannot be converted.
+    #[error("the message set is refused: {0}")]
+    MessageSet(LegacyError),
     /// A magic byte or length that no format has.
     #[error("the records are corrupt: {0}")]
     Framing(BatchError),
@@ -224,6 +228,7 @@ impl From<&AppendRefusal> for ErrorCode {
             AppendRefusal::Framing(_) | AppendRefusal::Crc(_) => Self::CorruptMessage,
             AppendRefusal::ZstdTooEarly => Self::UnsupportedCompressionType,
             AppendRefusal::TooLarge { .. } => Self::MessageTooLarge,
+            AppendRefusal::MessageSet(error) => message_set(error),
             AppendRefusal::LargerThanSegment { .. } => Self::RecordListTooLarge,
             AppendRefusal::NoBatch
             | AppendRefusal::MoreThanOneBatch
@@ -253,5 +258,24 @@ impl From<&AppendRefusal> for ErrorCode {
             | AppendRefusal::NotAtEnd { .. }
             | AppendRefusal::OffsetsOutOfOrder { .. } => Self::UnknownServerError,
         }
+    }
+}
+
+fn message_set(error: &LegacyError) -> ErrorCode {
+    match error {
+        LegacyError::Length { .. }
+        | LegacyError::Crc { .. }
+        | LegacyError::Fields
+        | LegacyError::Magic { magic: ..=-1 | 3.. }
+        | LegacyError::Truncated => ErrorCode::CorruptMessage,
+        LegacyError::TooLarge { .. } => ErrorCode::MessageTooLarge,
+        // zstd has a number, which these formats do not have; the others nobody has.
+        LegacyError::Codec { id: 5.. } | LegacyError::Compression(CompressionError::Corrupt { .. }) => {
+            ErrorCode::UnknownServerError
+        }
+        LegacyError::Magic { .. }
+        | LegacyError::Wrapper
+        | LegacyError::Codec { .. }
+        | LegacyError::Compression(CompressionError::TooLarge { .. }) => ErrorCode::InvalidRecord,
     }
 }

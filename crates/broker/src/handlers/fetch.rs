@@ -1,14 +1,16 @@
-//! Fetch, 4 to 18: reads batches of partitions, waiting for them if there are none.
+//! Fetch, 0 to 18: reads batches of partitions, waiting for them if there are none.
 //!
-//! 5 adds the log start, 7 sessions (KIP-227), 9 the reader's leader epoch (KIP-320), 11 the reader's rack
-//! (KIP-392), 12 diverging epochs (KIP-595), 13 topic ids (KIP-516), 15 the follower's state, 16 the endpoints of
-//! leaders (KIP-951), 17 directory ids, 18 the follower's high watermark.
+//! 0 to 3 are answered with message sets; 1 adds the throttle time, 2 timestamps (KIP-32), 3 a bound on the whole answer
+//! (KIP-74), 4 carries batches and isolation (KIP-98), 5 adds the log start, 7 sessions (KIP-227), 9 the reader's leader
+//! epoch (KIP-320), 11 the reader's rack (KIP-392), 12 diverging epochs (KIP-595), 13 topic ids (KIP-516), 15 the follower's
+//! state, 16 the endpoints of leaders (KIP-951), 17 directory ids, 18 the follower's high watermark.
 //!
 //! What is at hand is answered on the spot: headers in memory, records as ranges of log files. A fetch that has to
 //! wait hangs in the lists of its partitions until an append, a change or its time wakes it. No follower reads here
 //! yet: a replica that the partition does not have is told so, as Kafka does.
 
 mod answer;
+mod message_set;
 mod read;
 mod request;
 
@@ -138,7 +140,7 @@ impl Fetch {
         let reading = self.read();
         let later: Answer = if self.is_satisfied(&reading) {
             let cold = reading.cold(&self.broker.cold_reads, self.limits.check, self.asked.at);
-            if cold.is_empty() {
+            if cold.is_empty() && self.asked.version >= message_set::BATCHES_SINCE {
                 let written = self.answer(reading, drawn, out);
                 return self.asked.step(written, &self.broker);
             }
@@ -210,6 +212,11 @@ impl Fetch {
         let (places, reads): (Vec<_>, Vec<_>) = cold.into_iter().unzip();
         let found = self.broker.cold_reads.bring_in(reads).await;
         reading.brought(&self.broker, &places, found);
+        let reading = if self.asked.version < message_set::BATCHES_SINCE {
+            message_set::convert(reading, self.limits, self.asked.version).await
+        } else {
+            reading
+        };
         let mut out = Outbound::default();
         let written = self.answer(reading, drawn, &mut out);
         self.broker.metrics.requests.note(self.asked.api as i16, self.asked.at.elapsed());

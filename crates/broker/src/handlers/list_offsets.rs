@@ -1,6 +1,6 @@
-//! ListOffsets, 1 to 11: offsets by time, and the ends of logs.
+//! ListOffsets, 0 to 11: offsets by time, and the ends of logs.
 //!
-//! 2 adds isolation, 4 leader epochs (KIP-320), 7 the record with the largest timestamp (KIP-734), 8 the earliest
+//! 0 asks for lists of offsets at which segments begin, 1 for one offset (KIP-79), 2 adds isolation, 4 leader epochs (KIP-320), 7 the record with the largest timestamp (KIP-734), 8 the earliest
 //! local offset (KIP-405), 9 the latest tiered one (KIP-1005), 11 the earliest that waits to be tiered (KIP-1023).
 //! There is no remote storage, so nothing is tiered and nothing waits to be.
 
@@ -17,19 +17,22 @@ use protocol::messages::list_offsets::{
 use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use protocol::offset::Offset;
 use protocol::records::compression::Decompressors;
+use storage::log::ReadError;
 
 use super::Call;
 use super::partition_errors::{read_error, tell};
-use crate::runtime::partitions::TopicReplicas;
+use crate::runtime::partitions::{Replica, TopicReplicas};
 
 /// The special timestamps, each with the first version that may ask for it.
 const SPECIAL: [(i64, i16); 6] = [(-1, 1), (-2, 1), (-3, 7), (-4, 8), (-5, 9), (-6, 11)];
+const EARLIEST: i64 = -2;
 const LATEST_TIERED: i64 = -5;
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 /// The first version whose answers have a leader epoch.
 const LEADER_EPOCH_SINCE: i16 = 4;
 /// The replica id of tools that look past the high watermark.
 const DEBUGGING_REPLICA: i32 = -2;
+const CONSUMER: i32 = -1;
 const READ_COMMITTED: i8 = 1;
 
 thread_local! {
@@ -38,6 +41,9 @@ thread_local! {
 
 /// Handles one request.
 pub async fn handle<'a>(call: &Call, request: ListOffsetsRequest<'a>) -> ListOffsetsResponse<'a> {
+    if call.asked.version == 0 {
+        return lists(call, &request);
+    }
     let isolation = match (request.replica_id, request.isolation_level) {
         (-1, READ_COMMITTED) => Isolation::LastStableOffset,
         (-1, _) => Isolation::HighWatermark,
@@ -72,6 +78,56 @@ pub async fn handle<'a>(call: &Call, request: ListOffsetsRequest<'a>) -> ListOff
     // A topic of which nothing is told is passed over, as in Kafka.
     let topics = topics.filter(|topic| !topic.partitions.is_empty());
     ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() }
+}
+
+/// The answer of version 0.
+fn lists<'a>(call: &Call, request: &ListOffsetsRequest<'a>) -> ListOffsetsResponse<'a> {
+    let topics = request.topics.iter().map(|topic| {
+        let found = call.broker.partitions.by_name(&topic.name);
+        let partitions = topic.partitions.iter().map(|asked| {
+            let index = PartitionIndex(asked.partition_index);
+            match found.as_deref().and_then(|topic| topic.get(index)) {
+                Some(replica) => list(call, replica, &asked, request.replica_id),
+                None => refused(index.0, call.broker.absent_by_name(&topic.name, index)),
+            }
+        });
+        ListOffsetsTopicResponse { partitions: partitions.collect(), name: topic.name.clone() }
+    });
+    ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() }
+}
+
+fn list(
+    call: &Call,
+    replica: &Replica,
+    asked: &ListOffsetsPartition,
+    replica_id: i32,
+) -> ListOffsetsPartitionResponse<'static> {
+    if asked.timestamp < EARLIEST {
+        return refused(asked.partition_index, ErrorCode::UnsupportedVersion);
+    }
+    let listed = replica.log().map_err(ReadError::from).and_then(|mut log| {
+        if replica_id != DEBUGGING_REPLICA {
+            log.partition().check_leader(LeaderEpoch::NONE)?;
+        }
+        let most = usize::try_from(asked.max_num_offsets).unwrap_or(0);
+        let offsets = log.segments_before(Timestamp(asked.timestamp), most, call.broker.now())?;
+        Ok((offsets, log.partition().watermarks().high_watermark))
+    });
+    match listed {
+        Ok((mut offsets, high_watermark)) => {
+            // A consumer does not see past the high watermark, and gets it in place of what is.
+            let past = offsets.iter().take_while(|offset| **offset > high_watermark).count();
+            if replica_id == CONSUMER && past > 0 {
+                offsets.splice(..past, [high_watermark]);
+            }
+            ListOffsetsPartitionResponse {
+                partition_index: asked.partition_index,
+                old_style_offsets: offsets.into_iter().map(|offset| offset.0).collect(),
+                ..ListOffsetsPartitionResponse::default()
+            }
+        }
+        Err(error) => refused(asked.partition_index, tell(read_error(&error), &error)),
+    }
 }
 
 fn refused(index: i32, error: ErrorCode) -> ListOffsetsPartitionResponse<'static> {

@@ -120,8 +120,6 @@ enum Serve {
 enum Listed {
     /// With the versions it is served in.
     AsServed,
-    /// From a lower version than it is served in, as Kafka does where clients insist on seeing one.
-    From(i16),
     /// Served to who asks, and not advertised.
     No,
 }
@@ -159,19 +157,19 @@ macro_rules! served {
 static TABLE: &[Served] = &[
     Served {
         api: ApiKey::Produce,
-        first: 3,
+        first: 0,
         last: 13,
-        listed: Listed::From(0),
+        listed: Listed::AsServed,
         serve: Serve::Inline(produce::serve),
     },
     Served {
         api: ApiKey::Fetch,
-        first: 4,
+        first: 0,
         last: 18,
         listed: Listed::AsServed,
         serve: Serve::Inline(fetch::serve),
     },
-    served!(ListOffsets 1 to 11 by list_offsets::ListOffsetsRequest),
+    served!(ListOffsets 0 to 11 by list_offsets::ListOffsetsRequest),
     served!(Metadata 0 to 13 by metadata::MetadataRequest),
     served!(OffsetCommit 0 to 10 by offset_commit::OffsetCommitRequest),
     served!(OffsetFetch 0 to 10 by offset_fetch::OffsetFetchRequest),
@@ -189,14 +187,14 @@ static TABLE: &[Served] = &[
         listed: Listed::AsServed,
         serve: Serve::Inline(api_versions::serve),
     },
-    served!(CreateTopics 2 to 7 by create_topics::CreateTopicsRequest),
-    served!(DeleteTopics 1 to 6 by delete_topics::DeleteTopicsRequest),
+    served!(CreateTopics 0 to 7 by create_topics::CreateTopicsRequest),
+    served!(DeleteTopics 0 to 6 by delete_topics::DeleteTopicsRequest),
     served!(DeleteRecords 0 to 2 by delete_records::DeleteRecordsRequest),
     served!(InitProducerId 0 to 5 by init_producer_id::InitProducerIdRequest),
-    served!(OffsetForLeaderEpoch 2 to 4 by offset_for_leader_epoch::OffsetForLeaderEpochRequest),
-    served!(DescribeConfigs 1 to 4 by describe_configs::DescribeConfigsRequest),
+    served!(OffsetForLeaderEpoch 0 to 4 by offset_for_leader_epoch::OffsetForLeaderEpochRequest),
+    served!(DescribeConfigs 0 to 4 by describe_configs::DescribeConfigsRequest),
     served!(AlterConfigs 0 to 2 by alter_configs::AlterConfigsRequest),
-    served!(DescribeLogDirs 1 to 5 by describe_log_dirs::DescribeLogDirsRequest),
+    served!(DescribeLogDirs 0 to 5 by describe_log_dirs::DescribeLogDirsRequest),
     served!(CreatePartitions 0 to 3 by create_partitions::CreatePartitionsRequest),
     served!(DeleteGroups 0 to 3 by delete_groups::DeleteGroupsRequest),
     served!(ElectLeaders 0 to 2 by elect_leaders::ElectLeadersRequest),
@@ -231,7 +229,6 @@ pub fn advertised(port: Listener) -> impl Iterator<Item = (ApiKey, i16, i16)> {
     let here = TABLE.iter().filter(move |served| is_served_on(served.api, port));
     here.filter_map(|served| match served.listed {
         Listed::AsServed => Some((served.api, served.first, served.last)),
-        Listed::From(first) => Some((served.api, first, served.last)),
         Listed::No => None,
     })
 }

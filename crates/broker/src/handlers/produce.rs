@@ -1,13 +1,14 @@
-//! Produce, 3 to 13: appends one batch to each of some partitions.
+//! Produce, 0 to 13: appends one batch to each of some partitions.
 //!
-//! 5 adds the log start offset, 7 allows zstd (KIP-110), 8 tells refused records (KIP-467), 10 tells the leader to
-//! who asks another broker (KIP-951), 13 names topics by id (KIP-516). The listed range begins at 0 because
-//! librdkafka insists on seeing it, as in Kafka; versions below 3 are not served.
+//! 0 to 2 carry message sets, which are converted; 1 adds the throttle time, 2 timestamps (KIP-32), 3 carries batches
+//! (KIP-98), 5 adds the log start offset, 7 allows zstd (KIP-110), 8 tells refused records (KIP-467), 10 tells the leader to
+//! who asks another broker (KIP-951), 13 names topics by id (KIP-516).
 //!
 //! It runs whole on the connection's own task, in the frame's own bytes. Only an append that must be on stable
 //! storage first waits. Transactions need a coordinator, which is not there: their batches are refused.
 
 mod answer;
+mod message_set;
 mod plan;
 
 use std::cell::RefCell;
@@ -24,6 +25,7 @@ use storage::log::{AppendError, Appended};
 use tokio::sync::oneshot;
 
 use self::answer::{Named, Outcome};
+use self::message_set::SetMemory;
 use self::plan::{Partition, Plan, Topic};
 use super::Asked;
 use crate::Broker;
@@ -46,6 +48,7 @@ struct Memory {
     plan: Plan,
     scratch: Scratch,
     outcomes: Vec<Outcome>,
+    sets: SetMemory,
 }
 
 /// An append that is done once it is on stable storage: the place of its outcome, and who tells.
@@ -136,9 +139,12 @@ fn append_all(
     body: &mut [u8],
     memory: &mut Memory,
 ) -> Vec<Commit> {
-    let Memory { plan, scratch, outcomes } = memory;
+    let Memory { plan, scratch, outcomes, sets } = memory;
     let now = broker.now();
-    let origin = Origin::Client { zstd: asked.version >= ZSTD_SINCE, verification: Verification::Missing };
+    let old = asked.version < message_set::BATCHES_SINCE;
+    // Before version 3 nobody asks: what is converted may take any codec of the topic.
+    let zstd = old || asked.version >= ZSTD_SINCE;
+    let origin = Origin::Client { zstd, verification: Verification::Missing };
     let mut commits = Vec::new();
     let mut found: Option<(usize, Option<Arc<TopicReplicas>>)> = None;
     for planned in &plan.partitions {
@@ -160,7 +166,15 @@ fn append_all(
             (Some(replica), None) if metadata::image::is_internal(&replica.topic) => internal(replica),
             (Some(replica), None) => {
                 let bytes = &mut body[planned.records.clone()];
-                append(replica, (origin, now), bytes, scratch, &mut commits, outcomes.len())
+                let converted = if old { sets.convert(replica, bytes) } else { Ok(None) };
+                match converted {
+                    Ok(Some([])) => Outcome::error(planned.index, ErrorCode::None, None),
+                    Ok(batch) => {
+                        let bytes = batch.unwrap_or(bytes);
+                        append(replica, (origin, now), bytes, scratch, &mut commits, outcomes.len())
+                    }
+                    Err(error) => failed(replica, origin, &error),
+                }
             }
         };
         outcomes.push(outcome);

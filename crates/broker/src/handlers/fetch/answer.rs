@@ -10,6 +10,8 @@ use crate::net::outbound::{Begun, TooLong};
 use crate::net::{FileRange, Outbound};
 use crate::runtime::fetch_sessions::TopicKey;
 
+/// The first version whose clients know storage errors, and ask again.
+const STORAGE_ERROR_SINCE: i16 = 6;
 /// The first flexible version.
 const FLEXIBLE_SINCE: i16 = 12;
 
@@ -36,6 +38,8 @@ pub struct PartitionAnswer {
     pub preferred_read_replica: NodeId,
     /// The records.
     pub records: Option<FileRange>,
+    /// The records as versions before 4 have them, in place of the others.
+    pub converted: Option<Vec<u8>>,
 }
 
 impl PartitionAnswer {
@@ -52,7 +56,14 @@ impl PartitionAnswer {
             aborted: None,
             preferred_read_replica: NodeId(-1),
             records: None,
+            converted: None,
         }
+    }
+
+    /// How many bytes the records have.
+    pub fn bytes(&self) -> u64 {
+        let converted = self.converted.as_ref().map_or(0, |set| set.len() as u64);
+        self.records.as_ref().map_or(converted, |range| range.length)
     }
 }
 
@@ -89,7 +100,9 @@ impl<'o> Answer<'o> {
         let mut answer = Self { out, begun, version: asked.version };
         answer.put(&asked.correlation_id);
         answer.tags();
-        answer.put(&0i32);
+        if asked.version >= 1 {
+            answer.put(&0i32);
+        }
         if asked.version >= 7 {
             answer.put(&i16::from(error));
             answer.put(&session_id);
@@ -115,18 +128,24 @@ impl<'o> Answer<'o> {
     /// Writes a partition.
     pub fn partition(&mut self, partition: PartitionAnswer) {
         self.put(&partition.index.0);
-        self.put(&i16::from(partition.error));
+        self.put(&i16::from(self.known(partition.error)));
         self.put(&partition.high_watermark.0);
-        self.put(&partition.last_stable_offset.0);
+        if self.version >= 4 {
+            self.put(&partition.last_stable_offset.0);
+        }
         if self.version >= 5 {
             self.put(&partition.log_start_offset.0);
         }
-        self.aborted(partition.aborted.as_deref());
+        if self.version >= 4 {
+            self.aborted(partition.aborted.as_deref());
+        }
         if self.version >= 11 {
             self.put(&partition.preferred_read_replica.0);
         }
-        let length = partition.records.as_ref().map_or(0, |range| range.length);
-        self.count(usize::try_from(length).expect("the length of a slice was a u32"));
+        self.count(usize::try_from(partition.bytes()).expect("the length of a slice was a u32"));
+        if let Some(set) = partition.converted {
+            self.out.bytes().extend_from_slice(&set);
+        }
         if let Some(range) = partition.records {
             self.out.range(range);
         }
@@ -143,6 +162,16 @@ impl<'o> Answer<'o> {
             self.tags();
         }
         self.out.end(self.begun)
+    }
+
+    /// An error as clients of this version know it: to those before 6 a storage error says nothing, and would end them.
+    fn known(&self, error: ErrorCode) -> ErrorCode {
+        match error {
+            ErrorCode::KafkaStorageError if self.version < STORAGE_ERROR_SINCE => {
+                ErrorCode::NotLeaderOrFollower
+            }
+            other => other,
+        }
     }
 
     fn aborted(&mut self, aborted: Option<&[(ProducerId, Offset)]>) {

@@ -171,7 +171,7 @@ impl Reading {
         if let Some(slice) = &slice {
             self.bytes += i64::from(slice.length);
             self.bytes_left = (self.bytes_left - i64::from(slice.length)).max(0);
-            self.first_whole = false;
+            self.first_whole = limits.each_first_whole;
         }
         self.urgent |= bounds.diverging.is_some();
         let committed = limits.isolation == partition::fetch::Isolation::LastStableOffset;
@@ -270,7 +270,7 @@ impl PartitionRead {
     pub fn count(&self) {
         if let Some(metrics) = &self.metrics {
             metrics.fetch_requests.add(1);
-            metrics.bytes_out.add(self.answer.records.as_ref().map_or(0, |range| range.length));
+            metrics.bytes_out.add(self.answer.bytes());
         }
     }
 }

@@ -38,6 +38,9 @@ pub struct Limits {
     pub bytes_hot: u64,
     /// When records are held against their checksums before they are sent.
     pub check: ReadCheck,
+    /// Whether the first batch of each partition may be over the limit, and not only of the first one: where batches are
+    /// converted, message by message as far as the limit allows.
+    pub each_first_whole: bool,
     /// How long to wait for them.
     pub wait: Duration,
     /// How far the reader sees.
@@ -67,6 +70,7 @@ impl Limits {
             bytes_hot: config.requests.fetch_hot_bytes,
             check: config.requests.read_check,
             bytes_min: i64::from(request.min_bytes).min(bytes_max),
+            each_first_whole: version < super::message_set::BATCHES_SINCE,
             wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)).min(WAIT_MAX),
             isolation,
             leader_told: version >= LEADER_SINCE,

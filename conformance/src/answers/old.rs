@@ -1,0 +1,91 @@
+//! The versions that Kafka 4 removed, asked of Kafka 3.9: which cases of the tables they concern, and how far two message
+//! sets can be compared.
+
+use protocol::api_key::ApiKey;
+use serde_json::Value;
+
+use super::case::Case;
+
+/// Cases of which Kafka 3.9 says something else in old versions: they ask about what those do not have or do not check,
+/// or about what another release has in its configuration. `message_sets` asks what takes their place.
+const OTHERWISE: [(ApiKey, &[&str]); 5] = [
+    (
+        ApiKey::DescribeConfigs,
+        &[
+            "without synonyms and documentation",
+            "no key",
+            "client metrics nobody has configured",
+            "a group nobody has configured",
+            "the default of all brokers",
+        ],
+    ),
+    (
+        ApiKey::Produce,
+        &[
+            "records of null",
+            "no records",
+            "three bytes",
+            "magic 0",
+            "magic 1",
+            "a batch without its last byte",
+            "a length one byte long",
+            "too far in the future",
+        ],
+    ),
+    (ApiKey::Fetch, &["an unknown isolation level"]),
+    (ApiKey::ListOffsets, &["the same partition twice"]),
+    (
+        ApiKey::OffsetForLeaderEpoch,
+        &["a later epoch than the leader's", "an earlier epoch than the leader's"],
+    ),
+];
+
+/// Whether a case is asked in versions that Kafka 4 removed.
+pub fn concerns(case: &Case) -> bool {
+    let otherwise = OTHERWISE.iter().any(|(api, names)| *api == case.api && names.contains(&case.name));
+    case.versions.first < case.api.request().current.first && !otherwise && !case.name.contains("every")
+}
+
+/// Cuts message sets to the records that both have. Kafka makes what it converts as long as what it converted it from, so
+/// that it sends as many messages as happen to fit; ours end where the reader's bound is. One that is empty stays so.
+pub fn cut_to_both(kafka: &mut Value, headwater: &mut Value) {
+    match (kafka, headwater) {
+        (Value::Object(kafka), Value::Object(headwater)) => {
+            for (name, value) in kafka {
+                let Some(other) = headwater.get_mut(name) else { continue };
+                match (name.as_str(), value, other) {
+                    ("messages" | "records", Value::Array(one), Value::Array(other)) => {
+                        let both = one.len().min(other.len());
+                        if both > 0 {
+                            one.truncate(both);
+                            other.truncate(both);
+                        }
+                    }
+                    (_, one, other) => cut_to_both(one, other),
+                }
+            }
+        }
+        (Value::Array(kafka), Value::Array(headwater)) => {
+            kafka.iter_mut().zip(headwater).for_each(|(one, other)| cut_to_both(one, other));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn sets_are_cut_to_the_shorter_one_that_is_not_empty() {
+        let set = |records: &[i32]| json!([{"Records": {"records": records, "messages": [1]}, "N": [1, 2]}]);
+        let (mut kafka, mut headwater) = (set(&[1, 2]), set(&[1, 2, 3]));
+        cut_to_both(&mut kafka, &mut headwater);
+        assert_eq!(kafka, headwater);
+        let (mut kafka, mut headwater) = (set(&[1, 2]), set(&[]));
+        cut_to_both(&mut kafka, &mut headwater);
+        assert_ne!(kafka, headwater);
+    }
+}

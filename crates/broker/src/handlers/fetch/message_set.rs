@@ -1,0 +1,112 @@
+//! The records of versions 0 to 3: batches become message sets of format v0 or v1, in memory (KIP-31, KIP-32, KIP-283).
+//!
+//! Runs on a thread where work may take its time, a few answers at once. A set ends where its reader's bound or the
+//! answer's is reached, and the next fetch goes on from there. Readers of versions 0 to 2 ask for so many bytes of each
+//! partition and no more, and are shown the beginning of a message that is larger; version 3 sends a first one whole.
+
+use std::os::unix::fs::FileExt;
+
+use protocol::ErrorCode;
+use protocol::records::batch::LOG_OVERHEAD;
+use protocol::records::legacy::{DownConversion, DownConversionError, DownRoom, DownScratch};
+use tokio::sync::Semaphore;
+
+use super::answer::PartitionAnswer;
+use super::read::{PartitionRead, Reading};
+use super::request::Limits;
+use crate::net::FileRange;
+
+/// The first version that carries batches as they lie in the log.
+pub const BATCHES_SINCE: i16 = 4;
+/// The first version that knows timestamps, which format v1 has.
+const TIMESTAMPS_SINCE: i16 = 2;
+/// The first version that bounds the whole answer, and where a message over the bound is sent all the same.
+const ANSWER_BOUND_SINCE: i16 = 3;
+
+/// The bytes of messages that an answer of several partitions comes to, large messages apart.
+const ANSWER_BYTES: usize = 8 << 20;
+/// Each partition may have so many of them.
+const PARTITION_BYTES_MIN: usize = 64 << 10;
+/// Batches are read in steps of this size, or one at a time if they are larger.
+const STEP_BYTES: u64 = 1 << 20;
+/// The most that comes out of one compressed batch, as where it was appended.
+const DECOMPRESSED_BYTES_MAX: u64 = 1 << 30;
+
+/// How many answers are converted at once, so that their memory is bounded.
+static CONVERSIONS: Semaphore = Semaphore::const_new(4);
+
+/// Replaces the records that were read by message sets.
+pub async fn convert(mut reading: Reading, limits: Limits, version: i16) -> Reading {
+    let Ok(_permit) = CONVERSIONS.acquire().await else { return reading };
+    let converted = tokio::task::spawn_blocking(move || {
+        convert_all(&mut reading, &limits, version);
+        reading
+    });
+    match converted.await {
+        Ok(reading) => reading,
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+    }
+}
+
+fn convert_all(reading: &mut Reading, limits: &Limits, version: i16) {
+    let magic = if version < TIMESTAMPS_SINCE { 0 } else { 1 };
+    let cut = version < ANSWER_BOUND_SINCE;
+    let with_records = |read: &&mut PartitionRead| read.answer.records.is_some();
+    let count = reading.partitions.iter_mut().filter(with_records).count().max(1);
+    let mut left = usize::try_from(limits.bytes_max).unwrap_or(0);
+    let share = if cut { (ANSWER_BYTES / count).max(PARTITION_BYTES_MIN) } else { ANSWER_BYTES };
+    let mut first_whole = !cut;
+    let mut scratch = DownScratch::default();
+    for read in &mut reading.partitions {
+        let Some(range) = read.answer.records.take() else { continue };
+        let most = usize::try_from(read.wanted.bytes_max).unwrap_or(0).min(left);
+        let first = if first_whole { usize::MAX } else { most };
+        let room = DownRoom { bytes: most.min(share), first, cut };
+        let mut conversion =
+            DownConversion::new(magic, read.wanted.fetch_offset, room, DECOMPRESSED_BYTES_MAX, &mut scratch);
+        match take_range(&range, &mut conversion) {
+            Ok(()) => {
+                let set = conversion.finish();
+                left = left.saturating_sub(set.len());
+                first_whole &= set.is_empty();
+                read.answer.converted = Some(set);
+            }
+            Err(code) => read.answer = PartitionAnswer::error(read.answer.index, code),
+        }
+    }
+}
+
+/// Reads the batches of a range until the set is full.
+fn take_range(range: &FileRange, conversion: &mut DownConversion<'_>) -> Result<(), ErrorCode> {
+    let (mut position, mut left, mut wanted) = (range.position, range.length, STEP_BYTES);
+    let mut buffer = Vec::new();
+    while left > 0 && !conversion.is_full() {
+        buffer.resize(left.min(wanted) as usize, 0);
+        range.file.read_exact_at(&mut buffer, position).map_err(|error| {
+            tracing::warn!(%error, position, "records cannot be read for a fetch of an old version");
+            ErrorCode::KafkaStorageError
+        })?;
+        let taken = conversion.take(&buffer).map_err(|error| refused(&error))? as u64;
+        (position, left, wanted) = (position + taken, left - taken, STEP_BYTES);
+        if taken == 0 && !conversion.is_full() {
+            let length = buffer.get(8..LOG_OVERHEAD).and_then(<[u8]>::first_chunk);
+            let size =
+                length.map_or(0, |length| u64::from(u32::from_be_bytes(*length))) + LOG_OVERHEAD as u64;
+            // The range ends within a batch, or this one is larger than a step.
+            if size > left || size <= buffer.len() as u64 {
+                return Ok(());
+            }
+            wanted = size;
+        }
+    }
+    Ok(())
+}
+
+/// Kafka's code, and for records that are broken a line.
+fn refused(error: &DownConversionError) -> ErrorCode {
+    if let DownConversionError::Zstd(_) = error {
+        return ErrorCode::UnsupportedCompressionType;
+    }
+    tracing::warn!(%error, "records cannot be converted for a fetch of an old version");
+    ErrorCode::CorruptMessage
+}
