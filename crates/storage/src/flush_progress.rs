@@ -18,6 +18,8 @@ pub struct FlushProgress {
 #[derive(Debug)]
 struct State {
     recovery_point: Offset,
+    /// The segments that end here or before are on stable storage with their indexes.
+    indexed: Offset,
     /// Counts truncations: an fsync that began before one says nothing about what was appended after it.
     generation: u64,
     /// Counts changes of the names in the log's directory, and those of them that are on stable storage.
@@ -55,6 +57,7 @@ impl SmallFile {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlushTarget {
     upto: Offset,
+    indexed: Offset,
     generation: u64,
     names_changed: u64,
     small_written: u64,
@@ -65,6 +68,7 @@ impl FlushProgress {
     pub fn new(recovery_point: Offset) -> Self {
         let state = State {
             recovery_point,
+            indexed: recovery_point,
             generation: 0,
             names_changed: 0,
             names_reached: 0,
@@ -79,10 +83,26 @@ impl FlushProgress {
         self.lock().recovery_point
     }
 
-    /// Names what a flush that begins now will cover.
-    pub fn target(&self, upto: Offset) -> FlushTarget {
+    /// The recovery point as a checkpoint may tell it. What is flushed of a segment that is appended to says nothing of
+    /// its indexes, and a checkpoint that names the very end of it would vouch for them once the next segment is begun.
+    pub fn recovery_point_to_keep(&self) -> Offset {
+        let state = self.lock();
+        match state.recovery_point > state.indexed {
+            true => Offset(state.recovery_point.0 - 1),
+            false => state.recovery_point,
+        }
+    }
+
+    /// From where on a flush must cover the segments.
+    pub fn flush_from(&self) -> Offset {
+        let state = self.lock();
+        state.recovery_point.min(state.indexed)
+    }
+
+    /// Names what a flush that begins now will cover, with the indexes of all segments that end at `indexed` or before.
+    pub fn target(&self, upto: Offset, indexed: Offset) -> FlushTarget {
         let State { generation, names_changed, small_written, .. } = *self.lock();
-        FlushTarget { upto, generation, names_changed, small_written }
+        FlushTarget { upto, indexed, generation, names_changed, small_written }
     }
 
     /// A small file was written: the next flush is to bring it to stable storage, with its name.
@@ -125,6 +145,7 @@ impl FlushProgress {
         state.small.shrink_to_fit();
         if state.generation == target.generation {
             state.recovery_point = state.recovery_point.max(target.upto);
+            state.indexed = state.indexed.max(target.indexed);
         }
     }
 
@@ -132,6 +153,7 @@ impl FlushProgress {
     pub fn truncated(&self, end: Offset) {
         let mut state = self.lock();
         state.recovery_point = state.recovery_point.min(end);
+        state.indexed = state.indexed.min(end);
         state.generation += 1;
     }
 
@@ -147,7 +169,8 @@ mod tests {
     #[test]
     fn the_recovery_point_only_goes_up_but_for_truncation() {
         let progress = FlushProgress::new(Offset(5));
-        let (early, late) = (progress.target(Offset(10)), progress.target(Offset(20)));
+        let (early, late) =
+            (progress.target(Offset(10), Offset(10)), progress.target(Offset(20), Offset(20)));
         progress.reached(late);
         progress.reached(early);
         assert_eq!(progress.recovery_point(), Offset(20));
@@ -156,16 +179,26 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_segment_is_not_told_before_its_indexes_are_durable() {
+        let progress = FlushProgress::new(Offset(0));
+        progress.reached(progress.target(Offset(10), Offset(0)));
+        assert_eq!((progress.recovery_point(), progress.flush_from()), (Offset(10), Offset(0)));
+        assert_eq!(progress.recovery_point_to_keep(), Offset(9));
+        progress.reached(progress.target(Offset(10), Offset(10)));
+        assert_eq!((progress.recovery_point_to_keep(), progress.flush_from()), (Offset(10), Offset(10)));
+    }
+
+    #[test]
     fn names_are_due_until_a_flush_that_saw_them_is_done() {
         let progress = FlushProgress::new(Offset(0));
         assert!(!progress.names_due());
         progress.note_names_changed();
-        let first = progress.target(Offset(1));
+        let first = progress.target(Offset(1), Offset(1));
         assert!(progress.names_due());
         progress.note_names_changed();
         progress.reached(first);
         assert!(progress.names_due());
-        progress.reached(progress.target(Offset(1)));
+        progress.reached(progress.target(Offset(1), Offset(1)));
         assert!(!progress.names_due());
     }
 
@@ -174,21 +207,21 @@ mod tests {
         let progress = FlushProgress::new(Offset(0));
         let (one, two) = (SmallFile::PartitionMetadata, SmallFile::LeaderEpochs);
         progress.note_small(one);
-        let first = progress.target(Offset(1));
+        let first = progress.target(Offset(1), Offset(1));
         assert_eq!(progress.small(), [one], "while a flush is under way");
         progress.note_small(two);
         progress.note_small(one);
         progress.reached(first);
         assert_eq!(progress.small(), [two, one], "written anew since");
         progress.forget_small(two);
-        progress.reached(progress.target(Offset(1)));
+        progress.reached(progress.target(Offset(1), Offset(1)));
         assert!(progress.small().is_empty() && !progress.names_due());
     }
 
     #[test]
     fn a_flush_from_before_a_truncation_does_not_count() {
         let progress = FlushProgress::new(Offset(0));
-        let stale = progress.target(Offset(100));
+        let stale = progress.target(Offset(100), Offset(100));
         progress.truncated(Offset(50));
         progress.reached(stale);
         assert_eq!(progress.recovery_point(), Offset(0));

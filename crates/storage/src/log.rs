@@ -153,6 +153,11 @@ impl<D: Disk> Log<D> {
         self.flush.recovery_point()
     }
 
+    /// The same as `recovery-point-offset-checkpoint` may tell it.
+    pub fn recovery_point_to_keep(&self) -> Offset {
+        self.flush.recovery_point_to_keep()
+    }
+
     /// Takes another configuration from here on.
     pub fn set_config(&mut self, config: Arc<LogConfig>) {
         self.segments.set_limits(config.index_limits());

@@ -141,7 +141,8 @@ impl<D: Disk> Segments<D> {
                 let recovered = recovery::recover(segment, next_base, limits.interval_bytes, replay)?;
                 end = recovered.end;
                 // A tail may be lost at the end of a batch: what follows would be a log with a hole.
-                let hole = next_base.filter(|next| !loading.compacted && end < *next);
+                let hole =
+                    next_base.filter(|next| !loading.compacted && end < *next && *next > loading.log_start);
                 let hole =
                     hole.map(|next| format!("it ends at offset {end}, and {next} begins the next segment"));
                 if let Some(reason) = recovered.cut.or(hole) {

@@ -1,6 +1,6 @@
 //! What happens to a log beside appends and reads: rolling, flushing, forgetting, closing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use partition::Millis;
@@ -104,12 +104,29 @@ impl<D: Disk> Log<D> {
         let deletable = self.config.retention.delete;
         let log_start = self.partition.decide_delete_records(before, deletable)?;
         if log_start > self.partition.watermarks().log_start {
+            let kept = self.keep_topic_id();
+            self.home.noted(kept)?;
             self.home.note_log_start_moved();
             // The epochs on disk may begin earlier than the log: opening brings them in line. The other way round, after
             // a crash that leaves the log with its old start, its first records would have no epoch.
             self.partition.set_log_start(log_start);
         }
         Ok(log_start)
+    }
+
+    /// Brings the topic's id to stable storage where no flush has done so yet: a log whose id a power cut may tear is one
+    /// that may be set aside, and then it would begin at 0 again.
+    pub(super) fn keep_topic_id(&self) -> Result<(), Fault> {
+        if !self.flush.small().contains(&SmallFile::PartitionMetadata) {
+            return Ok(());
+        }
+        let synced =
+            |path: &Path, outcome: std::io::Result<()>| outcome.map_err(|e| Fault::io("fsync", path, e));
+        let (path, file) = self.opened(SmallFile::PartitionMetadata.path(self.path()))?;
+        let disk = self.home.disk();
+        synced(&path, disk.fdatasync(&file))?;
+        synced(self.path(), disk.fsync_dir(self.path()))?;
+        synced(self.home.path(), disk.fsync_dir(self.home.path()))
     }
 
     /// Drops the segments that retention by time, by size or by log start no longer keeps.
@@ -134,6 +151,7 @@ impl<D: Disk> Log<D> {
             self.reserved(|log| log.roll(now))?;
         }
         let renamed = self.segments.drop_front(reasons.len())?;
+        self.flush.note_names_changed();
         let first = self.segments.first_base();
         let snapshots: Vec<Offset> = self.snapshots.range(..first).copied().collect();
         for offset in snapshots {
@@ -179,10 +197,12 @@ impl<D: Disk> Log<D> {
         self.partition.expire_producers(now, self.config.producer_expiration)
     }
 
-    /// The offset that `log-start-offset-checkpoint` must keep: where the log begins, if that is not where its files do.
+    /// The offset that `log-start-offset-checkpoint` must keep: where the log begins, if that is not where its files do,
+    /// or not where they would after a power cut.
     pub fn log_start_to_keep(&self) -> Option<Offset> {
         let log_start = self.partition.watermarks().log_start;
-        (log_start > self.segments.first_base()).then_some(log_start)
+        let in_doubt = log_start > Offset::ZERO && self.flush.names_due();
+        (in_doubt || log_start > self.segments.first_base()).then_some(log_start)
     }
 
     /// Ends the files as a clean end leaves them: indexes trimmed, a producer snapshot at the log end. The caller then
@@ -236,7 +256,7 @@ impl<D: Disk> Log<D> {
         // Recovery will not look at the batches before the recovery point any more.
         self.write_epochs_due()?;
         let mut files = Vec::new();
-        let from = self.segments.index_of(self.flush.recovery_point());
+        let from = self.segments.index_of(self.flush.flush_from());
         let last = self.segments.iter().len() - 1;
         for (index, segment) in self.segments.iter_mut().enumerate().skip(from) {
             // Recovery makes the indexes of the active segment anew, so they need not be durable yet.
@@ -256,7 +276,8 @@ impl<D: Disk> Log<D> {
         if self.flush.names_due() {
             directories = vec![self.path().to_owned(), self.home.path().to_owned()];
         }
-        let (progress, target) = (Arc::clone(&self.flush), self.flush.target(upto));
+        let indexed = self.segments.active().base();
+        let (progress, target) = (Arc::clone(&self.flush), self.flush.target(upto, indexed));
         let done: Done = Box::new(move |outcome| {
             if outcome.is_ok() {
                 progress.reached(target);

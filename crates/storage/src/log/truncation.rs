@@ -65,6 +65,7 @@ impl<D: Disk> Log<D> {
     fn truncate_fully_within(&mut self, start: Offset, now: Timestamp) -> Result<(), Fault> {
         self.abort_cleaning()?;
         self.flush.truncated(start);
+        self.keep_topic_id()?;
         self.drop_snapshots_behind(Offset(-1))?;
         self.segments.restart(start, now)?;
         self.forget_cleaned();

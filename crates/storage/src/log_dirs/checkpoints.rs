@@ -37,7 +37,7 @@ impl Kind {
 
     fn of<D: Disk>(self, log: &Log<D>) -> Option<Offset> {
         match self {
-            Self::RecoveryPoint => Some(log.recovery_point()),
+            Self::RecoveryPoint => Some(log.recovery_point_to_keep()),
             Self::HighWatermark => Some(log.partition().watermarks().high_watermark),
             Self::LogStart => log.log_start_to_keep(),
             Self::Cleaned => log.cleaned_to(),
