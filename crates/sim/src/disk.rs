@@ -126,6 +126,16 @@ impl SimulatedDisk {
         self.state().script.fail_once(verb, suffix, errno);
     }
 
+    /// Makes the change of this number fail, the first being 0.
+    pub fn fail_at(&self, change: u64, errno: Errno) {
+        self.state().script.fail_at = Some((change, errno));
+    }
+
+    /// Whether anything was made to fail.
+    pub fn has_failed(&self) -> bool {
+        self.state().script.failed
+    }
+
     /// Has every call of this kind on a path that holds `part` say that it was done, and do nothing.
     pub fn pretend(&self, verb: Verb, part: &str) {
         self.state().script.pretend(verb, part);

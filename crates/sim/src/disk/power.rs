@@ -18,8 +18,8 @@ pub enum Fate {
     /// What was done first was written back first: of the names and of each file a beginning is there, the last
     /// write of it torn.
     Ordered,
-    /// Written back in any order: any of the names that rest on no lost one, any sectors of any of the writes to a file,
-    /// and any of the lengths it had.
+    /// Written back in any order: any sectors of any of the writes to a file, and any of the lengths it had; names in their
+    /// order within a directory, as every journal keeps them, and in none between directories.
     Scattered,
 }
 
@@ -60,11 +60,19 @@ fn kept_names(names: &[NameChange], fate: Fate, dice: &mut Dice) -> Vec<bool> {
             (0..names.len()).map(|index| index < end).collect()
         }
         Fate::Scattered => {
-            let hits = [0, 50, 50, 90, 100][dice.place(5)];
+            // Each directory's changes up to some moment, one no matter of the other.
+            let mut ends: Vec<(usize, usize)> = Vec::new();
             let mut kept: Vec<bool> = Vec::with_capacity(names.len());
             for (index, change) in names.iter().enumerate() {
+                let directory = change.parts[0].0;
+                let known = ends.iter().find(|(known, _)| *known == directory).map(|(_, end)| *end);
+                let end = known.unwrap_or_else(|| {
+                    let end = [0, names.len(), dice.place(names.len() + 1)][dice.place(3)];
+                    ends.push((directory, end));
+                    end
+                });
                 let grounded = (0..index).all(|earlier| kept[earlier] || !change.rests_on(&names[earlier]));
-                kept.push(dice.percent(hits) && grounded);
+                kept.push(index < end && grounded);
             }
             kept
         }

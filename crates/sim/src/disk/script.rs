@@ -48,6 +48,10 @@ pub(super) struct Script {
     pub(super) shorten: Option<Dice>,
     pub(super) room: Option<u64>,
     failures: Vec<(Verb, String, Errno)>,
+    /// The change that fails, and how.
+    pub(super) fail_at: Option<(u64, Errno)>,
+    /// Whether anything was made to fail.
+    pub(super) failed: bool,
     pretences: Vec<(Verb, String)>,
     /// Bound: [`REMEMBERED`].
     last: VecDeque<String>,
@@ -77,10 +81,9 @@ impl Script {
         let path = path.to_string_lossy();
         let due =
             self.failures.iter().position(|(known, suffix, _)| *known == verb && path.ends_with(suffix));
-        match due {
-            Some(index) => Err(self.failures.remove(index).2.into()),
-            None => Ok(()),
-        }
+        let Some(due) = due else { return Ok(()) };
+        self.failed = true;
+        Err(self.failures.remove(due).2.into())
     }
 
     /// A call that changes something.
@@ -94,6 +97,10 @@ impl Script {
             }
             self.last.push_back(format!("{} {verb:?} {}", self.changes, path.display()));
             self.changes += 1;
+            if let Some((_, errno)) = self.fail_at.take_if(|(at, _)| *at < self.changes) {
+                self.failed = true;
+                return Err(errno.into());
+            }
         }
         self.look(verb, path)
     }

@@ -1,0 +1,95 @@
+//! The life of a node's storage on a disk that forgets: topics come, are written to, looked after, deleted and made
+//! again, the metadata log goes along, the node ends cleanly or is killed, and at one moment the power is cut.
+//!
+//! What must be there afterwards is in the ledgers; `judge` holds the storage against
+//! them. Whoever wants a life to end calls [`Cut::live`].
+
+mod chapters;
+mod judge;
+mod ledger;
+mod node;
+mod quorum;
+mod step;
+
+use rustix::io::Errno;
+
+use crate::dice::Dice;
+use crate::disk::{Fate, SimulatedDisk};
+
+use chapters::Life;
+pub use step::{Step, random, scripted};
+
+/// A life and the moment it is cut.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// What happens in it.
+    pub steps: Vec<Step>,
+    /// The change that the power is cut before; `None` for never.
+    pub at: Option<u64>,
+    /// What becomes of what was not synced.
+    pub fate: Fate,
+    /// Decides about everything else.
+    pub seed: u64,
+    /// What that change comes to instead, where the power stays on: the cut follows as soon as somebody has noticed.
+    pub error: Option<Errno>,
+}
+
+/// What a life came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lived {
+    /// The changes on the disk until the power was cut, or in all.
+    pub changes: u64,
+    /// The batches that were written.
+    pub batches: u64,
+}
+
+impl Cut {
+    /// Lives, loses the power, opens, loses it again while it opens, opens, and goes on for a while.
+    ///
+    /// # Errors
+    /// What is wrong with what came back, and how to see it again.
+    pub fn live(&self, prepare: impl Fn(&SimulatedDisk)) -> Result<Lived, String> {
+        let disk = SimulatedDisk::default();
+        prepare(&disk);
+        match (self.at, self.error) {
+            (Some(change), Some(errno)) => disk.fail_at(change, errno),
+            (Some(change), None) => disk.cut_at(change),
+            (None, _) => {}
+        }
+        let mut life = Life::new(disk, self.seed);
+        let mut lived = Lived { changes: 0, batches: 0 };
+        self.live_on(&mut life, &mut lived, &prepare).map_err(|reason| {
+            let (at, fate, seed, error) = (self.at, self.fate, self.seed, self.error);
+            let last = life.last_changes();
+            format!(
+                "{reason}\ncut before change {at:?} ({error:?}), {fate:?}, seed {seed}; the last changes before:\n{last}"
+            )
+        })?;
+        Ok(lived)
+    }
+
+    fn live_on(
+        &self,
+        life: &mut Life,
+        lived: &mut Lived,
+        prepare: &impl Fn(&SimulatedDisk),
+    ) -> Result<(), String> {
+        let mut dice = Dice::new(self.seed);
+        let cut = life.live(&self.steps)?;
+        (lived.changes, lived.batches) = (life.changes(), life.batches());
+        if !cut {
+            return life.reopen_after_end();
+        }
+        life.power_on(self.fate, dice.number(), prepare);
+        if dice.percent(70) {
+            // The second cut comes while the first is being recovered from, if that lasts so long.
+            let within = life.rehearse()?;
+            let fate = Fate::ALL[dice.place(4)];
+            if life.cut_while_opening(dice.below(within + 1))? {
+                life.power_on(fate, dice.number(), prepare);
+            }
+        }
+        life.open_and_judge()?;
+        life.go_on(&mut dice)
+    }
+}

@@ -1,0 +1,107 @@
+//! A node's storage as the broker opens it: log directory, metadata log, logs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use partition::Millis;
+use partition::retention::RetentionRules;
+use partition::segments::RollRules;
+use protocol::id::{NodeId, Timestamp};
+use raft::Endpoint;
+use storage::descriptors::Descriptors;
+use storage::format::{FormatRequest, FormatVoters, format};
+use storage::log_dirs::Placement;
+use storage::metadata_log::{LoadedMetadata, MetadataLimits, MetadataLog};
+use storage::{LogConfig, LogDirs, LogDirsConfig};
+
+use crate::disk::SimulatedDisk;
+
+/// Where the log directory lies.
+pub(super) const DIRECTORY: &str = "/data";
+pub(super) const NODE: NodeId = NodeId(1);
+const CLUSTER: &str = "KKKKKKKKKKKKKKKKKKKKKK";
+
+/// The storage of a running node.
+pub(super) struct Node {
+    pub(super) dirs: LogDirs<SimulatedDisk>,
+    pub(super) quorum: MetadataLog<SimulatedDisk>,
+}
+
+/// What a start found.
+pub(super) struct Opened {
+    pub(super) node: Node,
+    pub(super) metadata: LoadedMetadata,
+    pub(super) clean: bool,
+}
+
+/// The configuration of a topic: everything is small, so that much happens.
+pub(super) fn log_config(durable: bool) -> Arc<LogConfig> {
+    let defaults = LogConfig::default();
+    let roll = RollRules { segment_bytes: 1500, ..defaults.roll };
+    Arc::new(LogConfig {
+        roll,
+        index_interval_bytes: 150,
+        retention: RetentionRules { bytes: Some(6000), ..defaults.retention },
+        flush_messages: durable.then_some(1),
+        flush_after: Some(Millis(1000)),
+        ..defaults
+    })
+}
+
+/// Formats the directory if that has not happened, then opens it and loads all logs.
+pub(super) fn open(disk: &SimulatedDisk, now: Timestamp) -> Result<Opened, String> {
+    let endpoint = Endpoint { listener: "CONTROLLER".into(), host: "localhost".into(), port: 9093 };
+    let directory = PathBuf::from(DIRECTORY);
+    let voters = FormatVoters::Standalone(vec![endpoint]);
+    let mut request = FormatRequest::new(CLUSTER.to_owned(), NODE, directory.clone(), voters);
+    request.ignore_formatted = true;
+    format(disk, &request, now).map_err(|fault| format!("cannot format: {fault}"))?;
+    let config = LogDirsConfig {
+        directories: vec![directory],
+        node_id: NODE,
+        cluster_id: Some(CLUSTER.to_owned()),
+        open_files_max: 5,
+        batch_positions_bytes: 4096,
+        reserve_bytes: 0,
+        recovery_threads: 1,
+    };
+    let dirs = LogDirs::open(disk.clone(), &config, now).map_err(|fault| format!("cannot open: {fault}"))?;
+    let limits = MetadataLimits {
+        segment_bytes: 900,
+        segment_ms: i64::MAX,
+        retention_bytes: Some(2500),
+        retention_ms: None,
+    };
+    let descriptors = Descriptors::new(disk.clone(), 5);
+    let (quorum, metadata) = MetadataLog::open(&descriptors, Path::new(DIRECTORY), limits, now)
+        .map_err(|fault| format!("cannot open the metadata log: {fault}"))?;
+    let topics = &metadata.image.topics;
+    let report = dirs.load(
+        |name, id| {
+            let topic = topics.by_name(&name.topic).filter(|topic| id.is_none_or(|id| topic.id == id));
+            match topic {
+                Some(topic) => Placement::Here(log_config(is_durable(&topic.name))),
+                None => Placement::Stray,
+            }
+        },
+        now,
+    );
+    if let Some((name, fault)) = report.failed.first() {
+        return Err(format!("{name} does not load: {fault}"));
+    }
+    if !dirs.offline().is_empty() {
+        return Err("the log directory is offline".to_owned());
+    }
+    let clean = dirs.clean_shutdown_epoch().is_some();
+    Ok(Opened { node: Node { dirs, quorum }, metadata, clean })
+}
+
+/// The name of a topic of this number.
+pub(super) fn topic_name(number: u8) -> String {
+    format!("t{number}")
+}
+
+/// Whether the topic of this name asks for durable acknowledgements: odd ones do.
+pub(super) fn is_durable(name: &str) -> bool {
+    name.trim_start_matches('t').parse::<u8>().is_ok_and(|number| number % 2 == 1)
+}

@@ -1,0 +1,187 @@
+//! What happens in a life, step by step: one script that has everything, and any number of random ones.
+
+use crate::dice::Dice;
+
+/// One thing that happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// A topic is made, if there is none of this number. Odd numbers ask for durable acknowledgements.
+    Create(u8),
+    /// A batch is written to a topic.
+    Append(u8, By),
+    /// The last batch of a producer comes once more.
+    Retry(u8, u8),
+    /// A coordinator ends a producer's transaction.
+    End(u8, u8, bool),
+    /// The thread that waiting appends wait for has its turn.
+    Commit,
+    /// The thread that makes files durable at leisure has its turn.
+    Background,
+    /// The active segment is ended.
+    Roll(u8),
+    /// What retention does not keep goes.
+    Retain,
+    /// A client has the front of a topic deleted: so many of eight parts of it.
+    DeleteRecords(u8, u8),
+    /// The log follows another leader, which has it cut back by some batches, and copies others from it.
+    Follow(u8, u8),
+    /// The log begins anew behind its end, as a follower's does that has fallen behind its leader's start.
+    Restart(u8),
+    /// A topic is deleted.
+    Delete(u8),
+    /// What was deleted long enough ago is removed.
+    RemoveDue,
+    /// The recovery points are written.
+    RecoveryPoints,
+    /// The high watermarks are written.
+    HighWatermarks,
+    /// The log starts are written.
+    LogStarts,
+    /// `flush.ms` has passed.
+    FlushDue,
+    /// The metadata is written out as a snapshot.
+    Snapshot,
+    /// A record in the metadata log that is not committed is cut away by a new leader.
+    MetadataTruncate,
+    /// The quorum has an election.
+    Election,
+    /// The node ends cleanly and starts again.
+    CleanRestart,
+    /// The process is killed and starts again.
+    Kill,
+}
+
+/// Who writes a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    /// Somebody without an id.
+    Anybody,
+    /// A producer of this number that wants each batch once.
+    Idempotent(u8),
+    /// A producer of this number in a transaction.
+    Transactional(u8),
+}
+
+/// How many topics a life knows.
+pub const TOPICS: u8 = 4;
+
+/// The life that has everything.
+pub fn scripted() -> Vec<Step> {
+    use Step::*;
+    let mut steps = vec![Create(0), Create(1), HighWatermarks];
+    for round in 0..4 {
+        for topic in [0, 1] {
+            steps.extend([
+                Append(topic, By::Anybody),
+                Append(topic, By::Idempotent(1)),
+                Commit,
+                Append(topic, By::Transactional(5)),
+                Append(topic, By::Idempotent(2)),
+                Retry(topic, 1),
+                Append(topic, By::Transactional(6)),
+                End(topic, 5, round % 2 == 0),
+                Append(topic, By::Anybody),
+                Commit,
+            ]);
+        }
+        steps.extend([Background, RecoveryPoints, LogStarts, Election]);
+    }
+    // The recovery point at the very end of a segment that is then rolled.
+    for topic in [0, 1] {
+        steps.extend([Append(topic, By::Transactional(5)), Append(topic, By::Anybody), End(topic, 5, false)]);
+        steps.extend([Background, Commit, FlushDue, Background, RecoveryPoints, Roll(topic)]);
+    }
+    steps.extend([Append(0, By::Anybody), Append(1, By::Anybody), Background, Commit, RecoveryPoints]);
+    // What comes in the place of a tail that was flushed is not.
+    for topic in [0, 1] {
+        steps.extend([
+            Follow(topic, 5),
+            Append(topic, By::Anybody),
+            Roll(topic),
+            Append(topic, By::Idempotent(1)),
+        ]);
+    }
+    steps.extend([Election, Background, Commit]);
+    // Deleted records in segments whose names are still in doubt.
+    steps.extend([DeleteRecords(0, 6), DeleteRecords(1, 7), Retain, LogStarts, Election, Commit]);
+    steps.extend([Roll(0), Roll(1), Append(0, By::Idempotent(1)), DeleteRecords(0, 3), DeleteRecords(1, 2)]);
+    steps.extend([Retain, RemoveDue, Snapshot, Create(2), Append(2, By::Idempotent(3)), Commit]);
+    steps.extend([Follow(0, 2), Append(0, By::Anybody), Follow(1, 1), Append(1, By::Idempotent(1)), Commit]);
+    steps.extend([CleanRestart, Append(0, By::Idempotent(2)), Append(1, By::Transactional(5)), Commit]);
+    steps.extend([MetadataTruncate, HighWatermarks, FlushDue, Background, RecoveryPoints, Restart(2)]);
+    steps.extend([Append(2, By::Anybody), Delete(1), Create(1), Append(1, By::Idempotent(1)), Commit]);
+    steps.extend([Append(1, By::Anybody), DeleteRecords(1, 4), Delete(0), Create(3), Append(3, By::Anybody)]);
+    steps.extend([Commit, RemoveDue, Create(0), Append(0, By::Transactional(6)), Kill]);
+    for topic in [0, 1, 3] {
+        steps.extend([
+            Append(topic, By::Idempotent(4)),
+            Commit,
+            Append(topic, By::Idempotent(4)),
+            Roll(topic),
+        ]);
+        steps.extend([Append(topic, By::Transactional(7)), End(topic, 7, false), Background, Commit]);
+    }
+    steps.extend([RecoveryPoints, Snapshot, Retain, Election, Follow(3, 3), Append(3, By::Anybody), Commit]);
+    steps.extend([CleanRestart, Append(3, By::Idempotent(4)), Retry(3, 4), CleanRestart]);
+    steps
+}
+
+/// A life by chance.
+pub fn random(seed: u64) -> Vec<Step> {
+    let mut dice = Dice::new(seed);
+    let length = 20 + dice.place(100);
+    // Each life has its own leanings, so that rare things meet each other.
+    let weights: Vec<u64> = KINDS.iter().map(|(weight, _)| dice.below(3) * weight).collect();
+    let total: u64 = weights.iter().sum::<u64>() + 60;
+    let mut steps = vec![Step::Create(dice.place(4) as u8), Step::Create(dice.place(4) as u8)];
+    while steps.len() < length {
+        let mut throw = dice.below(total);
+        let kind = weights.iter().position(|weight| {
+            let hit = throw < *weight;
+            throw = throw.saturating_sub(*weight);
+            hit
+        });
+        let topic = dice.place(usize::from(TOPICS)) as u8;
+        steps.push(match kind {
+            Some(kind) => KINDS[kind].1(topic, &mut dice),
+            None => append(topic, &mut dice),
+        });
+    }
+    steps
+}
+
+type Make = fn(u8, &mut Dice) -> Step;
+
+/// How often things happen beside appends, and how.
+const KINDS: &[(u64, Make)] = &[
+    (3, |topic, _| Step::Create(topic)),
+    (3, |topic, dice| Step::Retry(topic, 1 + dice.place(4) as u8)),
+    (6, |topic, dice| Step::End(topic, 5 + dice.place(3) as u8, dice.percent(50))),
+    (15, |_, _| Step::Commit),
+    (8, |_, _| Step::Background),
+    (3, |topic, _| Step::Roll(topic)),
+    (3, |_, _| Step::Retain),
+    (3, |topic, dice| Step::DeleteRecords(topic, 1 + dice.place(8) as u8)),
+    (3, |topic, dice| Step::Follow(topic, dice.place(5) as u8)),
+    (1, |topic, _| Step::Restart(topic)),
+    (2, |topic, _| Step::Delete(topic)),
+    (2, |_, _| Step::RemoveDue),
+    (5, |_, _| Step::RecoveryPoints),
+    (2, |_, _| Step::HighWatermarks),
+    (2, |_, _| Step::LogStarts),
+    (2, |_, _| Step::FlushDue),
+    (2, |_, _| Step::Snapshot),
+    (2, |_, _| Step::MetadataTruncate),
+    (2, |_, _| Step::Election),
+    (2, |_, _| Step::CleanRestart),
+    (2, |_, _| Step::Kill),
+];
+
+fn append(topic: u8, dice: &mut Dice) -> Step {
+    let by = match dice.place(4) {
+        0 => By::Anybody,
+        1 | 2 => By::Idempotent(1 + dice.place(4) as u8),
+        _ => By::Transactional(5 + dice.place(3) as u8),
+    };
+    Step::Append(topic, by)
+}

@@ -1,0 +1,141 @@
+//! Lives that are cut short. `HEADWATER_POWER_CUTS=all` cuts the scripted life before every change with every fate, and
+//! 2,000 random ones; without it 200 moments are picked from both.
+
+use rustix::io::Errno;
+use sim::life::{Cut, Lived, random, scripted};
+use sim::{Dice, Fate, SimulatedDisk, Verb};
+
+fn long() -> bool {
+    std::env::var("HEADWATER_POWER_CUTS").is_ok_and(|value| value == "all")
+}
+
+fn honest(_: &SimulatedDisk) {}
+
+fn uncut(steps: Vec<sim::life::Step>, seed: u64) -> Cut {
+    Cut { steps, at: None, fate: Fate::Kept, seed, error: None }
+}
+
+/// Runs cuts on both processors; the first that fails ends it.
+fn all_live(cuts: &[Cut], prepare: impl Fn(&SimulatedDisk) + Sync) {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let failed = std::sync::Mutex::new(None);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(cut) = cuts.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+                    if let Err(reason) = cut.live(&prepare) {
+                        failed.lock().expect("nobody panics").get_or_insert(reason);
+                        next.store(cuts.len(), std::sync::atomic::Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    if let Some(reason) = failed.into_inner().expect("nobody panics") {
+        panic!("{reason}");
+    }
+}
+
+#[test]
+fn a_life_that_is_not_cut_holds_together() {
+    let Lived { changes, batches } = uncut(scripted(), 1).live(honest).unwrap();
+    assert!(changes > 250 && batches > 70, "{changes} changes and {batches} batches are few");
+    for seed in 0..20 {
+        uncut(random(seed), seed).live(honest).unwrap();
+    }
+}
+
+#[test]
+fn a_life_is_the_same_twice() {
+    let life = || uncut(scripted(), 5).live(honest).unwrap();
+    assert_eq!(life(), life());
+}
+
+#[test]
+fn the_scripted_life_survives_every_cut() {
+    let changes = uncut(scripted(), 1).live(honest).unwrap().changes;
+    let step = if long() { 1 } else { (changes / 100).max(1) };
+    let mut cuts = Vec::new();
+    for at in (0..changes).step_by(step as usize) {
+        let fates = if long() { &Fate::ALL[..] } else { &Fate::ALL[(at / step % 4) as usize..][..1] };
+        for (index, fate) in fates.iter().enumerate() {
+            cuts.push(Cut {
+                steps: scripted(),
+                at: Some(at),
+                fate: *fate,
+                seed: at * 4 + index as u64,
+                error: None,
+            });
+        }
+    }
+    // The seed says what is written, so each life has changes of its own; most of them reach this far.
+    all_live(&cuts, honest);
+}
+
+#[test]
+fn random_lives_survive_random_cuts() {
+    let mut dice = Dice::new(20);
+    let count = if long() { 2000 } else { 100 };
+    let cuts: Vec<Cut> = (0..count)
+        .map(|_| {
+            let (seed, fate) = (dice.number(), Fate::ALL[dice.place(4)]);
+            let at = dice.below(uncut(random(seed), seed).live(honest).unwrap().changes);
+            Cut { steps: random(seed), at: Some(at), fate, seed, error: None }
+        })
+        .collect();
+    all_live(&cuts, honest);
+}
+
+#[test]
+fn an_error_of_any_change_loses_nothing_that_was_acknowledged() {
+    let mut dice = Dice::new(30);
+    let count = if long() { 2000 } else { 60 };
+    let cuts: Vec<Cut> = (0..count)
+        .map(|_| {
+            let (seed, fate) = (dice.number(), Fate::ALL[dice.place(4)]);
+            let error = Some([Errno::IO, Errno::NOSPC, Errno::ROFS][dice.place(3)]);
+            Cut { steps: random(seed), at: Some(20 + dice.below(250)), fate, seed, error }
+        })
+        .collect();
+    all_live(&cuts, honest);
+}
+
+#[test]
+fn reads_and_writes_that_end_early_change_nothing() {
+    let mut dice = Dice::new(40);
+    let cuts: Vec<Cut> = (0..30)
+        .map(|_| {
+            let (seed, fate) = (dice.number(), Fate::ALL[dice.place(4)]);
+            Cut { steps: random(seed), at: Some(dice.below(300)), fate, seed, error: None }
+        })
+        .collect();
+    all_live(&cuts, |disk| disk.shorten(7));
+}
+
+/// A disk that lies is found out: what follows would be faults of storage if the calls were missing there.
+#[test]
+fn calls_that_are_left_out_are_missed() {
+    let table: &[(&str, Verb, &str)] = &[
+        ("batches are acknowledged before they are synced", Verb::Sync, ".log"),
+        ("names are acknowledged before their directory is synced", Verb::SyncDirectory, "/data/t"),
+        ("a log's own name is not synced", Verb::SyncDirectory, "/data"),
+        ("checkpoints are renamed before they are synced", Verb::Sync, "checkpoint.tmp"),
+        ("the mark of a clean end stays", Verb::Unlink, ".kafka_cleanshutdown"),
+        ("a clean end syncs nothing", Verb::SyncAll, "/data"),
+        ("the metadata log is not synced", Verb::Sync, "__cluster_metadata-0/0"),
+        ("the metadata log's names are not synced", Verb::SyncDirectory, "__cluster_metadata-0"),
+        ("the vote is not synced", Verb::Sync, "quorum-state"),
+        ("the topic's id is not synced", Verb::Sync, "partition.metadata"),
+        ("a tail that was cut away comes back", Verb::Truncate, ".log"),
+    ];
+    for (bug, verb, part) in table {
+        let caught = (0..400).any(|seed| {
+            let steps = if seed % 2 == 0 { scripted() } else { random(seed) };
+            let at = Some(Dice::new(seed).below(1200));
+            let fate = [Fate::Lost, Fate::Scattered][seed as usize / 2 % 2];
+            let cut = Cut { steps, at, fate, seed, error: None };
+            cut.live(|disk| disk.pretend(*verb, part)).is_err()
+        });
+        assert!(caught, "nobody sees that {bug}");
+    }
+}
