@@ -69,6 +69,15 @@ pub fn write_leader_epochs<D: Disk>(
     whole_file::replace(disk, path, leader_epochs_text(epochs).as_bytes())
 }
 
+/// Replaces a checkpoint of leader epochs, by the rules of [`whole_file::replace_unnamed`].
+pub fn write_leader_epochs_unnamed<D: Disk>(
+    disk: &D,
+    path: &Path,
+    epochs: &[(LeaderEpoch, Offset)],
+) -> Result<(), Fault> {
+    whole_file::replace_unnamed(disk, path, leader_epochs_text(epochs).as_bytes())
+}
+
 /// Replaces a checkpoint of leader epochs without waiting for stable storage.
 pub fn write_leader_epochs_unsynced<D: Disk>(
     disk: &D,

@@ -348,7 +348,11 @@ impl<D: Disk> Log<D> {
     fn write_epochs_due(&mut self) -> Result<(), Fault> {
         if self.epochs_due && self.made {
             let (path, epochs) = self.epochs_to_write();
-            checkpoint::write_leader_epochs_unsynced(self.home.disk(), &path, &epochs)?;
+            match self.flush.recovery_point() > Offset::ZERO {
+                // Those of flushed batches are on stable storage, and recovery does not learn them again.
+                true => checkpoint::write_leader_epochs_unnamed(self.home.disk(), &path, &epochs)?,
+                false => checkpoint::write_leader_epochs_unsynced(self.home.disk(), &path, &epochs)?,
+            }
             self.flush.note_small(SmallFile::LeaderEpochs);
             self.epochs_due = false;
         }

@@ -49,6 +49,12 @@ pub fn replace<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault
     Ok(())
 }
 
+/// Puts `bytes` in place of the file for all who look. A power cut leaves the old or the new, and both are whole: which of
+/// them is decided by the next sync of the directory, which the caller sees to.
+pub fn replace_unnamed<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    replace_with(disk, path, bytes, true)
+}
+
 /// Puts `bytes` in place of the file for all who look, without bringing it to stable storage.
 pub fn replace_unsynced<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     replace_with(disk, path, bytes, false)
