@@ -1,6 +1,7 @@
-//! DescribeLogDirs: where partitions lie on disk.
+//! DescribeLogDirs and AlterReplicaLogDirs: where partitions lie on disk.
 
-use protocol::api_key::ApiKey::DescribeLogDirs;
+use protocol::api_key::ApiKey::{AlterReplicaLogDirs, DescribeLogDirs};
+use protocol::error_code::ErrorCode::LogDirNotFound;
 use serde_json::json;
 
 use super::batches::plain;
@@ -28,5 +29,12 @@ pub fn cases() -> Vec<Case> {
             .topic(1)
             .ask(|s| json!({"Topics": [{"Topic": s.topic, "Partitions": []}]})),
         case(DescribeLogDirs, "nothing").ask(|_| json!({"Topics": []})),
+        case(AlterReplicaLogDirs, "to a directory there is not").topic(1).errors(&[LogDirNotFound]).ask(|s| {
+            json!({"Dirs": [{"Path": "/nowhere", "Topics": [{"Name": s.topic, "Partitions": [0]}]}]})
+        }),
+        case(AlterReplicaLogDirs, "an unknown topic to a directory there is not")
+            .errors(&[LogDirNotFound])
+            .ask(|s| json!({"Dirs": [{"Path": "/nowhere", "Topics": [{"Name": s.topic, "Partitions": [0, 1]}]}]})),
+        case(AlterReplicaLogDirs, "nothing").ask(|_| json!({"Dirs": []})),
     ]
 }

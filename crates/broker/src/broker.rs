@@ -25,6 +25,7 @@ use crate::runtime::missing_replicas::MissingReplicas;
 use crate::runtime::partitions::Partitions;
 use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::quorum::Quorum;
+use crate::runtime::replica_moves::Bell;
 use crate::runtime::request_memory::RequestMemory;
 
 /// What this broker holds by itself, without anybody to ask: all that applying the metadata works on.
@@ -39,6 +40,8 @@ pub struct Holdings {
     pub metadata_reserve: Arc<Reserve>,
     /// The partitions with a replica here.
     pub partitions: Partitions,
+    /// Wakes who moves replicas between log directories.
+    pub moves_bell: Arc<Bell>,
     /// What the controller is to be told of the log directories.
     pub directory_reports: DirectoryReports,
     /// The replicas that should be here and are not.
@@ -90,6 +93,7 @@ impl Holdings {
             log_dirs,
             metadata_reserve,
             partitions: Partitions::default(),
+            moves_bell: Arc::default(),
             directory_reports: DirectoryReports::default(),
             missing: MissingReplicas::default(),
             applying: Mutex::new(()),

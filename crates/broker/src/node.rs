@@ -30,6 +30,7 @@ use crate::runtime::directory_reports::{self, cordoned};
 use crate::runtime::housekeeping::Housekeeping;
 use crate::runtime::log_cleaners::LogCleaners;
 use crate::runtime::quorum::{LoadedQuorum, QuorumOptions};
+use crate::runtime::replica_moves::ReplicaMoves;
 use crate::{Broker, Holdings};
 
 /// How long connections may take to be answered when the node ends.
@@ -66,6 +67,7 @@ pub struct Node {
     cleaners: LogCleaners,
     connections: Runtime,
     reports: JoinHandle<()>,
+    moves: ReplicaMoves,
     addresses: Vec<(Arc<str>, SocketAddr)>,
 }
 
@@ -91,6 +93,8 @@ impl Node {
         let broker = Arc::new(Broker::new(holdings.clone(), quorum));
         broker.coordinators.start();
         let reports = tokio::spawn(directory_reports::run(broker.clone()));
+        let moves = ReplicaMoves::start(broker.clone(), tokio::runtime::Handle::current())
+            .map_err(StartError::Threads)?;
         // Before the runtime of connections: one that is dropped here, where waiting is not allowed, would panic.
         let set = holdings.config().settings.is_set("headwater.http.listen");
         let http = match holdings.config().http_listen.clone() {
@@ -112,7 +116,7 @@ impl Node {
         for (listener, address) in &addresses {
             tracing::info!(%listener, %address, "listening");
         }
-        Ok(Self { broker, server, http, housekeeping, cleaners, connections, reports, addresses })
+        Ok(Self { broker, server, http, housekeeping, cleaners, connections, reports, moves, addresses })
     }
 
     /// Where clients connect: the first listener, as it was bound.
@@ -142,7 +146,8 @@ impl Node {
 
     /// Ends: answers what was taken, closes the logs, and leaves the directories as a clean end leaves them.
     pub async fn shutdown(self) {
-        let Self { broker, server, http, housekeeping, cleaners, connections, reports, addresses: _ } = self;
+        let Self { broker, server, http, housekeeping, cleaners, connections, reports, moves, addresses: _ } =
+            self;
         broker.stop_waiting();
         broker.coordinators.stop();
         reports.abort();
@@ -157,7 +162,7 @@ impl Node {
         let epoch = broker.quorum.broker_epoch();
         let holdings = broker.holdings.clone();
         let closed = tokio::task::spawn_blocking(move || {
-            drop((cleaners, housekeeping));
+            drop((cleaners, housekeeping, moves));
             connections.shutdown_timeout(CUT);
             holdings.log_dirs.close(epoch);
         });

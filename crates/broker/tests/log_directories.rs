@@ -9,8 +9,12 @@ use std::time::{Duration, Instant};
 
 use protocol::ErrorCode;
 use protocol::id::{DirectoryId, NodeId, PartitionIndex};
+use protocol::messages::alter_replica_log_dirs::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use protocol::messages::create_topics::CreatableTopic;
-use protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, Message};
+use protocol::messages::{
+    AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    DescribeLogDirsRequest, DescribeLogDirsResponse, Message,
+};
 use raw::Client;
 use raw::batch::batch;
 use raw::node::{TestNode, start};
@@ -75,6 +79,13 @@ fn create(client: &mut Client, name: &str) -> i16 {
     CreateTopicsResponse::decode(&body, 7).unwrap().topics.iter().next().unwrap().error_code
 }
 
+/// Writes a record to each partition: directories come with the first one.
+fn fill(client: &mut Client, topic: &str) {
+    for partition in 0..PARTITIONS {
+        assert_eq!(client.produce(topic, partition, batch(&["kept"])).error, 0);
+    }
+}
+
 /// The partitions whose directory lies in a log directory.
 fn partitions_in(path: &Path, topic: &str) -> Vec<i32> {
     let names = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name());
@@ -110,9 +121,7 @@ fn filled(directories: &Directories) -> (TestNode, Vec<i32>, Vec<i32>) {
     let node = directories.start(&[]);
     let mut client = node.connect();
     assert_eq!(create(&mut client, "t"), 0);
-    for partition in 0..PARTITIONS {
-        assert_eq!(client.produce("t", partition, batch(&["kept"])).error, 0);
-    }
+    fill(&mut client, "t");
     let (in_a, in_b) =
         (partitions_in(&directories.path("a"), "t"), partitions_in(&directories.path("b"), "t"));
     assert_eq!((in_a.len(), in_b.len()), (3, 3), "spread evenly");
@@ -142,6 +151,7 @@ fn a_directory_that_fails_goes_alone_and_comes_back_with_the_next_start() {
         assert_eq!(client.produce("t", *partition, batch(&["more"])).base_offset, 1);
     }
     assert_eq!(create(&mut client, "u"), 0);
+    fill(&mut client, "u");
     assert_eq!(partitions_in(&directories.path("a"), "u").len(), 6, "nothing new goes there");
     node.stop();
     let node = directories.start(&[]);
@@ -194,6 +204,7 @@ fn a_cordoned_directory_takes_nothing_new_and_serves_what_it_has() {
     until("the controller is told", || known(&node) == [id]);
     let mut client = node.connect();
     assert_eq!(create(&mut client, "u"), 0);
+    fill(&mut client, "u");
     assert_eq!(partitions_in(&directories.path("a"), "u").len(), 6);
     assert_eq!(client.produce("t", in_b[0], batch(&["more"])).base_offset, 1);
     node.stop();
@@ -204,5 +215,141 @@ fn a_cordoned_directory_takes_nothing_new_and_serves_what_it_has() {
     let node = directories.start(&[]);
     until("the controller is told", || known(&node).is_empty());
     assert_eq!(create(&mut node.connect(), "v"), 0);
+    fill(&mut node.connect(), "v");
     assert!(!partitions_in(&b, "v").is_empty());
+}
+
+fn move_to(client: &mut Client, path: &Path, topic: &str, partition: i32) -> i16 {
+    let topic = AlterReplicaLogDirTopic { name: topic.to_owned().into(), partitions: vec![partition].into() };
+    let directory =
+        AlterReplicaLogDir { path: path.to_str().unwrap().to_owned().into(), topics: vec![topic].into() };
+    let body = client.ask(&AlterReplicaLogDirsRequest { dirs: vec![directory].into() }, 2);
+    let answer = AlterReplicaLogDirsResponse::decode(&body, 2).unwrap();
+    let result = answer.results.iter().next().unwrap();
+    result.partitions.iter().next().unwrap().error_code
+}
+
+/// Where DescribeLogDirs shows a partition: the directory, and whether it is on its way there.
+fn shown(client: &mut Client, topic: &str, partition: i32) -> Vec<(PathBuf, bool)> {
+    let body = client.ask(&DescribeLogDirsRequest { topics: None }, 4);
+    let answer = DescribeLogDirsResponse::decode(&body, 4).unwrap();
+    let mut found = Vec::new();
+    for directory in &answer.results {
+        for of_topic in directory.topics.iter().filter(|of_topic| of_topic.name == topic) {
+            let here = of_topic.partitions.iter().filter(|it| it.partition_index == partition);
+            found.extend(here.map(|it| (PathBuf::from(&*directory.log_dir), it.is_future_key)));
+        }
+    }
+    found
+}
+
+fn all_values(client: &mut Client, topic: &str, partition: i32, count: usize) -> Vec<String> {
+    let mut values: Vec<String> = Vec::new();
+    while values.len() < count {
+        let (error, _, more) = client.fetch(topic, partition, values.len() as i64);
+        assert_eq!(error, 0);
+        assert!(!more.is_empty(), "{} of {count}", values.len());
+        values.extend(more);
+    }
+    values
+}
+
+#[test]
+fn a_replica_moves_while_it_is_written_and_nothing_is_lost() {
+    let directories = Directories::new();
+    let (node, in_a, _) = filled(&directories);
+    let (a, b, partition) = (directories.path("a"), directories.path("b"), in_a[0]);
+    let mut client = node.connect();
+    let long = "x".repeat(100_000);
+    for _ in 0..100 {
+        assert_eq!(client.produce("t", partition, batch(&[&long])).error, 0);
+    }
+    assert_eq!(move_to(&mut client, &b, "t", partition), 0);
+    let mut count = 101;
+    until("it has moved", || {
+        assert_eq!(client.produce("t", partition, batch(&["during"])).base_offset, count);
+        count += 1;
+        shown(&mut client, "t", partition) == [(b.clone(), false)]
+    });
+    for _ in 0..5 {
+        assert_eq!(client.produce("t", partition, batch(&["after"])).base_offset, count);
+        count += 1;
+    }
+    let values = all_values(&mut client, "t", partition, usize::try_from(count).unwrap());
+    assert_eq!(
+        (values[0].as_str(), values[50].len(), values.last().unwrap().as_str()),
+        ("kept", 100_000, "after")
+    );
+    assert!(!partitions_in(&a, "t").contains(&partition) && partitions_in(&b, "t").contains(&partition));
+    let id = id_of(&node, &b);
+    until("the controller is told", || said(&node, "t", partition).0 == id);
+    node.stop();
+    let node = directories.start(&[]);
+    let values = all_values(&mut node.connect(), "t", partition, usize::try_from(count).unwrap());
+    assert_eq!(values.last().unwrap(), "after");
+}
+
+#[test]
+fn a_move_is_slowed_shown_given_up_and_taken_up_again_at_a_start() {
+    let directories = Directories::new();
+    let (node, in_a, _) = filled(&directories);
+    let (a, b, partition) = (directories.path("a"), directories.path("b"), in_a[0]);
+    node.stop();
+    let slow = [("replica.alter.log.dirs.io.max.bytes.per.second", "1000")];
+    let node = directories.start(&slow);
+    let mut client = node.connect();
+    let long = "x".repeat(1000);
+    for _ in 0..3000 {
+        assert_eq!(client.produce("t", partition, batch(&[&long])).error, 0);
+    }
+    let both = [(a.clone(), false), (b.clone(), true)];
+    assert_eq!(move_to(&mut client, &b, "t", partition), 0);
+    assert_eq!(shown(&mut client, "t", partition), both);
+    assert_eq!(move_to(&mut client, &a, "t", partition), 0);
+    assert_eq!(shown(&mut client, "t", partition), both[..1]);
+    assert_eq!(move_to(&mut client, &b, "t", partition), 0);
+    node.stop();
+    let node = directories.start(&slow);
+    let mut client = node.connect();
+    assert_eq!(shown(&mut client, "t", partition), both, "it goes on");
+    node.stop();
+    let node = directories.start(&[]);
+    let mut client = node.connect();
+    until("it has moved", || shown(&mut client, "t", partition) == [(b.clone(), false)]);
+    assert_eq!(all_values(&mut client, "t", partition, 3001).len(), 3001);
+    let names = std::fs::read_dir(&b).unwrap().map(|entry| entry.unwrap().file_name());
+    let futures = names.filter(|name| name.to_str().unwrap().ends_with("-future"));
+    assert_eq!(futures.count(), 0);
+}
+
+#[test]
+fn a_crash_between_the_two_renames_leaves_the_copy_as_the_replica() {
+    let directories = Directories::new();
+    let (node, in_a, _) = filled(&directories);
+    let (a, b, partition) = (directories.path("a"), directories.path("b"), in_a[0]);
+    node.stop();
+    let name = format!("t-{partition}");
+    let copy = b.join(format!("{name}.0123456789abcdef0123456789abcdef-future"));
+    std::fs::rename(a.join(&name), &copy).unwrap();
+    let node = directories.start(&[]);
+    assert_eq!(node.connect().fetch("t", partition, 0).2, ["kept"]);
+    assert!(b.join(&name).exists() && !copy.exists() && !a.join(&name).exists());
+}
+
+#[test]
+fn moves_that_cannot_be_are_refused_as_kafka_refuses_them() {
+    let directories = Directories::new();
+    let (node, in_a, _) = filled(&directories);
+    let mut client = node.connect();
+    let b = directories.path("b");
+    let refused = |client: &mut Client, path: &Path, topic: &str, index: i32| {
+        ErrorCode::from_i16(move_to(client, path, topic, index)).unwrap()
+    };
+    assert_eq!(refused(&mut client, Path::new("/nowhere"), "t", 0), ErrorCode::LogDirNotFound);
+    assert_eq!(refused(&mut client, &b, "unknown", 0), ErrorCode::ReplicaNotAvailable);
+    assert_eq!(refused(&mut client, &b, "t", 99), ErrorCode::ReplicaNotAvailable);
+    assert_eq!(refused(&mut client, &directories.path("a"), "t", in_a[0]), ErrorCode::None);
+    let broker = node.node().broker();
+    broker.log_dirs.directories().find(|it| it.path() == b).unwrap().state().take_offline("an I/O error");
+    assert_eq!(refused(&mut client, &b, "t", in_a[0]), ErrorCode::KafkaStorageError);
 }

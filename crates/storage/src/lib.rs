@@ -41,6 +41,7 @@
 //! | the cleaner's threads | [`LogDirs::dirtiest`], [`cleaner::Cleaner::clean`], [`LogDirs::checkpoint_cleaned`] | [`LogDirs::retain_compacted`]; rest when nothing was dirty |
 //! | DescribeLogDirs | [`LogDirs::describe`], [`Log::size`], [`Log::directory_id`] | |
 //! | DescribeProducers | [`Log::partition`], `.producers()` | |
+//! | AlterReplicaLogDirs | [`LogDirs::begin_move`]; a thread: [`log_dirs::Move::step`], and at the end [`LogDirs::finish_move`] | tell the controller, wake the readers |
 //! | a heartbeat | [`LogDirs::offline`] | |
 //! | a clean end | [`LogDirs::close`] | |
 //!

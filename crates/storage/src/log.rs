@@ -8,6 +8,7 @@
 
 mod cleaning;
 mod housekeeping;
+mod moving;
 mod open;
 mod read;
 mod timestamps;
@@ -36,6 +37,7 @@ use cleaning::Compaction;
 
 pub use cleaning::{Cleaning, Source};
 pub use housekeeping::{DeleteRecordsError, Retained};
+pub use moving::Copied;
 pub use open::{Checkpoints, Opened};
 pub use read::{Fetched, ReadError};
 pub use timestamps::{EARLIEST, EARLIEST_LOCAL, FoundOffset, LATEST, MAX_TIMESTAMP};

@@ -9,6 +9,7 @@ mod checkpoints;
 mod compaction;
 mod home;
 mod load;
+mod moves;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub use compaction::{Dirtiest, Uncleanable};
 use home::Home;
 pub use home::format;
 pub use load::{LoadReport, Placement};
+pub use moves::Move;
 
 /// A log behind the lock of its partition. The lock is held for one operation and never across a wait.
 pub type SharedLog<D = RealDisk> = Arc<Mutex<Log<D>>>;
@@ -64,6 +66,8 @@ pub struct LogDirs<D: Disk = RealDisk> {
     cluster_id: String,
     recovery_threads: usize,
     logs: RwLock<BTreeMap<TopicPartition, SharedLog<D>>>,
+    /// Replicas on their way from one directory to another.
+    moves: RwLock<BTreeMap<TopicPartition, Arc<Move<D>>>>,
     /// Directories that take no new partitions.
     cordoned: RwLock<BTreeSet<DirectoryId>>,
 }
@@ -118,8 +122,8 @@ impl<D: Disk> LogDirs<D> {
             (Some(cluster_id), false, _) => {
                 let logs = RwLock::new(BTreeMap::new());
                 let recovery_threads = config.recovery_threads.max(1);
-                let cordoned = RwLock::default();
-                Ok(Self { homes, unusable, cluster_id, recovery_threads, logs, cordoned })
+                let (moves, cordoned) = (RwLock::default(), RwLock::default());
+                Ok(Self { homes, unusable, cluster_id, recovery_threads, logs, moves, cordoned })
             }
             (_, _, Some(fault)) => Err(fault),
             _ => Err(Fault::Mismatch {
@@ -248,6 +252,9 @@ impl<D: Disk> LogDirs<D> {
     /// Takes a partition away: its directory is renamed at once and removed once `file.delete.delay.ms` has passed.
     /// Says whether there was one.
     pub fn delete(&self, name: &TopicPartition, now: Timestamp) -> Result<bool, Fault> {
+        if let Err(fault) = self.give_up_move(name, now) {
+            tracing::warn!(partition = %name, %fault, "the copy of a deleted replica cannot be removed");
+        }
         let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         let Some(log) = removed else { return Ok(false) };
         self.note_gone(locked(&log).directory_id(), name);

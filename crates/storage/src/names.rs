@@ -209,6 +209,11 @@ pub fn stray_name(partition: &TopicPartition, unique: &str) -> String {
     renamed_away(partition, unique, STRAY_DIR_SUFFIX)
 }
 
+/// The name of the directory of a replica on its way here.
+pub fn future_name(partition: &TopicPartition, unique: &str) -> String {
+    renamed_away(partition, unique, FUTURE_DIR_SUFFIX)
+}
+
 fn renamed_away(partition: &TopicPartition, unique: &str, suffix: &str) -> String {
     let tail = format!("-{}.{unique}{suffix}", partition.partition);
     let mut topic: &str = &partition.topic;

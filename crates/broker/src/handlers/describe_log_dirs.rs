@@ -1,8 +1,8 @@
 //! DescribeLogDirs, 1 to 5: the log directories of this broker, and the replicas in them (KIP-113).
 //!
 //! 3 has an error for the whole, 4 tells the size of the disk and the room left on it (KIP-827), 5 whether a
-//! directory takes new replicas (KIP-1066). A replica that was asked for and is not here is left out. Nothing is
-//! ever moved between directories, so that no replica is a future one.
+//! directory takes new replicas (KIP-1066). A replica that was asked for and is not here is left out. A replica on its
+//! way from one directory to another is shown in both: where it goes as a future one, with how far it is behind.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +43,17 @@ pub async fn handle(call: &Call, request: DescribeLogDirsRequest<'_>) -> Describ
                 .or_default()
                 .push(partition);
         }
+    }
+    for moving in call.broker.log_dirs.moves().iter().filter(|moving| is_wanted(&wanted, &moving.name)) {
+        let progress = moving.progress();
+        let partition = DescribeLogDirsPartition {
+            partition_index: moving.name.partition.0,
+            partition_size: i64::try_from(progress.bytes).unwrap_or(i64::MAX),
+            offset_lag: progress.lag.max(0),
+            is_future_key: true,
+        };
+        let directory = by_directory.entry(moving.to.path().to_owned()).or_default();
+        directory.entry(moving.name.topic.to_string()).or_default().push(partition);
     }
     let cordoned = call.broker.log_dirs.cordoned();
     let results = call.broker.log_dirs.describe().into_iter().map(|directory| {

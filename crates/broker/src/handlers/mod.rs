@@ -7,6 +7,7 @@
 //! `pub async fn handle(call: &Call, request: XRequest<'_>) -> XResponse<'static>`, and add its line to the table.
 
 pub mod alter_configs;
+pub mod alter_replica_log_dirs;
 mod alteration;
 pub mod api_versions;
 mod ask;
@@ -194,6 +195,7 @@ static TABLE: &[Served] = &[
     served!(OffsetForLeaderEpoch 0 to 4 by offset_for_leader_epoch::OffsetForLeaderEpochRequest),
     served!(DescribeConfigs 0 to 4 by describe_configs::DescribeConfigsRequest),
     served!(AlterConfigs 0 to 2 by alter_configs::AlterConfigsRequest),
+    served!(AlterReplicaLogDirs 0 to 2 by alter_replica_log_dirs::AlterReplicaLogDirsRequest),
     served!(DescribeLogDirs 0 to 5 by describe_log_dirs::DescribeLogDirsRequest),
     served!(CreatePartitions 0 to 3 by create_partitions::CreatePartitionsRequest),
     served!(DeleteGroups 0 to 3 by delete_groups::DeleteGroupsRequest),

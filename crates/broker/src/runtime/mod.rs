@@ -13,5 +13,6 @@ pub mod missing_replicas;
 pub mod partitions;
 pub mod producer_ids;
 pub mod quorum;
+pub mod replica_moves;
 pub mod request_memory;
 pub mod topic_creation;

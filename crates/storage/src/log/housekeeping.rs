@@ -238,7 +238,7 @@ impl<D: Disk> Log<D> {
         self.gone = Some("the partition was deleted");
     }
 
-    fn take_snapshot(&mut self, end: Offset) -> Result<(), Fault> {
+    pub(super) fn take_snapshot(&mut self, end: Offset) -> Result<(), Fault> {
         if self.snapshots.last().copied().unwrap_or(Offset::ZERO) >= end {
             return Ok(());
         }

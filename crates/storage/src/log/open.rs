@@ -76,8 +76,19 @@ impl<D: Disk> Log<D> {
         config: Arc<LogConfig>,
         now: Timestamp,
     ) -> Result<Self, Fault> {
+        Self::plan_in(home, &name.to_string(), (name, topic_id), config, now)
+    }
+
+    /// A new log in a directory of another name: a replica on its way here.
+    pub(crate) fn plan_in(
+        home: Arc<LogDirectory<D>>,
+        directory: &str,
+        (name, topic_id): (TopicPartition, TopicId),
+        config: Arc<LogConfig>,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
         home.state().check()?;
-        let directory: Arc<Path> = home.path().join(name.to_string()).into();
+        let directory: Arc<Path> = home.path().join(directory).into();
         let segments =
             Segments::planned(home.descriptors(), directory, Offset::ZERO, config.index_limits(), now);
         let mut log = Self {
@@ -138,7 +149,18 @@ impl<D: Disk> Log<D> {
         checkpoints: Checkpoints,
         now: Timestamp,
     ) -> Result<Opened<D>, Fault> {
-        let directory: Arc<Path> = home.path().join(name.to_string()).into();
+        Self::open_in(home, &name.to_string(), (name, topic_id), config, (checkpoints, now))
+    }
+
+    /// Opens a log from a directory of another name: a replica on its way here.
+    pub(crate) fn open_in(
+        home: Arc<LogDirectory<D>>,
+        directory: &str,
+        (name, topic_id): (TopicPartition, Option<TopicId>),
+        config: Arc<LogConfig>,
+        (checkpoints, now): (Checkpoints, Timestamp),
+    ) -> Result<Opened<D>, Fault> {
+        let directory: Arc<Path> = home.path().join(directory).into();
         let epochs = read_epochs(home.disk(), &directory, checkpoints.clean)?;
         let listing = Listing::read(home.disk(), &directory)?;
         let Checkpoints { clean, recovery_point, log_start, high_watermark, cleaned_to } = checkpoints;

@@ -10,12 +10,13 @@ use protocol::id::{Timestamp, TopicId};
 use protocol::offset::Offset;
 
 use super::home::Home;
-use super::{LogDirs, SharedLog};
+use super::{LogDirs, SharedLog, locked};
 use crate::checkpoint::{self, PartitionOffsets};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::log::{Checkpoints, Log, Opened};
 use crate::log_config::LogConfig;
+use crate::log_directory::LogDirectory;
 use crate::metadata_log::METADATA_DIRECTORY;
 use crate::names::{DirectoryName, TopicPartition, stray_name};
 use crate::partition_metadata;
@@ -74,7 +75,18 @@ impl Offsets {
     }
 }
 
-type Loading<D> = (LoadReport, Vec<(TopicPartition, SharedLog<D>)>);
+/// Logs that were loaded, and the directories of replicas on their way.
+struct Loaded<D: Disk> {
+    report: LoadReport,
+    logs: Vec<(TopicPartition, SharedLog<D>)>,
+    moving: Vec<(TopicPartition, Arc<LogDirectory<D>>, String)>,
+}
+
+impl<D: Disk> Default for Loaded<D> {
+    fn default() -> Self {
+        Self { report: LoadReport::default(), logs: Vec::new(), moving: Vec::new() }
+    }
+}
 
 impl<D: Disk> LogDirs<D> {
     /// Loads every log that `placement` says belongs here; it is asked with the topic id that the directory knows.
@@ -95,14 +107,28 @@ impl<D: Disk> LogDirs<D> {
             joined.collect::<Vec<_>>()
         });
         let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
-        for (part, loaded) in outcomes {
+        let mut moving = Vec::new();
+        for Loaded { report: part, logs: loaded, moving: more } in outcomes {
+            moving.extend(more);
             report.loaded += loaded.len();
             report.cut.extend(part.cut);
             report.strays.extend(part.strays);
             report.failed.extend(part.failed);
-            logs.extend(loaded);
+            for (name, log) in loaded {
+                if let Some(other) = logs.get(&name).cloned() {
+                    let (kept, set_aside) = twice(&other, log);
+                    report.strays.push(name.clone());
+                    if let Err(fault) = self.set_twin_aside(&name, &set_aside) {
+                        report.failed.push((name.clone(), fault));
+                    }
+                    logs.insert(name, kept);
+                } else {
+                    logs.insert(name, log);
+                }
+            }
         }
         drop(logs);
+        self.take_up_moves(moving, placement, &mut report, now);
         // A start looks at every log once; most of them nobody will ask for soon.
         if let Some(home) = self.homes.first() {
             home.directory.descriptors().close_all();
@@ -115,14 +141,14 @@ impl<D: Disk> LogDirs<D> {
         home: &Home<D>,
         placement: &(impl Fn(&TopicPartition, Option<TopicId>) -> Placement + Sync),
         now: Timestamp,
-    ) -> Loading<D> {
-        let collected: Mutex<Loading<D>> = Mutex::new((LoadReport::default(), Vec::new()));
+    ) -> Loaded<D> {
+        let collected: Mutex<Loaded<D>> = Mutex::default();
         let prepared = home.directory.noted(self.prepare(home, now));
-        let (names, offsets) = match prepared {
+        let (names, futures, offsets) = match prepared {
             Ok(prepared) => prepared,
             Err(fault) => {
                 home.directory.state().take_offline(&fault.to_string());
-                return (LoadReport::default(), Vec::new());
+                return Loaded::default();
             }
         };
         let next = AtomicUsize::new(0);
@@ -133,17 +159,17 @@ impl<D: Disk> LogDirs<D> {
                 match outcome {
                     Ok(Some(opened)) => {
                         if let Some((path, reason)) = opened.cut {
-                            collected.0.cut.push((name.clone(), path, reason));
+                            collected.report.cut.push((name.clone(), path, reason));
                         }
-                        collected.1.push((name.clone(), Arc::new(Mutex::new(opened.log))));
+                        collected.logs.push((name.clone(), Arc::new(Mutex::new(opened.log))));
                     }
                     Ok(None) => {
                         home.note_gone(name);
-                        collected.0.strays.push(name.clone());
+                        collected.report.strays.push(name.clone());
                     }
                     Err(fault) => {
                         home.written().unloaded.insert(name.clone(), offsets.of(name, home));
-                        collected.0.failed.push((name.clone(), fault));
+                        collected.report.failed.push((name.clone(), fault));
                     }
                 }
             }
@@ -155,13 +181,26 @@ impl<D: Disk> LogDirs<D> {
             }
             work();
         });
-        collected.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let mut loaded = collected.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let moving = futures.into_iter().map(|(name, path)| (name, Arc::clone(&home.directory), path));
+        loaded.moving = moving.collect();
+        loaded
+    }
+
+    /// Sets a log aside that is here twice, as after a crash in the middle of a move.
+    fn set_twin_aside(&self, name: &TopicPartition, log: &SharedLog<D>) -> Result<(), Fault> {
+        let mut log = locked(log);
+        log.mark_deleted();
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        let to = log.home().path().join(stray_name(name, &unique));
+        let renamed = log.home().disk().rename(log.path(), &to);
+        renamed.map_err(|error| Fault::io("rename", log.path(), error))
     }
 
     /// Lists the partitions of a directory and reads its checkpoints.
-    fn prepare(&self, home: &Home<D>, now: Timestamp) -> Result<(Vec<TopicPartition>, Offsets), Fault> {
+    fn prepare(&self, home: &Home<D>, now: Timestamp) -> Result<Prepared, Fault> {
         let (disk, path) = (home.directory.disk(), home.directory.path());
-        let mut names = Vec::new();
+        let (mut names, mut futures) = (Vec::new(), Vec::new());
         for entry in disk.list(path).map_err(|error| Fault::io("list", path, error))? {
             let Some(name) =
                 entry.name.to_str().filter(|name| entry.directory && *name != METADATA_DIRECTORY)
@@ -173,7 +212,8 @@ impl<D: Disk> LogDirs<D> {
                 DirectoryName::Deleted(_) => {
                     home.directory.removals().schedule(now, Millis(0), [path.join(name)])
                 }
-                DirectoryName::Stray(_) | DirectoryName::Future(_) | DirectoryName::Other => {}
+                DirectoryName::Future(partition) => futures.push((partition, name.to_owned())),
+                DirectoryName::Stray(_) | DirectoryName::Other => {}
             }
         }
         let offsets = Offsets {
@@ -182,8 +222,18 @@ impl<D: Disk> LogDirs<D> {
             high_watermarks: read(home, checkpoint::REPLICATION)?,
             cleaned: read(home, checkpoint::CLEANER)?,
         };
-        Ok((names, offsets))
+        Ok((names, futures, offsets))
     }
+}
+
+/// The partitions of a directory, the replicas on their way to it by their directories' names, and its checkpoints.
+type Prepared = (Vec<TopicPartition>, Vec<(TopicPartition, String)>, Offsets);
+
+/// Of a log that is here twice, the one that holds more, and the other.
+fn twice<D: Disk>(one: &SharedLog<D>, other: SharedLog<D>) -> (SharedLog<D>, SharedLog<D>) {
+    let end = |log: &SharedLog<D>| locked(log).partition().watermarks().log_end;
+    let (ends, other_ends) = (end(one), end(&other));
+    if ends >= other_ends { (Arc::clone(one), other) } else { (other, Arc::clone(one)) }
 }
 
 /// Reads a checkpoint. One that a crash left unreadable says nothing: recovery then begins at the front.

@@ -24,7 +24,7 @@ pub const KEYS: &[Key] = &[
         .doc("Number of samples kept to measure client quotas."),
     int("quota.window.size.seconds", "1").at_least(1).low().since("0.9.0")
         .doc("Length of one sample of client quotas."),
-    Key::unset(Type::Long, "replica.alter.log.dirs.io.max.bytes.per.second").at_least(0).cluster_wide().internal().since("1.1")
+    Key::unset(Type::Long, "replica.alter.log.dirs.io.max.bytes.per.second").at_least(0).cluster_wide().internal().since("1.1").honoured()
         .doc("Most bytes a second that moves between log directories may take."),
     int("replication.quota.window.num", "11").at_least(1).low().since("0.10.1")
         .doc("Number of samples kept to measure the replication throttle."),
