@@ -82,10 +82,12 @@ async fn commit(call: &Call, request: &OffsetCommitRequest<'_>, offsets: Vec<New
     };
     let groups = &call.broker.coordinators.groups;
     match groups.submit(&request.group_id, move |shard, ground| shard.commit_offsets(ground, commit)).await {
-        Ok(outcomes) => outcomes
-            .into_iter()
-            .map(|outcome| outcome.map_or_else(ErrorCode::from, |()| ErrorCode::None))
-            .collect(),
+        Ok(outcomes) => {
+            let kept = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+            call.broker.metrics.groups.offset_commits.add(u64::try_from(kept).unwrap_or(u64::MAX));
+            let errors = outcomes.into_iter();
+            errors.map(|outcome| outcome.map_or_else(ErrorCode::from, |()| ErrorCode::None)).collect()
+        }
         Err(error) => {
             tracing::debug!(group = &*request.group_id, %error, "offsets not committed");
             vec![error.into(); count]

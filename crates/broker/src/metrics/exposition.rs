@@ -20,6 +20,7 @@ pub fn text(broker: &Broker) -> String {
     connections(broker, &mut text);
     partitions(broker, &mut text);
     cleaner(broker, &mut text);
+    super::groups::text(broker, &mut text);
     sessions(broker, &mut text);
     cluster(broker, &mut text);
     text.finish()

@@ -6,6 +6,7 @@
 pub mod cleaner;
 pub mod corruption;
 pub mod exposition;
+pub mod groups;
 pub mod histogram;
 pub mod request;
 pub mod text;
@@ -20,6 +21,7 @@ use crate::net::close::KINDS;
 
 pub use cleaner::CleanerMetrics;
 pub use corruption::Corruption;
+pub use groups::GroupMetrics;
 pub use request::RequestMetrics;
 pub use topic::{TopicMetrics, Topics};
 
@@ -50,6 +52,8 @@ pub struct Metrics {
     pub connections: Connections,
     /// Connections that this side ended, by reason.
     pub closes: Closes,
+    /// Groups and offsets.
+    pub groups: GroupMetrics,
     /// Compaction.
     pub cleaner: CleanerMetrics,
     /// Batches that were found corrupt.

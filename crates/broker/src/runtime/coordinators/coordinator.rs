@@ -60,6 +60,16 @@ pub struct Coordinator<S: Coordinated> {
     pub(super) stopped: AtomicBool,
 }
 
+/// The shards of this broker, counted.
+pub struct Census<R> {
+    /// What was seen of each that answers.
+    pub active: Vec<R>,
+    /// How many are being loaded.
+    pub loading: usize,
+    /// How many cannot be.
+    pub failed: usize,
+}
+
 /// What asking a coordinator comes to.
 pub type Answered<S, R> = Result<R, CoordinatorError<<S as Shard>::Refusal>>;
 
@@ -286,20 +296,34 @@ impl<S: Coordinated> Coordinator<S> {
     }
 
     fn led(self: &Arc<Self>, index: PartitionIndex) -> Answered<S, Arc<Led<S>>> {
-        let found = {
-            let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-            match slots.get(&index) {
-                Some(Slot::Active(led)) => Some(Ok(led.clone())),
-                Some(Slot::Loading(_)) => Some(Err(CoordinatorError::Loading)),
-                Some(Slot::Failed(_)) => Some(Err(CoordinatorError::NotCoordinator)),
-                None => None,
-            }
-        };
+        if let Some(found) = self.slot(index) {
+            return found;
+        }
         // A partition may be younger than what has been followed of the metadata.
-        found.unwrap_or_else(|| {
-            let started = self.tasks.get().is_some() && self.lead(index);
-            Err(if started { CoordinatorError::Loading } else { CoordinatorError::NotCoordinator })
+        if self.tasks.get().is_some() && self.lead(index) {
+            return self.slot(index).unwrap_or(Err(CoordinatorError::Loading));
+        }
+        Err(CoordinatorError::NotCoordinator)
+    }
+
+    fn slot(&self, index: PartitionIndex) -> Option<Answered<S, Arc<Led<S>>>> {
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        slots.get(&index).map(|slot| match slot {
+            Slot::Active(led) => Ok(led.clone()),
+            Slot::Loading(_) => Err(CoordinatorError::Loading),
+            Slot::Failed(_) => Err(CoordinatorError::NotCoordinator),
         })
+    }
+
+    /// Looks at every shard that answers, for metrics: nothing is waited for.
+    pub fn census<R>(&self, look: impl Fn(&S) -> R) -> Census<R> {
+        let (mut loading, mut failed) = (0, 0);
+        for slot in self.slots.read().unwrap_or_else(PoisonError::into_inner).values() {
+            loading += usize::from(matches!(slot, Slot::Loading(_)));
+            failed += usize::from(matches!(slot, Slot::Failed(_)));
+        }
+        let seen = self.every_led().into_iter().filter_map(|led| led.look(&look).ok());
+        Census { active: seen.map(|(seen, _)| seen).collect(), loading, failed }
     }
 
     /// The shards that answer, whatever becomes of the others.

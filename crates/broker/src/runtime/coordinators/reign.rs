@@ -7,6 +7,7 @@ use coordinator::Shard;
 use metadata::Image;
 use partition::watermarks::Role;
 use protocol::id::{LeaderEpoch, PartitionIndex};
+use protocol::offset::Offset;
 
 use super::coordinator::{Coordinated, Coordinator};
 use super::led::Led;
@@ -76,15 +77,20 @@ impl<S: Coordinated> Coordinator<S> {
             if slots.get(&index).is_some_and(|slot| slot.leader_epoch() >= leader_epoch) {
                 return true;
             }
+            // Nothing to read: nobody has to be told to wait.
+            if let Some(end) = end_of_empty(&replica) {
+                let mut shard = S::default();
+                shard.loaded(self.holdings.now(), &S::config(&self.holdings.config()));
+                let led = Arc::new(Led::new(replica, leader_epoch, shard, end));
+                slots.insert(index, Slot::Active(led.clone()));
+                drop(slots);
+                self.arm(&led);
+                return true;
+            }
             slots.insert(index, Slot::Loading(leader_epoch));
         }
         let coordinator = self.clone();
-        if is_empty(&replica) {
-            // Nothing to read: nobody has to be told to wait.
-            coordinator.load(&replica, leader_epoch);
-        } else {
-            tasks.spawn_blocking(move || coordinator.load(&replica, leader_epoch));
-        }
+        tasks.spawn_blocking(move || coordinator.load(&replica, leader_epoch));
         true
     }
 
@@ -155,9 +161,8 @@ fn led_at(replica: &Replica) -> Option<LeaderEpoch> {
     }
 }
 
-fn is_empty(replica: &Replica) -> bool {
-    replica.log().is_ok_and(|log| {
-        let marks = log.partition().watermarks();
-        marks.log_start == marks.log_end
-    })
+/// Where the log of a replica ends that holds nothing.
+fn end_of_empty(replica: &Replica) -> Option<Offset> {
+    let marks = replica.log().ok()?.partition().watermarks();
+    (marks.log_start == marks.log_end).then_some(marks.log_end)
 }

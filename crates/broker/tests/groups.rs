@@ -1,0 +1,288 @@
+//! Groups and offsets through a whole node: every version there was, and what a restart keeps.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod raw;
+
+use protocol::ErrorCode;
+use protocol::messages::join_group::JoinGroupRequestProtocol;
+use protocol::messages::leave_group::MemberIdentity;
+use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::messages::offset_delete::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
+use protocol::messages::offset_fetch::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
+use protocol::messages::sync_group::SyncGroupRequestAssignment;
+use protocol::messages::{
+    DeleteGroupsRequest, DescribeGroupsRequest, DescribeGroupsResponse, FindCoordinatorRequest,
+    FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
+    LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, Message,
+    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetFetchRequest, OffsetFetchResponse,
+    SyncGroupRequest, SyncGroupResponse,
+};
+use raw::Client;
+use raw::ask::{produce_request, produced};
+use raw::batch::batch;
+use raw::node::{TestNode, start};
+
+const QUICK: (&str, &str) = ("group.initial.rebalance.delay.ms", "0");
+
+/// A node with a topic of one partition, and a coordinator that answers.
+fn node(directory: &std::path::Path, settings: &[(&str, &str)]) -> (TestNode, Client) {
+    let node = start(directory, settings);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let request = FindCoordinatorRequest { key: "g".into(), ..FindCoordinatorRequest::default() };
+    let body = client.ask(&request, 3);
+    let found = FindCoordinatorResponse::decode(&body, 3).unwrap();
+    assert_eq!((found.error_code, found.node_id), (0, 1));
+    (node, client)
+}
+
+/// Joins a group and takes its whole assignment; the member's id.
+fn join(client: &mut Client, group: &'static str, version: i16) -> String {
+    let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: vec![0, 0].into() };
+    let mut request = JoinGroupRequest {
+        group_id: group.into(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 10_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![protocol].into(),
+        ..JoinGroupRequest::default()
+    };
+    loop {
+        let body = client.ask(&request, version);
+        let joined = JoinGroupResponse::decode(&body, version).unwrap();
+        if joined.error_code == i16::from(ErrorCode::MemberIdRequired) {
+            request.member_id = joined.member_id.into_owned().into();
+            continue;
+        }
+        assert_eq!(joined.error_code, 0, "JoinGroup {version}");
+        assert_eq!(joined.leader, joined.member_id);
+        assert_eq!(joined.generation_id, 1);
+        return joined.member_id.into_owned();
+    }
+}
+
+fn sync(client: &mut Client, group: &'static str, member: &str, version: i16) {
+    let part = SyncGroupRequestAssignment {
+        member_id: member.to_owned().into(),
+        assignment: b"all of it".to_vec().into(),
+    };
+    let request = SyncGroupRequest {
+        group_id: group.into(),
+        generation_id: 1,
+        member_id: member.to_owned().into(),
+        protocol_type: (version >= 5).then(|| "consumer".into()),
+        protocol_name: (version >= 5).then(|| "range".into()),
+        assignments: vec![part].into(),
+        ..SyncGroupRequest::default()
+    };
+    let body = client.ask(&request, version);
+    let synced = SyncGroupResponse::decode(&body, version).unwrap();
+    assert_eq!((synced.error_code, &*synced.assignment), (0, &b"all of it"[..]), "SyncGroup {version}");
+}
+
+fn beat(client: &mut Client, group: &'static str, member: &str, version: i16) -> i16 {
+    let request = HeartbeatRequest {
+        group_id: group.into(),
+        generation_id: 1,
+        member_id: member.to_owned().into(),
+        ..HeartbeatRequest::default()
+    };
+    let body = client.ask(&request, version);
+    HeartbeatResponse::decode(&body, version).unwrap().error_code
+}
+
+/// Commits an offset of t-0; the error.
+fn commit(
+    client: &mut Client,
+    (group, member, generation): (&str, &str, i32),
+    offset: i64,
+    version: i16,
+) -> i16 {
+    let partition = OffsetCommitRequestPartition {
+        committed_offset: offset,
+        committed_leader_epoch: if version >= 6 { 0 } else { -1 },
+        committed_metadata: Some("note".into()),
+        ..OffsetCommitRequestPartition::default()
+    };
+    let topic = OffsetCommitRequestTopic {
+        name: "t".into(),
+        partitions: vec![partition].into(),
+        ..OffsetCommitRequestTopic::default()
+    };
+    let request = OffsetCommitRequest {
+        group_id: group.to_owned().into(),
+        generation_id_or_member_epoch: generation,
+        member_id: member.to_owned().into(),
+        topics: vec![topic].into(),
+        ..OffsetCommitRequest::default()
+    };
+    let body = client.ask(&request, version);
+    let committed = OffsetCommitResponse::decode(&body, version).unwrap();
+    let topic = committed.topics.iter().next().unwrap();
+    topic.partitions.iter().next().unwrap().error_code
+}
+
+/// The offset and note of t-0.
+fn fetch(client: &mut Client, group: &str, version: i16) -> (i64, String) {
+    let topic = OffsetFetchRequestTopic { name: "t".into(), partition_indexes: vec![0].into() };
+    let topics = OffsetFetchRequestTopics {
+        name: "t".into(),
+        partition_indexes: vec![0].into(),
+        ..OffsetFetchRequestTopics::default()
+    };
+    let of_group = OffsetFetchRequestGroup {
+        group_id: group.to_owned().into(),
+        topics: Some(vec![topics].into()),
+        ..OffsetFetchRequestGroup::default()
+    };
+    let mut request = OffsetFetchRequest::default();
+    if version >= 8 {
+        request.groups = vec![of_group].into();
+    } else {
+        request.group_id = group.to_owned().into();
+        request.topics = Some(vec![topic].into());
+    }
+    let body = client.ask(&request, version);
+    let fetched = OffsetFetchResponse::decode(&body, version).unwrap();
+    if version >= 8 {
+        let group = fetched.groups.iter().next().unwrap();
+        assert_eq!(group.error_code, 0);
+        let topic = group.topics.iter().next().unwrap();
+        let partition = topic.partitions.iter().next().unwrap();
+        return (partition.committed_offset, partition.metadata.unwrap().into_owned());
+    }
+    assert_eq!(fetched.error_code, 0);
+    let topic = fetched.topics.iter().next().unwrap();
+    let partition = topic.partitions.iter().next().unwrap();
+    (partition.committed_offset, partition.metadata.unwrap().into_owned())
+}
+
+fn state(client: &mut Client, group: &'static str) -> String {
+    let request =
+        DescribeGroupsRequest { groups: vec![group.into()].into(), ..DescribeGroupsRequest::default() };
+    let body = client.ask(&request, 5);
+    let described = DescribeGroupsResponse::decode(&body, 5).unwrap();
+    described.groups.iter().next().unwrap().group_state.into_owned()
+}
+
+#[test]
+fn a_group_lives_in_every_version_there_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_node, mut client) = node(directory.path(), &[QUICK]);
+    let groups = ["g0", "g1", "g2", "g3", "g4", "g5", "g6", "g7", "g8", "g9"];
+    for (version, group) in (0..).zip(groups) {
+        let at_most = |last: i16| version.min(last);
+        let member = join(&mut client, group, version);
+        sync(&mut client, group, &member, at_most(5));
+        assert_eq!(beat(&mut client, group, &member, at_most(4)), 0);
+        assert_eq!(beat(&mut client, group, "somebody", at_most(4)), i16::from(ErrorCode::UnknownMemberId));
+        assert_eq!(state(&mut client, group), "Stable");
+        let leaving = MemberIdentity { member_id: member.clone().into(), ..MemberIdentity::default() };
+        let mut request = LeaveGroupRequest { group_id: group.into(), ..LeaveGroupRequest::default() };
+        if version >= 3 {
+            request.members = vec![leaving].into();
+        } else {
+            request.member_id = member.into();
+        }
+        let body = client.ask(&request, at_most(5));
+        let left = LeaveGroupResponse::decode(&body, at_most(5)).unwrap();
+        assert_eq!(left.error_code, 0);
+        assert_eq!(state(&mut client, group), "Empty");
+    }
+    for version in 0..=5 {
+        let body = client.ask(&ListGroupsRequest::default(), version);
+        let listed = ListGroupsResponse::decode(&body, version).unwrap();
+        assert_eq!((listed.error_code, listed.groups.len()), (0, groups.len()));
+    }
+    for (version, group) in (0..=3).zip(groups) {
+        client.ask(&DeleteGroupsRequest { groups_names: vec![group.into()].into() }, version);
+        assert_eq!(state(&mut client, group), "Dead");
+    }
+}
+
+#[test]
+fn offsets_are_kept_in_every_version_that_names_topics() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_node, mut client) = node(directory.path(), &[QUICK]);
+    for version in 0..=9 {
+        let generation = -1;
+        let group = format!("v{version}");
+        assert_eq!(fetch(&mut client, &group, version), (-1, String::new()));
+        assert_eq!(commit(&mut client, (&group, "", generation), 10, version), 0, "OffsetCommit {version}");
+        for version in 0..=9 {
+            assert_eq!(fetch(&mut client, &group, version), (10, "note".to_owned()), "OffsetFetch {version}");
+        }
+    }
+    let partition = OffsetDeleteRequestPartition::default();
+    let topic = OffsetDeleteRequestTopic { name: "t".into(), partitions: vec![partition].into() };
+    client.ask(&OffsetDeleteRequest { group_id: "v0".into(), topics: vec![topic].into() }, 0);
+    assert_eq!(fetch(&mut client, "v0", 1), (-1, String::new()));
+}
+
+#[test]
+fn groups_are_counted_under_kafkas_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let (node, mut client) = node(directory.path(), &[QUICK]);
+    let member = join(&mut client, "g", 5);
+    sync(&mut client, "g", &member, 3);
+    assert_eq!(commit(&mut client, ("g", &member, 1), 1, 6), 0);
+    assert_eq!(commit(&mut client, ("s", "", -1), 1, 6), 0);
+    let text = broker::metrics::exposition::text(node.node().broker());
+    for sample in [
+        "kafka_coordinator_group_groupmetadatamanager_numgroups 2",
+        "kafka_coordinator_group_groupmetadatamanager_numoffsets 2",
+        "kafka_coordinator_group_groupmetadatamanager_numgroupsstable 1",
+        "kafka_coordinator_group_groupmetadatamanager_numgroupsempty 1",
+        "kafka_server_group_coordinator_metrics_group_count{protocol=\"classic\"} 2",
+        "kafka_server_group_coordinator_metrics_num_partitions{state=\"active\"} 50",
+        "kafka_server_group_coordinator_metrics_offset_commit_count 2",
+    ] {
+        assert!(text.contains(sample), "{sample} in\n{text}");
+    }
+}
+
+#[test]
+fn members_and_offsets_outlive_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, mut client) = node(directory.path(), &[QUICK]);
+    let member = join(&mut client, "g", 5);
+    sync(&mut client, "g", &member, 3);
+    assert_eq!(commit(&mut client, ("g", &member, 1), 7, 6), 0);
+    first.stop();
+    let second = start(directory.path(), &[QUICK]);
+    let mut client = second.connect();
+    // The log is being read: heartbeats are good meanwhile, and offsets are asked for again.
+    assert_eq!(beat(&mut client, "g", &member, 3), 0);
+    let loaded = (0..1000).any(|_| {
+        std::thread::yield_now();
+        let error = commit(&mut client, ("g", &member, 1), 8, 6);
+        assert!([0, i16::from(ErrorCode::CoordinatorLoadInProgress)].contains(&error), "{error}");
+        error == 0
+    });
+    assert!(loaded);
+    assert_eq!(fetch(&mut client, "g", 5), (8, "note".to_owned()));
+    assert_eq!(state(&mut client, "g"), "Stable");
+}
+
+#[test]
+fn commits_wait_for_stable_storage_where_that_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_node, mut client) = node(directory.path(), &[QUICK, ("headwater.durability", "fsync")]);
+    let member = join(&mut client, "g", 5);
+    sync(&mut client, "g", &member, 3);
+    for offset in 0..20 {
+        assert_eq!(commit(&mut client, ("g", &member, 1), offset, 6), 0);
+        assert_eq!(fetch(&mut client, "g", 5), (offset, "note".to_owned()));
+    }
+}
+
+#[test]
+fn clients_do_not_write_what_coordinators_keep() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_node, mut client) = node(directory.path(), &[QUICK]);
+    let body = client.ask(&produce_request("__consumer_offsets", 0, 1, batch(&["lie"])), 9);
+    assert_eq!(produced(&body, 9).error, i16::from(ErrorCode::InvalidTopicException));
+}
