@@ -14,28 +14,43 @@ use crate::fault::Fault;
 #[derive(Default, Debug)]
 pub struct Removals {
     /// Bound: what retention and deleted topics bring within one delay.
-    waiting: Mutex<Vec<(Timestamp, PathBuf)>>,
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    since: Timestamp,
+    delay: Millis,
+    path: PathBuf,
+}
+
+impl Waiting {
+    /// Whether its time has come. A clock that was set back counts from where it stands: nothing waits for a time that is
+    /// far away again.
+    fn is_due(&mut self, now: Timestamp) -> bool {
+        self.since = self.since.min(now);
+        now.0.saturating_sub(self.since.0) >= self.delay.0
+    }
 }
 
 impl Removals {
     /// Has paths removed once `delay` has passed from `now`.
     pub fn schedule(&self, now: Timestamp, delay: Millis, paths: impl IntoIterator<Item = PathBuf>) {
-        let due = Timestamp(now.0.saturating_add(delay.0));
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.extend(paths.into_iter().map(|path| (due, path)));
+        waiting.extend(paths.into_iter().map(|path| Waiting { since: now, delay, path }));
     }
 
     /// Removes what is due; says how much that was. What cannot be removed is tried again the next time.
     pub fn run<D: Disk>(&self, disk: &D, now: Timestamp) -> Result<usize, Fault> {
         let lock = || self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let due: Vec<(Timestamp, PathBuf)> = lock().extract_if(.., |(due, _)| *due <= now).collect();
+        let due: Vec<Waiting> = lock().extract_if(.., |waiting| waiting.is_due(now)).collect();
         let (mut removed, mut outcome) = (0, Ok(()));
-        for (due, path) in due {
-            match remove(disk, &path) {
+        for waiting in due {
+            match remove(disk, &waiting.path) {
                 Ok(()) => removed += 1,
                 Err(fault) => {
                     // It waits for the next time, and holds up none of the others.
-                    lock().push((due, path));
+                    lock().push(waiting);
                     outcome = Err(fault);
                 }
             }
@@ -91,6 +106,19 @@ mod tests {
         assert!(stuck.exists() && !other.exists());
         assert_eq!(removals.run(&disk, Timestamp(1)).unwrap(), 1);
         assert!(!stuck.exists());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nothing_wait_longer_than_its_delay() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("a.deleted");
+        std::fs::write(&file, "").unwrap();
+        let removals = Removals::default();
+        removals.schedule(Timestamp(1_000_000), Millis(50), [file.clone()]);
+        assert_eq!(removals.run(&RealDisk, Timestamp(100)).unwrap(), 0);
+        assert_eq!(removals.run(&RealDisk, Timestamp(149)).unwrap(), 0);
+        assert_eq!(removals.run(&RealDisk, Timestamp(150)).unwrap(), 1);
+        assert!(!file.exists());
     }
 
     #[test]

@@ -81,7 +81,8 @@ impl<D: Disk> Log<D> {
     /// Has the log brought to stable storage in the background if `flush.ms` has passed since that last happened.
     pub fn flush_if_due(&mut self, now: Timestamp) -> Result<(), Fault> {
         let Some(Millis(after)) = self.config.flush_after else { return Ok(()) };
-        let due = now.0.saturating_sub(self.last_flush.0) >= after;
+        // A clock that was set back says nothing about how long that is ago.
+        let due = now < self.last_flush || now.0.saturating_sub(self.last_flush.0) >= after;
         if due && self.flush.recovery_point() < self.partition.watermarks().log_end {
             self.flush(now, Box::new(|_| ()))?;
         }

@@ -12,6 +12,8 @@ use protocol::records::compression::{Codec, Compression, Decompressors};
 use protocol::records::control::{CoordinatorEpoch, EndMarker};
 use rustix::io::Errno;
 
+mod retention;
+
 use super::*;
 use crate::descriptors::Descriptors;
 use crate::directory_state::DirectoryHealth;

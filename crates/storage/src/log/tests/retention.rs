@@ -1,0 +1,187 @@
+//! Retention to the millisecond and to the byte: after restarts that know only the files, and with clocks that jump.
+
+use partition::compaction::CompactionRules;
+
+use super::*;
+
+/// A batch of 200 bytes whose only record is of this time.
+fn of_time(at: i64) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    let filler = vec![b'x'; 200 - 61 - 10];
+    builder.push(Timestamp(at), Some(b"k"), Some(&filler), &[]);
+    let bytes = builder.finish_uncompressed();
+    assert_eq!(bytes.len(), 200);
+    bytes
+}
+
+/// Four segments of five batches, the last one active; the newest record of each is of 1000, 2000, 3000 and 4000 ms after
+/// NOW.
+fn fill(bench: &Bench<RealDisk>) -> Log<RealDisk> {
+    let mut log = bench.create();
+    for segment in 1..=4 {
+        for batch in 0..5 {
+            append(&mut log, of_time(NOW.0 + 1000 * segment - 10 * ((batch + 3) % 5))).unwrap();
+        }
+        if segment < 4 {
+            log.roll(NOW).unwrap();
+        }
+    }
+    assert_eq!(log.segment_count(), 4);
+    log
+}
+
+fn bench(time: Option<i64>, bytes: Option<u64>) -> Bench<RealDisk> {
+    let mut bench = Bench::new(RealDisk);
+    bench.config.retention.time = time.map(Millis);
+    bench.config.retention.bytes = bytes;
+    bench
+}
+
+/// The log as a process finds it that was not there before: after a clean end, or after a kill.
+fn again(bench: &Bench<RealDisk>, mut log: Log<RealDisk>, clean: bool) -> Log<RealDisk> {
+    let checkpoints = Checkpoints { clean, ..unclean(&log) };
+    if clean {
+        log.close().unwrap();
+    }
+    drop(log);
+    bench.open(checkpoints)
+}
+
+#[test]
+fn age_counts_from_the_newest_record_to_the_millisecond_after_any_restart() {
+    for restart in [None, Some(true), Some(false)] {
+        let bench = bench(Some(500), None);
+        let mut log = fill(&bench);
+        if let Some(clean) = restart {
+            log = again(&bench, log, clean);
+        }
+        let mut gone = 0;
+        for (later, expected) in
+            [(1500, 0), (1501, 1), (2500, 1), (2501, 2), (3501, 3), (4500, 3), (4501, 4), (99_999, 4)]
+        {
+            gone += log.retain(Timestamp(NOW.0 + later)).unwrap().reasons.len();
+            assert_eq!(gone, expected, "{later} ms later, restarted {restart:?}");
+        }
+        let marks = log.partition().watermarks();
+        assert_eq!((marks.log_start, marks.log_end, log.size()), (Offset(20), Offset(20), 0));
+        // And where the log begins is not forgotten, though nothing is left to tell it but the name of a file.
+        for clean in [true, false] {
+            log = again(&bench, log, clean);
+            let marks = log.partition().watermarks();
+            assert_eq!((marks.log_start, marks.log_end), (Offset(20), Offset(20)));
+        }
+        assert_eq!(append(&mut log, of_time(NOW.0)).unwrap().base_offset, Offset(20));
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_takes_nothing_back_and_gives_nothing_early() {
+    let bench = bench(Some(500), None);
+    let mut log = fill(&bench);
+    let mut at = |later: i64| log.retain(Timestamp(NOW.0 + later)).unwrap().reasons.len();
+    assert_eq!(at(1501), 1);
+    // Back, even to before there were records or clocks: nothing is old.
+    assert_eq!([at(-1_000_000), at(0), at(-NOW.0), at(-2 * NOW.0)], [0; 4]);
+    assert_eq!(at(2500), 0);
+    // There again: exactly what is due.
+    assert_eq!([at(2501), at(2501), at(100)], [1, 0, 0]);
+    // Records of the future are kept until they are old by the clock there is.
+    append(&mut log, of_time(NOW.0 + 1_000_000)).unwrap();
+    let mut at = |later: i64| log.retain(Timestamp(NOW.0 + later)).unwrap().reasons.len();
+    assert_eq!([at(3501), at(500_000), at(1_000_500), at(1_000_501)], [1, 0, 0, 1]);
+}
+
+#[test]
+fn flushes_by_age_go_on_after_the_clock_was_set_back() {
+    let mut bench = bench(None, None);
+    bench.config.flush_after = Some(Millis(100));
+    let mut log = bench.create();
+    append(&mut log, of_time(NOW.0)).unwrap();
+    let hour = 3_600_000;
+    log.flush_if_due(Timestamp(NOW.0 - hour)).unwrap();
+    assert_eq!(log.last_flush, Timestamp(NOW.0 - hour), "a flush was begun");
+    append(&mut log, of_time(NOW.0)).unwrap();
+    log.flush_if_due(Timestamp(NOW.0 - hour + 99)).unwrap();
+    assert_eq!(log.last_flush, Timestamp(NOW.0 - hour));
+    log.flush_if_due(Timestamp(NOW.0 - hour + 100)).unwrap();
+    assert_eq!(log.last_flush, Timestamp(NOW.0 - hour + 100));
+}
+
+#[test]
+fn size_counts_the_active_segment_and_leaves_at_least_the_limit() {
+    // Four segments of a thousand bytes each.
+    let table: [(u64, usize); 10] = [
+        (5000, 0),
+        (4000, 0),
+        (3999, 0),
+        (3001, 0),
+        (3000, 1),
+        (2000, 2),
+        (1001, 2),
+        (1000, 3),
+        (1, 3),
+        (0, 4),
+    ];
+    for (limit, expected) in table {
+        for restart in [None, Some(true), Some(false)] {
+            let bench = bench(None, Some(limit));
+            let mut log = fill(&bench);
+            if let Some(clean) = restart {
+                log = again(&bench, log, clean);
+            }
+            let retained = log.retain(NOW).unwrap();
+            let wanted = vec![RetentionReason::Bytes; expected];
+            assert_eq!((retained.reasons, retained.bytes), (wanted, 1000 * expected as u64), "to {limit}");
+            assert_eq!(log.partition().watermarks().log_start, Offset(5 * expected as i64));
+            assert!(log.retain(NOW).unwrap().reasons.is_empty(), "once is enough");
+        }
+    }
+}
+
+#[test]
+fn size_comes_before_age_and_neither_touches_what_is_not_replicated() {
+    let bench = bench(Some(500), Some(3000));
+    let mut log = fill(&bench);
+    let reasons = log.retain(Timestamp(NOW.0 + 2501)).unwrap().reasons;
+    assert_eq!(reasons, [RetentionReason::Bytes, RetentionReason::Time]);
+    let bench = self::bench(Some(0), Some(0));
+    let mut log = fill(&bench);
+    log.become_leader(LeaderEpoch(4), NodeId(1), 2, [NodeId(1), NodeId(2)]).unwrap();
+    append_at(&mut log, 4);
+    let mut followed = |upto| {
+        log.follower_reached(NodeId(2), Offset(upto));
+        log.retain(Timestamp(i64::MAX)).unwrap().reasons.len()
+    };
+    // All but the batch just sent was replicated before; the active segment stays as long as it holds that.
+    assert_eq!([followed(0), followed(10), followed(20)], [3, 0, 0]);
+    let end = log.partition().watermarks().log_end;
+    log.follower_reached(NodeId(2), end);
+    assert_eq!(log.retain(Timestamp(i64::MAX)).unwrap().reasons.len(), 1);
+}
+
+#[test]
+fn what_is_compacted_and_deleted_ages_as_well() {
+    let mut bench = bench(Some(500), None);
+    bench.config.compaction = CompactionRules { compact: true, ..CompactionRules::default() };
+    bench.config.append.compacted = true;
+    bench.config.roll.segment_bytes = 10_000;
+    let log = Arc::new(std::sync::Mutex::new(fill(&bench)));
+    let cleanable = log.lock().unwrap().cleanable(NOW).unwrap().unwrap();
+    let options = crate::cleaner::CleanerOptions { map_bytes: 1 << 20, map_load: 0.9, buffer_bytes: 4096 };
+    struct Freely;
+    impl crate::cleaner::Pace for Freely {
+        fn go_on(&mut self, _bytes: u64) -> bool {
+            true
+        }
+    }
+    crate::cleaner::Cleaner::new(options).clean(&log, &cleanable, NOW, &mut Freely).unwrap().unwrap();
+    let mut log = log.lock().unwrap();
+    // Fifteen records of one key have become one, in a segment as old as that record, and five are active.
+    assert_eq!((log.segment_count(), log.size()), (2, 1200));
+    let newest = NOW.0 + 3000 - 20;
+    assert!(log.retain(Timestamp(newest + 500)).unwrap().reasons.is_empty());
+    assert_eq!(log.retain(Timestamp(newest + 501)).unwrap().reasons, [RetentionReason::Time]);
+    bench.config.retention.delete = false;
+    log.set_config(Arc::new(bench.config.clone()));
+    assert!(log.retain(Timestamp(i64::MAX)).unwrap().reasons.is_empty());
+}
