@@ -1,7 +1,8 @@
 //! What has to be done from time to time: retention, checkpoints, flushes by age, removals, a look for room on full
 //! disks.
 //!
-//! One thread sleeps until the next of them is due. It holds a log for one operation at a time, like everybody.
+//! One thread sleeps until the next of them is due. It holds a log for one operation at a time, like everybody. Removals
+//! have a thread of their own: a deleted topic may be terabytes, and checkpoints must not wait for them to go.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,11 +20,11 @@ const ROOM_INTERVAL: Duration = Duration::from_millis(500);
 /// How often retention runs while a disk is full.
 const FULL_RETENTION_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The thread.
+/// The threads.
 #[derive(Debug)]
 pub struct Housekeeping {
     stop: Arc<(Mutex<bool>, Condvar)>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// Something to do again and again.
@@ -34,23 +35,25 @@ struct Chore<H = Holdings> {
 }
 
 impl Housekeeping {
-    /// Starts the thread.
+    /// Starts the threads.
     pub fn start(broker: Arc<Holdings>) -> std::io::Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let stopped = stop.clone();
-        let thread = std::thread::Builder::new()
-            .name("housekeeping".into())
-            .spawn(move || run::<Holdings>(&broker, chores(&broker), &stopped))?;
-        Ok(Self { stop, thread: Some(thread) })
+        let mut housekeeping = Self { stop, threads: Vec::new() };
+        for (name, chores) in [("housekeeping", chores(&broker)), ("removals", vec![removals()])] {
+            let (broker, stopped) = (broker.clone(), housekeeping.stop.clone());
+            let work = move || run::<Holdings>(&broker, chores, &stopped);
+            housekeeping.threads.push(std::thread::Builder::new().name(name.into()).spawn(work)?);
+        }
+        Ok(housekeeping)
     }
 }
 
 impl Drop for Housekeeping {
-    /// Ends the thread after the chore it is at.
+    /// Ends the threads after the chores they are at.
     fn drop(&mut self) {
         *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.stop.1.notify_all();
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // It ends by being told to only.
             let _ended = thread.join();
         }
@@ -74,11 +77,6 @@ fn chores(broker: &Holdings) -> Vec<Chore> {
             every: dirs.high_watermark_checkpoint_interval,
             run: |broker| broker.log_dirs.checkpoint_high_watermarks(),
         },
-        Chore {
-            due: Instant::now() + REMOVAL_INTERVAL,
-            every: REMOVAL_INTERVAL,
-            run: |broker| broker.log_dirs.remove_due(broker.now()),
-        },
         Chore { due: Instant::now() + ROOM_INTERVAL, every: ROOM_INTERVAL, run: look_for_room },
         Chore {
             due: Instant::now() + FULL_RETENTION_INTERVAL,
@@ -94,6 +92,11 @@ fn chores(broker: &Holdings) -> Vec<Chore> {
         chores.push(chore(every, |broker| broker.log_dirs.flush_due(broker.now())));
     }
     chores
+}
+
+fn removals() -> Chore {
+    let run = |broker: &Holdings| broker.log_dirs.remove_due(broker.now());
+    Chore { due: Instant::now() + REMOVAL_INTERVAL, every: REMOVAL_INTERVAL, run }
 }
 
 fn retain(broker: &Holdings) {
