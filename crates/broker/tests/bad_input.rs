@@ -272,6 +272,8 @@ fn names_that_are_illegal_or_collide_create_nothing() {
     let (directory, node) = node();
     let mut client = node.connect();
     client.create(&["a.b"]);
+    // The files of a log come with its first record.
+    client.produce("a.b", 0, batch(&["x"]));
     let long = "x".repeat(250);
     for (name, code) in [
         ("..", 17),
