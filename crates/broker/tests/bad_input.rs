@@ -21,6 +21,7 @@
 //! | names that are illegal or collide, `..`, the metadata log's | `names_that_are_illegal_or_collide_create_nothing`, `the_metadata_log_is_no_topic_whoever_asks` |
 //! | APIs of other listeners or that are not served, SASL among them | `what_is_not_served_ends_the_connection`, `records.rs`: `the_controllers_port_serves_what_is_for_controllers_only` |
 //! | half-closed, reset, unread connections | `connections.rs`, `a_client_that_goes_away_in_the_middle_of_an_answer_leaves_nothing_behind` |
+//! | groups, members and protocols that cannot be | `bad_input_groups.rs` |
 //! | noise, and requests damaged in one to three bytes | `bad_input_messages.rs`, `fuzz/` |
 //! | damaged files: logs, indexes, snapshots, checkpoints | beside each file in `storage`, and its `tests/golden.rs` |
 

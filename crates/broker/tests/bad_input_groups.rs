@@ -1,0 +1,125 @@
+//! Groups that no consumer should ask for: names, members and protocols that cannot be. What members say of themselves
+//! is opaque to the broker and kept as it came.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod raw;
+
+use std::time::{Duration, Instant};
+
+use protocol::messages::join_group::JoinGroupRequestProtocol;
+use protocol::messages::{
+    DescribeGroupsRequest, DescribeGroupsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, Message,
+};
+use raw::Client;
+use raw::node::{TestNode, start};
+
+const NONE: i16 = 0;
+const INVALID_GROUP_ID: i16 = 24;
+const UNKNOWN_MEMBER_ID: i16 = 25;
+const INVALID_SESSION_TIMEOUT: i16 = 26;
+const INCONSISTENT_GROUP_PROTOCOL: i16 = 23;
+const MEMBER_ID_REQUIRED: i16 = 79;
+
+fn node() -> (tempfile::TempDir, TestNode) {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("group.initial.rebalance.delay.ms", "0")]);
+    let request = FindCoordinatorRequest { key: "g".into(), ..FindCoordinatorRequest::default() };
+    let body = node.connect().ask(&request, 3);
+    assert_eq!(FindCoordinatorResponse::decode(&body, 3).unwrap().error_code, 0);
+    (directory, node)
+}
+
+/// A first join of a group with one protocol.
+fn join(group: &str) -> JoinGroupRequest<'static> {
+    JoinGroupRequest {
+        group_id: group.to_owned().into(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 10_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![protocol("range", &[0xff; 40])].into(),
+        ..JoinGroupRequest::default()
+    }
+}
+
+fn protocol(name: &str, metadata: &[u8]) -> JoinGroupRequestProtocol<'static> {
+    JoinGroupRequestProtocol { name: name.to_owned().into(), metadata: metadata.to_vec().into() }
+}
+
+/// The error of a join, and who joined.
+fn ask(client: &mut Client, request: &JoinGroupRequest<'_>) -> (i16, String) {
+    let body = client.ask(request, 5);
+    let joined = JoinGroupResponse::decode(&body, 5).unwrap();
+    (joined.error_code, joined.member_id.into_owned())
+}
+
+#[test]
+fn joins_that_make_no_sense_are_refused_with_kafkas_codes() {
+    let (_directory, node) = node();
+    let mut client = node.connect();
+    let cases = [
+        ("no name", join(""), INVALID_GROUP_ID),
+        ("a name like a path", join("../.."), MEMBER_ID_REQUIRED),
+        ("the longest name", join(&"g".repeat(0x7fff)), MEMBER_ID_REQUIRED),
+        ("control characters", join("a\n\0b"), MEMBER_ID_REQUIRED),
+        (
+            "a negative session",
+            JoinGroupRequest { session_timeout_ms: -1, ..join("g") },
+            INVALID_SESSION_TIMEOUT,
+        ),
+        (
+            "a session of weeks",
+            JoinGroupRequest { session_timeout_ms: i32::MAX, ..join("g") },
+            INVALID_SESSION_TIMEOUT,
+        ),
+        (
+            "a member nobody named",
+            JoinGroupRequest { member_id: "me".into(), ..join("g") },
+            UNKNOWN_MEMBER_ID,
+        ),
+        (
+            "no protocol",
+            JoinGroupRequest { protocols: Vec::new().into(), ..join("g") },
+            INCONSISTENT_GROUP_PROTOCOL,
+        ),
+        (
+            "no kind of protocol",
+            JoinGroupRequest { protocol_type: "".into(), ..join("g") },
+            INCONSISTENT_GROUP_PROTOCOL,
+        ),
+    ];
+    for (what, request, code) in cases {
+        assert_eq!(ask(&mut client, &request).0, code, "{what}");
+    }
+    let beat = HeartbeatRequest {
+        group_id: "g".into(),
+        generation_id: -7,
+        member_id: "me".into(),
+        ..HeartbeatRequest::default()
+    };
+    let body = client.ask(&beat, 3);
+    assert_eq!(HeartbeatResponse::decode(&body, 3).unwrap().error_code, UNKNOWN_MEMBER_ID);
+}
+
+#[test]
+fn what_members_say_of_themselves_is_opaque_however_odd_or_large() {
+    let (_directory, node) = node();
+    let mut client = node.connect();
+    let begun = Instant::now();
+    let many = (0..10_000).map(|number| protocol(&number.to_string(), &[0xab; 20])).collect();
+    let large = vec![protocol("range", &vec![0x7f; 900_000])].into();
+    for (group, protocols) in [("many", many), ("large", large), ("empty", vec![protocol("", &[])].into())] {
+        let mut request = JoinGroupRequest { protocols, ..join(group) };
+        let (code, member) = ask(&mut client, &request);
+        assert_eq!(code, MEMBER_ID_REQUIRED, "{group}");
+        request.member_id = member.into();
+        assert_eq!(ask(&mut client, &request).0, NONE, "{group}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    let groups = ["many", "large", "empty"].map(Into::into).into();
+    let request = DescribeGroupsRequest { groups, ..DescribeGroupsRequest::default() };
+    let body = client.ask(&request, 4);
+    let described = DescribeGroupsResponse::decode(&body, 4).unwrap();
+    assert!(described.groups.iter().all(|group| group.error_code == 0 && group.members.len() == 1));
+}
