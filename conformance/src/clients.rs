@@ -1,4 +1,5 @@
-//! Runs the real clients of `conformance/clients` against a broker, one after another.
+//! Runs the real clients of `conformance/clients` against a broker, one after another; or those of years ago, of
+//! `conformance/old-clients`.
 //!
 //! Each `run` installs what it needs, prints its checks and ends with `N passed, M failed`. Nothing here looks into
 //! what they check.
@@ -12,6 +13,9 @@ use conformance::broker_process::{Kind, Launch, repository};
 
 use crate::Against;
 
+/// The folder of the clients of years ago.
+pub const OLD: &str = "old-clients";
+
 /// Which clients to run, and against what.
 #[derive(clap::Args)]
 pub struct Clients {
@@ -23,14 +27,19 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Runs them; an error if a check failed.
-    pub fn run(&self) -> Result<()> {
+    /// Runs those of a folder; an error if a check failed.
+    pub fn run(&self, folder: &str) -> Result<()> {
         let directory = tempfile::tempdir()?;
         let mut broker = None;
         let bootstrap = match &self.against.bootstrap {
             Some(bootstrap) => bootstrap.clone(),
             None => {
-                let kind = if self.against.apache_kafka { Kind::ApacheKafka } else { Kind::Headwater };
+                let kind = match (self.against.apache_kafka, folder) {
+                    (false, _) => Kind::Headwater,
+                    // The last release that still knows them.
+                    (true, OLD) => Kind::ApacheKafka39,
+                    (true, _) => Kind::ApacheKafka,
+                };
                 let started = Launch::new(kind, directory.path())?.start()?;
                 let address = started.address().to_string();
                 broker = Some(started);
@@ -38,7 +47,7 @@ impl Clients {
             }
         };
         let mut totals = (0, 0);
-        for client in self.chosen()? {
+        for client in self.chosen(folder)? {
             let name = client.file_name().unwrap_or_default().to_string_lossy().into_owned();
             println!("== {name}");
             let (passed, failed) = run_client(&client, &bootstrap).with_context(|| name.clone())?;
@@ -50,16 +59,20 @@ impl Clients {
         Ok(())
     }
 
-    fn chosen(&self) -> Result<Vec<PathBuf>> {
+    fn chosen(&self, folder: &str) -> Result<Vec<PathBuf>> {
         let mut clients = Vec::new();
-        for entry in std::fs::read_dir(repository().join("conformance/clients"))? {
+        for entry in std::fs::read_dir(repository().join("conformance").join(folder))? {
             let path = entry?.path();
             let named = |name: &String| path.ends_with(name);
             if path.join("run").exists() && (self.only.is_empty() || self.only.iter().any(named)) {
                 clients.push(path);
             }
         }
-        ensure!(!clients.is_empty(), "no client in conformance/clients has one of the names {:?}", self.only);
+        ensure!(
+            !clients.is_empty(),
+            "no client in conformance/{folder} has one of the names {:?}",
+            self.only
+        );
         clients.sort();
         Ok(clients)
     }

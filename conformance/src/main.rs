@@ -19,6 +19,8 @@ enum What {
     Answers(answers::Answers),
     /// Run the clients of conformance/clients against a broker.
     Clients(clients::Clients),
+    /// Run the clients of years ago, in conformance/old-clients, against a broker.
+    OldClients(clients::Clients),
     /// Compact the same segments by Apache Kafka and by Headwater and compare what survives.
     Compaction(compaction::Compaction),
     /// Fill small disks to the last byte and see what goes on.
@@ -47,7 +49,8 @@ struct Against {
 fn main() -> anyhow::Result<()> {
     match What::parse() {
         What::Answers(answers) => answers.run(),
-        What::Clients(clients) => clients.run(),
+        What::Clients(clients) => clients.run("clients"),
+        What::OldClients(clients) => clients.run(clients::OLD),
         What::Compaction(compaction) => compaction.run(),
         What::FullDisk(full_disk) => full_disk.run(),
         What::Messages(messages) => messages.run(),

@@ -1,0 +1,129 @@
+import java.nio.charset.StandardCharsets;
+import java.util.*;
+import java.util.concurrent.Future;
+import org.apache.kafka.clients.consumer.*;
+import org.apache.kafka.clients.producer.*;
+import org.apache.kafka.common.TopicPartition;
+
+/** What the Java clients of years ago do with one broker. Compiles against 0.10.2 and 1.0.0. */
+public class Check {
+    static final int COUNT = 60;
+    static final long TIME = System.currentTimeMillis() - 3_600_000;
+    static final String RUN = Integer.toHexString(new Random().nextInt());
+    static String bootstrap;
+    static int passed, failed;
+
+    interface Action { void run() throws Exception; }
+
+    static void check(String what, Action action) {
+        long begin = System.nanoTime();
+        try {
+            action.run();
+            passed++;
+            System.out.printf("ok   %s (%.1f s)%n", what, (System.nanoTime() - begin) / 1e9);
+        } catch (Throwable error) {
+            failed++;
+            System.out.println("FAIL " + what + ": " + error);
+        }
+    }
+
+    static void same(Object got, Object wanted) {
+        if (!Objects.equals(got, wanted)) throw new AssertionError("got " + got + ", wanted " + wanted);
+    }
+
+    static String topic(String name) { return "check-" + RUN + "-java-" + name; }
+    static String key(int index) { return index % 7 == 0 ? null : "key-" + index % 11; }
+    static String value(int index) { return index % 7 == 3 ? null : "value-" + index; }
+
+    static Properties properties(Object... more) {
+        Properties all = new Properties();
+        all.put("bootstrap.servers", bootstrap);
+        String text = "org.apache.kafka.common.serialization.String";
+        all.put("key.serializer", text + "Serializer");
+        all.put("value.serializer", text + "Serializer");
+        all.put("key.deserializer", text + "Deserializer");
+        all.put("value.deserializer", text + "Deserializer");
+        for (int at = 0; at < more.length; at += 2) all.put((String) more[at], more[at + 1]);
+        return all;
+    }
+
+    static void send(String topic, Object... more) throws Exception {
+        try (KafkaProducer<String, String> producer = new KafkaProducer<>(properties(more))) {
+            List<Future<RecordMetadata>> sent = new ArrayList<>();
+            for (int index = 0; index < COUNT; index++)
+                sent.add(producer.send(new ProducerRecord<>(topic, 0, TIME + index, key(index), value(index))));
+            producer.flush();
+            for (int index = 0; index < COUNT; index++) same(sent.get(index).get().offset(), (long) index);
+        }
+    }
+
+    static void read(KafkaConsumer<String, String> consumer, int first) {
+        int next = first;
+        long end = System.currentTimeMillis() + 15_000;
+        while (next < COUNT) {
+            if (System.currentTimeMillis() > end) throw new AssertionError(next + " of " + COUNT + " records");
+            for (ConsumerRecord<String, String> record : consumer.poll(1000)) {
+                same(record.offset(), (long) next);
+                same(record.timestamp(), TIME + next);
+                same(record.key(), key(next));
+                same(record.value(), value(next));
+                next++;
+            }
+        }
+    }
+
+    static void codec(String codec) throws Exception {
+        String topic = topic(codec);
+        send(topic, "compression.type", codec, "linger.ms", 50, "acks", "all");
+        for (int bytes : new int[] {1 << 20, 300}) {
+            try (KafkaConsumer<String, String> consumer =
+                     new KafkaConsumer<>(properties("max.partition.fetch.bytes", bytes, "check.crcs", "true"))) {
+                TopicPartition where = new TopicPartition(topic, 0);
+                consumer.assign(Collections.singletonList(where));
+                consumer.seek(where, 0);
+                read(consumer, 0);
+                consumer.seek(where, 23);
+                read(consumer, 23);
+            }
+        }
+    }
+
+    static void offsets() {
+        TopicPartition where = new TopicPartition(topic("none"), 0);
+        try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(properties())) {
+            same(consumer.beginningOffsets(Collections.singletonList(where)).get(where), 0L);
+            same(consumer.endOffsets(Collections.singletonList(where)).get(where), (long) COUNT);
+            OffsetAndTimestamp found = consumer.offsetsForTimes(Collections.singletonMap(where, TIME + 17)).get(where);
+            same(found.offset(), 17L);
+            same(found.timestamp(), TIME + 17);
+            same(consumer.partitionsFor(topic("none")).size(), 1);
+        }
+    }
+
+    static void group() {
+        for (int round = 0; round < 2; round++) {
+            try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(properties("group.id", topic("group"),
+                     "auto.offset.reset", "earliest", "enable.auto.commit", "false", "session.timeout.ms", "10000"))) {
+                consumer.subscribe(Collections.singletonList(topic("none")));
+                if (round == 0) {
+                    read(consumer, 0);
+                    TopicPartition where = new TopicPartition(topic("none"), 0);
+                    consumer.commitSync(Collections.singletonMap(where, new OffsetAndMetadata(41, "here")));
+                    same(consumer.committed(where).metadata(), "here");
+                } else {
+                    read(consumer, 41);
+                }
+            }
+        }
+    }
+
+    public static void main(String[] arguments) {
+        bootstrap = arguments[0];
+        for (String codec : new String[] {"none", "gzip", "snappy", "lz4"})
+            check("produce and consume " + codec, () -> codec(codec));
+        check("offsets", Check::offsets);
+        check("a group", Check::group);
+        System.out.println(passed + " passed, " + failed + " failed");
+        System.exit(failed == 0 ? 0 : 1);
+    }
+}
