@@ -1,0 +1,88 @@
+//! Messages of formats v0 and v1 in a compacted log: they become batches, by Kafka's rules.
+
+use protocol::records::batch::TimestampType;
+use protocol::records::compression::Compression;
+use protocol::records::legacy::{LegacyBuilder, LegacyOptions};
+
+use super::*;
+use crate::disk::RealDisk;
+
+fn set(magic: i8, codec: Codec, stamped: bool, records: &[(i64, &str, Option<&str>)]) -> Vec<u8> {
+    let timestamp_type = if stamped { TimestampType::LogAppendTime } else { TimestampType::CreateTime };
+    let compression = Compression::from(codec);
+    let mut builder = LegacyBuilder::new(LegacyOptions { magic, compression, timestamp_type });
+    for (offset, key, value) in records {
+        let timestamp = if magic == 0 { Timestamp::NONE } else { Timestamp(NOW.0 + offset) };
+        builder.push(Offset(*offset), timestamp, Some(key.as_bytes()), value.map(str::as_bytes));
+    }
+    builder.finish(&mut Compressors::default()).unwrap()
+}
+
+/// A log whose first segment is these bytes, written by an old Kafka, and whose active one begins at `end`.
+fn old_log(bench: &Bench<RealDisk>, bytes: &[u8], end: i64) -> SharedLog<RealDisk> {
+    drop(bench.create());
+    let directory = bench.temp.path().join("t-0");
+    std::fs::write(directory.join("00000000000000000000.log"), bytes).unwrap();
+    std::fs::write(directory.join(format!("{end:020}.log")), []).unwrap();
+    bench.reopen(RealDisk, Offset(end))
+}
+
+#[test]
+fn messages_become_batches_and_keep_their_offsets_and_times() {
+    for magic in [0, 1] {
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4] {
+            let bench = Bench::new(RealDisk);
+            let first = [(0, "a", Some("1")), (1, "b", Some("1")), (2, "c", Some("1"))];
+            let second = [(3, "a", Some("2")), (4, "d", None), (5, "e", Some("1"))];
+            let bytes = [set(magic, codec, false, &first), set(magic, codec, false, &second)].concat();
+            let log = old_log(&bench, &bytes, 6);
+            clean(&log, OPTIONS, NOW).unwrap().unwrap();
+            let found = stored(&log);
+            let time = |offset: i64| if magic == 0 { -1 } else { NOW.0 + offset };
+            let expected = [(1, "b"), (2, "c"), (3, "a"), (4, "d"), (5, "e")];
+            let told: Vec<_> = found.iter().map(|it| (it.offset, it.key.clone(), it.timestamp)).collect();
+            let wanted = expected.map(|(offset, key)| (offset, key.as_bytes().to_vec(), time(offset)));
+            assert_eq!(told, wanted, "v{magic} {codec}");
+            // A plain message is a batch of its own, a compressed set stays one; a tombstone now has a horizon.
+            let horizon = Some(NOW.0 + RETENTION);
+            let batches = match codec {
+                Codec::None => {
+                    vec![
+                        (1, 1, 1, None),
+                        (2, 2, 1, None),
+                        (3, 3, 1, None),
+                        (4, 4, 1, horizon),
+                        (5, 5, 1, None),
+                    ]
+                }
+                _ => vec![(1, 2, 2, None), (3, 5, 3, horizon)],
+            };
+            assert_eq!(headers(&log), batches, "v{magic} {codec}");
+            assert!(Batches::new(&super::bytes(&log)).all(|batch| {
+                batch.header.attributes.codec() == Some(codec)
+                    && batch.header.leader_epoch == LeaderEpoch::NONE
+            }));
+            let again = bench.reopen(RealDisk, Offset(6));
+            assert_eq!(stored(&again), found);
+        }
+    }
+}
+
+#[test]
+fn the_brokers_stamp_stays() {
+    let bench = Bench::new(RealDisk);
+    let bytes = [
+        set(1, Codec::Gzip, true, &[(0, "a", Some("1")), (1, "b", Some("1"))]),
+        set(1, Codec::None, false, &[(2, "c", Some("old"))]),
+    ]
+    .concat();
+    let log = old_log(&bench, &bytes, 3);
+    put(&log, &[("c", Some("new")), ("a", Some("2"))]);
+    roll(&log);
+    clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    assert_eq!(summary(&log), "1:b=1 3:c=new 4:a=2");
+    let found = stored(&log);
+    assert_eq!(found[0].timestamp, NOW.0 + 1, "the wrapper's stamp is that of its newest message");
+    let header = Batches::new(&super::bytes(&log)).next().unwrap().header;
+    assert_eq!(header.attributes.timestamp_type(), TimestampType::LogAppendTime);
+}
