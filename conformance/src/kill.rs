@@ -1,15 +1,22 @@
-//! A broker killed by SIGKILL while it is written to, again and again: what was acknowledged must be there, once.
+//! A broker killed by SIGKILL while it is written to, read and administered, again and again, and the history of it all
+//! judged: nothing acknowledged may be lost, doubled, moved or out of order, nothing deleted may come back.
 //!
-//! Two idempotent writers keep five batches in flight, one to a topic with Kafka's defaults and one to a topic with
-//! `flush.messages=1`. When the broker dies they connect again and send what is not acknowledged once more, with the
-//! same sequences. Afterwards each partition is read whole: offsets without gaps, the numbers written in their order
-//! without one twice, and every acknowledged record at the offset that was acknowledged.
+//! The run goes in acts of some kills each, every act with topics of its own: one with Kafka's defaults and one with
+//! `flush.messages=1`, both in small segments, and one that comes and goes. Idempotent writers keep five batches in
+//! flight and send what is not acknowledged once more; others do not know what became of theirs; readers read along;
+//! somebody deletes records. At the end of an act everything is read once more.
 
+mod deletions;
+mod fleeting;
+mod plain;
 mod reader;
+mod story;
 mod writer;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,33 +24,41 @@ use conformance::broker_process::{BrokerProcess, Kind, Launch};
 use conformance::connection::{Answer, Connection};
 use protocol::api_key::ApiKey;
 use serde_json::json;
+use sim::history::{Expect, check, write_lines};
 
-use writer::{Writer, Written};
+use story::{Partition, Story};
 
 /// How many partitions each topic has.
 pub const PARTITIONS: i32 = 3;
+/// How many kills an act has at most: its history must fit into memory.
+const KILLS_AN_ACT: u32 = 20;
 
 /// How often, and whom.
 #[derive(clap::Args)]
 pub struct Kill {
     /// How many times the broker is killed.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 20)]
     times: u32,
     /// Kill Apache Kafka instead, to see that the examination itself is right.
     #[arg(long)]
     apache_kafka: bool,
 }
 
-/// What the writers and the one who kills tell each other.
+/// What those who write and the one who kills tell each other.
 #[derive(Clone, Default)]
 pub struct Progress {
-    /// Whether to write no more.
-    pub stop: Arc<AtomicBool>,
-    /// How many batches of each writer are acknowledged.
+    /// Whether to do no more.
+    stop: Arc<AtomicBool>,
+    /// How many batches of each idempotent writer are acknowledged.
     acknowledged: Arc<[AtomicU64; 2]>,
 }
 
 impl Progress {
+    /// Whether to do no more.
+    pub fn is_over(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
     /// Notes that a writer had so many more batches acknowledged.
     pub fn add(&self, writer: usize, batches: usize) {
         self.acknowledged[writer].fetch_add(batches as u64, Ordering::Relaxed);
@@ -63,70 +78,132 @@ impl Progress {
     }
 }
 
+type Player = (&'static str, JoinHandle<Result<()>>);
+
 impl Kill {
-    /// Writes, kills, reads; an error if a record is lost, doubled or in the wrong place.
+    /// Writes, kills, reads; an error if the history has an anomaly.
     pub fn run(&self) -> Result<()> {
         let directory = tempfile::tempdir()?;
         let kind = if self.apache_kafka { Kind::ApacheKafka } else { Kind::Headwater };
         let launch = Launch::new(kind, directory.path())?;
         let mut broker = launch.start()?;
-        let topics = [("relaxed", None), ("flushed", Some("1"))];
-        for (topic, flush) in topics {
-            create(&broker, topic, flush)?;
+        let (mut left, mut act) = (self.times, 0);
+        while left > 0 {
+            act += 1;
+            let kills = left.min(KILLS_AN_ACT);
+            left -= kills;
+            let outcome = play(act, kills, &launch, broker);
+            broker = outcome.inspect_err(|_| keep(directory.path()))?;
+            println!("ok   act {act}: {} of {} kills", self.times - left, self.times);
         }
-        let progress = Progress::default();
-        let writers = [0, 1].map(|writer| {
-            let (address, progress, topic) = (launch.address(), progress.clone(), topics[writer].0);
-            std::thread::spawn(move || {
-                let done = |batches| progress.add(writer, batches);
-                let written =
-                    Writer::new(address, topic).and_then(|writer| writer.run(&progress.stop, &done));
-                written.inspect_err(|error| println!("the writer to {topic} gave up: {error:#}"))
-            })
-        });
-        for round in 1..=self.times {
-            // Rounds of ten lengths, so that the kill meets other moments.
-            progress.wait_for(u64::from(round % 10 + 1) * 40)?;
-            broker.kill()?;
-            broker = launch.start().context("starting again after the kill")?;
-            println!("killed and started again: {round} of {}", self.times);
-        }
-        progress.wait_for(20)?;
-        progress.stop.store(true, Ordering::Relaxed);
-        let mut written = Vec::new();
-        for writer in writers {
-            written.push(writer.join().map_err(|_| anyhow::anyhow!("a writer panicked"))??);
-        }
-        broker.kill()?;
-        let broker = launch.start().context("starting again to read")?;
-        report(&broker, &topics.map(|(topic, _)| topic), &written)
+        println!("{act} passed, 0 failed");
+        Ok(())
     }
 }
 
-fn report(broker: &BrokerProcess, topics: &[&str], written: &[Written]) -> Result<()> {
-    let (mut passed, mut failed) = (0, 0);
-    for (topic, written) in topics.iter().zip(written) {
-        for partition in 0..PARTITIONS {
-            match reader::verify(broker.address(), topic, partition, written) {
-                Ok(records) => {
-                    println!("ok   {topic}-{partition}: {records} records");
-                    passed += 1;
-                }
-                Err(error) => {
-                    println!("FAIL {topic}-{partition}: {error:#}");
-                    failed += 1;
-                }
-            }
-        }
+/// Plays one act and judges it; hands the broker on.
+fn play(act: u32, kills: u32, launch: &Launch, mut broker: BrokerProcess) -> Result<BrokerProcess> {
+    let (story, progress) = (Story::default(), Progress::default());
+    let topics = [(format!("relaxed-{act}"), None), (format!("flushed-{act}"), Some("1"))];
+    for (topic, flush) in &topics {
+        create(&broker, topic, *flush)?;
     }
-    println!("{passed} passed, {failed} failed");
-    ensure!(failed == 0, "{failed} partitions are not what was acknowledged");
-    Ok(())
+    let stage: Vec<Vec<Partition>> = topics
+        .iter()
+        .map(|(topic, _)| (0..PARTITIONS).map(|index| story.partition(topic, index)).collect())
+        .collect();
+    let players = enter(launch, &story, &progress, &stage);
+    for round in 1..=kills {
+        // Rounds of ten lengths, so that the kill meets other moments.
+        progress.wait_for(u64::from(round % 10 + 1) * 8)?;
+        broker.kill()?;
+        broker = launch.start().context("starting again after the kill")?;
+    }
+    progress.wait_for(20)?;
+    progress.stop.store(true, Ordering::Relaxed);
+    for (name, player) in players {
+        let outcome = player.join().map_err(|_| anyhow::anyhow!("{name} panicked"))?;
+        outcome.with_context(|| format!("{name} gave up"))?;
+    }
+    broker.kill()?;
+    let broker = launch.start().context("starting again to read")?;
+    for partition in stage.iter().flatten() {
+        reader::read_to_the_end(broker.address(), &story, partition)?;
+    }
+    judge(act, &story, &launch.directory)?;
+    for (topic, _) in &topics {
+        fleeting::delete(broker.address(), topic)?;
+    }
+    Ok(broker)
+}
+
+fn enter(launch: &Launch, story: &Story, progress: &Progress, stage: &[Vec<Partition>]) -> Vec<Player> {
+    let mut players: Vec<Player> = Vec::new();
+    let mut player = |name, part: Box<dyn FnOnce() -> Result<()> + Send>| {
+        players.push((name, std::thread::spawn(part)));
+    };
+    let address = launch.address();
+    let cast = || (story.clone(), progress.clone());
+    for (writer, partitions) in stage.iter().enumerate() {
+        let ((story, progress), partitions) = (cast(), partitions.clone());
+        player(
+            "an idempotent writer",
+            Box::new(move || writer::run(address, &story, &progress, (writer, partitions))),
+        );
+    }
+    for partitions in stage {
+        let ((story, progress), partitions) = (cast(), partitions.clone());
+        player("a plain writer", Box::new(move || plain::run(address, &story, &progress, &partitions)));
+    }
+    let everything: Vec<Partition> = stage.iter().flatten().cloned().collect();
+    let ((story_of_reader, progress_of_reader), all) = (cast(), everything.clone());
+    let read = move || reader::follow(address, &story_of_reader, &progress_of_reader, &all);
+    player("a reader", Box::new(read));
+    let (story_of_deletions, progress_of_deletions) = cast();
+    let shortened = vec![everything[1].clone(), everything[5].clone()];
+    let delete = move || deletions::run(address, &story_of_deletions, &progress_of_deletions, &shortened);
+    player("who deletes records", Box::new(delete));
+    let (story, progress) = cast();
+    player("who makes and deletes topics", Box::new(move || fleeting::run(address, &story, &progress)));
+    players
+}
+
+fn judge(act: u32, story: &Story, directory: &Path) -> Result<()> {
+    let history = story.end();
+    let expect = Expect { duplicates: false, rebalances: false, read_to_the_end: true };
+    let anomalies = check(&history, expect);
+    let count = |holds: fn(&sim::history::Action) -> bool| {
+        history.iter().flat_map(|operation| &operation.actions).filter(|action| holds(action)).count()
+    };
+    let sends = count(|action| matches!(action, sim::history::Action::Send { .. }));
+    let reads = count(|action| matches!(action, sim::history::Action::Read { .. }));
+    println!("     act {act}: {} operations, {sends} sends, {reads} reads", history.len());
+    if anomalies.is_empty() {
+        return Ok(());
+    }
+    let path = directory.join(format!("history-{act}.jsonl"));
+    std::fs::write(&path, write_lines(&history))?;
+    for anomaly in anomalies.iter().take(20) {
+        println!("FAIL {anomaly:?}");
+    }
+    for (key, name) in story.names().iter().enumerate() {
+        println!("     key {key} is {name}");
+    }
+    bail!("{} anomalies; the history is in {}", anomalies.len(), path.display())
+}
+
+/// Keeps the data and the output of a run that failed.
+fn keep(directory: &Path) {
+    let kept = directory.with_extension("kept");
+    match std::fs::rename(directory, &kept) {
+        Ok(()) => println!("data and output of the broker are kept in {}", kept.display()),
+        Err(error) => println!("data and output of the broker cannot be kept: {error}"),
+    }
 }
 
 fn create(broker: &BrokerProcess, topic: &str, flush: Option<&str>) -> Result<()> {
-    let configs: Vec<_> =
-        flush.into_iter().map(|every| json!({"Name": "flush.messages", "Value": every})).collect();
+    let mut configs = vec![json!({"Name": "segment.bytes", "Value": "1048576"})];
+    configs.extend(flush.map(|every| json!({"Name": "flush.messages", "Value": every})));
     let request = json!({"Topics": [{"Name": topic, "NumPartitions": PARTITIONS, "ReplicationFactor": 1,
         "Configs": configs}]});
     for _ in 0..200 {

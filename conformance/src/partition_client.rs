@@ -145,6 +145,24 @@ pub fn read_all(address: SocketAddr, (topic, partition): (&str, i32)) -> Result<
     }
 }
 
+/// Reads once, what a broker gives from `next` on, and moves that on; what it says.
+pub fn read_some(
+    connection: &mut Connection,
+    (topic, partition): (&str, i32),
+    next: &mut i64,
+    records: &mut Vec<Read>,
+) -> Result<ErrorCode> {
+    let frame = fetch(connection, (topic, partition), *next)?;
+    let response = FetchResponse::decode(&frame[5..], FETCH)?;
+    let answer = response.responses.iter().next().context("no topic in the answer")?;
+    let answer = answer.partitions.iter().next().context("no partition in the answer")?;
+    let said = code(answer.error_code);
+    if said == ErrorCode::None {
+        take(&answer.records.unwrap_or_default(), next, records)?;
+    }
+    Ok(said)
+}
+
 /// Where a log begins.
 fn log_start(connection: &mut Connection, (topic, partition): (&str, i32)) -> Result<i64> {
     let wanted = json!({"PartitionIndex": partition, "Timestamp": -2});

@@ -1,107 +1,136 @@
-//! Reads a partition whole and holds it against what its writer knows.
+//! Readers: one that reads along while the broker dies and comes back, and those that read everything at the end.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use conformance::connection::Connection;
+use conformance::connection::{Answer, Connection};
+use conformance::partition_client::{Read, read_some};
 use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
-use protocol::messages::fetch::{FetchPartition, FetchTopic};
-use protocol::messages::{FetchRequest, FetchResponse, Message};
-use protocol::records::batches::Batches;
-use protocol::records::record::Records;
+use serde_json::json;
+use sim::history::{Action, Outcome, Process};
 
-use super::writer::Written;
+use super::Progress;
+use super::story::{Partition, Story, value};
 
-const VERSION: i16 = 12;
+/// Where there is nothing new.
+const PAUSE: Duration = Duration::from_millis(10);
+const WITHIN: Duration = Duration::from_secs(60);
 
-/// Reads a partition and checks it; how many records it holds.
-pub fn verify(address: SocketAddr, topic: &str, partition: i32, written: &Written) -> Result<usize> {
-    let numbers = read(address, topic, partition)?;
-    for (offset, number) in numbers.iter().enumerate() {
-        ensure!(
-            usize::try_from(*number)? == offset,
-            "offset {offset} holds number {number}: one is lost, twice or out of order before it"
-        );
-    }
-    let sent = written.sent[usize::try_from(partition)?];
-    ensure!(numbers.len() <= usize::try_from(sent)?, "{} records where {sent} were sent", numbers.len());
-    let acknowledged: BTreeMap<_, _> = written
-        .acknowledged
-        .iter()
-        .filter(|(index, ..)| *index == partition)
-        .map(|(_, offset, first)| (*first, *offset))
-        .collect();
-    for (first, offset) in &acknowledged {
-        let there = numbers.get(usize::try_from(*first)?).is_some();
-        ensure!(there, "number {first} was acknowledged and is not there");
-        ensure!(
-            offset.is_none_or(|offset| offset == i64::from(*first)),
-            "number {first} was acknowledged at offset {offset:?} and is not there"
-        );
-    }
-    ensure!(!acknowledged.is_empty(), "nothing was acknowledged");
-    Ok(numbers.len())
-}
-
-/// The numbers in a partition, in the order of their offsets, which have no gap.
-fn read(address: SocketAddr, topic: &str, partition: i32) -> Result<Vec<u32>> {
-    let mut connection = Connection::open(address)?;
-    let mut numbers = Vec::new();
-    let end = Instant::now() + Duration::from_secs(60);
-    loop {
-        let frame = fetch(&mut connection, topic, partition, i64::try_from(numbers.len())?)?;
-        let response = FetchResponse::decode(&frame[5..], VERSION)?;
-        let answer = response.responses.iter().next().context("no topic in the answer")?;
-        let answer = answer.partitions.iter().next().context("no partition in the answer")?;
-        let code = ErrorCode::from_i16(answer.error_code).unwrap_or(ErrorCode::UnknownServerError);
-        if code.is_retriable() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(50));
-            continue;
-        }
-        ensure!(code == ErrorCode::None, "fetching from offset {} gives {}", numbers.len(), code.name());
-        let records = answer.records.unwrap_or_default();
-        if records.is_empty() {
-            let high_watermark = usize::try_from(answer.high_watermark)?;
-            ensure!(numbers.len() == high_watermark, "{} records below {high_watermark}", numbers.len());
-            return Ok(numbers);
-        }
-        take(&records, &mut numbers)?;
-    }
-}
-
-fn fetch(connection: &mut Connection, topic: &str, partition: i32, offset: i64) -> Result<Vec<u8>> {
-    let partition = FetchPartition {
-        partition,
-        fetch_offset: offset,
-        partition_max_bytes: 1 << 20,
-        ..FetchPartition::default()
-    };
-    let topic =
-        FetchTopic { topic: topic.into(), partitions: vec![partition].into(), ..FetchTopic::default() };
-    let request = FetchRequest { max_bytes: 1 << 24, topics: vec![topic].into(), ..FetchRequest::default() };
-    let mut body = Vec::new();
-    request.encode(VERSION, &mut body)?;
-    connection.send(ApiKey::Fetch, VERSION, &body)?;
-    connection.receive()?.context("the broker closed the connection")
-}
-
-/// Appends the numbers of whole batches from the next offset on.
-fn take(bytes: &[u8], numbers: &mut Vec<u32>) -> Result<()> {
-    let mut batches = Batches::new(bytes);
-    // A fetch may end within a batch.
-    while let Ok(Some(batch)) = batches.next_batch() {
-        batch.verify_crc()?;
-        let base = usize::try_from(batch.header.base_offset.0)?;
-        ensure!(base <= numbers.len(), "a gap: offset {base} follows {}", numbers.len());
-        for (index, record) in Records::new(batch.payload(), batch.header.count).enumerate() {
-            let value = record?.value.context("a record without a value")?;
-            if base + index == numbers.len() {
-                numbers.push(std::str::from_utf8(value)?.parse()?);
+/// Reads partitions along, each from where it was, until it is over.
+pub fn follow(
+    address: SocketAddr,
+    story: &Story,
+    progress: &Progress,
+    partitions: &[Partition],
+) -> Result<()> {
+    let process = story.process();
+    let mut next = vec![0; partitions.len()];
+    let mut connection = None;
+    while !progress.is_over() {
+        std::thread::sleep(PAUSE);
+        for (partition, next) in partitions.iter().zip(&mut next) {
+            let Some(mut open) = connection.take().or_else(|| Connection::open(address).ok()) else {
+                continue;
+            };
+            // A broker that goes away in the middle is one that is asked again.
+            if let Ok(code) = poll(&mut open, (story, process), partition, next) {
+                seek(&mut open, (story, process), (partition, code), next);
+                connection = Some(open);
             }
         }
     }
     Ok(())
+}
+
+/// Reads once from `next` on and tells of it; the broker's code.
+fn poll(
+    connection: &mut Connection,
+    (story, process): (&Story, Process),
+    partition: &Partition,
+    next: &mut i64,
+) -> Result<ErrorCode> {
+    let (began, mut records) = (story.now(), Vec::new());
+    let place = (partition.topic.as_str(), partition.index);
+    let code = read_some(connection, place, next, &mut records)?;
+    if !records.is_empty() {
+        story.tell(process, began, Outcome::Ok, reads(partition, &records)?);
+    }
+    Ok(code)
+}
+
+/// Goes on at the log start where what was wanted is deleted.
+fn seek(
+    connection: &mut Connection,
+    (story, process): (&Story, Process),
+    (partition, code): (&Partition, ErrorCode),
+    next: &mut i64,
+) {
+    if code != ErrorCode::OffsetOutOfRange {
+        return;
+    }
+    if let Ok(start) = log_start(connection, partition) {
+        // Only forward: a reader that finds itself behind the end must not quietly begin again.
+        if start > *next {
+            *next = start;
+            let seek = vec![Action::Seek { key: partition.key }];
+            story.tell(process, story.now(), Outcome::Ok, seek);
+        }
+    }
+}
+
+/// Reads a partition from its start to its end and tells of it.
+pub fn read_to_the_end(address: SocketAddr, story: &Story, partition: &Partition) -> Result<()> {
+    let end = Instant::now() + WITHIN;
+    loop {
+        match read_whole(address, story, partition) {
+            Ok(()) => return Ok(()),
+            Err(error) => ensure!(Instant::now() < end, "{}-{}: {error:#}", partition.topic, partition.index),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn read_whole(address: SocketAddr, story: &Story, partition: &Partition) -> Result<()> {
+    let mut connection = Connection::open(address)?;
+    let (process, began) = (story.process(), story.now());
+    let mut next = log_start(&mut connection, partition)?;
+    let place = (partition.topic.as_str(), partition.index);
+    let mut records = Vec::new();
+    loop {
+        let before = next;
+        let code = read_some(&mut connection, place, &mut next, &mut records)?;
+        ensure!(code == ErrorCode::None, "reading from offset {before} gives {}", code.name());
+        if next == before {
+            break;
+        }
+    }
+    let high_watermark = ask_offset(&mut connection, partition, -1)?;
+    ensure!(next >= high_watermark, "nothing at {next}, below the high watermark {high_watermark}");
+    story.tell(process, began, Outcome::Ok, reads(partition, &records)?);
+    Ok(())
+}
+
+fn reads(partition: &Partition, records: &[Read]) -> Result<Vec<Action>> {
+    let read = |record: &Read| {
+        let value = value(record.value.as_deref())?;
+        Ok(Action::Read { key: partition.key, value, offset: record.offset })
+    };
+    records.iter().map(read).collect()
+}
+
+fn log_start(connection: &mut Connection, partition: &Partition) -> Result<i64> {
+    ask_offset(connection, partition, -2)
+}
+
+fn ask_offset(connection: &mut Connection, partition: &Partition, timestamp: i64) -> Result<i64> {
+    let wanted = json!({"PartitionIndex": partition.index, "Timestamp": timestamp});
+    let request = json!({"ReplicaId": -1, "Topics": [{"Name": partition.topic, "Partitions": [wanted]}]});
+    let Answer::Response(answer) = connection.ask(ApiKey::ListOffsets, 5, &request)? else {
+        anyhow::bail!("the broker closed the connection")
+    };
+    let answer = &answer["Topics"][0]["Partitions"][0];
+    ensure!(answer["ErrorCode"] == 0, "ListOffsets is answered with {answer}");
+    answer["Offset"].as_i64().context("an offset")
 }

@@ -1,130 +1,125 @@
-//! An idempotent producer that survives its broker.
+//! An idempotent producer that survives its broker: what is not acknowledged it sends once more, with the same sequences.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use conformance::connection::{Answer, Connection};
 use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
-use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
+use protocol::id::{ProducerEpoch, ProducerId, Sequence};
 use protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use protocol::messages::{Message, ProduceRequest, ProduceResponse};
-use protocol::records::build::{BatchBuilder, BatchOptions};
+use protocol::records::build::BatchOptions;
 use serde_json::json;
+use sim::history::{Outcome, Process};
 
-use super::PARTITIONS;
+use super::Progress;
+use super::story::{Partition, Story, batch, sends};
 
 const VERSION: i16 = 9;
 const IN_FLIGHT: usize = 5;
-const RECORDS_A_BATCH: u32 = 10;
+const RECORDS_A_BATCH: u64 = 5;
 const BACK_WITHIN: Duration = Duration::from_secs(60);
 
-/// What a writer knows at its end.
-#[derive(Debug, Default)]
-pub struct Written {
-    /// Of each partition, the base offset and the first number of every acknowledged batch. A batch acknowledged as a
-    /// duplicate that the broker no longer remembers has no offset.
-    pub acknowledged: Vec<(i32, Option<i64>, u32)>,
-    /// Of each partition, how many numbers were sent, acknowledged or not.
-    pub sent: Vec<u32>,
-}
-
-/// One batch under way: its records are numbered from `first`, its sequence is the same number.
+/// One batch under way.
 #[derive(Clone, Copy, Debug)]
 struct Batch {
-    partition: i32,
-    first: u32,
+    /// Its place among the partitions.
+    partition: usize,
+    sequence: i32,
+    first_value: u64,
+    began: u64,
     correlation: i32,
 }
 
-/// The producer of one topic.
-pub struct Writer {
+struct Writer<'s> {
     address: SocketAddr,
-    topic: &'static str,
+    story: &'s Story,
+    process: Process,
+    partitions: Vec<Partition>,
+    next_sequences: Vec<i32>,
     connection: Connection,
     producer: (ProducerId, ProducerEpoch),
     under_way: VecDeque<Batch>,
-    written: Written,
 }
 
-impl Writer {
-    /// Connects and takes a producer id.
-    pub fn new(address: SocketAddr, topic: &'static str) -> Result<Self> {
-        let mut connection = Connection::open(address)?;
-        let end = Instant::now() + BACK_WITHIN;
-        let producer = loop {
-            let request = json!({"TransactionalId": null, "TransactionTimeoutMs": 60_000});
-            let answer = connection.ask(ApiKey::InitProducerId, 4, &request)?;
-            if let Answer::Response(answer) = &answer
-                && answer["ErrorCode"] == 0
-            {
-                let id = answer["ProducerId"].as_i64().context("a producer id")?;
-                let epoch = answer["ProducerEpoch"].as_i64().context("a producer epoch")?;
-                break (ProducerId(id), ProducerEpoch(i16::try_from(epoch)?));
-            }
-            ensure!(Instant::now() < end, "no producer id: {answer:?}");
-            std::thread::sleep(Duration::from_millis(20));
+/// Writes to the partitions until it is over and everything sent is acknowledged.
+pub fn run(
+    address: SocketAddr,
+    story: &Story,
+    progress: &Progress,
+    (number, partitions): (usize, Vec<Partition>),
+) -> Result<()> {
+    let mut connection = Connection::open(address)?;
+    let producer = producer_id(&mut connection)?;
+    let next_sequences = vec![0; partitions.len()];
+    let (process, under_way) = (story.process(), VecDeque::new());
+    let mut writer =
+        Writer { address, story, process, partitions, next_sequences, connection, producer, under_way };
+    let mut partition = 0;
+    loop {
+        let over = progress.is_over();
+        if over && writer.under_way.is_empty() {
+            return Ok(());
+        }
+        let goes_on = if !over && writer.under_way.len() < IN_FLIGHT {
+            partition = (partition + 1) % writer.partitions.len();
+            writer.send_next(partition)?;
+            true
+        } else {
+            let acknowledged = writer.receive()?;
+            progress.add(number, usize::from(acknowledged));
+            acknowledged
         };
-        let sent = vec![0; usize::try_from(PARTITIONS)?];
-        let written = Written { acknowledged: Vec::new(), sent };
-        Ok(Self { address, topic, connection, producer, under_way: VecDeque::new(), written })
-    }
-
-    /// Writes until it is told to stop and everything sent is acknowledged.
-    pub fn run(mut self, stop: &AtomicBool, done: &dyn Fn(usize)) -> Result<Written> {
-        let mut partition = 0;
-        loop {
-            let stopping = stop.load(Ordering::Relaxed);
-            let before = self.written.acknowledged.len();
-            if stopping && self.under_way.is_empty() {
-                return Ok(self.written);
-            }
-            let step = if !stopping && self.under_way.len() < IN_FLIGHT {
-                partition = (partition + 1) % PARTITIONS;
-                self.send_next(partition)
-            } else {
-                self.receive()
-            };
-            if !step? {
-                self.reconnect()?;
-            }
-            done(self.written.acknowledged.len() - before);
+        if !goes_on {
+            writer.reconnect()?;
         }
     }
+}
 
-    fn send_next(&mut self, partition: i32) -> Result<bool> {
-        let first = self.written.sent[usize::try_from(partition)?];
-        self.written.sent[usize::try_from(partition)?] = first + RECORDS_A_BATCH;
-        self.under_way.push_back(Batch { partition, first, correlation: 0 });
-        self.send(self.under_way.len() - 1)?;
-        Ok(true)
+fn producer_id(connection: &mut Connection) -> Result<(ProducerId, ProducerEpoch)> {
+    let end = Instant::now() + BACK_WITHIN;
+    loop {
+        let request = json!({"TransactionalId": null, "TransactionTimeoutMs": 60_000});
+        let answer = connection.ask(ApiKey::InitProducerId, 4, &request)?;
+        if let Answer::Response(answer) = &answer
+            && answer["ErrorCode"] == 0
+        {
+            let id = answer["ProducerId"].as_i64().context("a producer id")?;
+            let epoch = answer["ProducerEpoch"].as_i64().context("a producer epoch")?;
+            return Ok((ProducerId(id), ProducerEpoch(i16::try_from(epoch)?)));
+        }
+        ensure!(Instant::now() < end, "no producer id: {answer:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+impl Writer<'_> {
+    fn send_next(&mut self, partition: usize) -> Result<()> {
+        let sequence = self.next_sequences[partition];
+        self.next_sequences[partition] += i32::try_from(RECORDS_A_BATCH)?;
+        let first_value = self.story.values(RECORDS_A_BATCH);
+        let began = self.story.now();
+        self.under_way.push_back(Batch { partition, sequence, first_value, began, correlation: 0 });
+        self.send(self.under_way.len() - 1)
     }
 
     fn send(&mut self, index: usize) -> Result<()> {
-        let batch = self.under_way[index];
+        let Batch { partition, sequence, first_value, .. } = self.under_way[index];
         let (id, epoch) = self.producer;
-        let sequence = Sequence(i32::try_from(batch.first)?);
-        let mut builder =
-            BatchBuilder::new(BatchOptions { producer: (id, epoch, sequence), ..BatchOptions::default() });
-        // A producer whose last record is a day old is forgotten when its state is loaded.
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
-        let now = Timestamp(i64::try_from(now)?);
-        for number in batch.first..batch.first + RECORDS_A_BATCH {
-            let value = format!("{number:0>100}");
-            builder.push(now, None, Some(value.as_bytes()), &[]);
-        }
-        let records = builder.finish_uncompressed();
-        let data = PartitionProduceData { index: batch.partition, records: Some(records.into()) };
+        let options = BatchOptions { producer: (id, epoch, Sequence(sequence)), ..BatchOptions::default() };
+        let records = batch((first_value, RECORDS_A_BATCH), options)?;
+        let Partition { topic, index: number, .. } = &self.partitions[partition];
+        let data = PartitionProduceData { index: *number, records: Some(records.into()) };
         let topic = TopicProduceData {
-            name: self.topic.into(),
+            name: topic.as_str().into(),
             partition_data: vec![data].into(),
             ..Default::default()
         };
         let request = ProduceRequest {
-            acks: 1,
+            acks: -1,
             timeout_ms: 10_000,
             topic_data: vec![topic].into(),
             ..ProduceRequest::default()
@@ -142,17 +137,18 @@ impl Writer {
         ensure!(frame[..4] == batch.correlation.to_be_bytes(), "an answer out of order");
         let response = ProduceResponse::decode(&frame[5..], VERSION)?;
         let topic = response.responses.iter().next().context("no topic in the answer")?;
-        let partition = topic.partition_responses.iter().next().context("no partition in the answer")?;
-        let offset = match ErrorCode::from_i16(partition.error_code).unwrap_or(ErrorCode::UnknownServerError)
-        {
-            ErrorCode::None => Some(partition.base_offset),
+        let answer = topic.partition_responses.iter().next().context("no partition in the answer")?;
+        let partition = &self.partitions[batch.partition];
+        let offset = match ErrorCode::from_i16(answer.error_code).unwrap_or(ErrorCode::UnknownServerError) {
+            ErrorCode::None => Some(answer.base_offset),
             // Stored by an earlier try, so long ago that the broker has forgotten where.
             ErrorCode::DuplicateSequenceNumber => None,
             code if code.is_retriable() => return Ok(false),
-            code => bail!("{}-{} was refused with {}", self.topic, batch.partition, code.name()),
+            code => bail!("{}-{} was refused with {}", partition.topic, partition.index, code.name()),
         };
         self.under_way.pop_front();
-        self.written.acknowledged.push((batch.partition, offset, batch.first));
+        let actions = sends(partition.key, (batch.first_value, RECORDS_A_BATCH), offset);
+        self.story.tell(self.process, batch.began, Outcome::Ok, actions);
         Ok(true)
     }
 
