@@ -22,11 +22,12 @@ use crate::runtime::coordinators::Coordinators;
 use crate::runtime::directory_reports::DirectoryReports;
 use crate::runtime::fetch_sessions::FetchSessions;
 use crate::runtime::missing_replicas::MissingReplicas;
-use crate::runtime::partitions::Partitions;
+use crate::runtime::partitions::{Partitions, may_stall};
 use crate::runtime::producer_ids::ProducerIds;
 use crate::runtime::quorum::Quorum;
 use crate::runtime::replica_moves::Bell;
 use crate::runtime::request_memory::RequestMemory;
+use crate::runtime::slow_lanes::SlowLanes;
 
 /// What this broker holds by itself, without anybody to ask: all that applying the metadata works on.
 pub struct Holdings {
@@ -66,6 +67,8 @@ pub struct Broker {
     pub quorum: Quorum,
     /// Who brings in what readers want from the disk.
     pub cold_reads: ColdReads,
+    /// Where requests wait for directories that do not keep up.
+    pub slow_lanes: SlowLanes,
     /// What requests of very many elements draw from.
     pub request_memory: RequestMemory,
     /// What readers follow.
@@ -160,6 +163,7 @@ impl Broker {
             holdings,
             quorum,
             cold_reads: ColdReads::default(),
+            slow_lanes: SlowLanes::default(),
             request_memory: RequestMemory::new(requests.memory_bytes),
             fetch_sessions,
             producer_ids: ProducerIds::default(),
@@ -179,6 +183,11 @@ impl Broker {
         kept.unwrap_or_else(|panic| {
             Err(Fault::Mismatch { path: "log-start-offset-checkpoint".into(), reason: panic.to_string() })
         })
+    }
+
+    /// Whether to touch any log directory may be to wait for its disk.
+    pub fn may_stall(&self) -> bool {
+        self.log_dirs.directories().any(|directory| may_stall(directory.pace()))
     }
 
     /// What to answer about a partition of a named topic that has no replica here.

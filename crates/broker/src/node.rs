@@ -29,6 +29,7 @@ use crate::runtime::connection_bounds;
 use crate::runtime::directory_reports::{self, cordoned};
 use crate::runtime::housekeeping::Housekeeping;
 use crate::runtime::log_cleaners::LogCleaners;
+use crate::runtime::partitions::connection_threads;
 use crate::runtime::quorum::{LoadedQuorum, QuorumOptions};
 use crate::runtime::replica_moves::ReplicaMoves;
 use crate::{Broker, Holdings};
@@ -104,6 +105,7 @@ impl Node {
         };
         let connections = tokio::runtime::Builder::new_multi_thread()
             .thread_name("connections")
+            .worker_threads(connection_threads())
             .enable_all()
             .build()
             .map_err(StartError::Threads)?;
@@ -180,6 +182,9 @@ fn open(
 ) -> Result<(Holdings, LoadedQuorum), StartError> {
     let now = wall_clock();
     let log_dirs = LogDirs::open(RealDisk, &config.storage_dirs(None), now)?;
+    for directory in log_dirs.directories() {
+        directory.pace().set_slow_after(config.log_dirs.slow_after.unwrap_or(Duration::MAX));
+    }
     let directories: Vec<_> = log_dirs.directories().map(|directory| directory.id()).collect();
     let advertised = advertised(&config, addresses);
     let ids = (metadata_directory_id(&config, &log_dirs)?, directories);

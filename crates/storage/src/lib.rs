@@ -72,6 +72,7 @@ pub mod meta_properties;
 pub mod metadata_log;
 pub mod names;
 pub mod offset_index;
+pub mod pace;
 pub mod partition_metadata;
 pub mod producer_snapshot;
 pub mod quorum_state;

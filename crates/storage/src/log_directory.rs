@@ -11,6 +11,7 @@ use crate::directory_state::{DirectoryHealth, DirectoryState};
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
 use crate::group_commit::GroupCommit;
+use crate::pace::Pace;
 use crate::removals::Removals;
 use crate::reserve::Reserve;
 
@@ -25,6 +26,7 @@ pub struct LogDirectory<D: Disk = RealDisk> {
     background: GroupCommit<D>,
     removals: Removals,
     reserve: Arc<Reserve<D>>,
+    pace: Pace,
     log_starts_moved: AtomicBool,
     cleaned: AtomicBool,
 }
@@ -44,8 +46,18 @@ impl<D: Disk> LogDirectory<D> {
         let (removals, log_starts_moved) = (Removals::default(), AtomicBool::new(false));
         let reserve = Arc::new(Reserve::open(disk, path, reserve_bytes_max));
         let cleaned = AtomicBool::new(false);
-        let directory =
-            Self { id, state, descriptors, commit, background, removals, reserve, log_starts_moved, cleaned };
+        let directory = Self {
+            id,
+            state,
+            descriptors,
+            commit,
+            background,
+            removals,
+            reserve,
+            pace: Pace::default(),
+            log_starts_moved,
+            cleaned,
+        };
         if !directory.reserve.is_whole() {
             directory.look_for_room();
         }
@@ -90,6 +102,11 @@ impl<D: Disk> LogDirectory<D> {
     /// What waits to be removed.
     pub fn removals(&self) -> &Removals {
         &self.removals
+    }
+
+    /// Whether it keeps up.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// The room set aside for what must be written.

@@ -129,6 +129,8 @@ pub struct LogDirsConfig {
     pub recovery_threads: usize,
     /// `headwater.open.files.max`.
     pub open_files_max: usize,
+    /// `headwater.directory.slow.ms`; `None` for never.
+    pub slow_after: Option<Duration>,
     /// `headwater.disk.reserve.bytes`.
     pub reserve_bytes: u64,
     /// `headwater.batch.positions.bytes`.
@@ -471,6 +473,7 @@ fn log_dirs(settings: &Settings) -> Result<LogDirsConfig, ConfigError> {
         first_task_delay: millis(settings, "log.initial.task.delay.ms")?,
         recovery_threads: size(settings, "num.recovery.threads.per.data.dir")?,
         open_files_max: size(settings, "headwater.open.files.max")?,
+        slow_after: Some(millis(settings, "headwater.directory.slow.ms")?).filter(|after| !after.is_zero()),
         reserve_bytes: u64::try_from(settings.integer("headwater.disk.reserve.bytes")?).unwrap_or(0),
         batch_positions_bytes: size(settings, "headwater.batch.positions.bytes")?,
         producer_id_expiration: millis(settings, "producer.id.expiration.ms")?,

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocol::ErrorCode;
+use protocol::id::DirectoryId;
 use protocol::messages::FetchRequest;
 
 use self::answer::NodeEndpoint;
@@ -137,6 +138,10 @@ fn refuse(broker: &Broker, asked: &Asked, error: ErrorCode, wanted: &[Wanted], o
 impl Fetch {
     /// Answers at once if that is due.
     fn serve(self, drawn: Drawn, out: &mut Outbound) -> Step {
+        if let Some(directory) = self.slow_directory() {
+            let answer: Answer = Box::pin(self.serve_slowly(directory, drawn));
+            return Step::Wait(answer.into());
+        }
         let reading = self.read();
         let later: Answer = if self.is_satisfied(&reading) {
             let cold = reading.cold(&self.broker.cold_reads, self.limits.check, self.asked.at);
@@ -150,6 +155,39 @@ impl Fetch {
             Box::pin(self.wait(drawn))
         };
         Step::Wait(later.into())
+    }
+
+    /// A directory that does not keep up, if one is to be read.
+    fn slow_directory(&self) -> Option<DirectoryId> {
+        if !self.broker.may_stall() {
+            return None;
+        }
+        self.wanted.iter().find_map(|wanted| {
+            let topic = read::find(&self.broker, &wanted.key.topic)?;
+            let replica = topic.get(wanted.key.partition).filter(|replica| replica.may_stall())?;
+            Some(replica.directory().id())
+        })
+    }
+
+    /// Answers as soon as that is due, reading first where it may wait.
+    async fn serve_slowly(self, directory: DirectoryId, drawn: Drawn) -> Result<Outbound, Close> {
+        let (fetch, reading) = self.read_on(directory).await?;
+        if !fetch.is_satisfied(&reading) {
+            drop(reading);
+            return fetch.wait(drawn).await;
+        }
+        let cold = reading.cold(&fetch.broker.cold_reads, fetch.limits.check, fetch.asked.at);
+        fetch.answer_cold(reading, cold, drawn).await
+    }
+
+    /// Reads on the thread of a directory that does not keep up.
+    async fn read_on(self, directory: DirectoryId) -> Result<(Self, Reading), Close> {
+        let broker = self.broker.clone();
+        let read = broker.slow_lanes.run(directory, move || {
+            let reading = self.read();
+            (self, reading)
+        });
+        read.await
     }
 
     /// Reads what is wanted, in order, within the limits.
@@ -176,13 +214,21 @@ impl Fetch {
         let waiting = Waiting::new(&self);
         let deadline = tokio::time::sleep_until((self.asked.at + wait).into());
         tokio::pin!(deadline);
+        let mut fetch = self;
         let reading = loop {
             // As in Kafka, the reader of a partition that goes away hears of it at once.
             let bereft = waiting.replicas.iter().any(|replica| replica.waiters.have_ended());
             // Read once more after having joined the lists: an append in between woke nobody.
-            waiting.waiter.lacks(self.limits.bytes_min);
-            let reading = self.read();
-            if self.is_satisfied(&reading) || bereft || deadline.is_elapsed() {
+            waiting.waiter.lacks(fetch.limits.bytes_min);
+            let reading = match fetch.slow_directory() {
+                None => fetch.read(),
+                Some(directory) => {
+                    let reading;
+                    (fetch, reading) = fetch.read_on(directory).await?;
+                    reading
+                }
+            };
+            if fetch.is_satisfied(&reading) || bereft || deadline.is_elapsed() {
                 break reading;
             }
             let brought = waiting.waiter.found(reading.bytes);
@@ -197,8 +243,8 @@ impl Fetch {
             }
         };
         drop(waiting);
-        let cold = reading.cold(&self.broker.cold_reads, self.limits.check, Instant::now());
-        self.answer_cold(reading, cold, drawn).await
+        let cold = reading.cold(&fetch.broker.cold_reads, fetch.limits.check, Instant::now());
+        fetch.answer_cold(reading, cold, drawn).await
     }
 
     /// Has what lies on the disk brought into memory first, so that sending it holds up no other connection, and what

@@ -56,6 +56,8 @@ use protocol::messages::header::{RequestHeader, ResponseHeader, response_header_
 use protocol::messages::schema::Listener;
 use protocol::messages::{self, InPieces, Message, Request};
 
+use tokio::runtime::Handle;
+
 use crate::Broker;
 use crate::net::{Answer, Close, Outbound, Outlet, Peer, Pending, Service, Step};
 use crate::runtime::request_memory::{Claim, Drawn};
@@ -103,6 +105,28 @@ fn element_bytes(api: ApiKey) -> usize {
         | ApiKey::ElectLeaders => 1000,
         _ => 256,
     }
+}
+
+/// Whether an API takes one partition's log after the other, or reads what may have to come from the disk.
+fn touches_logs(api: ApiKey) -> bool {
+    matches!(
+        api,
+        ApiKey::ListOffsets
+            | ApiKey::OffsetForLeaderEpoch
+            | ApiKey::DeleteRecords
+            | ApiKey::DescribeProducers
+            | ApiKey::DescribeLogDirs
+    )
+}
+
+/// Makes an answer on a thread that may wait, so that neither a stalled disk nor a cold one holds up other connections.
+fn apart(answer: Pending) -> Pending {
+    let answer: Answer = Box::pin(async move {
+        let runtime = Handle::current();
+        let made = tokio::task::spawn_blocking(move || runtime.block_on(answer.whole()));
+        made.await.unwrap_or(Err(Close::Unfinished))
+    });
+    answer.into()
 }
 
 type Inline = fn(&Arc<Broker>, &Arc<Peer>, Asked, &mut [u8], &mut Outbound) -> Step;
@@ -278,7 +302,8 @@ impl Service for Dispatch {
                 let (broker, peer) = (self.broker.clone(), peer.clone());
                 let client_id = Arc::from(header.client_id.as_deref().unwrap_or_default());
                 let call = Call { broker, peer, asked, client_id, outlet: outlet.clone() };
-                Step::Wait(Pending::in_pieces(serve(call, frame[body_at..].to_vec()), outlet))
+                let answer = Pending::in_pieces(serve(call, frame[body_at..].to_vec()), outlet);
+                if touches_logs(api) { Step::Wait(apart(answer)) } else { Step::Wait(answer) }
             }
         }
     }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use partition::{AppendRefusal, Origin, Scratch, Verification};
 use protocol::ErrorCode;
-use protocol::id::{PartitionIndex, Timestamp};
+use protocol::id::{DirectoryId, PartitionIndex, Timestamp};
 use protocol::messages::ProduceRequest;
 use protocol::offset::Offset;
 use storage::Fault;
@@ -56,15 +56,24 @@ type Commit = (usize, oneshot::Receiver<Result<(), Fault>>);
 
 /// Serves one request.
 pub fn serve(broker: &Arc<Broker>, _: &Arc<Peer>, asked: Asked, body: &mut [u8], out: &mut Outbound) -> Step {
-    serve_with(broker, asked, body, None, out)
+    serve_with(broker, asked, body, Waited::default(), out)
 }
 
-/// Serves one request, with the memory it was seen to need if it was found before.
+/// What a request has waited for already.
+#[derive(Default)]
+struct Waited {
+    /// The memory it was seen to need.
+    drawn: Option<Drawn>,
+    /// Its turn on the thread of a directory that does not keep up.
+    turn: bool,
+}
+
+/// Serves one request.
 fn serve_with(
     broker: &Arc<Broker>,
     asked: Asked,
     body: &mut [u8],
-    drawn: Option<Drawn>,
+    waited: Waited,
     out: &mut Outbound,
 ) -> Step {
     MEMORY.with_borrow_mut(|memory| {
@@ -73,7 +82,7 @@ fn serve_with(
             Ok(decoded) => decoded,
             Err(close) => return Step::Close(close),
         };
-        let drawn = match (drawn, asked.claim(broker, body.len(), elements)) {
+        let drawn = match (waited.drawn, asked.claim(broker, body.len(), elements)) {
             (_, Err(close)) => return Step::Close(close),
             (Some(drawn), Ok(_)) => drawn,
             (None, Ok(claim)) => match broker.request_memory.try_draw(claim) {
@@ -82,6 +91,11 @@ fn serve_with(
             },
         };
         memory.plan.fill(body, &request, asked.version >= IDS_SINCE);
+        if !waited.turn
+            && let Some(directory) = slow_directory(broker, &memory.plan, body)
+        {
+            return wait_for_turn(broker.clone(), asked, body.to_vec(), drawn, directory);
+        }
         let (acks, named_transaction) = (request.acks, request.transactional_id.is_some());
         let refused = refused_whole(acks, memory.plan.transactional && !named_transaction);
         let commits = append_all(broker, &asked, refused, body, memory);
@@ -106,15 +120,55 @@ fn serve_with(
 /// Serves a request once there is memory for it.
 fn wait_for_memory(broker: Arc<Broker>, asked: Asked, mut body: Vec<u8>, claim: Claim) -> Step {
     let answer: Answer = Box::pin(async move {
-        let drawn = broker.request_memory.draw(claim).await;
+        let drawn = Some(broker.request_memory.draw(claim).await);
         let mut out = Outbound::default();
-        match serve_with(&broker, asked, &mut body, Some(drawn), &mut out) {
-            Step::Done => Ok(out),
-            Step::Wait(pending) | Step::Promise(pending) => pending.whole().await,
-            Step::Close(close) => Err(close),
-        }
+        let step = serve_with(&broker, asked, &mut body, Waited { drawn, turn: false }, &mut out);
+        drop(body);
+        after(step, out).await
     });
     Step::Wait(answer.into())
+}
+
+/// A directory that does not keep up, if the request touches one.
+fn slow_directory(broker: &Broker, plan: &Plan, body: &[u8]) -> Option<DirectoryId> {
+    if !broker.may_stall() {
+        return None;
+    }
+    plan.partitions.iter().find_map(|planned| {
+        let topic = find(broker, &plan.topics[planned.topic], body)?;
+        let replica = topic.get(planned.index).filter(|replica| replica.may_stall())?;
+        Some(replica.directory().id())
+    })
+}
+
+/// Serves a request on the thread of a directory that does not keep up.
+fn wait_for_turn(
+    broker: Arc<Broker>,
+    asked: Asked,
+    mut body: Vec<u8>,
+    drawn: Drawn,
+    directory: DirectoryId,
+) -> Step {
+    let answer: Answer = Box::pin(async move {
+        let serving = broker.clone();
+        let served = broker.slow_lanes.run(directory, move || {
+            let mut out = Outbound::default();
+            let waited = Waited { drawn: Some(drawn), turn: true };
+            (serve_with(&serving, asked, &mut body, waited, &mut out), out)
+        });
+        let (step, out) = served.await?;
+        after(step, out).await
+    });
+    Step::Wait(answer.into())
+}
+
+/// What is answered after a step that was taken apart from the connection.
+async fn after(step: Step, out: Outbound) -> Result<Outbound, Close> {
+    match step {
+        Step::Done => Ok(out),
+        Step::Wait(pending) | Step::Promise(pending) => pending.whole().await,
+        Step::Close(close) => Err(close),
+    }
 }
 
 /// Why all partitions are refused alike, if they are.

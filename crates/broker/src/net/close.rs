@@ -69,6 +69,9 @@ pub enum Close {
         /// What is wrong with it.
         reason: String,
     },
+    /// A request whose handling panicked.
+    #[error("a request did not end as it should: the log of the process says why")]
+    Unfinished,
     /// A range of a log file that ended before it was sent whole: the frame on the wire cannot be completed.
     #[error("a log file ended {missing} bytes before the range being sent")]
     FileEnded {
@@ -87,7 +90,7 @@ pub enum Close {
 }
 
 /// The names of the reasons, as metrics and logs carry them.
-pub const KINDS: [&str; 14] = [
+pub const KINDS: [&str; 15] = [
     "frame_length",
     "frame_too_large",
     "http",
@@ -102,6 +105,7 @@ pub const KINDS: [&str; 14] = [
     "socket",
     "idle",
     "end_in_frame",
+    "unfinished",
 ];
 
 impl Close {
@@ -127,6 +131,7 @@ impl Close {
             Self::Socket(_) => 11,
             Self::Idle => 12,
             Self::EndInFrame => 13,
+            Self::Unfinished => 14,
         }
     }
 }
@@ -148,7 +153,7 @@ impl CloseLog {
             Close::Socket(_) | Close::Idle | Close::EndInFrame => {
                 tracing::debug!(peer = %address, %listener, kind, unsaid, "connection closed: {close}");
             }
-            Close::FileEnded { .. } | Close::Answer { .. } => {
+            Close::FileEnded { .. } | Close::Answer { .. } | Close::Unfinished => {
                 tracing::error!(peer = %address, %listener, kind, unsaid, "connection closed: {close}");
             }
             _ => tracing::warn!(peer = %address, %listener, kind, unsaid, "connection closed: {close}"),

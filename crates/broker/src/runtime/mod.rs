@@ -15,4 +15,5 @@ pub mod producer_ids;
 pub mod quorum;
 pub mod replica_moves;
 pub mod request_memory;
+pub mod slow_lanes;
 pub mod topic_creation;

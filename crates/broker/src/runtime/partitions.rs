@@ -4,13 +4,15 @@
 //! decision and one write, never across an await, and never two at once.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, MutexGuard, RwLock};
+use std::sync::{Arc, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use partition::fetch::FetchFrom;
 use partition::{Append, Origin, Scratch};
 use protocol::id::{PartitionIndex, Timestamp, TopicId};
 use protocol::offset::Offset;
 use storage::log::{AppendError, Appended, Fetched, Log, ReadError};
+use storage::log_directory::LogDirectory;
+use storage::pace::Pace;
 use storage::{Fault, SharedLog};
 
 use super::delayed::Waiters;
@@ -29,6 +31,7 @@ pub struct Replica {
     /// The fetches that wait for it.
     pub waiters: Waiters,
     log: SharedLog,
+    directory: Arc<LogDirectory>,
 }
 
 /// What an append came to, with what the answer tells besides.
@@ -49,7 +52,18 @@ impl Replica {
         log: SharedLog,
         metrics: Arc<TopicMetrics>,
     ) -> Self {
-        Self { topic, topic_id, index, metrics, waiters: Waiters::default(), log }
+        let directory = log.lock().unwrap_or_else(PoisonError::into_inner).home().clone();
+        Self { topic, topic_id, index, metrics, waiters: Waiters::default(), log, directory }
+    }
+
+    /// The directory its log lies in.
+    pub fn directory(&self) -> &LogDirectory {
+        &self.directory
+    }
+
+    /// Whether what touches the log may have to wait for its disk.
+    pub fn may_stall(&self) -> bool {
+        may_stall(self.directory.pace())
     }
 
     /// The log, for one decision. One that a thread panicked with is refused.
@@ -65,6 +79,7 @@ impl Replica {
         bytes: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<ReplicaAppend, AppendError> {
+        let _writing = self.directory.pace().write();
         let log = self.log()?;
         let leader_epoch = log.partition().current_leader_epoch();
         self.append_to(log, Append { origin, leader_epoch, now }, bytes, scratch)
@@ -77,6 +92,7 @@ impl Replica {
         bytes: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<ReplicaAppend, AppendError> {
+        let _writing = self.directory.pace().write();
         self.append_to(self.log()?, append, bytes, scratch)
     }
 
@@ -114,8 +130,26 @@ impl Replica {
 
     /// Reads, as far as the reader may see.
     pub fn fetch(&self, from: FetchFrom, bytes_max: u32, min_one: bool) -> Result<Fetched, ReadError> {
+        let _touching = self.directory.pace().touch();
         self.log()?.fetch(from, bytes_max, min_one)
     }
+}
+
+/// Whether to touch a directory may be to wait: it is slow, or as many threads are at it as may be, so that one is left
+/// for everybody else whatever becomes of them.
+pub fn may_stall(pace: &Pace) -> bool {
+    pace.is_slow() || pace.threads() >= threads_at_once()
+}
+
+/// How many threads of connections may be at a directory at a time.
+fn threads_at_once() -> usize {
+    static AT_ONCE: OnceLock<usize> = OnceLock::new();
+    *AT_ONCE.get_or_init(|| connection_threads() - 1)
+}
+
+/// How many threads serve connections: one more than run at a time, so that one may wait for a disk.
+pub fn connection_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from) + 1
 }
 
 /// A topic with those of its partitions that have a replica here.

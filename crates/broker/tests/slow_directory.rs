@@ -1,0 +1,138 @@
+//! A log directory whose disk stalls holds up what touches it and nothing else.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod raw;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use broker::runtime::partitions::Replica;
+use protocol::id::{NodeId, PartitionIndex, Timestamp};
+use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
+use protocol::messages::{
+    ApiVersionsRequest, ListOffsetsRequest, ListOffsetsResponse, Message, MetadataRequest,
+};
+use raw::Client;
+use raw::batch::batch;
+use raw::node::{TestNode, start};
+use storage::RealDisk;
+
+/// How long the disk stalls.
+const STALL: Duration = Duration::from_secs(2);
+/// The slowest of a hundred answers.
+const P99_MAX: Duration = Duration::from_millis(100);
+
+fn replica(node: &TestNode, topic: &str) -> Arc<Replica> {
+    let topic = node.node().broker().partitions.by_name(topic).unwrap();
+    topic.get(PartitionIndex(0)).unwrap().clone()
+}
+
+/// A node with two directories, and a topic in each.
+fn node() -> (tempfile::TempDir, TestNode, [String; 2]) {
+    let root = tempfile::tempdir().unwrap();
+    let directories = [root.path().join("one"), root.path().join("other")];
+    std::fs::create_dir(&directories[0]).unwrap();
+    let alone = start(&directories[0], &[]);
+    let cluster = alone.node().broker().cluster_id.to_string();
+    alone.stop();
+    storage::log_dirs::format(&RealDisk, &directories[1], (&cluster, NodeId(1)), Timestamp(1)).unwrap();
+    let both = format!("{},{}", directories[0].display(), directories[1].display());
+    let node = start(&directories[0], &[("log.dirs", &both)]);
+    let mut client = node.connect();
+    client.create(&["a", "b", "c"]);
+    let of = |topic: &str| replica(&node, topic).directory().id();
+    let other = ["b", "c"].into_iter().find(|topic| of(topic) != of("a")).unwrap();
+    for topic in ["a", other] {
+        assert_eq!(client.produce(topic, 0, batch(&["first"])).error, 0);
+    }
+    (root, node, ["a".to_owned(), other.to_owned()])
+}
+
+/// How long each of many requests takes, as long as `on`.
+fn times(client: &mut Client, on: &AtomicBool, mut ask: impl FnMut(&mut Client)) -> Vec<Duration> {
+    let mut times = Vec::new();
+    while on.load(Ordering::SeqCst) {
+        let begun = Instant::now();
+        ask(client);
+        times.push(begun.elapsed());
+    }
+    times.sort_unstable();
+    times
+}
+
+fn list_offsets(topic: &str) -> ListOffsetsRequest<'_> {
+    let partition = ListOffsetsPartition { timestamp: 5, ..ListOffsetsPartition::default() };
+    let topic = ListOffsetsTopic { name: topic.into(), partitions: vec![partition].into() };
+    ListOffsetsRequest { replica_id: -1, topics: vec![topic].into(), ..ListOffsetsRequest::default() }
+}
+
+#[test]
+fn a_stalled_directory_holds_up_its_own_partitions_only() {
+    let (_root, node, [stalled, sound]) = node();
+    let replica = replica(&node, &stalled);
+    let on = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let (mut writers, mut others) = (Vec::new(), Vec::new());
+        // A write that the disk does not take: it is under way, with the log in hand.
+        let writing = replica.directory().pace().write();
+        let log = replica.log().unwrap();
+        let begun = Instant::now();
+        for number in 0..6 {
+            let (node, stalled) = (&node, &stalled);
+            writers.push(scope.spawn(move || {
+                let mut client = node.connect();
+                match number % 3 {
+                    0 => assert_eq!(client.produce(stalled, 0, batch(&["second"])).error, 0),
+                    1 => assert_eq!(client.fetch(stalled, 0, 0).0, 0),
+                    _ => {
+                        let body = client.ask(&list_offsets(stalled), 7);
+                        let response = ListOffsetsResponse::decode(&body, 7).unwrap();
+                        let topic = response.topics.iter().next().unwrap();
+                        assert_eq!(topic.partitions.iter().next().unwrap().error_code, 0);
+                    }
+                }
+                Instant::now()
+            }));
+        }
+        let (node, on, sound) = (&node, &on, &sound);
+        others.push((
+            "ApiVersions",
+            scope.spawn(move || {
+                times(&mut node.connect(), on, |client| drop(client.ask(&ApiVersionsRequest::default(), 0)))
+            }),
+        ));
+        others.push((
+            "Metadata",
+            scope.spawn(move || {
+                times(&mut node.connect(), on, |client| drop(client.ask(&MetadataRequest::default(), 1)))
+            }),
+        ));
+        others.push((
+            "Produce",
+            scope.spawn(move || {
+                times(&mut node.connect(), on, |client| {
+                    assert_eq!(client.produce(sound, 0, batch(&["more"])).error, 0);
+                })
+            }),
+        ));
+        while begun.elapsed() < STALL {
+            std::thread::yield_now();
+        }
+        on.store(false, Ordering::SeqCst);
+        for (what, times) in others.drain(..) {
+            let times = times.join().unwrap();
+            let p99 = times[times.len() * 99 / 100];
+            println!("{what}: {} answers, p99 {p99:?}, slowest {:?}", times.len(), times.last());
+            assert!(times.len() > 100 && p99 < P99_MAX, "{what}: {} answers, p99 {p99:?}", times.len());
+        }
+        let freed = Instant::now();
+        drop((log, writing));
+        for writer in writers.drain(..) {
+            assert!(writer.join().unwrap() >= freed, "what touches the directory waits for it");
+        }
+    });
+    let records = node.connect().fetch(&stalled, 0, 0).2;
+    assert_eq!(records, ["first", "second", "second"]);
+}
