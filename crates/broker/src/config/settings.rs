@@ -284,13 +284,13 @@ mod tests {
             ("num.network.threads", "3"),
             ("num.io.threads", "4"),
             ("quota.window.num", "5"),
-            ("group.max.size", "9"),
+            ("quota.window.size.seconds", "9"),
             ("transaction.max.timeout.ms", "900000"),
         ];
         let (_, warnings) = Settings::load(texts(&file)).unwrap();
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert!(warnings[0].starts_with("settings without effect here: num.io.threads ("), "{warnings:?}");
-        assert!(warnings[1].ends_with("not obeyed yet: group.max.size, quota.window.num"), "{warnings:?}");
+        assert!(warnings[1].ends_with("not obeyed yet: quota.window.num, quota.window.size.seconds"), "{warnings:?}");
     }
 
     #[test]
