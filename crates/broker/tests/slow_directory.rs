@@ -76,7 +76,8 @@ fn a_stalled_directory_holds_up_its_own_partitions_only() {
     std::thread::scope(|scope| {
         let (mut writers, mut others) = (Vec::new(), Vec::new());
         // A write that the disk does not take: it is under way, with the log in hand.
-        let writing = replica.directory().pace().write();
+        let directory = replica.directory();
+        let writing = directory.pace().write();
         let log = replica.log().unwrap();
         let begun = Instant::now();
         for number in 0..6 {

@@ -290,7 +290,10 @@ mod tests {
         let (_, warnings) = Settings::load(texts(&file)).unwrap();
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert!(warnings[0].starts_with("settings without effect here: num.io.threads ("), "{warnings:?}");
-        assert!(warnings[1].ends_with("not obeyed yet: quota.window.num, quota.window.size.seconds"), "{warnings:?}");
+        assert!(
+            warnings[1].ends_with("not obeyed yet: quota.window.num, quota.window.size.seconds"),
+            "{warnings:?}"
+        );
     }
 
     #[test]

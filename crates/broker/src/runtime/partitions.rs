@@ -31,7 +31,8 @@ pub struct Replica {
     /// The fetches that wait for it.
     pub waiters: Waiters,
     log: SharedLog,
-    directory: Arc<LogDirectory>,
+    /// The directory its log was last seen in: a log may be moved.
+    directory: RwLock<Arc<LogDirectory>>,
 }
 
 /// What an append came to, with what the answer tells besides.
@@ -53,17 +54,32 @@ impl Replica {
         metrics: Arc<TopicMetrics>,
     ) -> Self {
         let directory = log.lock().unwrap_or_else(PoisonError::into_inner).home().clone();
-        Self { topic, topic_id, index, metrics, waiters: Waiters::default(), log, directory }
+        Self {
+            topic,
+            topic_id,
+            index,
+            metrics,
+            waiters: Waiters::default(),
+            log,
+            directory: RwLock::new(directory),
+        }
     }
 
     /// The directory its log lies in.
-    pub fn directory(&self) -> &LogDirectory {
-        &self.directory
+    pub fn directory(&self) -> Arc<LogDirectory> {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes note of where the log lies by now.
+    fn seen(&self, log: &Log, known: &Arc<LogDirectory>) {
+        if !Arc::ptr_eq(log.home(), known) {
+            *self.directory.write().unwrap_or_else(PoisonError::into_inner) = log.home().clone();
+        }
     }
 
     /// Whether what touches the log may have to wait for its disk.
     pub fn may_stall(&self) -> bool {
-        may_stall(self.directory.pace())
+        may_stall(self.directory().pace())
     }
 
     /// The log, for one decision. One that a thread panicked with is refused.
@@ -79,8 +95,10 @@ impl Replica {
         bytes: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<ReplicaAppend, AppendError> {
-        let _writing = self.directory.pace().write();
+        let directory = self.directory();
+        let _writing = directory.pace().write();
         let log = self.log()?;
+        self.seen(&log, &directory);
         let leader_epoch = log.partition().current_leader_epoch();
         self.append_to(log, Append { origin, leader_epoch, now }, bytes, scratch)
     }
@@ -92,7 +110,8 @@ impl Replica {
         bytes: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<ReplicaAppend, AppendError> {
-        let _writing = self.directory.pace().write();
+        let directory = self.directory();
+        let _writing = directory.pace().write();
         self.append_to(self.log()?, append, bytes, scratch)
     }
 
@@ -130,7 +149,8 @@ impl Replica {
 
     /// Reads, as far as the reader may see.
     pub fn fetch(&self, from: FetchFrom, bytes_max: u32, min_one: bool) -> Result<Fetched, ReadError> {
-        let _touching = self.directory.pace().touch();
+        let directory = self.directory();
+        let _touching = directory.pace().touch();
         self.log()?.fetch(from, bytes_max, min_one)
     }
 }
