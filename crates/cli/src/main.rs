@@ -7,6 +7,7 @@ mod daemon;
 mod failure;
 mod formatting;
 mod front_door;
+mod log_tool;
 mod logging;
 mod properties_file;
 mod start;
@@ -44,6 +45,8 @@ struct Headwater {
 enum Command {
     /// Prepare and inspect log directories, as kafka-storage does.
     Storage(storage_tool::Storage),
+    /// Look into logs: verify them.
+    Log(log_tool::Log),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
             let headwater = Headwater::parse_from(words);
             match headwater.command {
                 Some(Command::Storage(storage)) => storage_tool::run(storage),
+                Some(Command::Log(log)) => log_tool::run(&log),
                 None => start::run(&headwater.start),
             }
         }

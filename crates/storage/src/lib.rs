@@ -89,6 +89,7 @@ pub mod segments;
 pub mod snapshots;
 pub mod time_index;
 pub mod transaction_index;
+pub mod verify;
 pub mod whole_file;
 
 pub use disk::{Disk, RealDisk};

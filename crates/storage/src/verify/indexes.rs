@@ -1,0 +1,101 @@
+//! The indexes of one segment, held against its batches.
+
+use protocol::offset::Offset;
+
+use super::segment::{Read, Reading};
+use super::{MADE_AGAIN, Report};
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::names::SegmentFile;
+use crate::transaction_index;
+use crate::whole_file;
+
+/// Checks the indexes there are.
+pub(super) fn verify<D: Disk>(
+    disk: &D,
+    reading: &Reading<'_>,
+    (kinds, read): (&[SegmentFile], &Read),
+    report: &mut Report,
+) -> Result<(), Fault> {
+    let indexes: [(SegmentFile, usize, Check); 3] = [
+        (SegmentFile::OffsetIndex, 8, offsets),
+        (SegmentFile::TimeIndex, 12, times),
+        (SegmentFile::TransactionIndex, transaction_index::ENTRY, transactions),
+    ];
+    for (kind, width, check) in indexes {
+        if !kinds.contains(&kind) {
+            continue;
+        }
+        let path = kind.path(reading.directory, reading.base);
+        let bytes = whole_file::read(disk, &path)?.unwrap_or_default();
+        let mut before: &[u8] = &[];
+        for (number, entry) in bytes.chunks(width).enumerate() {
+            // Apache Kafka allocates the indexes of its active segment ahead.
+            if entry.iter().all(|byte| *byte == 0) {
+                break;
+            }
+            let position = Some((number * width) as u64);
+            let wrong = match entry.len() == width {
+                true => check(reading.base, (before, entry), read),
+                false => Some(format!("{} bytes where an entry has {width}", entry.len())),
+            };
+            if let Some(what) = wrong {
+                report.note(&path, (position, None), what, MADE_AGAIN);
+                break;
+            }
+            before = entry;
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with an entry that follows another.
+type Check = fn(Offset, (&[u8], &[u8]), &Read) -> Option<String>;
+
+fn number(bytes: &[u8]) -> i64 {
+    let mut whole = [0; 8];
+    whole[8 - bytes.len()..].copy_from_slice(bytes);
+    i64::from_be_bytes(whole)
+}
+
+fn offsets(base: Offset, (before, entry): (&[u8], &[u8]), read: &Read) -> Option<String> {
+    let (offset, position) = (base.0 + number(&entry[..4]), number(&entry[4..]));
+    if !before.is_empty() && (number(&before[..4]) >= offset - base.0 || number(&before[4..]) >= position) {
+        return Some(format!("offset {offset} at position {position} follows a later entry"));
+    }
+    let found = read.places.binary_search_by_key(&position, |place| i64::from(place.position));
+    match found {
+        Ok(index) if read.places[index].base.0 <= offset => None,
+        Ok(index) => {
+            let begins = read.places[index].base;
+            Some(format!("offset {offset} is said to lie at position {position}, where {begins} begins"))
+        }
+        Err(_) if !read.whole => None,
+        Err(_) => {
+            Some(format!("offset {offset} is said to lie at position {position}, where no batch begins"))
+        }
+    }
+}
+
+fn times(base: Offset, (before, entry): (&[u8], &[u8]), read: &Read) -> Option<String> {
+    let (timestamp, offset) = (number(&entry[..8]), base.0 + number(&entry[8..]));
+    if !before.is_empty() && (number(&before[..8]) > timestamp || number(&before[8..]) > offset - base.0) {
+        return Some(format!("timestamp {timestamp} of offset {offset} follows a later entry"));
+    }
+    let last = read.places.last()?;
+    if read.whole && (offset > last.last.0 || timestamp > read.largest.0) {
+        return Some(format!("timestamp {timestamp} of offset {offset}, and the log has none so late"));
+    }
+    None
+}
+
+fn transactions(_: Offset, (before, entry): (&[u8], &[u8]), _: &Read) -> Option<String> {
+    let (version, first, last) = (number(&entry[..2]), number(&entry[10..18]), number(&entry[18..26]));
+    if version != 0 {
+        return Some(format!("an entry of version {version}, and 0 is known"));
+    }
+    if first > last || (!before.is_empty() && number(&before[18..26]) > last) {
+        return Some(format!("a transaction from offset {first} to {last} out of order"));
+    }
+    None
+}

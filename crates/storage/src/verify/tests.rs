@@ -1,0 +1,113 @@
+//! A log whose files are broken one after another: each must be named where it is wrong, and nothing else.
+
+use protocol::records::build::{BatchBuilder, BatchOptions};
+
+use super::*;
+use crate::descriptors::Descriptors;
+use crate::disk::RealDisk;
+use crate::segments::{IndexLimits, Segments};
+use protocol::id::{LeaderEpoch, Timestamp};
+
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+fn batch(base: i64) -> Vec<u8> {
+    let options =
+        BatchOptions { base_offset: Offset(base), leader_epoch: LeaderEpoch(3), ..BatchOptions::default() };
+    let mut builder = BatchBuilder::new(options);
+    builder.push(Timestamp(NOW.0 + base), None, Some(&[b'x'; 100]), &[]);
+    builder.finish_uncompressed()
+}
+
+/// Two segments of twenty batches each, with indexes and epochs.
+fn written() -> (tempfile::TempDir, PathBuf) {
+    let temp = tempfile::tempdir().unwrap();
+    let directory = temp.path().join("t-0");
+    std::fs::create_dir(&directory).unwrap();
+    let limits = IndexLimits { bytes_max: 1 << 20, interval_bytes: 200 };
+    let descriptors = Descriptors::new(RealDisk, 4);
+    let path = directory.as_path().into();
+    let mut segments = Segments::create(&descriptors, path, Offset::ZERO, limits, NOW).unwrap();
+    for base in 0..40 {
+        if base == 20 {
+            segments.roll(Offset(20), NOW).unwrap();
+        }
+        segments.append(&batch(base)).unwrap();
+    }
+    segments.finish().unwrap();
+    let epochs = [(LeaderEpoch(3), Offset::ZERO)];
+    checkpoint::write_leader_epochs(&RealDisk, &directory.join(checkpoint::LEADER_EPOCH), &epochs).unwrap();
+    (temp, directory)
+}
+
+fn report(directory: &Path) -> Report {
+    let mut report = Report::default();
+    verify_log(&RealDisk, directory, &mut report, &mut |_| ()).unwrap();
+    report
+}
+
+fn breaking(file: &str, at: usize, byte: u8) -> Report {
+    let (_temp, directory) = written();
+    let path = directory.join(file);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[at] ^= byte;
+    std::fs::write(&path, bytes).unwrap();
+    report(&directory)
+}
+
+#[test]
+fn a_sound_log_has_nothing_wrong_and_is_not_touched() {
+    let (temp, directory) = written();
+    let before: Vec<_> = files(&directory);
+    let report = report(&directory);
+    assert_eq!(report.problems, []);
+    assert_eq!((report.logs, report.batches), (1, 40));
+    assert_eq!(files(&directory), before);
+    assert_eq!(logs_in(&RealDisk, temp.path()).unwrap(), (vec![directory], report.bytes));
+}
+
+fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn each_broken_file_is_named_with_the_place() {
+    let size = batch(0).len();
+    let log = "00000000000000000000.log";
+    let table: [(&str, usize, u8, &str); 6] = [
+        (log, 5 * size + 70, 1, "CRC"),
+        (log, 5 * size + 11, 0x80, "no whole batch"),
+        ("00000000000000000000.index", 6, 0x10, "position"),
+        ("00000000000000000020.timeindex", 0, 0x40, "timestamp"),
+        (checkpoint::LEADER_EPOCH, 4, 0x01, "leader epoch 3"),
+        (checkpoint::LEADER_EPOCH, 0, 0x40, "version 0"),
+    ];
+    for (file, at, byte, what) in table {
+        let report = breaking(file, at, byte);
+        let first = report.problems.first().unwrap_or_else(|| panic!("nothing found in {file} at {at}"));
+        assert!(first.what.to_lowercase().contains(&what.to_lowercase()), "{file} at {at}: {first:?}");
+        assert!(!first.way_out.is_empty());
+        if file == log {
+            assert_eq!((first.position, first.offset), (Some(5 * size as u64), Some(Offset(5))), "{first:?}");
+        }
+    }
+    // A wrong batch with a right length hides none behind it.
+    let report = breaking(log, 5 * size + 70, 1);
+    assert_eq!((report.problems.len(), report.batches), (1, 40));
+}
+
+#[test]
+fn a_torn_tail_is_named_as_one_and_zeros_are_none() {
+    let (_temp, directory) = written();
+    let path = directory.join("00000000000000000020.log");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, [&whole[..], &[0; 5000]].concat()).unwrap();
+    assert_eq!(report(&directory).problems, []);
+    std::fs::write(&path, [&whole[..], &batch(40)[..50]].concat()).unwrap();
+    let report = report(&directory);
+    assert_eq!(report.problems.len(), 1);
+    assert_eq!(report.problems[0].way_out, TORN_TAIL);
+    assert_eq!(report.problems[0].offset, Some(Offset(40)));
+}
