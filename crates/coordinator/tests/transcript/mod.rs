@@ -9,13 +9,16 @@
 //! ```
 //! Answers are indented below the step that brought them about: `<-` to a request, `+` a record, `.` time that passed.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 mod groups;
 mod offsets;
 mod words;
 
 use std::collections::BTreeMap;
 
-use coordinator::group::{Answer, GroupConfig, GroupGround, GroupRefusal, GroupShard, Millis};
+use coordinator::group::classic::{Live, State};
+use coordinator::group::{Answer, Group, GroupConfig, GroupGround, GroupRefusal, GroupShard, Millis};
 use coordinator::record::GroupRecord;
 use coordinator::{Decision, Ground, Shard, Token, Written};
 use metadata::Image;
@@ -86,6 +89,47 @@ impl Stage {
         std::mem::take(&mut self.said)
     }
 
+    /// The generation of a group; 0 for one that is not there.
+    pub fn generation(&self, group: &str) -> i32 {
+        self.live(group).map_or(0, |live| live.generation().0)
+    }
+
+    /// The members of a group, as transcripts write them.
+    pub fn members(&self, group: &str) -> Vec<String> {
+        let live = self.live(group);
+        live.map(|live| live.members().keys().map(|id| words::short(id)).collect()).unwrap_or_default()
+    }
+
+    /// The id that the newcomer of this number got, if there was one and it is in a group still.
+    pub fn id_of(&self, number: u64) -> Option<String> {
+        let end = format!("#{number}");
+        let mut all = self.members("g0").into_iter().chain(self.members("g1"));
+        all.find(|id| id.ends_with(&end))
+            .or_else(|| (u128::from(number) <= self.ids).then(|| format!("c{end}")))
+    }
+
+    /// Whether every request was answered.
+    pub fn nobody_waits(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// In a stable group nobody has what another was given.
+    pub fn each_has_its_own(&self, group: &str) {
+        let Some(live) = self.live(group).filter(|live| live.state() == State::Stable) else { return };
+        let mut given: Vec<_> = live.members().values().map(|member| member.assignment.clone()).collect();
+        given.retain(|part| !part.is_empty());
+        let count = given.len();
+        given.sort();
+        given.dedup();
+        assert_eq!(given.len(), count, "two members of {group} have the same part");
+    }
+
+    fn live(&self, group: &str) -> Option<&Live> {
+        match self.shard.group(group)? {
+            Group::Classic(group) => Some(&group.live),
+        }
+    }
+
     fn ask(&mut self, name: &str, words: &Words) {
         let token = Token(self.tokens + 1);
         self.tokens += 1;
@@ -119,10 +163,11 @@ impl Stage {
                 None
             }
             Ok(decision) => {
-                if decision.reply.is_none() {
+                let waits = decision.reply.is_none();
+                let (reply, answers) = self.carry_out(decision)?;
+                if waits {
                     self.waiting.insert(token, name.to_owned());
                 }
-                let (reply, answers) = self.carry_out(decision)?;
                 self.tell(answers);
                 reply
             }
@@ -164,7 +209,10 @@ impl Stage {
 
     fn wait(&mut self, millis: i64) {
         let until = Timestamp(self.now.0 + millis);
+        let mut turns = 0;
         while let Some(at) = self.shard.wake_at().filter(|at| *at <= until) {
+            turns += 1;
+            assert!(turns < 100_000, "the shard is woken at {at} again and again");
             self.now = self.now.max(at);
             let begun = self.said.len();
             loop {
@@ -176,6 +224,8 @@ impl Stage {
                     token,
                     random: Uuid::ZERO,
                 };
+                turns += 1;
+                assert!(turns < 100_000, "something is due at {at} again and again");
                 let Some(decision) = self.shard.wake(&ground) else { break };
                 let Some((_, answers)) = self.carry_out(decision) else { break };
                 self.tell(answers);

@@ -124,7 +124,11 @@ impl<'c> Turn<'c> {
         for member in self.live.members.values_mut() {
             let member = Arc::make_mut(member);
             member.assignment = Arc::from([]);
-            waiting.extend(member.syncs.take());
+            // While it waited nothing was expected of it; from here on it is.
+            if let Some(token) = member.syncs.take() {
+                member.heard(self.now);
+                waiting.push(token);
+            }
         }
         for token in waiting {
             self.answer_sync(Some(token), SyncAnswer::refused(GroupRefusal::RebalanceInProgress));
