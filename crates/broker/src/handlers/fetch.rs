@@ -258,12 +258,14 @@ impl Fetch {
         let (places, reads): (Vec<_>, Vec<_>) = cold.into_iter().unzip();
         let found = self.broker.cold_reads.bring_in(reads).await;
         reading.brought(&self.broker, &places, found);
-        let reading = if self.asked.version < message_set::BATCHES_SINCE {
-            message_set::convert(reading, self.limits, self.asked.version).await
-        } else {
-            reading
-        };
         let mut out = Outbound::default();
+        if self.asked.version < message_set::BATCHES_SINCE {
+            let memory = (&self.broker.request_memory, drawn.is_some());
+            let (converted, held) =
+                message_set::convert(memory, reading, self.limits, self.asked.version).await;
+            reading = converted;
+            held.into_iter().for_each(|held| out.hold(held));
+        }
         let written = self.answer(reading, drawn, &mut out);
         self.broker.metrics.requests.note(self.asked.api as i16, self.asked.at.elapsed());
         written.map(|()| out)

@@ -15,6 +15,7 @@ use super::answer::PartitionAnswer;
 use super::read::{PartitionRead, Reading};
 use super::request::Limits;
 use crate::net::FileRange;
+use crate::runtime::request_memory::{Claim, Drawn, RequestMemory};
 
 /// The first version that carries batches as they lie in the log.
 pub const BATCHES_SINCE: i16 = 4;
@@ -26,7 +27,9 @@ const ANSWER_BOUND_SINCE: i16 = 3;
 /// The bytes of messages that an answer of several partitions comes to, large messages apart.
 const ANSWER_BYTES: usize = 8 << 20;
 /// Each partition may have so many of them.
-const PARTITION_BYTES_MIN: usize = 64 << 10;
+const PARTITION_BYTES_MIN: usize = 4 << 10;
+/// A record of nothing takes so many times as much in the old formats.
+const GROWTH_MAX: usize = 6;
 /// Batches are read in steps of this size, or one at a time if they are larger.
 const STEP_BYTES: u64 = 1 << 20;
 /// The most that comes out of one compressed batch, as where it was appended.
@@ -35,26 +38,60 @@ const DECOMPRESSED_BYTES_MAX: u64 = 1 << 30;
 /// How many answers are converted at once, so that their memory is bounded.
 static CONVERSIONS: Semaphore = Semaphore::const_new(4);
 
-/// Replaces the records that were read by message sets.
-pub async fn convert(mut reading: Reading, limits: Limits, version: i16) -> Reading {
-    let Ok(_permit) = CONVERSIONS.acquire().await else { return reading };
+/// Replaces the records that were read by message sets. Their memory is drawn from what requests share, and handed back to
+/// be held until the answer has left. A request that holds some already does not wait for more, as others might wait for
+/// what it holds: its answer is short then.
+pub async fn convert(
+    (memory, holds_some): (&RequestMemory, bool),
+    mut reading: Reading,
+    limits: Limits,
+    version: i16,
+) -> (Reading, Drawn) {
+    let (claim, bytes) = claim(memory, answer_bytes(&reading));
+    let (drawn, bytes) = match memory.try_draw(claim) {
+        Some(drawn) => (drawn, bytes),
+        None if holds_some => (None, PARTITION_BYTES_MIN),
+        None => (memory.draw(claim).await, bytes),
+    };
+    // It is never closed.
+    let _permit = CONVERSIONS.acquire().await;
     let converted = tokio::task::spawn_blocking(move || {
-        convert_all(&mut reading, &limits, version);
+        convert_all(&mut reading, &limits, bytes, version);
         reading
     });
     match converted.await {
-        Ok(reading) => reading,
+        Ok(reading) => (reading, drawn),
         Err(ended) => std::panic::resume_unwind(ended.into_panic()),
     }
 }
 
-fn convert_all(reading: &mut Reading, limits: &Limits, version: i16) {
+/// The bytes of messages that the answer may come to.
+fn answer_bytes(reading: &Reading) -> usize {
+    let ranges = reading.partitions.iter().filter_map(|read| read.answer.records.as_ref());
+    let read: u64 = ranges.map(|range| range.length).sum();
+    usize::try_from(read)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(GROWTH_MAX)
+        .clamp(PARTITION_BYTES_MIN, ANSWER_BYTES)
+}
+
+/// The claim to as many of these bytes as there can be: an answer may always be shorter.
+fn claim(memory: &RequestMemory, mut bytes: usize) -> (Claim, usize) {
+    loop {
+        match memory.claim(0, bytes, 1) {
+            Ok(claim) => return (claim, bytes),
+            Err(_) => bytes /= 2,
+        }
+    }
+}
+
+fn convert_all(reading: &mut Reading, limits: &Limits, bytes: usize, version: i16) {
     let magic = if version < TIMESTAMPS_SINCE { 0 } else { 1 };
     let cut = version < ANSWER_BOUND_SINCE;
     let with_records = |read: &&mut PartitionRead| read.answer.records.is_some();
     let count = reading.partitions.iter_mut().filter(with_records).count().max(1);
     let mut left = usize::try_from(limits.bytes_max).unwrap_or(0);
-    let share = if cut { (ANSWER_BYTES / count).max(PARTITION_BYTES_MIN) } else { ANSWER_BYTES };
+    let mut share = if cut { (bytes / count).max(PARTITION_BYTES_MIN) } else { bytes };
     let mut first_whole = !cut;
     let mut scratch = DownScratch::default();
     for read in &mut reading.partitions {
@@ -68,6 +105,9 @@ fn convert_all(reading: &mut Reading, limits: &Limits, version: i16) {
             Ok(()) => {
                 let set = conversion.finish();
                 left = left.saturating_sub(set.len());
+                if !cut {
+                    share = share.saturating_sub(set.len());
+                }
                 first_whole &= set.is_empty();
                 read.answer.converted = Some(set);
             }
@@ -109,4 +149,20 @@ fn refused(error: &DownConversionError) -> ErrorCode {
     }
     tracing::warn!(%error, "records cannot be converted for a fetch of an old version");
     ErrorCode::CorruptMessage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_takes_no_more_memory_than_there_is() {
+        let large = RequestMemory::new(128 << 20);
+        assert_eq!(claim(&large, ANSWER_BYTES).1, ANSWER_BYTES);
+        let small = RequestMemory::new(1 << 20);
+        let (claimed, bytes) = claim(&small, ANSWER_BYTES);
+        assert_eq!(bytes, 1 << 20);
+        let drawn = small.try_draw(claimed).unwrap();
+        assert!(drawn.is_some() && small.bytes_left() <= 64 << 10);
+    }
 }
