@@ -152,6 +152,9 @@ impl Answers {
 
 /// What both brokers are told, so that their configs compare.
 fn alike(launch: Launch) -> Launch {
+    // The records of the tables are years old, and must outlive the brokers' housekeeping.
+    let launch =
+        launch.set("node.id", 1).set("group.initial.rebalance.delay.ms", 0).set("log.retention.ms", -1);
     [
         "offsets.topic.replication.factor",
         "transaction.state.log.replication.factor",
@@ -160,9 +163,7 @@ fn alike(launch: Launch) -> Launch {
         "share.coordinator.state.topic.min.isr",
     ]
     .into_iter()
-    .fold(launch.set("node.id", 1).set("group.initial.rebalance.delay.ms", 0), |launch, key| {
-        launch.set(key, 1)
-    })
+    .fold(launch, |launch, key| launch.set(key, 1))
 }
 
 fn cases() -> Vec<Case> {
