@@ -1,6 +1,8 @@
 //! The power cut at every change that a compaction makes to the disk, with every fate of what was not synced: what opens
 //! holds the last value of every key, nothing twice, nothing out of order, and can be compacted to the end.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
