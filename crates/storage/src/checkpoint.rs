@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use protocol::id::{LeaderEpoch, PartitionIndex};
 use protocol::offset::Offset;
@@ -97,6 +98,8 @@ fn leader_epochs_text(epochs: &[(LeaderEpoch, Offset)]) -> String {
 
 fn parse_offsets(path: &Path, text: &str) -> Result<PartitionOffsets, Fault> {
     let mut offsets = PartitionOffsets::new();
+    // Partitions of one topic follow one another, and share its name.
+    let mut shared: Arc<str> = Arc::from("");
     for line in entries(path, text)? {
         let mut words = line.text.split_ascii_whitespace();
         let (Some(topic), Some(partition), Some(offset), None) =
@@ -105,7 +108,10 @@ fn parse_offsets(path: &Path, text: &str) -> Result<PartitionOffsets, Fault> {
             return Err(line.wrong(path, "a topic, a partition and an offset"));
         };
         let partition = PartitionIndex(line.number(path, partition)?);
-        offsets.insert(TopicPartition::new(topic, partition), Offset(line.number(path, offset)?));
+        if *shared != *topic {
+            shared = Arc::from(topic);
+        }
+        offsets.insert(TopicPartition::new(shared.clone(), partition), Offset(line.number(path, offset)?));
     }
     Ok(offsets)
 }

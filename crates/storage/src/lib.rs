@@ -7,7 +7,7 @@
 //!
 //! The rooms, from below:
 //! - [`disk`]: the calls storage makes, as a port; [`fault`]: what can go wrong there.
-//! - [`whole_file`], [`checkpoint`], [`meta_properties`], [`partition_metadata`], [`clean_shutdown`],
+//! - [`whole_file`], [`checkpoint`], [`meta_properties`], [`partition_metadata`], [`clean_shutdown`], [`clean_logs`],
 //!   [`directory_lock`]: the small files, replaced as a whole.
 //! - [`descriptors`]: the open files, bounded; [`entry_file`] with [`offset_index`], [`time_index`],
 //!   [`transaction_index`]: the indexes of a segment.
@@ -51,6 +51,7 @@
 //! Everything that touches files is generic over [`Disk`] and means [`RealDisk`] where nothing is said.
 
 pub mod checkpoint;
+pub mod clean_logs;
 pub mod clean_shutdown;
 pub mod cleaner;
 pub mod descriptors;

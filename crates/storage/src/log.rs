@@ -198,7 +198,8 @@ impl<D: Disk> Log<D> {
         };
         self.make()?;
         self.roll_for(&incoming, plan.base_offset, now)?;
-        self.epochs_due |= plan.starts_epoch;
+        let latest = self.partition.leader_epochs().entries().last();
+        self.epochs_due |= plan.starts_epoch || latest.is_some_and(|it| it.start_offset == plan.base_offset);
         self.segments.append(bytes)?;
         if let Some(aborted) = &plan.aborted {
             self.segments.active().abort(aborted);
@@ -263,9 +264,8 @@ impl<D: Disk> Log<D> {
         in_sync: impl IntoIterator<Item = NodeId>,
     ) -> Result<(), Fault> {
         self.check()?;
-        if self.partition.become_leader(leader_epoch, local, in_sync_min, in_sync) {
-            self.epochs_due = true;
-        }
+        // An epoch without a record is worth no write: one that is forgotten in a crash was nobody's.
+        self.partition.become_leader(leader_epoch, local, in_sync_min, in_sync);
         Ok(())
     }
 

@@ -74,6 +74,11 @@ impl<D: Disk> LogDirectory<D> {
         self.id
     }
 
+    /// How many logs it has, nearly: each holds it.
+    pub fn logs(self: &Arc<Self>) -> usize {
+        Arc::strong_count(self)
+    }
+
     /// How it is.
     pub fn state(&self) -> &DirectoryState {
         &self.state

@@ -13,12 +13,14 @@ mod moves;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, TopicId};
 use protocol::offset::Offset;
 use rustix::io::Errno;
 
+use crate::clean_logs::{CLEAN_LOGS, CleanLogsWriter};
 use crate::clean_shutdown;
 use crate::descriptors::{Descriptors, affordable};
 use crate::directory_state::DirectoryHealth;
@@ -29,6 +31,7 @@ use crate::log::{Log, Retained};
 use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
 use crate::names::{TopicPartition, deletion_name};
+use crate::whole_file;
 
 pub use compaction::{Dirtiest, Uncleanable};
 use home::Home;
@@ -68,6 +71,8 @@ pub struct LogDirs<D: Disk = RealDisk> {
     logs: RwLock<BTreeMap<TopicPartition, SharedLog<D>>>,
     /// Replicas on their way from one directory to another.
     moves: RwLock<BTreeMap<TopicPartition, Arc<Move<D>>>>,
+    /// Logs whose files are still to be made. Bound: the logs.
+    planned: Mutex<Vec<Weak<Mutex<Log<D>>>>>,
     /// Directories that take no new partitions.
     cordoned: RwLock<BTreeSet<DirectoryId>>,
 }
@@ -122,8 +127,8 @@ impl<D: Disk> LogDirs<D> {
             (Some(cluster_id), false, _) => {
                 let logs = RwLock::new(BTreeMap::new());
                 let recovery_threads = config.recovery_threads.max(1);
-                let (moves, cordoned) = (RwLock::default(), RwLock::default());
-                Ok(Self { homes, unusable, cluster_id, recovery_threads, logs, moves, cordoned })
+                let (moves, cordoned, planned) = (RwLock::default(), RwLock::default(), Mutex::default());
+                Ok(Self { homes, unusable, cluster_id, recovery_threads, logs, moves, planned, cordoned })
             }
             (_, _, Some(fault)) => Err(fault),
             _ => Err(Fault::Mismatch {
@@ -245,8 +250,27 @@ impl<D: Disk> LogDirs<D> {
         }
         let planned = Log::plan(Arc::clone(&home), name.clone(), topic_id, config, now)?;
         let log = Arc::new(Mutex::new(planned));
+        self.planned().push(Arc::downgrade(&log));
         logs.insert(name.clone(), Arc::clone(&log));
         Ok(log)
+    }
+
+    /// Makes the directories and files of the logs that were planned and have had no record yet, so that whoever looks at
+    /// the disk soon finds them. One that cannot be made is made with its first record, or fails it.
+    pub fn make_planned(&self) {
+        let planned = std::mem::take(&mut *self.planned());
+        for log in planned.iter().filter_map(Weak::upgrade) {
+            let mut log = locked(&log);
+            if !log.is_made()
+                && let Err(fault) = log.ensure_made()
+            {
+                tracing::debug!(partition = %log.name(), %fault, "the files of a log cannot be made yet");
+            }
+        }
+    }
+
+    fn planned(&self) -> MutexGuard<'_, Vec<Weak<Mutex<Log<D>>>>> {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a partition away: its directory is renamed at once and removed once `file.delete.delay.ms` has passed.
@@ -373,17 +397,7 @@ impl<D: Disk> LogDirs<D> {
         // A mark would vouch for logs that nobody could look into (KAFKA-15375).
         let unloaded = self.homes.iter().filter(|home| !home.written().unloaded.is_empty());
         unclean.extend(unloaded.map(|home| home.directory.id()));
-        for (name, log) in self.logs() {
-            let directory = locked(&log).directory_id();
-            if self.directory(directory).is_some_and(|home| home.state().health() == DirectoryHealth::Offline)
-            {
-                continue;
-            }
-            if let Err(fault) = whole(&log).and_then(|mut log| log.close()) {
-                tracing::error!(partition = %name, %fault, "cannot close the log");
-                unclean.push(directory);
-            }
-        }
+        unclean.extend(self.close_logs());
         for home in &self.homes {
             let directory = &home.directory;
             if unclean.contains(&directory.id()) {
@@ -395,21 +409,58 @@ impl<D: Disk> LogDirs<D> {
         }
     }
 
+    /// Writes down what the next start would find in the directories of the logs.
+    fn write_known(&self, home: &Home<D>, epoch: BrokerEpoch) -> Result<(), Fault> {
+        let (directory, mut writer) = (&home.directory, CleanLogsWriter::default());
+        for (_, log) in self.logs() {
+            let mut log = locked(&log);
+            if log.directory_id() == directory.id()
+                && let Some(known) = log.known()
+            {
+                writer.add(directory.disk(), log.path(), &known);
+            }
+        }
+        let bytes = writer.finish(epoch);
+        let path = directory.path().join(CLEAN_LOGS);
+        directory.reserved(|| whole_file::replace(directory.disk(), &path, &bytes))
+    }
+
+    /// Closes the logs, by as many threads as read them; says in which directories one could not be.
+    fn close_logs(&self) -> Vec<DirectoryId> {
+        let (logs, next, failed) = (self.logs(), AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let work = || {
+            while let Some((name, log)) = logs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let directory = locked(log).directory_id();
+                let home = self.directory(directory);
+                if home.is_some_and(|home| home.state().health() == DirectoryHealth::Offline) {
+                    continue;
+                }
+                if let Err(fault) = whole(log).and_then(|mut log| log.close()) {
+                    tracing::error!(partition = %name, %fault, "cannot close the log");
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).push(directory);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.recovery_threads.saturating_mul(self.homes.len()).min(logs.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn close_home(&self, home: &Home<D>, epoch: BrokerEpoch) -> Result<(), Fault> {
         let directory = &home.directory;
         let path = directory.path();
         directory.state().check()?;
         directory.disk().sync_all(path).map_err(|error| Fault::io("fsync", path, error))?;
         self.write_checkpoints_at_end(home)?;
+        self.write_known(home, epoch)?;
         directory.reserved(|| clean_shutdown::write(directory.disk(), path, epoch))
     }
 
     fn place(&self, wanted: Option<DirectoryId>) -> Result<Arc<LogDirectory<D>>, Fault> {
-        let mut counts: BTreeMap<DirectoryId, usize> = BTreeMap::new();
-        let choice = wanted.is_none() && self.homes.len() > 1;
-        for (_, log) in if choice { self.logs() } else { Vec::new() } {
-            *counts.entry(locked(&log).directory_id()).or_default() += 1;
-        }
         let health = |directory: &&Arc<LogDirectory<D>>| directory.state().health();
         let usable = self.directories().filter(|directory| match wanted {
             Some(id) => directory.id() == id && health(directory) != DirectoryHealth::Offline,
@@ -419,7 +470,7 @@ impl<D: Disk> LogDirs<D> {
         let cordoned = self.cordoned();
         let rank = |directory: &&Arc<LogDirectory<D>>| {
             let full = health(directory) == DirectoryHealth::Full;
-            (cordoned.contains(&directory.id()), full, counts.get(&directory.id()).copied().unwrap_or(0))
+            (cordoned.contains(&directory.id()), full, directory.logs())
         };
         usable.min_by_key(rank).cloned().ok_or_else(|| {
             let path = PathBuf::from("log.dirs");

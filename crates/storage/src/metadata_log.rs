@@ -111,6 +111,7 @@ impl<D: Disk> MetadataLog<D> {
                 recovery_point: start.offset,
                 log_start: start.offset,
                 compacted: false,
+                end: None,
                 now,
             };
             let what = (&listing, limits_of_indexes, loading);

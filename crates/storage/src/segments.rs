@@ -43,6 +43,8 @@ pub struct Loading {
     pub log_start: Offset,
     /// Whether a segment may end before the next one begins, as compaction leaves it.
     pub compacted: bool,
+    /// Where the log ends, if a clean end has told.
+    pub end: Option<Offset>,
     /// The time.
     pub now: Timestamp,
 }
@@ -153,7 +155,10 @@ impl<D: Disk> Segments<D> {
             } else {
                 let next = match next_base {
                     Some(next) => next,
-                    None => segment.read_next_offset()?,
+                    None => match loading.end {
+                        Some(end) => end,
+                        None => segment.read_next_offset()?,
+                    },
                 };
                 if next > replay_from {
                     recovery::replay(segment, (replay_from, next_base), replay)?;

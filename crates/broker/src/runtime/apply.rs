@@ -4,7 +4,7 @@
 //! waits for them, and once with the whole image when the node starts. Only what the delta names is looked at.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use metadata::image::ConfigResource;
 use metadata::image::{Partition, ResourceType, Topic};
@@ -70,11 +70,17 @@ pub fn placement<'a>(
     config: &'a NodeConfig,
     image: &'a Image,
 ) -> impl Fn(&TopicPartition, Option<TopicId>) -> Placement + Sync + 'a {
+    // The partitions of a topic share its configuration, which takes a while to work out.
+    let configs: Mutex<BTreeMap<Arc<str>, Arc<LogConfig>>> = Mutex::default();
     move |name, id| {
         let topic = image.topics.by_name(&name.topic).filter(|topic| id.is_none_or(|id| topic.id == id));
         let partition = topic.and_then(|topic| topic.partition(name.partition));
         match partition.filter(|partition| partition.replicas.contains(&config.node_id)) {
-            Some(_) => Placement::Here(Arc::new(config_of(config, image, &name.topic))),
+            Some(_) => {
+                let mut configs = configs.lock().unwrap_or_else(PoisonError::into_inner);
+                let make = || Arc::new(config_of(config, image, &name.topic));
+                Placement::Here(configs.entry(Arc::clone(&name.topic)).or_insert_with(make).clone())
+            }
             None => Placement::Stray,
         }
     }

@@ -95,7 +95,10 @@ fn chores(broker: &Holdings) -> Vec<Chore> {
 }
 
 fn removals() -> Chore {
-    let run = |broker: &Holdings| broker.log_dirs.remove_due(broker.now());
+    let run = |broker: &Holdings| {
+        broker.log_dirs.make_planned();
+        broker.log_dirs.remove_due(broker.now());
+    };
     Chore { due: Instant::now() + REMOVAL_INTERVAL, every: REMOVAL_INTERVAL, run }
 }
 

@@ -10,13 +10,18 @@ use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
 use super::Log;
+use crate::clean_logs::KnownLog;
 use crate::disk::{Access, Disk};
 use crate::fault::Fault;
 use crate::flush_progress::SmallFile;
 use crate::group_commit::{Done, Ticket};
+use crate::listing::Listing;
 use crate::names::SegmentFile;
 use crate::producer_snapshot;
 use crate::segment::DirtyFile;
+
+/// What is known of a log with more segments than this is not worth its place beside a look at its directory.
+const KNOWN_SEGMENTS_MAX: usize = 16;
 
 /// Why records are not deleted.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -224,6 +229,20 @@ impl<D: Disk> Log<D> {
         }
         self.gone = Some("the log was closed");
         Ok(self.partition.watermarks().log_end)
+    }
+
+    /// What a start would find in the directory of the closed log; `None` where that is much, or cannot be told.
+    pub(crate) fn known(&mut self) -> Option<KnownLog> {
+        if !self.made || self.segments.iter().len() > KNOWN_SEGMENTS_MAX {
+            return None;
+        }
+        let mut listing = Listing { snapshots: self.snapshots.clone(), ..Listing::default() };
+        for segment in self.segments.iter_mut() {
+            listing.segments.insert(segment.base(), segment.facts().ok()?);
+        }
+        let epochs = self.partition.leader_epochs().entries().to_vec();
+        let (topic_id, end) = (self.topic_id, self.partition.watermarks().log_end);
+        Some(KnownLog { topic_id, listing, epochs, end })
     }
 
     /// Refuses everything from now on: the partition is deleted.

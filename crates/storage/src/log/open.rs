@@ -14,6 +14,7 @@ use protocol::records::batches::Batch;
 use super::Log;
 use super::cleaning::Compaction;
 use crate::checkpoint;
+use crate::clean_logs::KnownLog;
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::flush_progress::{FlushProgress, SmallFile};
@@ -163,12 +164,38 @@ impl<D: Disk> Log<D> {
         let directory: Arc<Path> = home.path().join(directory).into();
         let epochs = read_epochs(home.disk(), &directory, checkpoints.clean)?;
         let listing = Listing::read(home.disk(), &directory)?;
+        let found = (directory, listing, epochs, None);
+        Self::open_listed(home, (name, topic_id), config, (checkpoints, now), found)
+    }
+
+    /// Opens a log of which a clean end has told all that its directory would.
+    pub fn open_known(
+        home: Arc<LogDirectory<D>>,
+        name: TopicPartition,
+        config: Arc<LogConfig>,
+        checkpoints: Checkpoints,
+        known: KnownLog,
+        now: Timestamp,
+    ) -> Result<Opened<D>, Fault> {
+        let KnownLog { topic_id, listing, epochs, end } = known;
+        let directory: Arc<Path> = home.path().join(name.to_string()).into();
+        let found = (directory, listing, epochs, Some(end));
+        Self::open_listed(home, (name, topic_id), config, (checkpoints, now), found)
+    }
+
+    fn open_listed(
+        home: Arc<LogDirectory<D>>,
+        (name, topic_id): (TopicPartition, Option<TopicId>),
+        config: Arc<LogConfig>,
+        (checkpoints, now): (Checkpoints, Timestamp),
+        (directory, listing, epochs, known_end): (Arc<Path>, Listing, Vec<EpochEntry>, Option<Offset>),
+    ) -> Result<Opened<D>, Fault> {
         let Checkpoints { clean, recovery_point, log_start, high_watermark, cleaned_to } = checkpoints;
         let first_base = listing.segments.keys().next().copied().unwrap_or(log_start);
         let log_start = log_start.max(first_base);
         // What was compacted once keeps its holes under another policy.
         let compacted = config.append.compacted || cleaned_to.is_some();
-        let loading = Loading { clean, recovery_point, log_start, compacted, now };
+        let loading = Loading { clean, recovery_point, log_start, compacted, end: known_end, now };
         let start = ReplayStart::find(home.disk(), &directory, &listing, loading)?;
         let mut replaying = start.partition(epochs.clone(), now, &config);
         let input = (&listing, config.index_limits(), loading);

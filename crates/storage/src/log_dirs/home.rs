@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp};
 
+use crate::clean_logs::CleanLogs;
 use crate::clean_shutdown;
 use crate::descriptors::Descriptors;
 use crate::directory_lock::DirectoryLock;
@@ -23,6 +24,8 @@ pub(super) struct Home<D: Disk> {
     pub(super) directory: Arc<LogDirectory<D>>,
     /// The broker epoch of the last end, if that was clean.
     pub(super) clean: Option<BrokerEpoch>,
+    /// What that end knew of the logs, until they are loaded.
+    pub(super) known: Mutex<CleanLogs>,
     /// Held while a checkpoint is gathered and written: what is written last is what was gathered last.
     written: Mutex<Written>,
     /// For each checkpoint the logs that it may still name though they are not here any more.
@@ -108,10 +111,12 @@ impl<D: Disk> Home<D> {
             }
         };
         let clean = clean_shutdown::take(disk, path)?;
+        let known = Mutex::new(CleanLogs::take(disk, path, clean)?);
         let directory = Arc::new(LogDirectory::start(path, id, descriptors.clone(), reserve_bytes)?);
         let home = Self {
             directory,
             clean,
+            known,
             written: Mutex::default(),
             gone: Mutex::default(),
             lowered: AtomicBool::new(false),

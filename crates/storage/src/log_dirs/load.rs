@@ -12,6 +12,7 @@ use protocol::offset::Offset;
 use super::home::Home;
 use super::{LogDirs, SharedLog, locked};
 use crate::checkpoint::{self, PartitionOffsets};
+use crate::clean_logs::CleanLogs;
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::log::{Checkpoints, Log, Opened};
@@ -88,6 +89,12 @@ impl<D: Disk> Default for Loaded<D> {
     }
 }
 
+/// What the files of a directory say about its logs.
+struct Said {
+    offsets: Offsets,
+    known: CleanLogs,
+}
+
 impl<D: Disk> LogDirs<D> {
     /// Loads every log that `placement` says belongs here; it is asked with the topic id that the directory knows.
     /// Partition directories that were on their way out are removed.
@@ -151,10 +158,12 @@ impl<D: Disk> LogDirs<D> {
                 return Loaded::default();
             }
         };
+        let known = std::mem::take(&mut *home.known.lock().unwrap_or_else(PoisonError::into_inner));
+        let said = Said { offsets, known };
         let next = AtomicUsize::new(0);
         let work = || {
             while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let outcome = home.directory.noted(load_one(home, name, &offsets, placement, now));
+                let outcome = home.directory.noted(load_one(home, name, &said, placement, now));
                 let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
                 match outcome {
                     Ok(Some(opened)) => {
@@ -168,13 +177,13 @@ impl<D: Disk> LogDirs<D> {
                         collected.report.strays.push(name.clone());
                     }
                     Err(fault) => {
-                        home.written().unloaded.insert(name.clone(), offsets.of(name, home));
+                        home.written().unloaded.insert(name.clone(), said.offsets.of(name, home));
                         collected.report.failed.push((name.clone(), fault));
                     }
                 }
             }
         };
-        *home.gone() = offsets.not_among(&names);
+        *home.gone() = said.offsets.not_among(&names);
         std::thread::scope(|scope| {
             for _ in 1..self.recovery_threads.min(names.len()) {
                 scope.spawn(work);
@@ -201,6 +210,8 @@ impl<D: Disk> LogDirs<D> {
     fn prepare(&self, home: &Home<D>, now: Timestamp) -> Result<Prepared, Fault> {
         let (disk, path) = (home.directory.disk(), home.directory.path());
         let (mut names, mut futures) = (Vec::new(), Vec::new());
+        // The partitions of a topic share its name.
+        let mut topics: BTreeSet<Arc<str>> = BTreeSet::new();
         for entry in disk.list(path).map_err(|error| Fault::io("list", path, error))? {
             let Some(name) =
                 entry.name.to_str().filter(|name| entry.directory && *name != METADATA_DIRECTORY)
@@ -208,7 +219,15 @@ impl<D: Disk> LogDirs<D> {
                 continue;
             };
             match DirectoryName::parse(name) {
-                DirectoryName::Partition(partition) => names.push(partition),
+                DirectoryName::Partition(mut partition) => {
+                    match topics.get(&partition.topic) {
+                        Some(topic) => partition.topic = Arc::clone(topic),
+                        None => {
+                            topics.insert(Arc::clone(&partition.topic));
+                        }
+                    }
+                    names.push(partition);
+                }
                 DirectoryName::Deleted(_) => {
                     home.directory.removals().schedule(now, Millis(0), [path.join(name)])
                 }
@@ -250,12 +269,25 @@ fn read<D: Disk>(home: &Home<D>, file: &str) -> Result<PartitionOffsets, Fault> 
 fn load_one<D: Disk>(
     home: &Home<D>,
     name: &TopicPartition,
-    offsets: &Offsets,
+    said: &Said,
     placement: &impl Fn(&TopicPartition, Option<TopicId>) -> Placement,
     now: Timestamp,
 ) -> Result<Option<Opened<D>>, Fault> {
     let directory = home.directory.path().join(name.to_string());
-    let checkpoints = offsets.of(name, home);
+    let checkpoints = said.offsets.of(name, home);
+    if let Some(known) = said.known.of(home.directory.disk(), &directory)
+        && checkpoints.clean
+        && let Placement::Here(config) = placement(name, known.topic_id)
+    {
+        let opened =
+            Log::open_known(Arc::clone(&home.directory), name.clone(), config, checkpoints, known, now);
+        match opened {
+            Err(fault @ Fault::Corrupt { .. }) => {
+                tracing::warn!(partition = %name, %fault, "a log is not as its clean end said");
+            }
+            other => return other.map(Some),
+        }
+    }
     let topic_id = match partition_metadata::read(home.directory.disk(), &directory) {
         // The id is synced with the first record: where a power cut has torn it, nothing was ever promised to last.
         // Whose records these are nobody can say, and a topic made anew must not begin with those of its namesake.

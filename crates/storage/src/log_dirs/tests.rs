@@ -162,6 +162,53 @@ fn a_clean_start_reads_no_more_than_it_must() {
 }
 
 #[test]
+fn a_start_takes_a_clean_ends_word_for_what_has_not_changed() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    for partition in 0..50 {
+        let log = create(&dirs, &name("t", partition));
+        (0..=partition).for_each(|_| assert!(append(&log)));
+    }
+    dirs.close(BrokerEpoch(7));
+    drop(dirs);
+    let known = node.directory(0).join(crate::clean_logs::CLEAN_LOGS);
+    assert!(known.exists());
+    let disk = ScriptedDisk::default();
+    let dirs = LogDirs::open(disk.clone(), &node.config, NOW).unwrap();
+    assert!(!known.exists(), "it must not vouch for what comes now");
+    disk.reset();
+    let report = dirs.load(
+        |_, id| if id == Some(TOPIC) { Placement::Here(Arc::default()) } else { Placement::Stray },
+        NOW,
+    );
+    assert_eq!((report.loaded, report.strays.len()), (50, 0));
+    assert!(disk.total() <= 50 * 2 + 16, "{} calls for 50 logs", disk.total());
+    for partition in 0..50 {
+        let log = create(&dirs, &name("t", partition));
+        assert_eq!(end(&log), Offset(i64::from(partition) + 1));
+        assert_eq!(locked(&log).partition().leader_epochs().entries().len(), 1);
+        assert!(append(&log));
+    }
+    dirs.close(BrokerEpoch(8));
+    drop(dirs);
+    // What was touched since is looked at; so is all after an end that was not this one.
+    let log = node.directory(0).join("t-3/00000000000000000000.log");
+    let bytes = std::fs::read(&log).unwrap();
+    std::fs::write(&log, &bytes[..bytes.len() - 1]).unwrap();
+    let (dirs, report) = node.start(RealDisk);
+    assert_eq!((report.loaded, report.cut.len()), (50, 1));
+    assert_eq!(end(&dirs.get(&name("t", 3)).unwrap()), Offset(4));
+    dirs.close(BrokerEpoch(9));
+    drop(dirs);
+    clean_shutdown::write(&RealDisk, node.directory(0), BrokerEpoch(10)).unwrap();
+    let disk = ScriptedDisk::default();
+    let dirs = LogDirs::open(disk.clone(), &node.config, NOW).unwrap();
+    disk.reset();
+    assert_eq!(dirs.load(|_, _| Placement::Here(Arc::default()), NOW).loaded, 50);
+    assert!(disk.total() > 50 * 5, "{} calls for 50 logs", disk.total());
+}
+
+#[test]
 fn an_untouched_node_ends_without_writing_to_its_logs() {
     let node = Node::new(&["a"]);
     let (dirs, _) = node.start(RealDisk);

@@ -28,6 +28,7 @@ fn unclean(recovery_point: i64) -> Loading {
         recovery_point: Offset(recovery_point),
         log_start: Offset::ZERO,
         compacted: false,
+        end: None,
         now: NOW,
     }
 }
