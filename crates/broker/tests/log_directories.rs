@@ -207,6 +207,8 @@ fn a_cordoned_directory_takes_nothing_new_and_serves_what_it_has() {
     fill(&mut client, "u");
     assert_eq!(partitions_in(&directories.path("a"), "u").len(), 6);
     assert_eq!(client.produce("t", in_b[0], batch(&["more"])).base_offset, 1);
+    let refused = i16::from(ErrorCode::InvalidReplicaAssignment);
+    assert_eq!(move_to(&mut client, &b, "t", in_b[0]), refused, "not even what is there");
     node.stop();
     let node = directories.start(&[("cordoned.log.dirs", "*")]);
     until("the controller is told", || known(&node).len() == 2);
@@ -346,8 +348,8 @@ fn moves_that_cannot_be_are_refused_as_kafka_refuses_them() {
         ErrorCode::from_i16(move_to(client, path, topic, index)).unwrap()
     };
     assert_eq!(refused(&mut client, Path::new("/nowhere"), "t", 0), ErrorCode::LogDirNotFound);
-    assert_eq!(refused(&mut client, &b, "unknown", 0), ErrorCode::ReplicaNotAvailable);
-    assert_eq!(refused(&mut client, &b, "t", 99), ErrorCode::ReplicaNotAvailable);
+    assert_eq!(refused(&mut client, &b, "unknown", 0), ErrorCode::UnknownTopicOrPartition);
+    assert_eq!(refused(&mut client, &b, "t", 99), ErrorCode::UnknownTopicOrPartition);
     assert_eq!(refused(&mut client, &directories.path("a"), "t", in_a[0]), ErrorCode::None);
     let broker = node.node().broker();
     broker.log_dirs.directories().find(|it| it.path() == b).unwrap().state().take_offline("an I/O error");

@@ -56,13 +56,14 @@ fn begin(call: &Call, path: &str, topic: &str, index: PartitionIndex) -> ErrorCo
     if directory.state().health() == DirectoryHealth::Offline {
         return ErrorCode::KafkaStorageError;
     }
+    if broker.log_dirs.cordoned().contains(&directory.id()) {
+        return ErrorCode::InvalidReplicaAssignment;
+    }
     let found = broker.partitions.by_name(topic).and_then(|topic| topic.get(index).cloned());
     let Some(replica) = found else {
         return match broker.absent_by_name(topic, index) {
             // Kafka keeps to the code that this request has always had.
-            ErrorCode::NotLeaderOrFollower | ErrorCode::UnknownTopicOrPartition => {
-                ErrorCode::ReplicaNotAvailable
-            }
+            ErrorCode::NotLeaderOrFollower => ErrorCode::ReplicaNotAvailable,
             other => other,
         };
     };
