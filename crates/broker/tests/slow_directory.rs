@@ -9,10 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use broker::runtime::partitions::Replica;
+use coordinator::partitioning::partition_of;
 use protocol::id::{NodeId, PartitionIndex, Timestamp};
 use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
+use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::{
-    ApiVersionsRequest, ListOffsetsRequest, ListOffsetsResponse, Message, MetadataRequest,
+    ApiVersionsRequest, FindCoordinatorRequest, ListOffsetsRequest, ListOffsetsResponse, Message,
+    MetadataRequest, OffsetCommitRequest, OffsetCommitResponse,
 };
 use raw::Client;
 use raw::batch::batch;
@@ -136,4 +139,69 @@ fn a_stalled_directory_holds_up_its_own_partitions_only() {
     });
     let records = node.connect().fetch(&stalled, 0, 0).2;
     assert_eq!(records, ["first", "second", "second"]);
+}
+
+/// Commits an offset of a topic for a group that nobody has joined; the error.
+fn commit(client: &mut Client, group: &str, topic: &str) -> i16 {
+    let partition = OffsetCommitRequestPartition { committed_offset: 5, ..Default::default() };
+    let topic = OffsetCommitRequestTopic {
+        name: topic.to_owned().into(),
+        partitions: vec![partition].into(),
+        ..OffsetCommitRequestTopic::default()
+    };
+    let request = OffsetCommitRequest {
+        group_id: group.to_owned().into(),
+        generation_id_or_member_epoch: -1,
+        topics: vec![topic].into(),
+        ..OffsetCommitRequest::default()
+    };
+    let body = client.ask(&request, 5);
+    let response = OffsetCommitResponse::decode(&body, 5).unwrap();
+    response.topics.iter().next().unwrap().partitions.iter().next().unwrap().error_code
+}
+
+#[test]
+fn a_stalled_directory_holds_up_its_own_groups_only() {
+    let (_root, node, [topic, _]) = node();
+    let mut client = node.connect();
+    let request = FindCoordinatorRequest { key: "g0".into(), ..FindCoordinatorRequest::default() };
+    client.ask(&request, 0);
+    let offsets = node.node().broker().partitions.by_name("__consumer_offsets").unwrap();
+    let home = |group: &str| offsets.get(partition_of(group, 50)).unwrap().clone();
+    let stalled = home("g0");
+    let sound = (1..).map(|number| format!("g{number}"));
+    let sound = sound.into_iter().find(|group| home(group).directory().id() != stalled.directory().id());
+    let sound = sound.unwrap();
+    assert_eq!((commit(&mut client, "g0", &topic), commit(&mut client, &sound, &topic)), (0, 0));
+    let on = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let directory = stalled.directory();
+        let writing = directory.pace().write();
+        let log = stalled.log().unwrap();
+        let begun = Instant::now();
+        let (node, on, topic, sound) = (&node, &on, &topic, &sound);
+        let committers: Vec<_> = (0..6)
+            .map(|_| {
+                scope.spawn(move || {
+                    assert_eq!(commit(&mut node.connect(), "g0", topic), 0);
+                    Instant::now()
+                })
+            })
+            .collect();
+        let others = scope.spawn(move || {
+            times(&mut node.connect(), on, |client| assert_eq!(commit(client, sound, topic), 0))
+        });
+        while begun.elapsed() < STALL {
+            std::thread::yield_now();
+        }
+        on.store(false, Ordering::SeqCst);
+        let times = others.join().unwrap();
+        let p99 = times[times.len() * 99 / 100];
+        assert!(times.len() > 100 && p99 < P99_MAX, "{} commits elsewhere, p99 {p99:?}", times.len());
+        let freed = Instant::now();
+        drop((log, writing));
+        for committer in committers {
+            assert!(committer.join().unwrap() >= freed, "what touches the directory waits for it");
+        }
+    });
 }

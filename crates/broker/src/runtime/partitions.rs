@@ -112,7 +112,9 @@ impl Replica {
     ) -> Result<ReplicaAppend, AppendError> {
         let directory = self.directory();
         let _writing = directory.pace().write();
-        self.append_to(self.log()?, append, bytes, scratch)
+        let log = self.log()?;
+        self.seen(&log, &directory);
+        self.append_to(log, append, bytes, scratch)
     }
 
     fn append_to(

@@ -14,7 +14,7 @@ use protocol::id::{PartitionIndex, ProducerEpoch, ProducerId, TopicId, Uuid};
 use protocol::offset::Offset;
 use protocol::records::compression::Compression;
 use protocol::records::control::EndMarker;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Notify, oneshot};
 
 use super::CoordinatorError;
@@ -23,6 +23,7 @@ use super::reign::Slot;
 use super::timers;
 use crate::Holdings;
 use crate::config::NodeConfig;
+use crate::runtime::partitions::Replica;
 use crate::runtime::quorum::Quorum;
 
 /// A shard with what the broker knows about its kind.
@@ -185,7 +186,7 @@ impl<S: Coordinated> Coordinator<S> {
         look: impl FnOnce(&S) -> R + Send,
     ) -> Answered<S, R> {
         let led = self.led(self.partition_of(key)?)?;
-        let (seen, end) = led.look(look)?;
+        let (seen, end) = where_it_may_wait(&led.replica, || led.look(look))?;
         self.wait(&led, end).await?;
         Ok(seen)
     }
@@ -197,7 +198,7 @@ impl<S: Coordinated> Coordinator<S> {
     pub async fn read_all<R: Send>(self: &Arc<Self>, look: impl Fn(&S) -> R + Send) -> Answered<S, Vec<R>> {
         let mut all = Vec::new();
         for led in self.all_led()? {
-            let Ok((seen, end)) = led.look(&look) else { continue };
+            let Ok((seen, end)) = where_it_may_wait(&led.replica, || led.look(&look)) else { continue };
             self.wait(&led, end).await?;
             all.push(seen);
         }
@@ -216,7 +217,10 @@ impl<S: Coordinated> Coordinator<S> {
         transaction_version: TransactionVersion,
     ) -> Answered<S, ()> {
         let led = self.led(index)?;
-        let end = led.end_transaction(producer, marker, transaction_version, self.holdings.now())?;
+        let now = self.holdings.now();
+        let end = where_it_may_wait(&led.replica, || {
+            led.end_transaction(producer, marker, transaction_version, now)
+        })?;
         self.wait(&led, end).await
     }
 
@@ -235,7 +239,7 @@ impl<S: Coordinated> Coordinator<S> {
             verification,
             waiting,
         };
-        let taken = led.take(turn, decide);
+        let taken = where_it_may_wait(&led.replica, || led.take(turn, decide));
         self.arm(led);
         taken
     }
@@ -348,5 +352,15 @@ impl<S: Coordinated> Coordinator<S> {
             }
         }
         Ok(all)
+    }
+}
+
+/// Does what takes a shard and writes its log. Where the disk does not keep up, the thread is given up to waiting and
+/// another takes what else it had to do, so that a stalled directory holds up its own shards and nothing else.
+pub(super) fn where_it_may_wait<R>(replica: &Replica, work: impl FnOnce() -> R) -> R {
+    let threads = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    match threads {
+        Ok(RuntimeFlavor::MultiThread) if replica.may_stall() => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }

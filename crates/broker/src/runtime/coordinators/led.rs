@@ -215,6 +215,9 @@ impl<S: Shard> Led<S> {
 
     /// The shard. A thread that panicked with it may have left it half changed: it is loaded anew by who finds it.
     fn lock(&self) -> Result<MutexGuard<'_, State<S>>, CoordinatorError<S::Refusal>> {
+        let directory = self.replica.directory();
+        // Who holds the shard may be waiting for the disk.
+        let _touching = directory.pace().touch();
         match self.state.lock() {
             Ok(state) if !state.gone => Ok(state),
             _ => Err(CoordinatorError::NotCoordinator),

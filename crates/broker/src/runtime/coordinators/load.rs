@@ -5,6 +5,7 @@
 //! must not tell.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use coordinator::{Shard, Written};
@@ -31,7 +32,7 @@ pub(super) enum LoadError {
     /// The disk failed.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// This broker does not lead the partition any more.
+    /// This broker does not lead the partition any more, or is about to stop.
     #[error("the partition is no longer led here")]
     Resigned,
     /// The log holds what no coordinator writes.
@@ -50,6 +51,7 @@ pub(super) fn load<S: Shard>(
     replica: &Replica,
     leader_epoch: LeaderEpoch,
     chunk_bytes: u32,
+    stopped: &AtomicBool,
 ) -> Result<Loaded<S>, LoadError> {
     let mut loading = Loading {
         replica,
@@ -69,6 +71,9 @@ pub(super) fn load<S: Shard>(
             return Err(corrupt(replica, next, "what is read here lies before it".to_owned()));
         }
         next = behind;
+        if stopped.load(Ordering::SeqCst) {
+            return Err(LoadError::Resigned);
+        }
         if told.elapsed() > TELL_EVERY {
             told = Instant::now();
             tracing::info!(topic = %replica.topic, partition = %replica.index, offset = %next,

@@ -96,7 +96,7 @@ impl<S: Coordinated> Coordinator<S> {
 
     fn load(&self, replica: &Arc<Replica>, leader_epoch: LeaderEpoch) {
         let config = self.holdings.config();
-        let loaded = load::<S>(replica, leader_epoch, S::load_bytes(&config));
+        let loaded = load::<S>(replica, leader_epoch, S::load_bytes(&config), &self.stopped);
         let slot = match loaded {
             Ok(mut loaded) => {
                 loaded.shard.loaded(self.holdings.now(), &S::config(&config));

@@ -4,7 +4,7 @@ use std::sync::Weak;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::coordinator::{Coordinated, Coordinator};
+use super::coordinator::{Coordinated, Coordinator, where_it_may_wait};
 
 /// How long to wait before a shard is woken again that could not write.
 const RETRY_MILLIS: i64 = 500;
@@ -53,7 +53,9 @@ impl<S: Coordinated> Coordinator<S> {
             let (config, image) = (self.holdings.config(), self.quorum.image());
             let settings = S::config(&config);
             loop {
-                match led.wake(&self.ground(&image, &settings), S::compression(&config)) {
+                let ground = self.ground(&image, &settings);
+                let woken = where_it_may_wait(&led.replica, || led.wake(&ground, S::compression(&config)));
+                match woken {
                     Ok(Some(due)) => self.tell_later(&led, due),
                     Ok(None) => break,
                     Err(error) => {
