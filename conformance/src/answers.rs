@@ -261,7 +261,8 @@ impl Examination {
         // Kafka advertises Produce from 0, for an old client's sake, and serves it from 3.
         let current = case.api.request().current.first;
         if self.old {
-            kafka.last = kafka.last.min(current - 1);
+            let removed = old::removed(case.api);
+            kafka = Versions::new(kafka.first.max(removed.first), kafka.last.min(removed.last));
         } else {
             kafka.first = kafka.first.max(current);
         }

@@ -223,17 +223,17 @@ fn topics_with_a_codec_and_a_clock_of_their_own_apply_them() {
 
 #[test]
 fn offsets_are_listed_as_segments_have_them() {
-    let (_directory, node) = node(&[], &["t"]);
+    let (_directory, node) = node(&[], &["t", "empty"]);
     let mut client = node.connect();
     client.produce("t", 0, batch(Codec::None));
-    let mut list = |timestamp, max_num_offsets, partition_index| {
+    let mut list_of = |name: &'static str, timestamp, max_num_offsets, partition_index| {
         let partition = ListOffsetsPartition {
             partition_index,
             timestamp,
             max_num_offsets,
             ..ListOffsetsPartition::default()
         };
-        let topic = ListOffsetsTopic { name: "t".into(), partitions: vec![partition].into() };
+        let topic = ListOffsetsTopic { name: name.into(), partitions: vec![partition].into() };
         let request = ListOffsetsRequest {
             replica_id: -1,
             topics: vec![topic].into(),
@@ -245,6 +245,9 @@ fn offsets_are_listed_as_segments_have_them() {
         let partition = topic.partitions.iter().next().unwrap();
         (partition.error_code, partition.old_style_offsets.iter().collect::<Vec<_>>())
     };
+    assert_eq!(list_of("empty", i64::MAX, 5, 0), (0, vec![0]), "there may be no file yet");
+    assert_eq!(list_of("empty", 1, 5, 0), (0, vec![]));
+    let mut list = |timestamp, most, index| list_of("t", timestamp, most, index);
     assert_eq!(list(-1, 1, 0), (0, vec![10]));
     assert_eq!(list(-1, 5, 0), (0, vec![10, 0]));
     assert_eq!(list(-2, 5, 0), (0, vec![0]));

@@ -79,7 +79,12 @@ impl<D: Disk> Log<D> {
         let marks = self.partition.watermarks();
         let mut times = Vec::with_capacity(self.segments.iter().len() + 1);
         for segment in self.segments.iter() {
-            let modified = if timestamp.0 < 0 { Ok(now) } else { segment.modified() };
+            // A segment without a record may have no file yet.
+            let modified = match (timestamp.0, segment.size()) {
+                (..0, _) => Ok(now),
+                (_, 0) => Ok(segment.created()),
+                _ => segment.modified(),
+            };
             times.push((segment.base().max(marks.log_start), self.home.noted(modified)?));
         }
         if self.segments.iter().last().is_some_and(|active| active.size() > 0) {
