@@ -177,6 +177,7 @@ impl Cleaner {
         };
         run.report.map_utilization = map.utilization();
         run.report.end = latest.next();
+        run.sync_up_to(latest.next())?;
         let legacy_horizon = run.legacy_horizon(cleanable.first_dirty)?;
         let transactions = CleanedTransactions::default();
         let mut plan = Plan { map, legacy_horizon, transactions };
@@ -285,6 +286,19 @@ impl Cleaner {
 }
 
 impl<D: Disk> Run<'_, D> {
+    /// Brings to stable storage what makes older records superfluous: a power cut must not take the newer ones when the
+    /// older are gone already.
+    fn sync_up_to(&self, end: Offset) -> Result<(), CleanError> {
+        let (files, directories) = locked(self.log).unsynced_before(end)?;
+        for (path, file) in files {
+            self.disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &path, error))?;
+        }
+        for path in directories {
+            self.disk.fsync_dir(&path).map_err(|error| Fault::io("fsync", &path, error))?;
+        }
+        Ok(())
+    }
+
     fn go_on(&mut self, bytes: usize) -> Result<(), CleanError> {
         self.unpaced += bytes as u64;
         if self.cleaning.is_aborted() {

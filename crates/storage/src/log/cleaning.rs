@@ -21,8 +21,8 @@ use super::Log;
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::names::Stage;
-use crate::segment::Segment;
 use crate::segment::replacement::remove_files;
+use crate::segment::{DirtyFile, Segment};
 
 /// One cleaning of a log, known to both sides.
 #[derive(Debug, Default)]
@@ -133,6 +133,22 @@ impl<D: Disk> Log<D> {
             })
         };
         self.segments.iter_mut().enumerate().map(dirt).collect()
+    }
+
+    /// The files with batches before `end` that may not be on stable storage, and the directories whose names may not.
+    pub fn unsynced_before(&mut self, end: Offset) -> Result<(Vec<DirtyFile<D>>, Vec<PathBuf>), Fault> {
+        self.check()?;
+        let from = self.segments.index_of(self.flush.recovery_point());
+        let mut files = Vec::new();
+        for segment in self.segments.iter_mut().skip(from).take_while(|segment| segment.base() < end) {
+            files.extend(segment.dirty_files(false)?);
+        }
+        let names = if self.flush.names_due() {
+            vec![self.path().to_owned(), self.home.path().to_owned()]
+        } else {
+            Vec::new()
+        };
+        Ok((files, names))
     }
 
     /// Begins a cleaning; `None` if one is under way, or nothing is to be compacted any more.
