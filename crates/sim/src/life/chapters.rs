@@ -15,17 +15,20 @@ use protocol::offset::Offset;
 use protocol::records::batch;
 use protocol::records::build::{BatchBuilder, BatchOptions};
 use protocol::records::control::{CoordinatorEpoch, EndMarker};
+use storage::cleaner::{CleanError, Cleaner, CleanerOptions, Pace};
 use storage::log::Appended;
 use storage::{Log, SharedLog, TopicPartition};
 
 use super::judge::judge;
 use super::ledger::{Ledger, UnderWay};
-use super::node::{self, NODE, Node, is_durable, log_config, topic_name};
+use super::node::{self, NODE, Node, log_config, topic_name};
 use super::quorum::QuorumLedger;
 use super::step::{By, Step};
 use crate::dice::Dice;
 use crate::disk::{Fate, SimulatedDisk};
 
+/// What the names of topics begin with that nobody commits.
+const UNCOMMITTED: &str = "uncommitted-";
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
 
 /// A node's storage with what it must hold.
@@ -192,7 +195,9 @@ impl Life {
         let all = before != Before::Cut;
         self.quorum.judge(&opened.metadata, all).map_err(wrong)?;
         let mut adopted = Vec::new();
-        for topic in opened.metadata.image.topics.iter() {
+        // One that was never committed may be there if the power went before it was cut away.
+        let topics = opened.metadata.image.topics.iter();
+        for topic in topics.filter(|topic| !topic.name.starts_with(UNCOMMITTED)) {
             let number = topic
                 .name
                 .trim_start_matches('t')
@@ -202,7 +207,7 @@ impl Life {
             let Some(ledger) = ledger else {
                 return Err(wrong(format!("the topic {} of id {} was deleted", topic.name, topic.id)));
             };
-            let config = log_config(ledger.durable);
+            let config = log_config(&topic.name);
             let log = opened.node.dirs.create(&ledger.name, topic.id, config, None, self.now);
             let log = log.map_err(|fault| stop(&self.disk, fault))?;
             let mut log = lock(&log);
@@ -248,6 +253,7 @@ impl Life {
             Step::Restart(topic) => self.restart_log(topic),
             Step::Delete(topic) => self.delete(topic),
             Step::Retain => self.retain(),
+            Step::Compact => self.compact(),
             Step::CleanRestart => self.clean_restart(),
             Step::Kill => {
                 // In this order: a killed process does not finish what it has begun.
@@ -289,7 +295,8 @@ impl Life {
 
     fn tend_quorum(&mut self, step: Step) -> Done {
         let (now, disk) = (self.now, self.disk.clone());
-        let record = self.topic_record("never-committed".to_owned());
+        let unique = self.next_unique();
+        let record = self.topic_record(format!("{UNCOMMITTED}{unique}"));
         let Some(node) = &mut self.node else { return Err(Stop::Off) };
         let outcome = match step {
             Step::Snapshot => self.quorum.snapshot((&mut node.quorum, &disk), now),
@@ -319,12 +326,12 @@ impl Life {
         let record = self.topic_record(topic_name(topic));
         let MetadataRecord::Topic(TopicRecord { topic_id, .. }) = record else { return Ok(()) };
         let name = TopicPartition::new(topic_name(topic), PartitionIndex(0));
-        let ledger = Ledger::new(name.clone(), topic_id, is_durable(&name.topic));
-        let (durable, epoch) = (ledger.durable, ledger.leader_epoch);
+        let ledger = Ledger::new(name.clone(), topic_id);
+        let epoch = ledger.leader_epoch;
         self.ledgers.insert(topic, ledger);
         self.commit_metadata(&[record])?;
         let now = self.now;
-        let made = self.node()?.dirs.create(&name, topic_id, log_config(durable), None, now);
+        let made = self.node()?.dirs.create(&name, topic_id, log_config(&name.topic), None, now);
         let log = self.sound(made)?;
         self.sound(lock(&log).become_leader(epoch, NODE, 1, [NODE]))
     }
@@ -352,7 +359,8 @@ impl Life {
         for _ in 0..records {
             let value = format!("{:0>1$}", self.next_unique(), 20 + self.dice.place(150));
             let timestamp = Timestamp(self.now.0 + self.dice.below(12) as i64);
-            builder.push(timestamp, Some(b"k"), Some(value.as_bytes()), &[]);
+            let key = [b'a' + self.dice.place(4) as u8];
+            builder.push(timestamp, Some(&key), Some(value.as_bytes()), &[]);
         }
         let bytes = builder.finish_uncompressed();
         let origin = Origin::Client { zstd: true, verification: Verification::NotRequired };
@@ -399,6 +407,13 @@ impl Life {
                     acknowledged.fetch_max(end.0, std::sync::atomic::Ordering::Relaxed);
                 }
             }));
+        }
+        let compacted = ledger.compacted;
+        drop(log);
+        if compacted {
+            // A hole that compaction may have left cannot be told from the tail of a segment that a cut took (nor can
+            // Apache Kafka tell it): what is compacted here is synced first.
+            self.tend(Step::Commit)?;
         }
         Ok(written.base_offset)
     }
@@ -463,8 +478,24 @@ impl Life {
         Ok(())
     }
 
+    fn compact(&mut self) -> Done {
+        let now = self.now;
+        let Some(node) = &self.node else { return Err(Stop::Off) };
+        let Some((name, log, cleanable)) = node.dirs.dirtiest(now).log else { return Ok(()) };
+        for ledger in self.ledgers.values_mut().filter(|ledger| ledger.name == name) {
+            ledger.clean_max = cleanable.first_uncleanable.max(ledger.clean_max);
+        }
+        let options = CleanerOptions { map_bytes: 10_000, map_load: 0.9, buffer_bytes: 400 };
+        match Cleaner::new(options).clean(&log, &cleanable, now, &mut Tireless) {
+            Ok(_) | Err(CleanError::Aborted) => {}
+            Err(CleanError::Fault(fault)) => return Err(stop(&self.disk, fault)),
+        }
+        node.dirs.checkpoint_cleaned();
+        Ok(())
+    }
+
     fn delete_records(&mut self, topic: u8, eighths: u8) -> Done {
-        if !self.ledgers.contains_key(&topic) {
+        if self.ledgers.get(&topic).is_none_or(|ledger| ledger.compacted) {
             return Ok(());
         }
         let log = self.log(topic)?;
@@ -492,6 +523,8 @@ impl Life {
             Some(batch) => super::ledger::header(batch).base_offset.max(ledger.start_max),
             None => ledger.end(),
         };
+        // What is compacted is committed, and no leader has it cut away.
+        let end = end.max(ledger.clean_max.min(ledger.end()));
         let name = ledger.name.clone();
         let log = self.log(topic)?;
         lock(&log).become_follower(epoch);
@@ -504,7 +537,8 @@ impl Life {
         let Some(ledger) = self.ledgers.get_mut(&topic) else { return Ok(()) };
         ledger.cut(end);
         ledger.learn(&log);
-        for _ in 0..self.dice.place(3) {
+        let copied = if ledger.compacted { 0 } else { self.dice.place(3) };
+        for _ in 0..copied {
             self.replicate(topic, &mut log)?;
         }
         let Some(ledger) = self.ledgers.get_mut(&topic) else { return Ok(()) };
@@ -522,7 +556,7 @@ impl Life {
         let leader_epoch = ledger.leader_epoch;
         let options = BatchOptions { leader_epoch, base_offset: ledger.end(), ..BatchOptions::default() };
         let mut builder = BatchBuilder::new(options);
-        builder.push(now, None, Some(value.as_bytes()), &[]);
+        builder.push(now, Some(b"r"), Some(value.as_bytes()), &[]);
         let bytes = builder.finish_uncompressed();
         let outcome = log.append_replicated(leader_epoch, &bytes, now);
         match outcome {
@@ -596,6 +630,15 @@ impl Life {
     fn next_unique(&mut self) -> u64 {
         self.unique += 1;
         self.unique
+    }
+}
+
+/// Lets a cleaner go as fast as it can.
+struct Tireless;
+
+impl Pace for Tireless {
+    fn go_on(&mut self, _bytes: u64) -> bool {
+        true
     }
 }
 

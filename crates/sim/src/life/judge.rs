@@ -35,7 +35,10 @@ pub(super) fn judge(ledger: &Ledger, log: &mut Log<SimulatedDisk>, all: bool) ->
         return Err(format!("it begins at {start}, and was begun between {min} and {max}"));
     }
     let found = read_all(log)?;
-    judge_batches(ledger, &found, (start, end))?;
+    match ledger.compacted {
+        true => judge_compacted(ledger, &found, (start, end))?,
+        false => judge_batches(ledger, &found, (start, end))?,
+    }
     judge_indexes(log, &found, (start, end))?;
     judge_epochs(log, &found, (start, end))?;
     judge_machine(ledger, log, (start, end))
@@ -102,6 +105,51 @@ fn judge_batches(ledger: &Ledger, found: &[Vec<u8>], (start, end): (Offset, Offs
         return Err(format!("its batches end at {reached}, and it says {end}"));
     }
     Ok(())
+}
+
+/// The records of batches: offset, key, value.
+fn records_of<'b>(batches: impl Iterator<Item = &'b Vec<u8>>) -> Result<Vec<Keyed>, String> {
+    let mut all = Vec::new();
+    for bytes in batches {
+        let batch = Batches::new(bytes).next_batch().ok().flatten().ok_or("half a batch")?;
+        for record in Records::new(batch.payload(), batch.header.count) {
+            let record = record.map_err(|error| error.to_string())?;
+            let offset = batch.header.base_offset.plus(i64::from(record.offset_delta));
+            all.push((offset, record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec)));
+        }
+    }
+    Ok(all)
+}
+
+type Keyed = (Offset, Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// Of a compacted log every record must be one that was written, and the last of each key must be there; what was never
+/// compacted must be there as it is.
+fn judge_compacted(ledger: &Ledger, found: &[Vec<u8>], (start, end): (Offset, Offset)) -> Result<(), String> {
+    let under_way = match &ledger.under_way {
+        UnderWay::Append(batch) => Some(batch),
+        _ => None,
+    };
+    let whole = |batch: &&Vec<u8>| header(batch).next_offset() <= end;
+    let written = records_of(ledger.batches.iter().chain(under_way).filter(whole))?;
+    let found = records_of(found.iter())?;
+    if let (UnderWay::Anew(_), []) = (&ledger.under_way, &found[..]) {
+        return Ok(());
+    }
+    if let Some((offset, ..)) = found.iter().find(|record| !written.contains(record)) {
+        return Err(format!("the record at {offset} is not what was written"));
+    }
+    if !found.is_sorted_by(|one, next| one.0 < next.0) {
+        return Err("its records are not in order".to_owned());
+    }
+    // Only a newer record of the same key that was compacted along makes one superfluous.
+    let newer = |record: &Keyed| {
+        written.iter().any(|it| it.1 == record.1 && it.0 > record.0 && it.0 < ledger.clean_max)
+    };
+    match written.iter().find(|it| it.0 >= start && !newer(it) && !found.contains(it)) {
+        Some((offset, ..)) => Err(format!("the record at {offset} is gone, and none has taken its place")),
+        None => Ok(()),
+    }
 }
 
 fn judge_indexes(
@@ -190,7 +238,7 @@ fn judge_machine(
     let known: Vec<ProducerEntry> = log.partition().producer_snapshot().collect();
     for entry in machine.producer_snapshot().filter(|entry| entry.last_offset.0 >= start.0) {
         let told = known.iter().find(|told| told.producer_id == entry.producer_id);
-        if told.is_none_or(|told| !same(told, &entry, start)) {
+        if told.is_none_or(|told| !same(told, &entry, (start, ledger.compacted))) {
             return Err(format!("of a producer it knows {told:?}, and its batches say {entry:?}"));
         }
     }
@@ -211,9 +259,11 @@ fn judge_machine(
     judge_aborted(log, &aborted, (start, end))
 }
 
-fn same(told: &ProducerEntry, entry: &ProducerEntry, start: Offset) -> bool {
+fn same(told: &ProducerEntry, entry: &ProducerEntry, (start, compacted): (Offset, bool)) -> bool {
     let known = |entry: &ProducerEntry| {
-        (entry.producer_epoch, entry.last_sequence, entry.last_offset, entry.offset_delta, entry.timestamp)
+        // Compaction may take the youngest record out of a batch.
+        let timestamp = if compacted { Timestamp::NONE } else { entry.timestamp };
+        (entry.producer_epoch, entry.last_sequence, entry.last_offset, entry.offset_delta, timestamp)
     };
     let begins = |entry: &ProducerEntry| entry.current_transaction_first_offset;
     // Of a transaction that began before the log start the first record that is left may count as its beginning.

@@ -16,10 +16,11 @@ use storage::TopicPartition;
 pub(super) struct Ledger {
     pub(super) name: TopicPartition,
     pub(super) topic_id: TopicId,
-    /// Whether acknowledgements wait for stable storage.
-    pub(super) durable: bool,
     /// Every batch since the log was made, in order, those that were deleted included.
     pub(super) batches: Vec<Vec<u8>>,
+    /// Whether the log is compacted, and up to where it may have been.
+    pub(super) compacted: bool,
+    pub(super) clean_max: Offset,
     /// Where the log may begin at the latest.
     pub(super) start_max: Offset,
     /// Where it was told to begin by somebody who was answered.
@@ -59,12 +60,14 @@ pub(super) fn header(batch: &[u8]) -> BatchHeader {
 }
 
 impl Ledger {
-    pub(super) fn new(name: TopicPartition, topic_id: TopicId, durable: bool) -> Self {
+    pub(super) fn new(name: TopicPartition, topic_id: TopicId) -> Self {
+        let compacted = super::node::is_compacted(&name.topic);
         Self {
             name,
             topic_id,
-            durable,
             batches: Vec::new(),
+            compacted,
+            clean_max: Offset::ZERO,
             start_max: Offset::ZERO,
             start_min: Offset::ZERO,
             acknowledged: Arc::default(),

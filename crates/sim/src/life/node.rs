@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use partition::Millis;
+use partition::compaction::CompactionRules;
 use partition::retention::RetentionRules;
 use partition::segments::RollRules;
+use partition::{AppendRules, Millis};
 use protocol::id::{NodeId, Timestamp};
 use raft::Endpoint;
 use storage::descriptors::Descriptors;
@@ -35,13 +36,16 @@ pub(super) struct Opened {
 }
 
 /// The configuration of a topic: everything is small, so that much happens.
-pub(super) fn log_config(durable: bool) -> Arc<LogConfig> {
+pub(super) fn log_config(topic: &str) -> Arc<LogConfig> {
+    let (durable, compacted) = (is_durable(topic), is_compacted(topic));
     let defaults = LogConfig::default();
     let roll = RollRules { segment_bytes: 1500, ..defaults.roll };
     Arc::new(LogConfig {
         roll,
         index_interval_bytes: 150,
-        retention: RetentionRules { bytes: Some(6000), ..defaults.retention },
+        append: AppendRules { compacted, ..defaults.append },
+        compaction: CompactionRules { compact: compacted, dirty_ratio_min: 0.01, ..defaults.compaction },
+        retention: RetentionRules { delete: !compacted, bytes: Some(6000), ..defaults.retention },
         flush_messages: durable.then_some(1),
         flush_after: Some(Millis(1000)),
         ..defaults
@@ -80,7 +84,7 @@ pub(super) fn open(disk: &SimulatedDisk, now: Timestamp) -> Result<Opened, Strin
         |name, id| {
             let topic = topics.by_name(&name.topic).filter(|topic| id.is_none_or(|id| topic.id == id));
             match topic {
-                Some(topic) => Placement::Here(log_config(is_durable(&topic.name))),
+                Some(topic) => Placement::Here(log_config(&topic.name)),
                 None => Placement::Stray,
             }
         },
@@ -101,7 +105,13 @@ pub(super) fn topic_name(number: u8) -> String {
     format!("t{number}")
 }
 
-/// Whether the topic of this name asks for durable acknowledgements: odd ones do.
+/// Whether the topic of this name is compacted: the last two are.
+pub(super) fn is_compacted(name: &str) -> bool {
+    name.trim_start_matches('t').parse::<u8>().is_ok_and(|number| number >= 4)
+}
+
+/// Whether the topic of this name asks for durable acknowledgements: odd ones do, and those that are compacted.
 pub(super) fn is_durable(name: &str) -> bool {
-    name.trim_start_matches('t').parse::<u8>().is_ok_and(|number| number % 2 == 1)
+    let number = name.trim_start_matches('t').parse::<u8>();
+    number.is_ok_and(|number| number % 2 == 1) || is_compacted(name)
 }

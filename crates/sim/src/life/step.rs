@@ -5,7 +5,8 @@ use crate::dice::Dice;
 /// One thing that happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// A topic is made, if there is none of this number. Odd numbers ask for durable acknowledgements.
+    /// A topic is made, if there is none of this number. Odd numbers ask for durable acknowledgements, and so do 4
+    /// and 5, which are compacted.
     Create(u8),
     /// A batch is written to a topic.
     Append(u8, By),
@@ -21,6 +22,8 @@ pub enum Step {
     Roll(u8),
     /// What retention does not keep goes.
     Retain,
+    /// The dirtiest compacted log is compacted.
+    Compact,
     /// A client has the front of a topic deleted: so many of eight parts of it.
     DeleteRecords(u8, u8),
     /// The log follows another leader, which has it cut back by some batches, and copies others from it.
@@ -63,7 +66,7 @@ pub enum By {
 }
 
 /// How many topics a life knows.
-pub const TOPICS: u8 = 4;
+pub const TOPICS: u8 = 6;
 
 /// The life that has everything.
 pub fn scripted() -> Vec<Step> {
@@ -122,8 +125,27 @@ pub fn scripted() -> Vec<Step> {
         steps.extend([Append(topic, By::Transactional(7)), End(topic, 7, false), Background, Commit]);
     }
     steps.extend([RecoveryPoints, Snapshot, Retain, Election, Follow(3, 3), Append(3, By::Anybody), Commit]);
+    compactions(&mut steps);
     steps.extend([CleanRestart, Append(3, By::Idempotent(4)), Retry(3, 4), CleanRestart]);
     steps
+}
+
+/// Logs that are compacted while they are written to.
+fn compactions(steps: &mut Vec<Step>) {
+    use Step::*;
+    steps.extend([Create(4), Create(5)]);
+    for round in 0..4 {
+        for topic in [4, 5] {
+            for producer in 1..=3 {
+                steps.extend([Append(topic, By::Idempotent(producer)), Append(topic, By::Anybody)]);
+            }
+            steps.extend([Commit, Append(topic, By::Anybody), Retry(topic, 2)]);
+        }
+        steps.extend([Background, RecoveryPoints, Compact, Compact, RemoveDue]);
+        if round == 2 {
+            steps.extend([Follow(4, 2), Kill]);
+        }
+    }
 }
 
 /// A life by chance.
@@ -133,7 +155,7 @@ pub fn random(seed: u64) -> Vec<Step> {
     // Each life has its own leanings, so that rare things meet each other.
     let weights: Vec<u64> = KINDS.iter().map(|(weight, _)| dice.below(3) * weight).collect();
     let total: u64 = weights.iter().sum::<u64>() + 60;
-    let mut steps = vec![Step::Create(dice.place(4) as u8), Step::Create(dice.place(4) as u8)];
+    let mut steps = vec![Step::Create(dice.place(6) as u8), Step::Create(dice.place(6) as u8)];
     while steps.len() < length {
         let mut throw = dice.below(total);
         let kind = weights.iter().position(|weight| {
@@ -161,6 +183,7 @@ const KINDS: &[(u64, Make)] = &[
     (8, |_, _| Step::Background),
     (3, |topic, _| Step::Roll(topic)),
     (3, |_, _| Step::Retain),
+    (4, |_, _| Step::Compact),
     (3, |topic, dice| Step::DeleteRecords(topic, 1 + dice.place(8) as u8)),
     (3, |topic, dice| Step::Follow(topic, dice.place(5) as u8)),
     (1, |topic, _| Step::Restart(topic)),
@@ -179,6 +202,8 @@ const KINDS: &[(u64, Make)] = &[
 
 fn append(topic: u8, dice: &mut Dice) -> Step {
     let by = match dice.place(4) {
+        // What compaction makes of transactions is examined where it is made.
+        3 if topic >= 4 => By::Anybody,
         0 => By::Anybody,
         1 | 2 => By::Idempotent(1 + dice.place(4) as u8),
         _ => By::Transactional(5 + dice.place(3) as u8),
