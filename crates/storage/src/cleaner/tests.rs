@@ -350,6 +350,30 @@ fn aborted_records_go_and_markers_stay_as_long_as_anything_of_theirs() {
 }
 
 #[test]
+fn what_a_cleaning_leaves_is_sound_to_who_reads_it_whole() {
+    let bench = Bench::new(crate::disk::RealDisk);
+    let log = bench.create();
+    let filler = "v".repeat(100);
+    for round in 0..12 {
+        let records = [("a", Some(filler.as_str())), ("b", None), ("c", Some("1"))];
+        append(&log, batch(&records, Codec::ALL[round % 5], (-1, -1, false)));
+        append(&log, batch(&[("d", Some("no"))], Codec::None, (7, round as i32, true)));
+        mark(&log, 7, round % 2 == 0);
+        if round % 3 == 2 {
+            roll(&log);
+        }
+    }
+    clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    clean(&log, OPTIONS, Timestamp(NOW.0 + RETENTION)).unwrap();
+    locked(&log).close().unwrap();
+    let mut report = crate::verify::Report::default();
+    let directory = bench.temp.path().join("t-0");
+    crate::verify::verify_log(&crate::disk::RealDisk, &directory, &mut report, &mut |_| ()).unwrap();
+    assert_eq!(report.problems, []);
+    assert!(report.batches > 3);
+}
+
+#[test]
 fn a_broken_batch_is_not_written_anew_and_the_log_is_passed_over() {
     let bench = Bench::new(crate::disk::RealDisk);
     let log = bench.create();
