@@ -190,7 +190,7 @@ impl Cleaner {
             let outcome = self.clean_group(&mut run, &mut plan, &bases);
             if outcome.is_err() {
                 // The first error is the one to tell.
-                let _left = locked(run.log).drop_cleaned(bases[0]);
+                let _left = locked(run.log).drop_cleaned(run.cleaning, bases[0]);
             }
             outcome?;
         }
@@ -215,7 +215,7 @@ impl Cleaner {
         for base in bases {
             let source = locked(run.log).source(*base, *base)?;
             let Some(source) = source else {
-                locked(run.log).drop_cleaned(bases[0])?;
+                locked(run.log).drop_cleaned(run.cleaning, bases[0])?;
                 return Ok(());
             };
             modified = run.modified(&source.path)?;

@@ -158,7 +158,7 @@ impl<D: Disk> Log<D> {
             return Ok(None);
         }
         // What an earlier cleaning could not rename must be out of the way of the names this one uses.
-        let moved = self.segments.iter_mut().try_for_each(|segment| segment.move_to(Stage::Live));
+        let moved = self.settle_segments();
         self.home.noted(moved)?;
         let cleaning = Arc::new(Cleaning::default());
         self.compaction.under_way = Some(Arc::clone(&cleaning));
@@ -167,6 +167,10 @@ impl<D: Disk> Log<D> {
 
     /// Ends a cleaning: the log is clean up to `cleaned_to`, unless it was aborted. Says whether it counts.
     pub fn end_cleaning(&mut self, cleaning: &Cleaning, cleaned_to: Option<Offset>) -> bool {
+        // The log may have been replaced by its copy in another directory, and that be cleaned by somebody else.
+        if !self.is_at(cleaning) {
+            return false;
+        }
         self.compaction.under_way = None;
         let counts = !cleaning.is_aborted() && cleaned_to.is_some();
         if counts {
@@ -335,9 +339,19 @@ impl<D: Disk> Log<D> {
         self.home.noted(moved)
     }
 
-    /// Takes away what a cleaning leaves that came to nothing. A log that is gone has taken it along.
-    pub fn drop_cleaned(&mut self, base: Offset) -> Result<(), Fault> {
-        if self.gone.is_some() {
+    /// Gives every segment its own names, where that could not be done before.
+    pub(super) fn settle_segments(&mut self) -> Result<(), Fault> {
+        self.segments.iter_mut().try_for_each(|segment| segment.move_to(Stage::Live))
+    }
+
+    fn is_at(&self, cleaning: &Cleaning) -> bool {
+        self.compaction.under_way.as_ref().is_some_and(|known| std::ptr::eq(&**known, cleaning))
+    }
+
+    /// Takes away what a cleaning leaves that came to nothing. A log that is gone, or lies elsewhere now, has taken it
+    /// along.
+    pub fn drop_cleaned(&mut self, cleaning: &Cleaning, base: Offset) -> Result<(), Fault> {
+        if self.gone.is_some() || !self.is_at(cleaning) {
             return Ok(());
         }
         let directory = Arc::clone(self.segments.directory());

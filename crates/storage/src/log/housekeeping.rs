@@ -215,8 +215,8 @@ impl<D: Disk> Log<D> {
     /// brings the whole directory to stable storage. Nothing can be appended afterwards.
     pub fn close(&mut self) -> Result<Offset, Fault> {
         self.check()?;
-        let aborted = self.abort_cleaning();
-        self.home.noted(aborted)?;
+        let settled = self.abort_cleaning().and_then(|()| self.settle_segments());
+        self.home.noted(settled)?;
         let end = self.partition.watermarks().log_end;
         if self.made {
             self.reserved(|log| {

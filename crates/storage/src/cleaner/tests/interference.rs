@@ -151,6 +151,11 @@ fn two_never_clean_one_log() {
     let (_, outcome) = cleaned_beside(&bench, 3, |log| {
         assert_eq!(locked(log).cleanable(NOW).unwrap(), None);
         assert!(locked(log).begin_cleaning().unwrap().is_none());
+        // Whoever has come from a log that lay here before ends nothing and takes nothing away.
+        let other = crate::log::Cleaning::default();
+        locked(log).end_cleaning(&other, Some(Offset(1)));
+        locked(log).drop_cleaned(&other, Offset(0)).unwrap();
+        assert!(locked(log).begin_cleaning().unwrap().is_none());
     });
     outcome.unwrap().unwrap();
 }
