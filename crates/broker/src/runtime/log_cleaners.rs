@@ -249,6 +249,8 @@ struct Unhurried<'a> {
 
 impl Pace for Unhurried<'_> {
     fn go_on(&mut self, bytes: u64) -> bool {
+        // A thread that runs on uses up its slice of time before one that wakes up is let in, whatever their priorities.
+        std::thread::yield_now();
         self.stop.wait(self.throttle.note(bytes, Instant::now()))
     }
 }
