@@ -192,19 +192,22 @@ impl Cleaner {
                 // The first error is the one to tell.
                 let _left = locked(run.log).drop_cleaned(run.cleaning, bases[0]);
             }
-            outcome?;
+            if !outcome? {
+                // What these hold was not rewritten: the keys of the dirty part must be held against it once more.
+                run.report.end = cleanable.first_dirty;
+            }
         }
         Ok(run.report)
     }
 
     /// Writes a group of segments as one and puts it in their place. If retention has taken some of them away meanwhile
-    /// there is nothing to be put in place of, and the cleaning goes on behind them.
+    /// there is nothing to be put in place of: the cleaning goes on behind them, and `false` says so.
     fn clean_group<D: Disk>(
         &mut self,
         run: &mut Run<'_, D>,
         plan: &mut Plan,
         bases: &[Offset],
-    ) -> Result<(), CleanError> {
+    ) -> Result<bool, CleanError> {
         let (producers, begun) = {
             let mut log = locked(run.log);
             (log.last_of_producers(), log.begin_segment(run.cleaning, bases[0], run.now)?)
@@ -216,7 +219,7 @@ impl Cleaner {
             let source = locked(run.log).source(*base, *base)?;
             let Some(source) = source else {
                 locked(run.log).drop_cleaned(run.cleaning, bases[0])?;
-                return Ok(());
+                return Ok(false);
             };
             modified = run.modified(&source.path)?;
             self.clean_into((&mut cleaned, &mut synced), run, (plan, &producers), (&source, modified))?;
@@ -357,7 +360,7 @@ impl<D: Disk> Run<'_, D> {
         Ok(())
     }
 
-    fn swap(&mut self, mut cleaned: Segment<D>, bases: &[Offset]) -> Result<(), CleanError> {
+    fn swap(&mut self, mut cleaned: Segment<D>, bases: &[Offset]) -> Result<bool, CleanError> {
         if !locked(self.log).offer_segment(self.cleaning, &mut cleaned)? {
             return Err(CleanError::Aborted);
         }
@@ -366,11 +369,11 @@ impl<D: Disk> Run<'_, D> {
         let base = cleaned.base();
         let replaced = locked(self.log).replace_segments((self.cleaning, bases), cleaned, self.now)?;
         if !replaced {
-            return if self.cleaning.is_aborted() { Err(CleanError::Aborted) } else { Ok(()) };
+            return if self.cleaning.is_aborted() { Err(CleanError::Aborted) } else { Ok(false) };
         }
         self.sync_names()?;
         locked(self.log).settle_segment(base)?;
-        self.sync_names()
+        self.sync_names().map(|()| true)
     }
 }
 

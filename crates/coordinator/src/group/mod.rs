@@ -137,7 +137,9 @@ impl Shard for GroupShard {
     fn replay(&mut self, written: Written, record: &GroupRecord<'_>) {
         match record {
             GroupRecord::LegacyOffsetCommit(key, value) => {
-                self.made_by_offsets(&key.group);
+                if value.is_some() {
+                    self.made_by_offsets(&key.group);
+                }
                 self.offsets.replay_legacy(written, key, value.as_ref());
             }
             GroupRecord::OffsetCommit(key, value) => {

@@ -314,13 +314,17 @@ impl<D: Disk> Log<D> {
         }
         let base = segment.base();
         let replaced = self.segments.replace(bases, segment);
-        let Some(renamed) = self.home.noted(replaced)? else {
+        // Taken or refused, it is no offer any more: files that have taken their place must not be cleared away.
+        self.compaction.swap = None;
+        if let Err(fault) = &replaced {
+            // Some of the old names may be gone and some not: only a start sorts them out.
+            self.home.state().take_offline(&format!("a compaction was cut short: {fault}"));
+        }
+        let Some(renamed) = replaced? else {
             let directory = Arc::clone(self.segments.directory());
-            self.compaction.swap = None;
             remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
             return Ok(false);
         };
-        self.compaction.swap = None;
         self.home.removals().schedule(now, self.config.file_delete_delay, renamed);
         self.flush.note_names_changed();
         let gone = bases.iter().copied().filter(|gone| *gone != base);

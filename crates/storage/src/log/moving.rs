@@ -39,7 +39,14 @@ impl<D: Disk> Log<D> {
         let mut bytes = vec![0; slice.length as usize];
         let read = read_up_to(self.home.disk(), &slice.file, &mut bytes, slice.position)
             .map_err(|error| Fault::io("read", self.path(), error));
-        bytes.truncate(self.home.noted(read)?);
+        let read = self.home.noted(read)?;
+        if read < bytes.len() {
+            return Err(Fault::corrupt(
+                self.path(),
+                slice.position + read as u64,
+                "the file ends within its batches",
+            ));
+        }
         Ok(bytes)
     }
 
@@ -78,9 +85,18 @@ impl<D: Disk> Log<D> {
             }
             self.take_copied(&source.partition, &bytes, now)?;
         }
+        let home = Arc::clone(&self.home);
+        home.noted(self.seal_copy(source, end, now))
+    }
+
+    fn seal_copy(&mut self, source: &Self, end: Offset, now: Timestamp) -> Result<(), Fault> {
         if self.partition.watermarks().log_end != end {
-            // Compaction may have left nothing at the very end.
-            self.truncate_fully(end, now)?;
+            // Compaction may have left nothing at the very end, or nothing at all.
+            if self.size() == 0 {
+                self.truncate_fully(end, now)?;
+            } else {
+                self.roll_at(end, now)?;
+            }
         }
         self.partition = source.partition.clone();
         self.segments.finish()?;
@@ -105,8 +121,16 @@ impl<D: Disk> Log<D> {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let away = self.home.path().join(deletion_name(&self.name, &unique));
         let (source, target) = (Arc::clone(&self.home), Arc::clone(&copy.home));
-        rename(source.disk(), self.path(), &away)?;
-        rename(target.disk(), copy.path(), &target.path().join(self.name.to_string()))?;
+        source.noted(rename(source.disk(), self.path(), &away))?;
+        let place = target.path().join(self.name.to_string());
+        if let Err(fault) = target.noted(rename(target.disk(), copy.path(), &place)) {
+            if let Err(worse) = rename(source.disk(), &away, self.path()) {
+                // The copy is all there is under a name that a start would take: it must stay where it is.
+                target.state().take_offline(&format!("a replica cannot be moved here: {fault}"));
+                source.state().take_offline(&format!("a replica cannot be moved away: {worse}"));
+            }
+            return Err(fault);
+        }
         let marks = self.partition.watermarks();
         let checkpoints = Checkpoints {
             clean: true,
@@ -116,7 +140,8 @@ impl<D: Disk> Log<D> {
             cleaned_to: self.cleaned_to(),
         };
         let (name, config) = ((self.name.clone(), self.topic_id), Arc::clone(&self.config));
-        let mut opened = Self::open(target, name, config, checkpoints, now)?.log;
+        let opened = Self::open(Arc::clone(&target), name, config, checkpoints, now);
+        let mut opened = target.noted(opened)?.log;
         opened.partition = self.partition.clone();
         opened.take_synced();
         let mut old = std::mem::replace(self, opened);

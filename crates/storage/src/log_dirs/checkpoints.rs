@@ -26,6 +26,8 @@ enum Kind {
 }
 
 impl Kind {
+    const ALL: [Self; 4] = [Self::RecoveryPoint, Self::HighWatermark, Self::LogStart, Self::Cleaned];
+
     fn file(self) -> &'static str {
         match self {
             Self::RecoveryPoint => checkpoint::RECOVERY_POINT,
@@ -115,11 +117,22 @@ impl<D: Disk> LogDirs<D> {
             return Ok(());
         }
         let mut written = home.written();
-        for kind in [Kind::RecoveryPoint, Kind::HighWatermark, Kind::LogStart] {
+        for kind in Kind::ALL {
             if home.gone()[kind as usize].contains(name) {
                 let outcome = self.write_held(home, &mut written, kind, |log| kind.of(log));
                 home.directory.noted(outcome)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Writes all checkpoints of a directory that a log has come to: after a kill they must say of it what those of the
+    /// directory it comes from did.
+    pub(super) fn checkpoint_all_of(&self, directory: DirectoryId) -> Result<(), Fault> {
+        let Some(home) = self.home(directory) else { return Ok(()) };
+        for kind in Kind::ALL {
+            let outcome = self.write(home, kind, |log| kind.of(log));
+            home.directory.noted(outcome)?;
         }
         Ok(())
     }

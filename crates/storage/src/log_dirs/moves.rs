@@ -80,6 +80,13 @@ impl<D: Disk> LogDirs<D> {
         };
         let (Some(topic_id), false) = (topic_id, from == to) else { return Ok(false) };
         let home = self.place(Some(to))?;
+        let place = home.path().join(name.to_string());
+        if home.disk().list(&place).is_ok() {
+            return Err(Fault::Mismatch {
+                path: place,
+                reason: "it is there already: look what it holds, and remove it".into(),
+            });
+        }
         let directory = future_name(name, &uuid::Uuid::new_v4().simple().to_string());
         let made = home.reserved(|| {
             let what = (name.clone(), topic_id);
@@ -145,14 +152,14 @@ impl<D: Disk> LogDirs<D> {
         if !self.moving(&ending.name).is_some_and(|known| Arc::ptr_eq(&known.future, &ending.future)) {
             return Ok(());
         }
-        ending.to.noted(future.complete_copy(&mut current, now))?;
-        let away = source.noted(current.replace_with_copy(&future, now))?;
+        future.complete_copy(&mut current, now)?;
+        let away = current.replace_with_copy(&future, now)?;
         future.mark_deleted();
         drop((current, future));
         self.moves.write().unwrap_or_else(PoisonError::into_inner).remove(&ending.name);
         self.note_gone(source.id(), &ending.name);
         source.removals().schedule(now, delay, [away]);
-        Ok(())
+        self.checkpoint_all_of(ending.to.id())
     }
 
     /// Takes up the copies found at a start: those whose log is here go on being copied; one that is alone is the replica,
@@ -190,7 +197,8 @@ impl<D: Disk> LogDirs<D> {
             recovery_point: Offset::ZERO,
             log_start: Offset::ZERO,
             high_watermark: Offset::ZERO,
-            cleaned_to: None,
+            // The log may have been compacted where it comes from: its holes are no news.
+            cleaned_to: Some(Offset::ZERO),
         };
         let what = (name.clone(), topic_id);
         match self.get(name) {

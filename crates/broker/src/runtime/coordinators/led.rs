@@ -183,7 +183,18 @@ impl<S: Shard> Led<S> {
         };
         let mut left = &records[..];
         while !left.is_empty() {
-            let (count, base) = state.memory.append_records::<S>(&target, left, transaction, divisible)?;
+            let appended = state.memory.append_records::<S>(&target, left, transaction, divisible);
+            let (count, base) = match appended {
+                Ok(appended) => appended,
+                Err(error) => {
+                    // What lies in the log already counts, and who asks for it must not wait for the rest.
+                    if left.len() < records.len() {
+                        self.note_wake(state);
+                        let _failing = self.progress.appended(&self.replica, state.end);
+                    }
+                    return Err(error);
+                }
+            };
             for (record, delta) in left[..count].iter().zip(0..) {
                 let written = Written { offset: base.plus(delta), timestamp: ground.now, transaction };
                 state.shard.replay(written, record);
@@ -195,17 +206,19 @@ impl<S: Shard> Led<S> {
             state.shard.transit(transition);
         }
         self.note_wake(state);
-        if !records.is_empty() {
-            let end = state.end;
-            self.progress
-                .appended(&self.replica, end)
-                .map_err(|fault| CoordinatorError::from(&fault.into()))?;
-        }
         let answers = answers
             .into_iter()
             .filter_map(|(token, answer)| Some((state.waiting.remove(&token)?, answer)))
             .collect();
-        Ok((reply, Due { end: state.end, answers }))
+        let due = Due { end: state.end, answers };
+        if !records.is_empty()
+            && let Err(fault) = self.progress.appended(&self.replica, due.end)
+        {
+            // They are waited for no more: nobody else would tell them.
+            due.tell(Err(fault.to_string()));
+            return Err(CoordinatorError::from(&fault.into()));
+        }
+        Ok((reply, due))
     }
 
     fn note_wake(&self, state: &State<S>) {

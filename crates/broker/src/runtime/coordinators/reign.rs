@@ -136,8 +136,7 @@ impl<S: Coordinated> Coordinator<S> {
         if deleted.is_empty() {
             return;
         }
-        let Ok(all) = self.all_led() else { return };
-        for led in all {
+        for led in self.every_led() {
             let decided = self.take(&led, partition::Verification::NotRequired, None, |shard, _| {
                 Ok(shard.topics_deleted(&deleted).unwrap_or_else(|| coordinator::Decision::reply(())))
             });

@@ -8,6 +8,8 @@ use super::coordinator::{Coordinated, Coordinator, where_it_may_wait};
 
 /// How long to wait before a shard is woken again that could not write.
 const RETRY_MILLIS: i64 = 500;
+/// How many things a shard does before the others have their turn.
+const TURNS_MAX: usize = 1000;
 /// The longest sleep: clocks may be set.
 const SLEEP_MILLIS_MAX: i64 = 10_000;
 
@@ -52,7 +54,8 @@ impl<S: Coordinated> Coordinator<S> {
             }
             let (config, image) = (self.holdings.config(), self.quorum.image());
             let settings = S::config(&config);
-            loop {
+            // What is left then is due at once, after all others have had their turn.
+            for _ in 0..TURNS_MAX {
                 let ground = self.ground(&image, &settings);
                 let woken = where_it_may_wait(&led.replica, || led.wake(&ground, S::compression(&config)));
                 match woken {

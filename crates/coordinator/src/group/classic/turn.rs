@@ -7,12 +7,15 @@ use std::sync::Arc;
 use protocol::id::Timestamp;
 
 use super::super::{
-    Answer, GroupConfig, GroupDecision, GroupId, GroupRefusal, GroupShard, MemberId, Transition,
+    Answer, GroupConfig, GroupDecision, GroupId, GroupRefusal, GroupShard, MemberId, Millis, Transition,
 };
 use super::live::JoinPhase;
 use super::{JoinAnswer, JoinedMember, Live, Member, State, SyncAnswer};
 use crate::record::GroupRecord;
 use crate::shard::Token;
+
+/// How long static members who have not joined are waited for at a time, however little they asked for.
+const STATIC_WAIT_LEAST: Millis = Millis(1000);
 
 /// The change.
 pub(super) struct Turn<'c> {
@@ -109,12 +112,12 @@ impl<'c> Turn<'c> {
         } else if self.live.all_joined() {
             self.complete_join();
         } else {
-            self.wait_for_joins();
+            self.wait_for_joins(Millis(0));
         }
     }
 
-    fn wait_for_joins(&mut self) {
-        let until = self.live.rebalance_timeout().after(self.now);
+    fn wait_for_joins(&mut self, least: Millis) {
+        let until = self.live.rebalance_timeout().max(least).after(self.now);
         self.live.join_phase = Some(JoinPhase::Rebalance { until });
     }
 
@@ -156,8 +159,9 @@ impl<'c> Turn<'c> {
             self.remove(id);
         }
         if !self.elect_joined_leader() && !self.live.members.is_empty() {
-            // Only static members are left, and none has joined: they have until their sessions end.
-            self.wait_for_joins();
+            // Only static members are left, and none has joined: they have until their sessions end. A time-out of nothing,
+            // which a member may ask for, must not have the wait end at once for ever.
+            self.wait_for_joins(STATIC_WAIT_LEAST);
             return;
         }
         self.live.generation.0 = self.live.generation.0.wrapping_add(1);
