@@ -21,6 +21,7 @@ use raw::Client;
 use raw::batch::batch;
 use raw::node::{TestNode, start};
 use storage::RealDisk;
+use storage::log_directory::LogDirectory;
 
 /// How long the disk stalls.
 const STALL: Duration = Duration::from_secs(2);
@@ -53,6 +54,13 @@ fn node() -> (tempfile::TempDir, TestNode, [String; 2]) {
     (root, node, ["a".to_owned(), other.to_owned()])
 }
 
+/// Until the write under way has marked the directory: requests that all begin in the instant before could take every thread.
+fn until_slow(directory: &LogDirectory) {
+    while !directory.pace().is_slow() {
+        std::thread::yield_now();
+    }
+}
+
 /// How long each of many requests takes, as long as `on`.
 fn times(client: &mut Client, on: &AtomicBool, mut ask: impl FnMut(&mut Client)) -> Vec<Duration> {
     let mut times = Vec::new();
@@ -83,6 +91,7 @@ fn a_stalled_directory_holds_up_its_own_partitions_only() {
         let writing = directory.pace().write();
         let log = replica.log().unwrap();
         let begun = Instant::now();
+        until_slow(&directory);
         for number in 0..6 {
             let (node, stalled) = (&node, &stalled);
             writers.push(scope.spawn(move || {
@@ -179,6 +188,7 @@ fn a_stalled_directory_holds_up_its_own_groups_only() {
         let writing = directory.pace().write();
         let log = stalled.log().unwrap();
         let begun = Instant::now();
+        until_slow(&directory);
         let (node, on, topic, sound) = (&node, &on, &topic, &sound);
         let committers: Vec<_> = (0..6)
             .map(|_| {
