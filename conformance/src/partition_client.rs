@@ -122,15 +122,17 @@ pub fn read_all(address: SocketAddr, (topic, partition): (&str, i32)) -> Result<
         match code(answer.error_code) {
             ErrorCode::None => {}
             ErrorCode::OffsetOutOfRange if next == 0 => {
-                next = log_start(&mut connection, (topic, partition))?;
-                ensure!(next > 0, "{topic}-{partition} begins at {next} and does not");
+                match log_start(&mut connection, (topic, partition))? {
+                    Ok(start) => {
+                        ensure!(start > 0, "{topic}-{partition} begins at {start} and does not");
+                        next = start;
+                    }
+                    Err(code) => again(code, end, &format!("where {topic}-{partition} begins"))?,
+                }
                 continue;
             }
             code => {
-                // A broker that has just started may not lead yet.
-                let again = code.is_retriable() && Instant::now() < end;
-                ensure!(again, "reading {topic}-{partition} from offset {next} gives {}", code.name());
-                std::thread::sleep(Duration::from_millis(50));
+                again(code, end, &format!("reading {topic}-{partition} from offset {next}"))?;
                 continue;
             }
         }
@@ -163,13 +165,23 @@ pub fn read_some(
     Ok(said)
 }
 
-/// Where a log begins.
-fn log_start(connection: &mut Connection, (topic, partition): (&str, i32)) -> Result<i64> {
+/// Waits a moment before what gave an error is asked again: a broker that has just started may not lead yet.
+fn again(code: ErrorCode, end: Instant, what: &str) -> Result<()> {
+    ensure!(code.is_retriable() && Instant::now() < end, "{what} gives {}", code.name());
+    std::thread::sleep(Duration::from_millis(50));
+    Ok(())
+}
+
+/// Where a log begins, or why the broker does not say.
+fn log_start(connection: &mut Connection, (topic, partition): (&str, i32)) -> Result<Result<i64, ErrorCode>> {
     let wanted = json!({"PartitionIndex": partition, "Timestamp": -2});
     let request = json!({"ReplicaId": -1, "Topics": [{"Name": topic, "Partitions": [wanted]}]});
     match connection.ask(ApiKey::ListOffsets, 5, &request)? {
         Answer::Response(answer) => {
-            answer["Topics"][0]["Partitions"][0]["Offset"].as_i64().context("an offset")
+            let answer = &answer["Topics"][0]["Partitions"][0];
+            let error = i16::try_from(answer["ErrorCode"].as_i64().context("an error code")?)?;
+            let offset = answer["Offset"].as_i64().context("an offset")?;
+            Ok(if error == 0 { Ok(offset) } else { Err(code(error)) })
         }
         other => anyhow::bail!("ListOffsets was answered with {other:?}"),
     }
