@@ -43,17 +43,21 @@ pub enum MarkerOutcome {
 impl TransactionShard {
     /// The transactions whose end is decided, with what is left to mark.
     pub fn endings(&self) -> Vec<Ending> {
-        let entries =
-            self.schedule.ending().filter_map(|id| self.entries.get(id).map(|entry| (id.clone(), entry)));
-        let ending = |(id, entry): (TransactionalId, &Entry)| Ending {
-            id,
+        self.schedule.ending().filter_map(|id| self.ending(id)).collect()
+    }
+
+    /// The end of this transaction, if it is decided and not complete.
+    pub fn ending(&self, id: &str) -> Option<Ending> {
+        let (id, entry) = self.entries.get_key_value(id)?;
+        let recorded = &entry.recorded;
+        recorded.state.is_ending().then(|| Ending {
+            id: id.clone(),
             prepared_at: entry.written_at,
-            producer: entry.recorded.producer,
-            committed: entry.recorded.state == TransactionState::PrepareCommit,
-            client: entry.recorded.client,
+            producer: recorded.producer,
+            committed: recorded.state == TransactionState::PrepareCommit,
+            client: recorded.client,
             partitions: entry.unmarked().cloned().collect(),
-        };
-        entries.map(ending).collect()
+        })
     }
 
     /// A number that grows whenever there is more to do: see [`Self::endings`] and [`Self::overdue`].

@@ -122,6 +122,15 @@ impl TransactionShard {
         self.entries.is_empty()
     }
 
+    /// How many transactional ids are at each state, by its number.
+    pub fn counts(&self) -> [usize; TransactionState::ALL.len()] {
+        let mut counts = [0; TransactionState::ALL.len()];
+        for entry in self.entries.values() {
+            counts[entry.recorded.state as usize] += 1;
+        }
+        counts
+    }
+
     /// The entry of an id that a request names.
     fn entry(&self, id: &str) -> Result<(&TransactionalId, &Entry), TransactionRefusal> {
         if id.is_empty() {

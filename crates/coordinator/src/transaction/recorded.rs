@@ -37,11 +37,6 @@ impl ClientVersion {
     pub fn bumps_epoch(self) -> bool {
         self >= Self::V2
     }
-
-    /// The version that values are written in.
-    fn of_value(self) -> i16 {
-        i16::from(self >= Self(1))
-    }
 }
 
 /// What is known of a transactional id.
@@ -175,12 +170,14 @@ impl Recorded {
 
     /// The record that says this.
     pub(super) fn record(&self, id: &str, finalised: ClientVersion) -> TransactionRecord<'static> {
-        let version = finalised.of_value();
-        let tagged = |id: ProducerId| if version == 0 { ProducerId::NONE.0 } else { id.0 };
+        // A client that goes ahead of what is finalised has what it brought about kept, too.
+        let plain =
+            finalised < ClientVersion(1) && self.client == ClientVersion::V0 && self.next == ProducerId::NONE;
+        let version = if plain { 0 } else { 1 };
         let value = TransactionLogValue {
             producer_id: self.producer.id.0,
-            previous_producer_id: tagged(self.previous),
-            next_producer_id: tagged(self.next),
+            previous_producer_id: if plain { ProducerId::NONE.0 } else { self.previous.0 },
+            next_producer_id: self.next.0,
             producer_epoch: self.producer.epoch.0,
             next_producer_epoch: ProducerEpoch::NONE.0,
             transaction_timeout_ms: self.timeout,
@@ -188,7 +185,7 @@ impl Recorded {
             transaction_partitions: (self.state != TransactionState::Empty).then(|| self.by_topic().into()),
             transaction_last_update_timestamp_ms: self.updated.0,
             transaction_start_timestamp_ms: self.start.0,
-            client_transaction_version: if version == 0 { 0 } else { self.client.0 },
+            client_transaction_version: self.client.0,
         };
         TransactionRecord { key: key(id), version, value: Some(value) }
     }
