@@ -103,9 +103,15 @@ impl GroupShard {
             return Err(GroupRefusal::InvalidSessionTimeout);
         }
         let newcomer = join.member.is_empty();
-        let live = match self.group(&join.group) {
-            Some(Group::Classic(ClassicGroup { live, .. })) => live.clone(),
-            None if newcomer => Live { since: ground.now, ..Live::default() },
+        let (live, supported) = match self.group(&join.group) {
+            Some(Group::Classic(group)) => {
+                (group.live.clone(), group.supports(&join.protocol_type, &join.protocols))
+            }
+            None if newcomer => {
+                let group = ClassicGroup::default();
+                let supported = group.supports(&join.protocol_type, &join.protocols);
+                (Live { since: ground.now, ..group.live }, supported)
+            }
             None => return Err(GroupRefusal::UnknownMember),
         };
         let is_new_group = self.group(&join.group).is_none();
@@ -116,7 +122,7 @@ impl GroupShard {
             let full = JoinAnswer::refused(Arc::from(""), GroupRefusal::GroupMaxSizeReached);
             return Ok(turn.decision(Some(Answer::Join(full))));
         }
-        if !turn.live.supports(&join.protocol_type, &join.protocols) {
+        if !supported {
             return Err(GroupRefusal::InconsistentProtocol);
         }
         let told = if newcomer { turn.newcomer(ground, join) } else { turn.rejoin(ground, join)? };

@@ -256,27 +256,17 @@ impl Live {
         self.promised.is_empty() && self.members.values().all(|member| member.joins.is_some())
     }
 
-    /// Whether members with these protocols may join: everybody in the group must know one of them.
-    pub(super) fn supports(&self, protocol_type: &str, protocols: &[(Arc<str>, Arc<[u8]>)]) -> bool {
-        if self.members.is_empty() {
-            return !protocol_type.is_empty() && !protocols.is_empty();
-        }
-        let known = |name: &str| self.members.values().all(|member| member.supports(name));
-        self.protocol_type.as_deref() == Some(protocol_type) && protocols.iter().any(|(name, _)| known(name))
-    }
-
     /// The protocol that most members like best, of those that all know.
     pub(super) fn select_protocol(&self) -> Option<Arc<str>> {
+        let mut members = self.members.values();
+        let mut known: BTreeSet<&Arc<str>> = members.next()?.protocols.iter().map(|(name, _)| name).collect();
+        for member in members {
+            known =
+                member.protocols.iter().map(|(name, _)| name).filter(|name| known.contains(name)).collect();
+        }
         let mut votes: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
-        let first = self.members.values().next()?;
-        let known: Vec<&Arc<str>> = first
-            .protocols
-            .iter()
-            .map(|(name, _)| name)
-            .filter(|name| self.members.values().all(|member| member.supports(name)))
-            .collect();
         for member in self.members.values() {
-            let liked = member.protocols.iter().find(|(name, _)| known.contains(&name));
+            let liked = member.protocols.iter().find(|(name, _)| known.contains(name));
             *votes.entry(&liked?.0).or_default() += 1;
         }
         let best = votes.iter().max_by_key(|(name, count)| (**count, std::cmp::Reverse(**name)))?;

@@ -11,6 +11,7 @@ mod live;
 mod member;
 mod recorded;
 mod static_member;
+mod supported;
 pub mod sync;
 mod turn;
 mod wake;
@@ -22,6 +23,8 @@ pub use live::{Live, State};
 pub use member::{Member, Protocols};
 pub use recorded::{Recorded, RecordedMember};
 pub use sync::{Sync, SyncAnswer};
+
+use supported::Supported;
 
 use protocol::id::Timestamp;
 use protocol::messages::record::GroupMetadataValue;
@@ -38,6 +41,35 @@ pub struct ClassicGroup {
     pub recorded: Option<Recorded>,
     /// What is true of it now.
     pub live: Live,
+    /// The protocols its members know.
+    supported: Supported,
+}
+
+impl ClassicGroup {
+    /// A group like this.
+    fn new(recorded: Recorded) -> Self {
+        let mut group = Self { live: Live::default(), recorded: None, supported: Supported::default() };
+        group.set_live(Live::from(&recorded));
+        group.recorded = Some(recorded);
+        group
+    }
+
+    /// The group is like this now.
+    fn set_live(&mut self, live: Live) {
+        self.supported.change(self.live.members(), live.members());
+        self.live = live;
+    }
+
+    /// Whether members with these protocols may join: everybody in the group must know one of them.
+    fn supports(&self, protocol_type: &str, protocols: &Protocols) -> bool {
+        let count = self.live.members().len();
+        if count == 0 {
+            return !protocol_type.is_empty() && !protocols.is_empty();
+        }
+        let known = |name: &str| self.supported.by(name) == count;
+        self.live.protocol_type().map(|known| &**known) == Some(protocol_type)
+            && protocols.iter().any(|(name, _)| known(name))
+    }
 }
 
 impl GroupShard {
@@ -51,9 +83,7 @@ impl GroupShard {
         match self.groups.get_mut(id) {
             Some(Group::Classic(group)) => group.recorded = Some(recorded),
             None => {
-                let live = Live::from(&recorded);
-                let group = ClassicGroup { recorded: Some(recorded), live };
-                self.groups.insert(id.into(), Group::Classic(group));
+                self.groups.insert(id.into(), Group::Classic(ClassicGroup::new(recorded)));
             }
         }
     }
@@ -61,7 +91,7 @@ impl GroupShard {
     pub(super) fn put_classic(&mut self, id: GroupId, live: Live) {
         if let Some(Group::Classic(group)) = self.groups.get_mut(&id) {
             self.timers.set(&id, live.wake_at());
-            group.live = live;
+            group.set_live(live);
         }
     }
 
@@ -71,8 +101,9 @@ impl GroupShard {
         for (id, group) in &mut self.groups {
             let Group::Classic(group) = group;
             let Some(recorded) = &group.recorded else { continue };
-            group.live = Live::from(recorded);
-            group.live.hear_all(now);
+            let mut live = Live::from(recorded);
+            live.hear_all(now);
+            group.set_live(live);
             if group.live.members().len() > config.members_max {
                 overfull.push(id.clone());
             }
