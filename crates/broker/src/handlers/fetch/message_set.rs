@@ -61,7 +61,11 @@ pub async fn convert(
     });
     match converted.await {
         Ok(reading) => (reading, drawn),
-        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends, and this with it.
+            Err(_cancelled) => std::future::pending().await,
+        },
     }
 }
 
