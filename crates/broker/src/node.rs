@@ -32,6 +32,7 @@ use crate::runtime::log_cleaners::LogCleaners;
 use crate::runtime::partitions::connection_threads;
 use crate::runtime::quorum::{LoadedQuorum, QuorumOptions};
 use crate::runtime::replica_moves::ReplicaMoves;
+use crate::runtime::stall_watch::StallWatch;
 use crate::{Broker, Holdings};
 
 /// How long connections may take to be answered when the node ends.
@@ -67,6 +68,7 @@ pub struct Node {
     housekeeping: Housekeeping,
     cleaners: LogCleaners,
     connections: Runtime,
+    stall_watch: Option<StallWatch>,
     reports: JoinHandle<()>,
     moves: ReplicaMoves,
     addresses: Vec<(Arc<str>, SocketAddr)>,
@@ -109,6 +111,14 @@ impl Node {
             .enable_all()
             .build()
             .map_err(StartError::Threads)?;
+        let stall_watch = match holdings.config().log_dirs.slow_after {
+            None => None,
+            Some(_) => {
+                let directories = holdings.log_dirs.directories().cloned().collect();
+                let watch = StallWatch::start(directories, connections.handle().clone());
+                Some(watch.map_err(StartError::Threads)?)
+            }
+        };
         let cleaners = LogCleaners::start(holdings.clone()).map_err(StartError::Threads)?;
         let housekeeping = Housekeeping::start(holdings).map_err(StartError::Threads)?;
         let dispatch = Arc::new(Dispatch::new(broker.clone()));
@@ -118,7 +128,18 @@ impl Node {
         for (listener, address) in &addresses {
             tracing::info!(%listener, %address, "listening");
         }
-        Ok(Self { broker, server, http, housekeeping, cleaners, connections, reports, moves, addresses })
+        Ok(Self {
+            broker,
+            server,
+            http,
+            housekeeping,
+            cleaners,
+            connections,
+            stall_watch,
+            reports,
+            moves,
+            addresses,
+        })
     }
 
     /// Where clients connect: the first listener, as it was bound.
@@ -148,8 +169,18 @@ impl Node {
 
     /// Ends: answers what was taken, closes the logs, and leaves the directories as a clean end leaves them.
     pub async fn shutdown(self) {
-        let Self { broker, server, http, housekeeping, cleaners, connections, reports, moves, addresses: _ } =
-            self;
+        let Self {
+            broker,
+            server,
+            http,
+            housekeeping,
+            cleaners,
+            connections,
+            stall_watch,
+            reports,
+            moves,
+            addresses: _,
+        } = self;
         broker.stop_waiting();
         broker.coordinators.stop();
         reports.abort();
@@ -164,7 +195,7 @@ impl Node {
         let epoch = broker.quorum.broker_epoch();
         let holdings = broker.holdings.clone();
         let closed = tokio::task::spawn_blocking(move || {
-            drop((cleaners, housekeeping, moves));
+            drop((cleaners, housekeeping, moves, stall_watch));
             connections.shutdown_timeout(CUT);
             holdings.log_dirs.close(epoch);
         });

@@ -4,24 +4,26 @@
 
 mod raw;
 
-use std::sync::Arc;
+use std::io::Read as _;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use broker::runtime::partitions::Replica;
 use coordinator::partitioning::partition_of;
 use protocol::id::{NodeId, PartitionIndex, Timestamp};
+use protocol::messages::join_group::JoinGroupRequestProtocol;
 use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::{
-    ApiVersionsRequest, FindCoordinatorRequest, ListOffsetsRequest, ListOffsetsResponse, Message,
-    MetadataRequest, OffsetCommitRequest, OffsetCommitResponse,
+    ApiVersionsRequest, DeleteTopicsRequest, DescribeGroupsRequest, DescribeGroupsResponse,
+    FindCoordinatorRequest, JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest, ListOffsetsResponse,
+    Message, MetadataRequest, OffsetCommitRequest, OffsetCommitResponse,
 };
 use raw::Client;
 use raw::batch::batch;
 use raw::node::{TestNode, start};
 use storage::RealDisk;
-use storage::log_directory::LogDirectory;
 
 /// How long the disk stalls.
 const STALL: Duration = Duration::from_secs(2);
@@ -35,6 +37,10 @@ fn replica(node: &TestNode, topic: &str) -> Arc<Replica> {
 
 /// A node with two directories, and a topic in each.
 fn node() -> (tempfile::TempDir, TestNode, [String; 2]) {
+    node_with(&[])
+}
+
+fn node_with(settings: &[(&str, &str)]) -> (tempfile::TempDir, TestNode, [String; 2]) {
     let root = tempfile::tempdir().unwrap();
     let directories = [root.path().join("one"), root.path().join("other")];
     std::fs::create_dir(&directories[0]).unwrap();
@@ -43,7 +49,7 @@ fn node() -> (tempfile::TempDir, TestNode, [String; 2]) {
     alone.stop();
     storage::log_dirs::format(&RealDisk, &directories[1], (&cluster, NodeId(1)), Timestamp(1)).unwrap();
     let both = format!("{},{}", directories[0].display(), directories[1].display());
-    let node = start(&directories[0], &[("log.dirs", &both)]);
+    let node = start(&directories[0], &[&[("log.dirs", &*both)], settings].concat());
     let mut client = node.connect();
     client.create(&["a", "b", "c"]);
     let of = |topic: &str| replica(&node, topic).directory().id();
@@ -52,13 +58,6 @@ fn node() -> (tempfile::TempDir, TestNode, [String; 2]) {
         assert_eq!(client.produce(topic, 0, batch(&["first"])).error, 0);
     }
     (root, node, ["a".to_owned(), other.to_owned()])
-}
-
-/// Until the write under way has marked the directory: requests that all begin in the instant before could take every thread.
-fn until_slow(directory: &LogDirectory) {
-    while !directory.pace().is_slow() {
-        std::thread::yield_now();
-    }
 }
 
 /// How long each of many requests takes, as long as `on`.
@@ -91,7 +90,6 @@ fn a_stalled_directory_holds_up_its_own_partitions_only() {
         let writing = directory.pace().write();
         let log = replica.log().unwrap();
         let begun = Instant::now();
-        until_slow(&directory);
         for number in 0..6 {
             let (node, stalled) = (&node, &stalled);
             writers.push(scope.spawn(move || {
@@ -150,33 +148,45 @@ fn a_stalled_directory_holds_up_its_own_partitions_only() {
     assert_eq!(records, ["first", "second", "second"]);
 }
 
-/// Commits an offset of a topic for a group that nobody has joined; the error.
-fn commit(client: &mut Client, group: &str, topic: &str) -> i16 {
+/// Commits an offset of a topic for a group that nobody has joined.
+fn commit_request(group: &str, topic: &str) -> OffsetCommitRequest<'static> {
     let partition = OffsetCommitRequestPartition { committed_offset: 5, ..Default::default() };
     let topic = OffsetCommitRequestTopic {
         name: topic.to_owned().into(),
         partitions: vec![partition].into(),
         ..OffsetCommitRequestTopic::default()
     };
-    let request = OffsetCommitRequest {
+    OffsetCommitRequest {
         group_id: group.to_owned().into(),
         generation_id_or_member_epoch: -1,
         topics: vec![topic].into(),
         ..OffsetCommitRequest::default()
-    };
-    let body = client.ask(&request, 5);
-    let response = OffsetCommitResponse::decode(&body, 5).unwrap();
+    }
+}
+
+/// The error of such a commit.
+fn commit(client: &mut Client, group: &str, topic: &str) -> i16 {
+    committed(&client.ask(&commit_request(group, topic), 5))
+}
+
+fn committed(body: &[u8]) -> i16 {
+    let response = OffsetCommitResponse::decode(body, 5).unwrap();
     response.topics.iter().next().unwrap().partitions.iter().next().unwrap().error_code
+}
+
+/// Where the offsets of groups lie, once there is a topic for them.
+fn homes(node: &TestNode, client: &mut Client) -> impl Fn(&str) -> Arc<Replica> + use<> {
+    let request = FindCoordinatorRequest { key: "g0".into(), ..FindCoordinatorRequest::default() };
+    client.ask(&request, 0);
+    let offsets = node.node().broker().partitions.by_name("__consumer_offsets").unwrap();
+    move |group| offsets.get(partition_of(group, 50)).unwrap().clone()
 }
 
 #[test]
 fn a_stalled_directory_holds_up_its_own_groups_only() {
     let (_root, node, [topic, _]) = node();
     let mut client = node.connect();
-    let request = FindCoordinatorRequest { key: "g0".into(), ..FindCoordinatorRequest::default() };
-    client.ask(&request, 0);
-    let offsets = node.node().broker().partitions.by_name("__consumer_offsets").unwrap();
-    let home = |group: &str| offsets.get(partition_of(group, 50)).unwrap().clone();
+    let home = homes(&node, &mut client);
     let stalled = home("g0");
     let sound = (1..).map(|number| format!("g{number}"));
     let sound = sound.into_iter().find(|group| home(group).directory().id() != stalled.directory().id());
@@ -188,7 +198,6 @@ fn a_stalled_directory_holds_up_its_own_groups_only() {
         let writing = directory.pace().write();
         let log = stalled.log().unwrap();
         let begun = Instant::now();
-        until_slow(&directory);
         let (node, on, topic, sound) = (&node, &on, &topic, &sound);
         let committers: Vec<_> = (0..6)
             .map(|_| {
@@ -212,6 +221,189 @@ fn a_stalled_directory_holds_up_its_own_groups_only() {
         drop((log, writing));
         for committer in committers {
             assert!(committer.join().unwrap() >= freed, "what touches the directory waits for it");
+        }
+    });
+}
+
+/// Requests that begin in the same instant, before anything is known of the stall, and one that has nothing to do with it.
+fn in_one_instant(node: &TestNode, replica: &Replica, frames: impl Fn(&mut Client) -> Vec<u8>) {
+    let mut clients: Vec<Client> = (0..8).map(|_| node.connect()).collect();
+    let mut other = node.connect();
+    other.ask(&ApiVersionsRequest::default(), 0);
+    for round in 0..40 {
+        let together = Barrier::new(clients.len());
+        std::thread::scope(|scope| {
+            let log = replica.log().unwrap();
+            let asking = clients.iter_mut().map(|client| {
+                let (frame, together) = (frames(client), &together);
+                scope.spawn(move || {
+                    together.wait();
+                    client.send(&frame);
+                    client.receive();
+                })
+            });
+            let asking: Vec<_> = asking.collect();
+            let frame = other.frame(&ApiVersionsRequest::default(), 0);
+            let stream = other.stream();
+            stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+            // Once they have all begun: a connection that is served by nobody then is served by nobody until the end.
+            while replica.directory().pace().threads() < 2 {
+                std::thread::yield_now();
+            }
+            other.send(&frame);
+            let mut length = [0; 4];
+            let answered = other.stream().read_exact(&mut length);
+            drop(log);
+            for asking in asking {
+                asking.join().unwrap();
+            }
+            assert!(answered.is_ok(), "round {round}: nobody is left to serve others: {answered:?}");
+            let mut rest = vec![0; u32::from_be_bytes(length) as usize];
+            other.stream().read_exact(&mut rest).unwrap();
+        });
+    }
+}
+
+/// No write is ever known to be slow: what counts is how many are at the directory.
+const NEVER_SLOW: (&str, &str) = ("headwater.directory.slow.ms", "3600000");
+
+#[test]
+fn produces_of_one_instant_leave_a_thread_to_others() {
+    let (_root, node, [topic, _]) = node_with(&[NEVER_SLOW]);
+    in_one_instant(&node, &replica(&node, &topic), |client| {
+        client.frame(&raw::ask::produce_request(&topic, 0, 1, batch(&["more"])), 7)
+    });
+}
+
+#[test]
+fn fetches_of_one_instant_leave_a_thread_to_others() {
+    let (_root, node, [topic, _]) = node_with(&[NEVER_SLOW]);
+    in_one_instant(&node, &replica(&node, &topic), |client| {
+        client.frame(&raw::ask::fetch_request(&topic, 0, 0, 0), 11)
+    });
+}
+
+#[test]
+fn commits_of_one_instant_leave_a_thread_to_others() {
+    let (_root, node, [topic, _]) = node_with(&[NEVER_SLOW]);
+    let mut client = node.connect();
+    let stalled = homes(&node, &mut client)("g0");
+    assert_eq!(commit(&mut client, "g0", &topic), 0);
+    in_one_instant(&node, &stalled, |client| client.frame(&commit_request("g0", &topic), 5));
+}
+
+#[test]
+fn a_thousand_commits_that_wait_for_a_disk_leave_threads_to_others() {
+    let (_root, node, [topic, _]) = node();
+    let mut client = node.connect();
+    let stalled = homes(&node, &mut client)("g0");
+    assert_eq!(commit(&mut client, "g0", &topic), 0);
+    let connected = |_| {
+        let mut client = node.connect();
+        // Only so many may wait to be accepted.
+        client.ask(&ApiVersionsRequest::default(), 0);
+        client
+    };
+    let mut clients: Vec<Client> = (0..1000).map(connected).collect();
+    let log = stalled.log().unwrap();
+    for client in &mut clients {
+        let frame = client.frame(&commit_request("g0", &topic), 5);
+        client.send(&frame);
+    }
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let on = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let others = scope.spawn(|| {
+            times(&mut node.connect(), &on, |client| drop(client.ask(&ApiVersionsRequest::default(), 0)))
+        });
+        std::thread::sleep(STALL / 2);
+        on.store(false, Ordering::SeqCst);
+        let times = others.join().unwrap();
+        let p99 = times[times.len() * 99 / 100];
+        assert!(times.len() > 100 && p99 < P99_MAX, "{} answers, p99 {p99:?}", times.len());
+    });
+    let most = threads();
+    drop(log);
+    for client in &mut clients {
+        assert_eq!(committed(&client.answer::<OffsetCommitRequest<'_>>(5)), 0);
+    }
+    assert!(most < 100, "{most} threads for requests that wait");
+}
+
+/// Has somebody join a group who gives the session this long and is never heard of again.
+fn join(client: &mut Client, group: &str, session_ms: i32) {
+    let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: vec![0, 0].into() };
+    let request = JoinGroupRequest {
+        group_id: group.to_owned().into(),
+        session_timeout_ms: session_ms,
+        protocol_type: "consumer".into(),
+        protocols: vec![protocol].into(),
+        ..JoinGroupRequest::default()
+    };
+    let body = client.ask(&request, 0);
+    assert_eq!(JoinGroupResponse::decode(&body, 0).unwrap().error_code, 0);
+}
+
+fn state(client: &mut Client, group: &str) -> String {
+    let request = DescribeGroupsRequest {
+        groups: vec![group.to_owned().into()].into(),
+        ..DescribeGroupsRequest::default()
+    };
+    let body = client.ask(&request, 0);
+    let described = DescribeGroupsResponse::decode(&body, 0).unwrap();
+    described.groups.iter().next().unwrap().group_state.into_owned()
+}
+
+#[test]
+fn a_stalled_directory_does_not_keep_time_from_passing_elsewhere() {
+    let quick =
+        [("group.initial.rebalance.delay.ms", "0"), ("group.min.session.timeout.ms", "1"), NEVER_SLOW];
+    let (_root, node, [topic, other]) = node_with(&quick);
+    let mut client = node.connect();
+    let home = homes(&node, &mut client);
+    let stalled = home("g0");
+    let mut groups = (1..).map(|number| format!("g{number}"));
+    let mut sound = || groups.find(|group| home(group).directory().id() != stalled.directory().id()).unwrap();
+    let (silent, reader) = (sound(), sound());
+    assert_eq!(commit(&mut client, &reader, &topic), 0);
+    assert_eq!(commit(&mut client, &reader, &other), 0);
+    join(&mut client, "g0", 50);
+    join(&mut client, &silent, 500);
+    let (stalls, stalled_by) = (AtomicBool::new(true), Instant::now());
+    std::thread::scope(|scope| {
+        let log = stalled.log().unwrap();
+        let looks = scope.spawn(|| {
+            let mut client = node.connect();
+            while state(&mut client, &silent) != "Empty" {
+                std::thread::yield_now();
+            }
+            assert!(stalls.load(Ordering::SeqCst), "only after {:?}", stalled_by.elapsed());
+            // Neither do the metadata stand still: what is kept of a topic that goes is forgotten.
+            let request = DeleteTopicsRequest {
+                topic_names: vec![other.clone().into()].into(),
+                timeout_ms: 10_000,
+                ..DeleteTopicsRequest::default()
+            };
+            client.ask(&request, 3);
+            let groups = &node.node().broker().coordinators.groups;
+            let kept = || {
+                let census =
+                    groups.census(|shard| shard.offsets().get(&reader, &other, PartitionIndex(0)).is_some());
+                census.active.iter().any(|(_, kept)| *kept == Some(true))
+            };
+            while kept() {
+                std::thread::yield_now();
+            }
+            assert!(stalls.load(Ordering::SeqCst), "only after {:?}", stalled_by.elapsed());
+        });
+        while stalled_by.elapsed() < 3 * STALL && !looks.is_finished() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        stalls.store(false, Ordering::SeqCst);
+        drop(log);
+        looks.join().unwrap();
+        while state(&mut client, "g0") != "Empty" {
+            std::thread::yield_now();
         }
     });
 }

@@ -4,8 +4,12 @@
 //! That is so until the disk stalls: then a write takes as long as it likes, and its thread with it. A directory is
 //! *slow* while a write has been under way for too long, and for a second after one has taken too long; who would append
 //! to it then does so where waiting holds up nobody else. Nothing here waits or decides; it only takes the time.
+//!
+//! Who watches over stalls sleeps while nobody is at any directory, and is woken by the first who comes ([`Pace::watch`]).
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// A write that takes longer marks its directory slow.
@@ -24,7 +28,17 @@ pub struct Pace {
     slow_until: AtomicU64,
     /// How many threads are at it.
     threads: AtomicUsize,
+    /// What whoever watches knows of it: one of the three below.
+    watched: AtomicU8,
+    watcher: OnceLock<Thread>,
 }
+
+/// Somebody has come since the last look, or nobody watches.
+const VISITED: u8 = 0;
+/// Nobody has come since the last look.
+const QUIET: u8 = 1;
+/// Whoever watches sleeps until somebody comes.
+const ASLEEP: u8 = 2;
 
 /// A thread that is at something of the directory; it has left when this is dropped.
 #[derive(Debug)]
@@ -37,7 +51,8 @@ pub struct Touching<'p>(&'p Pace);
 pub struct Writing<'p> {
     pace: &'p Pace,
     began: u64,
-    _touching: Touching<'p>,
+    /// None where who writes is counted already.
+    _touching: Option<Touching<'p>>,
 }
 
 impl Default for Pace {
@@ -48,6 +63,8 @@ impl Default for Pace {
             since: AtomicU64::new(0),
             slow_until: AtomicU64::new(0),
             threads: AtomicUsize::new(0),
+            watched: AtomicU8::new(VISITED),
+            watcher: OnceLock::new(),
         }
     }
 }
@@ -58,18 +75,49 @@ impl Pace {
         self.slow_after.store(nanos(slow_after), Ordering::Relaxed);
     }
 
-    /// Begins a write.
+    /// Begins a write of a thread that was not counted yet.
     pub fn write(&self) -> Writing<'_> {
+        Writing { _touching: Some(self.touch()), ..self.begin_write() }
+    }
+
+    fn begin_write(&self) -> Writing<'_> {
         let began = self.now();
         // Of several at a time one is looked at: they are on the same disk.
         let _another = self.since.compare_exchange(0, began, Ordering::AcqRel, Ordering::Relaxed);
-        Writing { pace: self, began, _touching: self.touch() }
+        Writing { pace: self, began, _touching: None }
     }
 
     /// Counts a thread that may come to wait for a write of another.
     pub fn touch(&self) -> Touching<'_> {
-        self.threads.fetch_add(1, Ordering::Relaxed);
+        self.threads.fetch_add(1, Ordering::SeqCst);
+        if self.watched.load(Ordering::SeqCst) != VISITED {
+            self.visited();
+        }
         Touching(self)
+    }
+
+    #[cold]
+    fn visited(&self) {
+        let slept = self.watched.swap(VISITED, Ordering::SeqCst) == ASLEEP;
+        if let (true, Some(watcher)) = (slept, self.watcher.get()) {
+            watcher.unpark();
+        }
+    }
+
+    /// Has this thread woken from its sleep when somebody comes.
+    pub fn watch(&self, watcher: Thread) {
+        let _only_the_first = self.watcher.set(watcher);
+    }
+
+    /// Whether whoever watches may sleep until somebody comes: nobody is here, nor has been since the last look.
+    pub fn is_quiet(&self) -> bool {
+        if self.threads() == 0 && self.watched.swap(QUIET, Ordering::SeqCst) != VISITED {
+            self.watched.store(ASLEEP, Ordering::SeqCst);
+            // Who came before that was stored has not woken anybody.
+            return self.threads() == 0;
+        }
+        self.watched.store(QUIET, Ordering::SeqCst);
+        false
     }
 
     /// Whether a write may take long.
@@ -90,12 +138,24 @@ impl Pace {
 
     /// How many threads are at it.
     pub fn threads(&self) -> usize {
-        self.threads.load(Ordering::Relaxed)
+        self.threads.load(Ordering::SeqCst)
     }
 
     /// Never 0.
     fn now(&self) -> u64 {
         nanos(self.start.elapsed()).max(1)
+    }
+}
+
+impl<'p> Touching<'p> {
+    /// Begins a write of the thread that is counted by this.
+    pub fn write(&self) -> Writing<'p> {
+        self.0.begin_write()
+    }
+
+    /// The pace of the directory.
+    pub fn pace(&self) -> &'p Pace {
+        self.0
     }
 }
 
@@ -142,6 +202,38 @@ mod tests {
         let slow_until = pace.slow_until.load(Ordering::Acquire);
         until(|| !pace.is_slow());
         assert!(pace.now() >= slow_until);
+    }
+
+    #[test]
+    fn a_thread_is_counted_once_however_often_it_writes() {
+        let pace = Pace::default();
+        let touching = pace.touch();
+        let writing = touching.write();
+        assert_eq!(pace.threads(), 1);
+        until(|| touching.pace().is_slow());
+        drop(writing);
+        assert_eq!((pace.since.load(Ordering::Acquire), pace.threads()), (0, 1));
+        drop(touching);
+        assert_eq!(pace.threads(), 0);
+    }
+
+    #[test]
+    fn who_watches_sleeps_until_somebody_comes() {
+        let pace = std::sync::Arc::new(Pace::default());
+        let (watched, touched) = (pace.clone(), pace.clone());
+        let watcher = std::thread::spawn(move || {
+            watched.watch(std::thread::current());
+            assert!(!watched.is_quiet(), "nothing is known yet");
+            while watched.is_quiet() {
+                std::thread::park();
+            }
+            assert_eq!(watched.threads(), 1);
+            assert!(!watched.is_quiet(), "somebody is here");
+        });
+        until(|| touched.watched.load(Ordering::SeqCst) == ASLEEP);
+        let touching = touched.touch();
+        watcher.join().unwrap();
+        drop(touching);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse, JoinGr
 
 use super::Call;
 use crate::runtime::coordinators::CoordinatorError;
+use crate::runtime::request_memory::Drawn;
 
 /// The first version with a rebalance time-out; before, the session's counted for both.
 const REBALANCE_TIMEOUT_SINCE: i16 = 1;
@@ -24,8 +25,8 @@ const NO_PROTOCOL_SINCE: i16 = 7;
 /// The first version in which a leader may be told not to assign.
 const SKIP_ASSIGNMENT_SINCE: i16 = 9;
 
-/// Handles one request.
-pub async fn handle(call: &Call, request: JoinGroupRequest<'_>) -> JoinGroupResponse<'static> {
+/// What is asked for.
+pub fn read(call: &Call, request: &JoinGroupRequest<'_>) -> Join {
     let version = call.asked.version;
     let session_timeout = Millis(request.session_timeout_ms.into());
     let rebalance_timeout = if version >= REBALANCE_TIMEOUT_SINCE {
@@ -38,7 +39,7 @@ pub async fn handle(call: &Call, request: JoinGroupRequest<'_>) -> JoinGroupResp
         .iter()
         .map(|protocol| (Arc::from(&*protocol.name), Arc::from(&*protocol.metadata)))
         .collect();
-    let join = Join {
+    Join {
         group: Arc::from(&*request.group_id),
         member: Arc::from(&*request.member_id),
         instance: request.group_instance_id.as_deref().map(Arc::from),
@@ -50,18 +51,23 @@ pub async fn handle(call: &Call, request: JoinGroupRequest<'_>) -> JoinGroupResp
         protocols,
         promises_id: version >= PROMISED_IDS_SINCE,
         may_skip_assignment: version >= SKIP_ASSIGNMENT_SINCE,
-    };
+    }
+}
+
+/// Handles one request. What was drawn for it goes back once it is decided: it may wait for others for long.
+pub async fn handle(call: &Call, join: Join, drawn: Drawn) -> JoinGroupResponse<'static> {
+    let version = call.asked.version;
     let groups = &call.broker.coordinators.groups;
-    let told =
-        groups.submit_and_wait(&request.group_id, move |shard, ground| shard.join(ground, &join)).await;
+    let (group, member) = (join.group.clone(), join.member.clone());
+    let told = groups.submit_and_let_go(&group, drawn, move |shard, ground| shard.join(ground, &join)).await;
     match told {
         Ok(Answer::Join(answer)) => response(version, answer),
-        Ok(Answer::Sync(_)) => refused(version, &request, ErrorCode::UnknownServerError),
+        Ok(Answer::Sync(_)) => refused(version, &member, ErrorCode::UnknownServerError),
         Err(error) => {
             if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error {
-                tracing::warn!(group = &*request.group_id, %error, "a member cannot join");
+                tracing::warn!(%group, %error, "a member cannot join");
             }
-            refused(version, &request, error.into())
+            refused(version, &member, error.into())
         }
     }
 }
@@ -86,12 +92,12 @@ fn response(version: i16, answer: JoinAnswer) -> JoinGroupResponse<'static> {
     }
 }
 
-fn refused(version: i16, request: &JoinGroupRequest<'_>, error: ErrorCode) -> JoinGroupResponse<'static> {
+fn refused(version: i16, member: &str, error: ErrorCode) -> JoinGroupResponse<'static> {
     JoinGroupResponse {
         error_code: error.into(),
         generation_id: -1,
         protocol_name: protocol(version, None),
-        member_id: request.member_id.to_string().into(),
+        member_id: member.to_owned().into(),
         ..JoinGroupResponse::default()
     }
 }

@@ -57,6 +57,7 @@ use protocol::messages::schema::Listener;
 use protocol::messages::{self, InPieces, Message, Request};
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::Broker;
 use crate::net::{Answer, Close, Outbound, Outlet, Peer, Pending, Service, Step};
@@ -119,9 +120,14 @@ fn touches_logs(api: ApiKey) -> bool {
     )
 }
 
+/// How many answers may be made apart at a time: the threads for it are few, and others need them, too.
+static APART: Semaphore = Semaphore::const_new(128);
+
 /// Makes an answer on a thread that may wait, so that neither a stalled disk nor a cold one holds up other connections.
 fn apart(answer: Pending) -> Pending {
     let answer: Answer = Box::pin(async move {
+        // It is never closed.
+        let _permit = APART.acquire().await;
         let runtime = Handle::current();
         let made = tokio::task::spawn_blocking(move || runtime.block_on(answer.whole()));
         made.await.unwrap_or(Err(Close::Unfinished))
@@ -178,6 +184,30 @@ macro_rules! served {
     };
 }
 
+/// A line of the table for a handler that may wait for other requests: it keeps neither the request nor what was drawn for
+/// it meanwhile.
+macro_rules! served_with_others {
+    ($api:ident $first:literal to $last:literal by $module:ident :: $request:ident) => {
+        Served {
+            api: ApiKey::$api,
+            first: $first,
+            last: $last,
+            listed: Listed::AsServed,
+            serve: Serve::Later(|call, body| {
+                Box::pin(async move {
+                    let (request, drawn) = call.request::<messages::$request>(&body).await?;
+                    let read = $module::read(&call, &request);
+                    drop(request);
+                    drop(body);
+                    let response: InPieces<'_, <messages::$request as Request>::Response<'_>> =
+                        $module::handle(&call, read, drawn).await.into();
+                    call.answer(&response, None).await
+                })
+            }),
+        }
+    };
+}
+
 /// Every API served, by rising key.
 static TABLE: &[Served] = &[
     Served {
@@ -199,10 +229,10 @@ static TABLE: &[Served] = &[
     served!(OffsetCommit 0 to 10 by offset_commit::OffsetCommitRequest),
     served!(OffsetFetch 0 to 10 by offset_fetch::OffsetFetchRequest),
     served!(FindCoordinator 0 to 6 by find_coordinator::FindCoordinatorRequest),
-    served!(JoinGroup 0 to 9 by join_group::JoinGroupRequest),
+    served_with_others!(JoinGroup 0 to 9 by join_group::JoinGroupRequest),
     served!(Heartbeat 0 to 4 by heartbeat::HeartbeatRequest),
     served!(LeaveGroup 0 to 5 by leave_group::LeaveGroupRequest),
-    served!(SyncGroup 0 to 5 by sync_group::SyncGroupRequest),
+    served_with_others!(SyncGroup 0 to 5 by sync_group::SyncGroupRequest),
     served!(DescribeGroups 0 to 6 by describe_groups::DescribeGroupsRequest),
     served!(ListGroups 0 to 5 by list_groups::ListGroupsRequest),
     Served {

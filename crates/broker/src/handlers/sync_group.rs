@@ -10,17 +10,18 @@ use protocol::ErrorCode;
 use protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 
 use super::Call;
+use crate::runtime::request_memory::Drawn;
 
 /// The first version that says what it takes the protocol for; it must.
 const PROTOCOL_SINCE: i16 = 5;
 
-/// Handles one request.
-pub async fn handle(call: &Call, request: SyncGroupRequest<'_>) -> SyncGroupResponse<'static> {
+/// What is asked for; `None` where it says less than it must.
+pub fn read(call: &Call, request: &SyncGroupRequest<'_>) -> Option<Sync> {
     let says = request.protocol_type.is_some() && request.protocol_name.is_some();
     if call.asked.version >= PROTOCOL_SINCE && !says {
-        return refused(ErrorCode::InconsistentGroupProtocol);
+        return None;
     }
-    let sync = Sync {
+    Some(Sync {
         group: Arc::from(&*request.group_id),
         member: Arc::from(&*request.member_id),
         instance: request.group_instance_id.as_deref().map(Arc::from),
@@ -32,10 +33,15 @@ pub async fn handle(call: &Call, request: SyncGroupRequest<'_>) -> SyncGroupResp
             .iter()
             .map(|part| (Arc::from(&*part.member_id), Arc::from(&*part.assignment)))
             .collect(),
-    };
+    })
+}
+
+/// Handles one request. What was drawn for it goes back once it is decided: it may wait for others for long.
+pub async fn handle(call: &Call, sync: Option<Sync>, drawn: Drawn) -> SyncGroupResponse<'static> {
+    let Some(sync) = sync else { return refused(ErrorCode::InconsistentGroupProtocol) };
     let groups = &call.broker.coordinators.groups;
-    let told =
-        groups.submit_and_wait(&request.group_id, move |shard, ground| shard.sync(ground, &sync)).await;
+    let group = sync.group.clone();
+    let told = groups.submit_and_let_go(&group, drawn, move |shard, ground| shard.sync(ground, &sync)).await;
     match told {
         Ok(Answer::Sync(answer)) => response(answer),
         Ok(Answer::Join(_)) => refused(ErrorCode::UnknownServerError),

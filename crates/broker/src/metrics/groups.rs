@@ -2,6 +2,10 @@
 //! `group-coordinator-metrics`.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use coordinator::group::GroupShard;
+use protocol::id::PartitionIndex;
 
 use super::Counter;
 use super::text::{Kind, Text};
@@ -12,6 +16,25 @@ use crate::Broker;
 pub struct GroupMetrics {
     /// Offsets committed, those of transactions included.
     pub offset_commits: Counter,
+    /// What was last seen of each shard: one that somebody has in hand is not waited for.
+    seen: Mutex<BTreeMap<PartitionIndex, Counted>>,
+}
+
+/// What there is of groups and offsets in a shard.
+#[derive(Debug, Clone, Default)]
+struct Counted {
+    groups: BTreeMap<(&'static str, &'static str), usize>,
+    offsets: usize,
+}
+
+impl Counted {
+    fn of(shard: &GroupShard) -> Self {
+        let mut counted = Self { offsets: shard.offsets().len(), ..Self::default() };
+        for group in shard.list() {
+            *counted.groups.entry((group.kind, group.state)).or_default() += 1;
+        }
+        counted
+    }
 }
 
 /// The states of classic groups, each with the name of its gauge.
@@ -25,21 +48,22 @@ const STATES: [(&str, &str); 5] = [
 
 /// Adds the metrics of groups.
 pub fn text(broker: &Broker, text: &mut Text) {
-    let census = broker.coordinators.groups.census(|shard| {
-        let mut counted: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
-        for group in shard.list() {
-            *counted.entry((group.kind, group.state)).or_default() += 1;
-        }
-        (counted, shard.offsets().len())
-    });
+    let census = broker.coordinators.groups.census(Counted::of);
+    let led = census.active.len();
+    let mut known = broker.metrics.groups.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut before = std::mem::take(&mut *known);
+    let active = census.active.into_iter();
+    *known =
+        active.filter_map(|(index, seen)| Some((index, seen.or_else(|| before.remove(&index))?))).collect();
     let mut groups: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut offsets = 0;
-    for (counted, kept) in &census.active {
-        offsets += kept;
-        for (group, count) in counted {
+    for counted in known.values() {
+        offsets += counted.offsets;
+        for (group, count) in &counted.groups {
             *groups.entry(*group).or_default() += count;
         }
     }
+    drop(known);
     let of = |wanted: &dyn Fn(&(&str, &str)) -> bool| -> usize {
         groups.iter().filter(|(group, _)| wanted(group)).map(|(_, count)| count).sum()
     };
@@ -57,9 +81,7 @@ pub fn text(broker: &Broker, text: &mut Text) {
     }
     let name = "kafka_server_group_coordinator_metrics_num_partitions";
     text.metric(name, Kind::Gauge, "Partitions of the offsets topic that are led here.");
-    for (state, count) in
-        [("active", census.active.len()), ("loading", census.loading), ("failed", census.failed)]
-    {
+    for (state, count) in [("active", led), ("loading", census.loading), ("failed", census.failed)] {
         text.sample(name, &[("state", state)], count);
     }
     let name = "kafka_server_group_coordinator_metrics_offset_commit_count";

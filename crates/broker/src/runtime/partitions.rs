@@ -4,7 +4,7 @@
 //! decision and one write, never across an await, and never two at once.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, MutexGuard, OnceLock, PoisonError, RwLock, TryLockError};
 
 use partition::fetch::FetchFrom;
 use partition::{Append, Origin, Scratch};
@@ -12,8 +12,9 @@ use protocol::id::{PartitionIndex, Timestamp, TopicId};
 use protocol::offset::Offset;
 use storage::log::{AppendError, Appended, Fetched, Log, ReadError};
 use storage::log_directory::LogDirectory;
-use storage::pace::Pace;
+use storage::pace::{Pace, Touching};
 use storage::{Fault, SharedLog};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::delayed::Waiters;
 use crate::metrics::TopicMetrics;
@@ -71,8 +72,8 @@ impl Replica {
     }
 
     /// Takes note of where the log lies by now.
-    fn seen(&self, log: &Log, known: &Arc<LogDirectory>) {
-        if !Arc::ptr_eq(log.home(), known) {
+    fn seen(&self, log: &Log) {
+        if !Arc::ptr_eq(log.home(), &self.directory.read().unwrap_or_else(PoisonError::into_inner)) {
             *self.directory.write().unwrap_or_else(PoisonError::into_inner) = log.home().clone();
         }
     }
@@ -87,6 +88,31 @@ impl Replica {
         storage::log_dirs::whole(&self.log)
     }
 
+    /// The log, unless somebody has it at this moment, who may be waiting for the disk.
+    pub fn log_if_free(&self) -> Option<Result<MutexGuard<'_, Log>, Fault>> {
+        match self.log.try_lock() {
+            Ok(log) => Some(Ok(log)),
+            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::Poisoned(_)) => Some(self.log()),
+        }
+    }
+
+    /// Does what touches the log's directory. The thread is counted first, and then looks whether it may have to wait:
+    /// requests that begin in the same instant would all look before any of them is counted. One that may is given up to
+    /// waiting, and another takes what else it had to do.
+    pub fn at_directory<R>(&self, work: impl FnOnce(&Touching<'_>) -> R) -> R {
+        let directory = self.directory();
+        let touching = directory.pace().touch();
+        let pace = touching.pace();
+        if pace.threads() <= threads_at_once() && !pace.is_slow() {
+            return work(&touching);
+        }
+        match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| work(&touching)),
+            _ => work(&touching),
+        }
+    }
+
     /// Appends one batch as the leader, counts it and wakes who waited for it.
     pub fn append(
         &self,
@@ -95,25 +121,27 @@ impl Replica {
         bytes: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<ReplicaAppend, AppendError> {
-        let directory = self.directory();
-        let _writing = directory.pace().write();
-        let log = self.log()?;
-        self.seen(&log, &directory);
-        let leader_epoch = log.partition().current_leader_epoch();
-        self.append_to(log, Append { origin, leader_epoch, now }, bytes, scratch)
+        self.at_directory(|touching| {
+            let _writing = touching.write();
+            let log = self.log()?;
+            self.seen(&log);
+            let leader_epoch = log.partition().current_leader_epoch();
+            self.append_to(log, Append { origin, leader_epoch, now }, bytes, scratch)
+        })
     }
 
-    /// Appends one batch as the leader of the epoch that `append` names, counts it and wakes who waited for it.
+    /// Appends one batch as the leader of the epoch that `append` names, counts it and wakes who waited for it. Who
+    /// calls is at the directory already.
     pub fn append_as(
         &self,
+        touching: &Touching<'_>,
         append: Append,
         bytes: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<ReplicaAppend, AppendError> {
-        let directory = self.directory();
-        let _writing = directory.pace().write();
+        let _writing = touching.write();
         let log = self.log()?;
-        self.seen(&log, &directory);
+        self.seen(&log);
         self.append_to(log, append, bytes, scratch)
     }
 
@@ -151,9 +179,7 @@ impl Replica {
 
     /// Reads, as far as the reader may see.
     pub fn fetch(&self, from: FetchFrom, bytes_max: u32, min_one: bool) -> Result<Fetched, ReadError> {
-        let directory = self.directory();
-        let _touching = directory.pace().touch();
-        self.log()?.fetch(from, bytes_max, min_one)
+        self.at_directory(|_| self.log()?.fetch(from, bytes_max, min_one))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Appends and reads run on the threads of connections. What touches a partition in a slow directory is run by that
 //! directory's own thread instead, one request after the other, so that a stalled disk holds up its own partitions and no
-//! other connection. Driven by the handlers of Produce and Fetch; nothing here knows what is run.
+//! other connection. What the coordinators do by themselves has threads like these of its own. Driven by the handlers of
+//! Produce and Fetch and by the coordinators; nothing here knows what is run.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,12 +15,13 @@ use tokio::sync::oneshot;
 
 use crate::net::Close;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// What a thread does.
+pub type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads; each is started when its directory is first slow.
 #[derive(Default)]
 pub struct SlowLanes {
-    /// Bound of each queue: one job for each connection, which waits for it.
+    /// Bound of each queue: one job for each connection, which waits for it, and a few for each shard of a coordinator.
     lanes: Mutex<HashMap<DirectoryId, Sender<Job>>>,
 }
 
@@ -38,7 +40,8 @@ impl SlowLanes {
         is_done.await.map_err(|_| Close::Unfinished)
     }
 
-    fn submit(&self, directory: DirectoryId, job: Job) {
+    /// Has something done by the thread of a directory, and does not wait for it.
+    pub fn submit(&self, directory: DirectoryId, job: Job) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let job = match lanes.get(&directory) {
             Some(lane) => match lane.send(job) {

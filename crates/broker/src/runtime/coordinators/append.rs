@@ -8,6 +8,7 @@ use protocol::records::batch::BATCH_OVERHEAD;
 use protocol::records::build::{BatchBuilder, BatchOptions};
 use protocol::records::compression::{Compression, Compressors};
 use storage::log::{AppendError, Appended};
+use storage::pace::Touching;
 
 use super::CoordinatorError;
 use crate::runtime::partitions::Replica;
@@ -19,6 +20,8 @@ const RECORD_OVERHEAD: usize = 21;
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
     pub(super) replica: &'a Replica,
+    /// Who writes is counted among those at the log's directory.
+    pub(super) touching: &'a Touching<'a>,
     pub(super) leader_epoch: LeaderEpoch,
     pub(super) origin: Origin,
     pub(super) compression: Compression,
@@ -42,7 +45,7 @@ impl Memory {
         batch: &mut [u8],
     ) -> Result<Offset, CoordinatorError<R>> {
         let append = Append { origin: target.origin, leader_epoch: target.leader_epoch, now: target.now };
-        match target.replica.append_as(append, batch, &mut self.scratch) {
+        match target.replica.append_as(target.touching, append, batch, &mut self.scratch) {
             Ok(done) => Ok(match done.appended {
                 Appended::Written(written) => written.base_offset,
                 Appended::Duplicate(duplicate) => duplicate.base_offset,

@@ -14,7 +14,7 @@ use protocol::id::{PartitionIndex, ProducerEpoch, ProducerId, TopicId, Uuid};
 use protocol::offset::Offset;
 use protocol::records::compression::Compression;
 use protocol::records::control::EndMarker;
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::CoordinatorError;
@@ -23,8 +23,9 @@ use super::reign::Slot;
 use super::timers;
 use crate::Holdings;
 use crate::config::NodeConfig;
-use crate::runtime::partitions::Replica;
+use crate::runtime::directory_turns::{DirectoryTurn, DirectoryTurns};
 use crate::runtime::quorum::Quorum;
+use crate::runtime::slow_lanes::SlowLanes;
 
 /// A shard with what the broker knows about its kind.
 pub trait Coordinated: Shard {
@@ -59,12 +60,16 @@ pub struct Coordinator<S: Coordinated> {
     pub(super) armed: AtomicI64,
     pub(super) rearm: Notify,
     pub(super) stopped: AtomicBool,
+    /// Where what nobody asked for waits for a disk: a thread for each directory.
+    pub(super) lanes: SlowLanes,
+    /// Who may come to wait for a directory.
+    turns: Arc<DirectoryTurns>,
 }
 
 /// The shards of this broker, counted.
 pub struct Census<R> {
-    /// What was seen of each that answers.
-    pub active: Vec<R>,
+    /// What was seen of each that answers; none where somebody has it in hand.
+    pub active: Vec<(PartitionIndex, Option<R>)>,
     /// How many are being loaded.
     pub loading: usize,
     /// How many cannot be.
@@ -75,7 +80,7 @@ pub struct Census<R> {
 pub type Answered<S, R> = Result<R, CoordinatorError<<S as Shard>::Refusal>>;
 
 impl<S: Coordinated> Coordinator<S> {
-    pub(super) fn new(holdings: Arc<Holdings>, quorum: Quorum) -> Self {
+    pub(super) fn new(holdings: Arc<Holdings>, quorum: Quorum, turns: Arc<DirectoryTurns>) -> Self {
         Self {
             holdings,
             quorum,
@@ -85,6 +90,8 @@ impl<S: Coordinated> Coordinator<S> {
             armed: AtomicI64::new(i64::MAX),
             rearm: Notify::new(),
             stopped: AtomicBool::new(false),
+            lanes: SlowLanes::default(),
+            turns,
         }
     }
 
@@ -112,7 +119,7 @@ impl<S: Coordinated> Coordinator<S> {
         let slots = std::mem::take(&mut *self.slots.write().unwrap_or_else(PoisonError::into_inner));
         for slot in slots.into_values() {
             if let Slot::Active(led) = slot {
-                led.end();
+                self.let_go(led);
             }
         }
         self.rearm.notify_one();
@@ -152,7 +159,10 @@ impl<S: Coordinated> Coordinator<S> {
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<S, R>, S::Refusal> + Send,
     ) -> Answered<S, R> {
         let led = self.led(self.partition_of(key)?)?;
-        let (reply, due) = self.take(&led, verification, None, decide)?;
+        let turn = self.turn(&led).await?;
+        let taken = self.take(&led, verification, None, decide);
+        drop(turn);
+        let (reply, due) = taken?;
         self.committed(&led, due).await?;
         reply.ok_or_else(|| CoordinatorError::NotAvailable("the request has no answer of its own".to_owned()))
     }
@@ -166,9 +176,26 @@ impl<S: Coordinated> Coordinator<S> {
         key: &str,
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<S, S::Answer>, S::Refusal> + Send,
     ) -> Answered<S, S::Answer> {
+        self.submit_and_let_go(key, (), decide).await
+    }
+
+    /// As [`Self::submit_and_wait`], for a request that holds what others may wait for: it lets go of it once it is
+    /// decided, and waits without it.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_and_let_go(
+        self: &Arc<Self>,
+        key: &str,
+        held: impl Send,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<S, S::Answer>, S::Refusal> + Send,
+    ) -> Answered<S, S::Answer> {
         let led = self.led(self.partition_of(key)?)?;
         let (waiting, told) = oneshot::channel();
-        let (reply, due) = self.take(&led, Verification::NotRequired, Some(waiting), decide)?;
+        let turn = self.turn(&led).await?;
+        let taken = self.take(&led, Verification::NotRequired, Some(waiting), decide);
+        drop((turn, held));
+        let (reply, due) = taken?;
         self.committed(&led, due).await?;
         match reply {
             Some(reply) => Ok(reply),
@@ -186,7 +213,10 @@ impl<S: Coordinated> Coordinator<S> {
         look: impl FnOnce(&S) -> R + Send,
     ) -> Answered<S, R> {
         let led = self.led(self.partition_of(key)?)?;
-        let (seen, end) = where_it_may_wait(&led.replica, || led.look(look))?;
+        let turn = self.turn(&led).await?;
+        let seen = self.whole(&led, led.look(look));
+        drop(turn);
+        let (seen, end) = seen?;
         self.wait(&led, end).await?;
         Ok(seen)
     }
@@ -197,8 +227,15 @@ impl<S: Coordinated> Coordinator<S> {
     /// A shard is being loaded.
     pub async fn read_all<R: Send>(self: &Arc<Self>, look: impl Fn(&S) -> R + Send) -> Answered<S, Vec<R>> {
         let mut all = Vec::new();
-        for led in self.all_led()? {
-            let Ok((seen, end)) = where_it_may_wait(&led.replica, || led.look(&look)) else { continue };
+        for led in self.active_unless_loading()? {
+            let turn = self.turn(&led).await?;
+            let seen = self.whole(&led, led.look(&look));
+            drop(turn);
+            let (seen, end) = match seen {
+                Ok(seen) => seen,
+                Err(CoordinatorError::Loading) => return Err(CoordinatorError::Loading),
+                Err(_) => continue,
+            };
             self.wait(&led, end).await?;
             all.push(seen);
         }
@@ -218,15 +255,15 @@ impl<S: Coordinated> Coordinator<S> {
     ) -> Answered<S, ()> {
         let led = self.led(index)?;
         let now = self.holdings.now();
-        let end = where_it_may_wait(&led.replica, || {
-            led.end_transaction(producer, marker, transaction_version, now)
-        })?;
-        self.wait(&led, end).await
+        let turn = self.turn(&led).await?;
+        let ended = self.whole(&led, led.end_transaction(producer, marker, transaction_version, now));
+        drop(turn);
+        self.wait(&led, ended?).await
     }
 
     pub(super) fn take<R>(
-        &self,
-        led: &Led<S>,
+        self: &Arc<Self>,
+        led: &Arc<Led<S>>,
         verification: Verification,
         waiting: Option<oneshot::Sender<Answered<S, S::Answer>>>,
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<S, R>, S::Refusal>,
@@ -239,9 +276,31 @@ impl<S: Coordinated> Coordinator<S> {
             verification,
             waiting,
         };
-        let taken = where_it_may_wait(&led.replica, || led.take(turn, decide));
+        let taken = self.whole(led, led.take(turn, decide));
         self.arm(led);
         taken
+    }
+
+    /// What came of a shard, unless a thread has panicked with it: then it is loaded anew.
+    pub(super) fn whole<R>(self: &Arc<Self>, led: &Arc<Led<S>>, outcome: Answered<S, R>) -> Answered<S, R> {
+        if outcome.is_err() && led.is_broken() {
+            self.load_anew(led);
+            return Err(CoordinatorError::Loading);
+        }
+        outcome
+    }
+
+    /// A request's turn at a shard. Where many wait for a disk, the others wait without a thread.
+    async fn turn(&self, led: &Led<S>) -> Answered<S, Option<DirectoryTurn>> {
+        let directory = led.replica.directory().id();
+        if let Some(turn) = self.turns.at_once(directory) {
+            return Ok(turn);
+        }
+        let most = S::commit_timeout(&self.holdings.config());
+        self.turns
+            .wait(directory, most)
+            .await
+            .map_err(|error| CoordinatorError::NotAvailable(error.to_string()))
     }
 
     pub(super) fn ground<'a>(&self, image: &'a Image, config: &'a S::Config) -> Ground<'a, S::Config> {
@@ -256,7 +315,7 @@ impl<S: Coordinated> Coordinator<S> {
 
     /// Has the task of the time-outs look again if it would sleep too long.
     pub(super) fn arm(&self, led: &Led<S>) {
-        if led.wake_at.load(Ordering::SeqCst) < self.armed.load(Ordering::SeqCst) {
+        if led.due_at() < self.armed.load(Ordering::SeqCst) {
             self.rearm.notify_one();
         }
     }
@@ -304,7 +363,10 @@ impl<S: Coordinated> Coordinator<S> {
             return found;
         }
         // A partition may be younger than what has been followed of the metadata.
-        if self.tasks.get().is_some() && self.lead(index) {
+        let image = self.quorum.image();
+        let partition = image.topics.by_name(S::TOPIC).and_then(|topic| topic.partition(index));
+        let led_here = partition.filter(|partition| partition.leader == Some(self.holdings.node_id));
+        if led_here.is_some_and(|partition| self.lead(index, partition.leader_epoch)) {
             return self.slot(index).unwrap_or(Err(CoordinatorError::Loading));
         }
         Err(CoordinatorError::NotCoordinator)
@@ -326,41 +388,28 @@ impl<S: Coordinated> Coordinator<S> {
             loading += usize::from(matches!(slot, Slot::Loading(_)));
             failed += usize::from(matches!(slot, Slot::Failed(_)));
         }
-        let seen = self.every_led().into_iter().filter_map(|led| led.look(&look).ok());
-        Census { active: seen.map(|(seen, _)| seen).collect(), loading, failed }
+        let active = self.active();
+        let seen = active.iter().map(|led| (led.replica.index, led.glance(&look)));
+        Census { active: seen.collect(), loading, failed }
     }
 
     /// The shards that answer, whatever becomes of the others.
-    pub(super) fn every_led(&self) -> Vec<Arc<Led<S>>> {
+    pub(super) fn active(&self) -> Vec<Arc<Led<S>>> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
         let active = |slot: &Slot<S>| if let Slot::Active(led) = slot { Some(led.clone()) } else { None };
         slots.values().filter_map(active).collect()
     }
 
-    /// The shards that answer.
+    /// The shards that answer, unless there may be groups that none of them knows of yet.
     ///
     /// # Errors
     /// One is being loaded.
-    pub(super) fn all_led(&self) -> Answered<S, Vec<Arc<Led<S>>>> {
+    fn active_unless_loading(&self) -> Answered<S, Vec<Arc<Led<S>>>> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all = Vec::with_capacity(slots.len());
-        for slot in slots.values() {
-            match slot {
-                Slot::Active(led) => all.push(led.clone()),
-                Slot::Loading(_) => return Err(CoordinatorError::Loading),
-                Slot::Failed(_) => {}
-            }
+        if slots.values().any(|slot| matches!(slot, Slot::Loading(_))) {
+            return Err(CoordinatorError::Loading);
         }
-        Ok(all)
-    }
-}
-
-/// Does what takes a shard and writes its log. Where the disk does not keep up, the thread is given up to waiting and
-/// another takes what else it had to do, so that a stalled directory holds up its own shards and nothing else.
-pub(super) fn where_it_may_wait<R>(replica: &Replica, work: impl FnOnce() -> R) -> R {
-    let threads = Handle::try_current().map(|runtime| runtime.runtime_flavor());
-    match threads {
-        Ok(RuntimeFlavor::MultiThread) if replica.may_stall() => tokio::task::block_in_place(work),
-        _ => work(),
+        drop(slots);
+        Ok(self.active())
     }
 }

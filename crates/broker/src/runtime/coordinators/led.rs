@@ -1,8 +1,8 @@
 //! A shard that this broker leads: the machine, who waits for its answers, and the log it writes.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use coordinator::{Decision, Ground, Shard, Token, Written};
 use partition::producers::TransactionVersion;
@@ -11,6 +11,8 @@ use protocol::id::{LeaderEpoch, ProducerEpoch, ProducerId, Timestamp};
 use protocol::offset::Offset;
 use protocol::records::compression::Compression;
 use protocol::records::control::EndMarker;
+use storage::pace::Touching;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::CoordinatorError;
@@ -54,6 +56,12 @@ pub(super) struct Led<S: Shard> {
     pub(super) progress: Arc<Progress>,
     /// When the shard has to be woken; the largest number for never.
     pub(super) wake_at: AtomicI64,
+    /// Whether somebody is about to wake it.
+    pub(super) waking: AtomicBool,
+    /// Whether it is to let everything go, or has.
+    ended: AtomicBool,
+    /// How often it was loaded anew in this reign because a thread had panicked with it.
+    pub(super) reloads: u32,
     state: Mutex<State<S>>,
 }
 
@@ -75,10 +83,29 @@ pub(super) struct Turn<'a, S: Shard> {
 }
 
 impl<S: Shard> Led<S> {
-    pub(super) fn new(replica: Arc<Replica>, leader_epoch: LeaderEpoch, shard: S, end: Offset) -> Self {
+    pub(super) fn new(
+        replica: Arc<Replica>,
+        (leader_epoch, reloads): (LeaderEpoch, u32),
+        (shard, end): (S, Offset),
+        tasks: Handle,
+    ) -> Self {
         let wake_at = AtomicI64::new(shard.wake_at().map_or(i64::MAX, |at| at.0));
         let state = State { shard, end, waiting: BTreeMap::new(), memory: Memory::default(), gone: false };
-        Self { replica, leader_epoch, progress: Progress::new(end), wake_at, state: Mutex::new(state) }
+        Self {
+            replica,
+            leader_epoch,
+            progress: Progress::new(end, tasks),
+            wake_at,
+            waking: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            reloads,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// When somebody has to be found who wakes the shard; the largest number for never.
+    pub(super) fn due_at(&self) -> i64 {
+        if self.waking.load(Ordering::SeqCst) { i64::MAX } else { self.wake_at.load(Ordering::SeqCst) }
     }
 
     /// Decides, and makes it so.
@@ -87,15 +114,16 @@ impl<S: Shard> Led<S> {
         turn: Turn<'_, S>,
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<S, R>, S::Refusal>,
     ) -> Taken<S, R> {
-        let mut state = self.lock()?;
-        let decision = decide(&state.shard, &turn.ground).map_err(CoordinatorError::Refused)?;
-        let waits = decision.reply.is_none();
-        let done =
-            self.carry_out(&mut state, (&turn.ground, turn.compression, turn.verification), decision)?;
-        if let (true, Some(waiting)) = (waits, turn.waiting) {
-            state.waiting.insert(turn.ground.token, waiting);
-        }
-        Ok(done)
+        self.with(|state, touching| {
+            let decision = decide(&state.shard, &turn.ground).map_err(CoordinatorError::Refused)?;
+            let waits = decision.reply.is_none();
+            let how = (&turn.ground, turn.compression, turn.verification);
+            let done = self.carry_out(state, touching, how, decision)?;
+            if let (true, Some(waiting)) = (waits, turn.waiting) {
+                state.waiting.insert(turn.ground.token, waiting);
+            }
+            Ok(done)
+        })
     }
 
     /// Does the next thing that is due; `None` once nothing is.
@@ -104,17 +132,16 @@ impl<S: Shard> Led<S> {
         ground: &Ground<'_, S::Config>,
         compression: Compression,
     ) -> Result<Option<Due<S>>, CoordinatorError<S::Refusal>> {
-        let mut state = self.lock()?;
-        match state.shard.wake(ground) {
+        self.with(|state, touching| match state.shard.wake(ground) {
             Some(decision) => {
-                let rest = (ground, compression, Verification::NotRequired);
-                self.carry_out(&mut state, rest, decision).map(|(_, due)| Some(due))
+                let how = (ground, compression, Verification::NotRequired);
+                self.carry_out(state, touching, how, decision).map(|(_, due)| Some(due))
             }
             None => {
-                self.note_wake(&state);
+                self.note_wake(state);
                 Ok(None)
             }
-        }
+        })
     }
 
     /// Looks at the shard.
@@ -122,8 +149,13 @@ impl<S: Shard> Led<S> {
         &self,
         look: impl FnOnce(&S) -> R,
     ) -> Result<(R, Offset), CoordinatorError<S::Refusal>> {
-        let state = self.lock()?;
-        Ok((look(&state.shard), state.end))
+        self.with(|state, _| Ok((look(&state.shard), state.end)))
+    }
+
+    /// Looks at the shard, unless somebody has it at this moment, who may be waiting for the disk, or it has gone.
+    pub(super) fn glance<R>(&self, look: impl FnOnce(&S) -> R) -> Option<R> {
+        let state = self.state.try_lock().ok().filter(|state| !state.gone)?;
+        Some(look(&state.shard))
     }
 
     /// Ends a transaction in this log: appends the marker and takes its meaning.
@@ -134,27 +166,30 @@ impl<S: Shard> Led<S> {
         transaction_version: TransactionVersion,
         now: Timestamp,
     ) -> Result<Offset, CoordinatorError<S::Refusal>> {
-        let mut state = self.lock()?;
-        let origin = Origin::Coordinator { transaction_version, verification: Verification::NotRequired };
-        let target = Target {
-            replica: &self.replica,
-            leader_epoch: self.leader_epoch,
-            origin,
-            compression: Compression::default(),
-            now,
-        };
-        let mut batch = marker.batch(producer, epoch, self.leader_epoch, now);
-        let offset = state.memory.append(&target, &mut batch)?;
-        state.shard.replay_end(offset, producer, marker.committed);
-        state.end = offset.plus(1);
-        let end = state.end;
-        self.note_wake(&state);
-        self.progress.appended(&self.replica, end).map_err(|fault| CoordinatorError::from(&fault.into()))?;
-        Ok(end)
+        self.with(|state, touching| {
+            let origin = Origin::Coordinator { transaction_version, verification: Verification::NotRequired };
+            let target = Target {
+                replica: &self.replica,
+                touching,
+                leader_epoch: self.leader_epoch,
+                origin,
+                compression: Compression::default(),
+                now,
+            };
+            let mut batch = marker.batch(producer, epoch, self.leader_epoch, now);
+            let offset = state.memory.append(&target, &mut batch)?;
+            state.shard.replay_end(offset, producer, marker.committed);
+            state.end = offset.plus(1);
+            self.note_wake(state);
+            let told = self.progress.appended(&self.replica, state.end);
+            told.map_err(|fault| CoordinatorError::from(&fault.into()))?;
+            Ok(state.end)
+        })
     }
 
     /// Lets everything go; who waits is told.
     pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.gone = true;
         let waiting = std::mem::take(&mut state.waiting);
@@ -169,6 +204,7 @@ impl<S: Shard> Led<S> {
     fn carry_out<R>(
         &self,
         state: &mut State<S>,
+        touching: &Touching<'_>,
         (ground, compression, verification): (&Ground<'_, S::Config>, Compression, Verification),
         decision: Decision<S, R>,
     ) -> Taken<S, R> {
@@ -176,6 +212,7 @@ impl<S: Shard> Led<S> {
         let origin = Origin::Coordinator { transaction_version: TransactionVersion(0), verification };
         let target = Target {
             replica: &self.replica,
+            touching,
             leader_epoch: self.leader_epoch,
             origin,
             compression,
@@ -226,14 +263,25 @@ impl<S: Shard> Led<S> {
         self.wake_at.store(at, Ordering::SeqCst);
     }
 
-    /// The shard. A thread that panicked with it may have left it half changed: it is loaded anew by who finds it.
-    fn lock(&self) -> Result<MutexGuard<'_, State<S>>, CoordinatorError<S::Refusal>> {
-        let directory = self.replica.directory();
-        // Who holds the shard may be waiting for the disk.
-        let _touching = directory.pace().touch();
-        match self.state.lock() {
-            Ok(state) if !state.gone => Ok(state),
+    /// Whether a thread panicked with the shard: it may be half changed, and answers nobody any more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.state.is_poisoned()
+    }
+
+    /// Whether it lets everything go, or has.
+    pub(super) fn is_gone(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    /// Does something with the shard. Who holds it may be waiting for the disk, so that whoever comes for it is at the
+    /// directory, too.
+    fn with<R>(
+        &self,
+        work: impl FnOnce(&mut State<S>, &Touching<'_>) -> Result<R, CoordinatorError<S::Refusal>>,
+    ) -> Result<R, CoordinatorError<S::Refusal>> {
+        self.replica.at_directory(|touching| match self.state.lock() {
+            Ok(mut state) if !state.gone => work(&mut state, touching),
             _ => Err(CoordinatorError::NotCoordinator),
-        }
+        })
     }
 }

@@ -15,6 +15,7 @@ use protocol::records::batch::TimestampType;
 use protocol::records::batches::{Batch, Batches};
 use protocol::records::compression::{Codec, CompressionError, Decompressors};
 use protocol::records::control::{ControlRecord, EndMarker};
+use protocol::records::legacy::{LegacyError, LegacyScratch, Messages, each_record};
 use protocol::records::record::Records;
 use storage::Disk as _;
 use storage::{Fault, RealDisk};
@@ -23,6 +24,8 @@ use crate::runtime::partitions::Replica;
 
 /// The most that the records of one compressed batch may take: far more than any coordinator writes.
 const PLAIN_BYTES_MAX: u64 = 1 << 30;
+/// Where a batch and a message of old say which format they have.
+const MAGIC_AT: usize = 16;
 /// How often the progress of a long load is told.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -35,6 +38,9 @@ pub(super) enum LoadError {
     /// This broker does not lead the partition any more, or is about to stop.
     #[error("the partition is no longer led here")]
     Resigned,
+    /// A defect: what the log holds cannot be replayed.
+    #[error("replaying the log ended in a panic")]
+    Panicked,
     /// The log holds what no coordinator writes.
     #[error("the batch at offset {offset} of {topic}-{index} cannot be read: {reason}")]
     Corrupt { topic: Arc<str>, index: i32, offset: Offset, reason: String },
@@ -58,6 +64,7 @@ pub(super) fn load<S: Shard>(
         shard: S::default(),
         decompressors: Decompressors::default(),
         plain: Vec::new(),
+        old: LegacyScratch::default(),
         records: 0,
         passed_over: 0,
     };
@@ -92,6 +99,7 @@ struct Loading<'r, S> {
     shard: S,
     decompressors: Decompressors,
     plain: Vec<u8>,
+    old: LegacyScratch,
     records: u64,
     passed_over: u64,
 }
@@ -136,24 +144,63 @@ impl<S: Shard> Loading<'_, S> {
         Ok((filled > 0).then_some(filled))
     }
 
-    /// Replays the whole batches in `bytes`; says where the log goes on.
+    /// Replays the whole batches in `bytes`, or messages of the formats before; says where the log goes on.
     fn replay(&mut self, bytes: &[u8], from: Offset) -> Result<Offset, LoadError> {
-        let mut next = from;
-        let mut batches = Batches::new(bytes);
-        loop {
-            match batches.next_batch() {
-                Ok(Some(batch)) => {
-                    if batch.header.last_offset().next() > from {
-                        self.replay_batch(&batch)?;
-                        next = batch.header.last_offset().next();
-                    }
-                }
-                Ok(None) => return Ok(next),
-                // A batch that the chunk cuts off is read whole by the next.
+        let (mut next, mut position) = (from, 0);
+        while position < bytes.len() {
+            let rest = &bytes[position..];
+            let old = rest.get(MAGIC_AT).is_some_and(|magic| *magic < 2);
+            let replayed = if old { self.replay_old(rest, from)? } else { self.replay_new(rest, from)? };
+            match replayed {
+                Ok((size, behind)) => (position, next) = (position + size, next.max(behind)),
+                // What the chunk cuts off is read whole by the next.
                 Err(_) if next > from => return Ok(next),
-                Err(error) => return Err(corrupt(self.replica, next, error.to_string())),
+                Err(reason) => return Err(corrupt(self.replica, next, reason)),
             }
         }
+        Ok(next)
+    }
+
+    /// Replays the first batch; its size and where the log goes on, or why it is none.
+    fn replay_new(&mut self, bytes: &[u8], from: Offset) -> Result<Result<Replayed, String>, LoadError> {
+        let batch = match Batches::new(bytes).next_batch() {
+            Ok(Some(batch)) => batch,
+            Ok(None) => return Ok(Err("it is empty".to_owned())),
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let behind = batch.header.last_offset().next();
+        if behind > from {
+            self.replay_batch(&batch)?;
+        }
+        Ok(Ok((batch.bytes.len(), behind)))
+    }
+
+    /// Replays the first message of the formats before 0.11, which may wrap others; its size and where the log goes on, or
+    /// why it is none.
+    fn replay_old(&mut self, bytes: &[u8], from: Offset) -> Result<Result<Replayed, String>, LoadError> {
+        let message = match Messages::new(bytes).next_message() {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(Err("it ends inside a message".to_owned())),
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let (size, behind) = (message.size(), message.offset.plus(1));
+        if behind > from {
+            let mut scratch = std::mem::take(&mut self.old);
+            let outcome = each_record(&bytes[..size], &mut scratch, PLAIN_BYTES_MAX, |record| {
+                let written =
+                    Written { offset: record.offset, timestamp: record.timestamp, transaction: None };
+                self.replay_record(written, (record.key, record.value)).map_err(OldError::Load)
+            });
+            self.old = scratch;
+            match outcome {
+                Ok(()) => {}
+                Err(OldError::Load(error)) => return Err(error),
+                Err(OldError::Format(error)) => {
+                    return Err(corrupt(self.replica, message.offset, error.to_string()));
+                }
+            }
+        }
+        Ok(Ok((size, behind)))
     }
 
     fn replay_batch(&mut self, batch: &Batch<'_>) -> Result<(), LoadError> {
@@ -209,15 +256,39 @@ impl<S: Shard> Loading<'_, S> {
                 }
             };
             let offset = header.base_offset.plus(i64::from(record.offset_delta));
-            let decoded = S::decode(record.key.unwrap_or_default(), record.value)
-                .map_err(|error| corrupt(self.replica, offset, error.to_string()))?;
-            match decoded {
-                Some(decoded) => self.shard.replay(Written { offset, timestamp, transaction }, &decoded),
-                None => self.passed_over += 1,
-            }
-            self.records += 1;
+            self.replay_record(Written { offset, timestamp, transaction }, (record.key, record.value))?;
         }
         Ok(())
+    }
+
+    fn replay_record(
+        &mut self,
+        written: Written,
+        (key, value): (Option<&[u8]>, Option<&[u8]>),
+    ) -> Result<(), LoadError> {
+        let decoded = S::decode(key.unwrap_or_default(), value)
+            .map_err(|error| corrupt(self.replica, written.offset, error.to_string()))?;
+        match decoded {
+            Some(decoded) => self.shard.replay(written, &decoded),
+            None => self.passed_over += 1,
+        }
+        self.records += 1;
+        Ok(())
+    }
+}
+
+/// How many bytes were replayed, and the offset behind them.
+type Replayed = (usize, Offset);
+
+/// Why messages of old cannot be replayed.
+enum OldError {
+    Load(LoadError),
+    Format(LegacyError),
+}
+
+impl From<LegacyError> for OldError {
+    fn from(error: LegacyError) -> Self {
+        Self::Format(error)
     }
 }
 

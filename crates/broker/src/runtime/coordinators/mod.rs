@@ -24,6 +24,8 @@ pub use self::coordinator::{Coordinated, Coordinator};
 pub use error::CoordinatorError;
 pub use internal_topic::{InternalTopic, ensure as ensure_internal_topic};
 
+use super::directory_turns::DirectoryTurns;
+use super::partitions::connection_threads;
 use super::quorum::Quorum;
 use crate::Holdings;
 
@@ -36,7 +38,9 @@ pub struct Coordinators {
 impl Coordinators {
     /// Coordinators that lead nothing yet.
     pub fn new(holdings: &Arc<Holdings>, quorum: &Quorum) -> Self {
-        Self { groups: Arc::new(Coordinator::new(holdings.clone(), quorum.clone())) }
+        let directories = holdings.log_dirs.directories().map(|directory| directory.id());
+        let turns = Arc::new(DirectoryTurns::new(directories, connection_threads()));
+        Self { groups: Arc::new(Coordinator::new(holdings.clone(), quorum.clone(), turns)) }
     }
 
     /// Begins to follow the metadata: to load what this broker leads and let go what it does not. Called once, on

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use protocol::offset::Offset;
 use storage::Fault;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::runtime::delayed::Waiter;
@@ -18,6 +19,8 @@ pub(super) struct Progress {
     safe: AtomicI64,
     reached: watch::Sender<Reached>,
     follows: AtomicBool,
+    /// The runtime for who follows.
+    tasks: Handle,
 }
 
 #[derive(Clone, Debug)]
@@ -35,12 +38,13 @@ impl Reached {
 
 impl Progress {
     /// Everything that was loaded may be told.
-    pub(super) fn new(loaded: Offset) -> Arc<Self> {
+    pub(super) fn new(loaded: Offset, tasks: Handle) -> Arc<Self> {
         let reached = Reached { replicated: loaded, durable: loaded, failed: None };
         Arc::new(Self {
             safe: AtomicI64::new(loaded.0),
             reached: watch::Sender::new(reached),
             follows: AtomicBool::new(false),
+            tasks,
         })
     }
 
@@ -74,7 +78,7 @@ impl Progress {
         if high_watermark >= end {
             self.replicated(end);
         } else if !self.follows.swap(true, Ordering::SeqCst) {
-            tokio::spawn(follow(self.clone(), replica.clone()));
+            self.tasks.spawn(follow(self.clone(), replica.clone()));
         }
         Ok(())
     }
@@ -108,6 +112,13 @@ impl Progress {
         self.change(|reached| reached.failed = Some(why.into()));
     }
 
+    /// Follows no more, unless there is something to follow again. An append between the look and the word that nobody
+    /// follows has found somebody who did. Says whether this one is to end.
+    fn rests(&self, is_behind: impl FnOnce() -> bool) -> bool {
+        self.follows.store(false, Ordering::SeqCst);
+        !is_behind() || self.follows.swap(true, Ordering::SeqCst)
+    }
+
     fn change(&self, change: impl FnOnce(&mut Reached)) {
         self.reached.send_modify(|reached| {
             change(reached);
@@ -122,14 +133,16 @@ async fn follow(progress: Arc<Progress>, replica: Arc<Replica>) {
     replica.waiters.add(waiter.clone());
     loop {
         waiter.lacks(1);
-        let marks = replica.log().map(|log| log.partition().watermarks());
-        let Ok(marks) = marks else { break };
-        progress.replicated(marks.high_watermark);
-        if marks.high_watermark >= marks.log_end || replica.waiters.have_ended() {
+        let is_behind = || {
+            let marks = replica.at_directory(|_| replica.log().map(|log| log.partition().watermarks()));
+            let Ok(marks) = marks else { return false };
+            progress.replicated(marks.high_watermark);
+            marks.high_watermark < marks.log_end && !replica.waiters.have_ended()
+        };
+        if !is_behind() && progress.rests(is_behind) {
             break;
         }
         waiter.woken().await;
     }
     replica.waiters.remove(&waiter);
-    progress.follows.store(false, Ordering::SeqCst);
 }

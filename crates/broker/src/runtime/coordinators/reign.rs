@@ -1,17 +1,21 @@
 //! Which shards this broker leads: loaded when a reign begins, let go when it ends.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use coordinator::Shard;
+use coordinator::{Decision, Shard};
 use metadata::Image;
+use partition::Verification;
 use partition::watermarks::Role;
-use protocol::id::{LeaderEpoch, PartitionIndex};
+use protocol::id::{LeaderEpoch, PartitionIndex, TopicId};
 use protocol::offset::Offset;
+use storage::log::Log;
 
 use super::coordinator::{Coordinated, Coordinator};
 use super::led::Led;
-use super::load::{LoadError, load};
+use super::load::{LoadError, Loaded, load};
 use crate::runtime::partitions::Replica;
 
 /// A partition that this broker leads.
@@ -54,72 +58,127 @@ impl<S: Coordinated> Coordinator<S> {
         }
         for led in ended {
             tracing::info!(topic = S::TOPIC, partition = %led.replica.index, "coordinator let go");
-            led.end();
+            self.let_go(led);
         }
         for partition in topic.iter().flat_map(|topic| &topic.partitions) {
             if leads(partition.index).is_some() {
-                self.lead(partition.index);
+                self.lead(partition.index, partition.leader_epoch);
             }
         }
     }
 
-    /// Has the shard of a partition loaded, unless it is, or this broker does not lead it. Says whether it leads.
-    pub(super) fn lead(self: &Arc<Self>, index: PartitionIndex) -> bool {
+    /// Lets a shard go that nobody finds any more.
+    pub(super) fn let_go(&self, led: Arc<Led<S>>) {
+        self.lanes.submit(led.replica.directory().id(), Box::new(move || led.end()));
+    }
+
+    /// Has the shard of a partition loaded, unless it is, or this broker does not lead it. Says whether it leads. Waits for
+    /// nobody: where somebody has the log, who loads finds out what it holds.
+    pub(super) fn lead(self: &Arc<Self>, index: PartitionIndex, leader_epoch: LeaderEpoch) -> bool {
         let topic = self.holdings.partitions.by_name(S::TOPIC);
         let Some(replica) = topic.and_then(|topic| topic.get(index).cloned()) else { return false };
-        let Some(leader_epoch) = led_at(&replica) else { return false };
         let Some(tasks) = self.tasks.get() else { return false };
-        {
-            let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-            if self.stopped.load(Ordering::SeqCst) {
-                return false;
-            }
-            if slots.get(&index).is_some_and(|slot| slot.leader_epoch() >= leader_epoch) {
-                return true;
-            }
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        if self.stopped.load(Ordering::SeqCst) {
+            return false;
+        }
+        if slots.get(&index).is_some_and(|slot| slot.leader_epoch() >= leader_epoch) {
+            return true;
+        }
+        let found = match replica.log_if_free() {
+            None => Found::Unknown,
+            Some(log) => Found::of(log.as_deref().ok()),
+        };
+        let leader_epoch = match found {
+            Found::NotLed => return false,
             // Nothing to read: nobody has to be told to wait.
-            if let Some(end) = end_of_empty(&replica) {
+            Found::Empty(leader_epoch, end) => {
                 let mut shard = S::default();
                 shard.loaded(self.holdings.now(), &S::config(&self.holdings.config()));
-                let led = Arc::new(Led::new(replica, leader_epoch, shard, end));
+                let led = Led::new(replica, (leader_epoch, 0), (shard, end), tasks.clone());
+                let led = Arc::new(led);
                 slots.insert(index, Slot::Active(led.clone()));
                 drop(slots);
                 self.arm(&led);
                 return true;
             }
-            slots.insert(index, Slot::Loading(leader_epoch));
-        }
-        let coordinator = self.clone();
-        tasks.spawn_blocking(move || coordinator.load(&replica, leader_epoch));
+            Found::Full(leader_epoch) => leader_epoch,
+            Found::Unknown => leader_epoch,
+        };
+        slots.insert(index, Slot::Loading(leader_epoch));
+        drop(slots);
+        let (coordinator, image) = (self.clone(), self.quorum.image());
+        tasks.spawn_blocking(move || coordinator.load(&replica, (leader_epoch, 0), &image));
         true
     }
 
-    fn load(&self, replica: &Arc<Replica>, leader_epoch: LeaderEpoch) {
-        let config = self.holdings.config();
-        let loaded = load::<S>(replica, leader_epoch, S::load_bytes(&config), &self.stopped);
-        let slot = match loaded {
-            Ok(mut loaded) => {
-                loaded.shard.loaded(self.holdings.now(), &S::config(&config));
-                Slot::Active(Arc::new(Led::new(replica.clone(), leader_epoch, loaded.shard, loaded.end)))
+    /// Has a shard loaded that a thread panicked with; soon the first time, later and later if it goes on.
+    pub(super) fn load_anew(self: &Arc<Self>, led: &Arc<Led<S>>) {
+        let Some(tasks) = self.tasks.get() else { return };
+        let (replica, index, leader_epoch) = (led.replica.clone(), led.replica.index, led.leader_epoch);
+        {
+            let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+            match slots.get(&index) {
+                Some(Slot::Active(known)) if Arc::ptr_eq(known, led) => {
+                    slots.insert(index, Slot::Loading(leader_epoch));
+                }
+                _ => return,
+            }
+        }
+        let reloads = led.reloads + 1;
+        let pause = reload_pause(reloads);
+        tracing::error!(topic = S::TOPIC, partition = %index, reloads, ?pause,
+            "a request ended in the middle of a coordinator: it is loaded anew");
+        let image = self.quorum.image();
+        self.let_go(led.clone());
+        let coordinator = self.clone();
+        let runtime = tasks.clone();
+        tasks.spawn(async move {
+            tokio::time::sleep(pause).await;
+            runtime.spawn_blocking(move || coordinator.load(&replica, (leader_epoch, reloads), &image));
+        });
+    }
+
+    fn load(
+        self: &Arc<Self>,
+        replica: &Arc<Replica>,
+        (leader_epoch, reloads): (LeaderEpoch, u32),
+        image: &Image,
+    ) {
+        let (config, Some(tasks)) = (self.holdings.config(), self.tasks.get()) else { return };
+        let loading = || {
+            let mut loaded = load::<S>(replica, leader_epoch, S::load_bytes(&config), &self.stopped)?;
+            loaded.shard.loaded(self.holdings.now(), &S::config(&config));
+            Ok(loaded)
+        };
+        let loaded = catch_unwind(AssertUnwindSafe(loading)).unwrap_or(Err(LoadError::Panicked));
+        let active = match loaded {
+            Ok(Loaded { shard, end }) => {
+                let led = Led::new(replica.clone(), (leader_epoch, reloads), (shard, end), tasks.clone());
+                Some(Arc::new(led))
             }
             Err(LoadError::Resigned) => return self.forget(replica.index, leader_epoch),
             Err(error) => {
                 tracing::error!(topic = S::TOPIC, partition = %replica.index, %error, "coordinator cannot be loaded");
-                Slot::Failed(leader_epoch)
+                None
             }
         };
-        let active = if let Slot::Active(led) = &slot { Some(led.clone()) } else { None };
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        // The reign may have ended meanwhile.
-        match slots.get(&replica.index) {
-            Some(Slot::Loading(epoch)) if *epoch == leader_epoch => {
-                slots.insert(replica.index, slot);
+        {
+            let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+            // The reign may have ended meanwhile.
+            match slots.get(&replica.index) {
+                Some(Slot::Loading(epoch)) if *epoch == leader_epoch => {
+                    let slot = active.clone().map_or(Slot::Failed(leader_epoch), Slot::Active);
+                    slots.insert(replica.index, slot);
+                }
+                _ => return,
             }
-            _ => return,
         }
-        drop(slots);
         if let Some(led) = active {
             self.arm(&led);
+            // Whoever followed the metadata meanwhile did not find this shard.
+            let deleted = self.quorum.image().topics.deleted_since(&image.topics);
+            self.forget_topics(&led, &deleted);
         }
     }
 
@@ -131,37 +190,64 @@ impl<S: Coordinated> Coordinator<S> {
     }
 
     /// Has every shard forget what it keeps of topics that are gone.
-    pub(super) fn forget_deleted(&self, before: &Image, now: &Image) {
+    pub(super) fn forget_deleted(self: &Arc<Self>, before: &Image, now: &Image) {
         let deleted = now.topics.deleted_since(&before.topics);
         if deleted.is_empty() {
             return;
         }
-        for led in self.every_led() {
-            let decided = self.take(&led, partition::Verification::NotRequired, None, |shard, _| {
-                Ok(shard.topics_deleted(&deleted).unwrap_or_else(|| coordinator::Decision::reply(())))
-            });
-            match decided {
-                Ok((_, due)) => self.tell_later(&led, due),
-                Err(error) => {
-                    tracing::warn!(topic = S::TOPIC, partition = %led.replica.index, %error,
-                        "what was kept of deleted topics cannot be removed");
-                }
+        let deleted: Arc<[_]> = deleted.into();
+        for led in self.active() {
+            let (coordinator, deleted) = (self.clone(), deleted.clone());
+            let directory = led.replica.directory().id();
+            self.lanes.submit(directory, Box::new(move || coordinator.forget_topics(&led, &deleted)));
+        }
+    }
+
+    fn forget_topics(self: &Arc<Self>, led: &Arc<Led<S>>, deleted: &[(Arc<str>, TopicId)]) {
+        if deleted.is_empty() {
+            return;
+        }
+        let decided = self.take(led, Verification::NotRequired, None, |shard, _| {
+            Ok(shard.topics_deleted(deleted).unwrap_or_else(|| Decision::reply(())))
+        });
+        match decided {
+            Ok((_, due)) => self.tell_later(led, due),
+            Err(error) => {
+                tracing::warn!(topic = S::TOPIC, partition = %led.replica.index, %error,
+                    "what was kept of deleted topics cannot be removed");
             }
         }
     }
 }
 
-/// The epoch at which a replica leads.
-fn led_at(replica: &Replica) -> Option<LeaderEpoch> {
-    let log = replica.log().ok()?;
-    match log.partition().role() {
-        Role::Leader(leadership) => Some(leadership.leader_epoch),
-        _ => None,
+/// What the log of a partition says before it is read.
+enum Found {
+    /// This broker does not lead it.
+    NotLed,
+    /// It holds nothing, and ends there.
+    Empty(LeaderEpoch, Offset),
+    /// It holds something.
+    Full(LeaderEpoch),
+    /// Somebody has it in hand.
+    Unknown,
+}
+
+impl Found {
+    fn of(log: Option<&Log>) -> Self {
+        let Some(partition) = log.map(Log::partition) else { return Self::NotLed };
+        let Role::Leader(leadership) = partition.role() else { return Self::NotLed };
+        let marks = partition.watermarks();
+        if marks.log_start == marks.log_end {
+            return Self::Empty(leadership.leader_epoch, marks.log_end);
+        }
+        Self::Full(leadership.leader_epoch)
     }
 }
 
-/// Where the log of a replica ends that holds nothing.
-fn end_of_empty(replica: &Replica) -> Option<Offset> {
-    let marks = replica.log().ok()?.partition().watermarks();
-    (marks.log_start == marks.log_end).then_some(marks.log_end)
+/// How long to wait before a shard is loaded for the nth time because of a panic: what has provoked it may come again.
+fn reload_pause(reloads: u32) -> Duration {
+    match reloads {
+        0 | 1 => Duration::ZERO,
+        more => Duration::from_secs(1 << (more - 2).min(6)),
+    }
 }

@@ -1,10 +1,14 @@
 //! Time-outs: one task for all shards of a kind, which sleeps until the first of them has something to do.
+//!
+//! It wakes none itself: what a shard does then is written, and its disk may stall. It finds who is due and has each
+//! woken on the thread of its log's directory, so that time-outs elsewhere are on time.
 
-use std::sync::Weak;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::coordinator::{Coordinated, Coordinator, where_it_may_wait};
+use super::coordinator::{Coordinated, Coordinator};
+use super::led::Led;
 
 /// How long to wait before a shard is woken again that could not write.
 const RETRY_MILLIS: i64 = 500;
@@ -30,45 +34,74 @@ pub(super) async fn run<S: Coordinated>(coordinator: Weak<Coordinator<S>>) {
 }
 
 impl<S: Coordinated> Coordinator<S> {
-    /// How long nothing is due.
+    /// How long nobody is due.
     fn pause(&self) -> Duration {
         let now = self.holdings.now().0;
         // Whoever has something to do earlier from here on wakes the task.
         self.armed.store(now.saturating_add(SLEEP_MILLIS_MAX), Ordering::SeqCst);
-        let all = self.every_led();
-        let first = all.iter().map(|led| led.wake_at.load(Ordering::SeqCst)).min().unwrap_or(i64::MAX);
+        let first = self.first_due();
         let until = first.min(now.saturating_add(SLEEP_MILLIS_MAX));
         self.armed.store(until, Ordering::SeqCst);
         // One that was armed between the two looks.
-        let again = self.every_led().iter().map(|led| led.wake_at.load(Ordering::SeqCst)).min();
-        let until = again.unwrap_or(i64::MAX).min(until);
+        let until = self.first_due().min(until);
         Duration::from_millis(u64::try_from(until.saturating_sub(now)).unwrap_or(0))
     }
 
-    /// Does what is due.
-    fn wake_due(&self) {
+    fn first_due(&self) -> i64 {
+        self.active().iter().map(|led| led.due_at()).min().unwrap_or(i64::MAX)
+    }
+
+    /// Has everybody woken who is due.
+    fn wake_due(self: &Arc<Self>) {
         let now = self.holdings.now().0;
-        for led in self.every_led() {
-            if led.wake_at.load(Ordering::SeqCst) > now {
+        for led in self.active() {
+            if led.due_at() > now || led.waking.swap(true, Ordering::SeqCst) {
                 continue;
             }
-            let (config, image) = (self.holdings.config(), self.quorum.image());
-            let settings = S::config(&config);
-            // What is left then is due at once, after all others have had their turn.
-            for _ in 0..TURNS_MAX {
-                let ground = self.ground(&image, &settings);
-                let woken = where_it_may_wait(&led.replica, || led.wake(&ground, S::compression(&config)));
-                match woken {
-                    Ok(Some(due)) => self.tell_later(&led, due),
-                    Ok(None) => break,
-                    Err(error) => {
+            let (coordinator, replica) = (self.clone(), led.replica.clone());
+            self.lanes.submit(
+                replica.directory().id(),
+                Box::new(move || {
+                    let waking = Waking { coordinator: &coordinator, led: &led };
+                    coordinator.wake(waking.led);
+                }),
+            );
+        }
+    }
+
+    /// Does what is due in a shard.
+    fn wake(self: &Arc<Self>, led: &Arc<Led<S>>) {
+        let now = self.holdings.now().0;
+        let (config, image) = (self.holdings.config(), self.quorum.image());
+        let settings = S::config(&config);
+        // What is left then is due at once, after the others of the directory have had their turn.
+        for _ in 0..TURNS_MAX {
+            let ground = self.ground(&image, &settings);
+            match self.whole(led, led.wake(&ground, S::compression(&config))) {
+                Ok(Some(due)) => self.tell_later(led, due),
+                Ok(None) => break,
+                Err(error) => {
+                    if !led.is_gone() {
                         tracing::warn!(topic = S::TOPIC, partition = %led.replica.index, %error,
                             "a time-out cannot be written; it is tried again");
                         led.wake_at.store(now.saturating_add(RETRY_MILLIS), Ordering::SeqCst);
-                        break;
                     }
+                    break;
                 }
             }
         }
+    }
+}
+
+/// A shard that is being woken: it can be again when this is dropped, by a panic too.
+struct Waking<'a, S: Coordinated> {
+    coordinator: &'a Coordinator<S>,
+    led: &'a Arc<Led<S>>,
+}
+
+impl<S: Coordinated> Drop for Waking<'_, S> {
+    fn drop(&mut self) {
+        self.led.waking.store(false, Ordering::SeqCst);
+        self.coordinator.arm(self.led);
     }
 }

@@ -1,0 +1,215 @@
+//! What a coordinator does in trouble: a panic with a shard in hand, topics deleted while it loads, logs of old formats.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod raw;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use broker::runtime::partitions::Replica;
+use coordinator::partitioning::partition_of;
+use protocol::ErrorCode;
+use protocol::id::{PartitionIndex, Timestamp};
+use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::messages::offset_fetch::OffsetFetchRequestTopic;
+use protocol::messages::record::{OffsetCommitKey, OffsetCommitValue};
+use protocol::messages::{
+    DeleteTopicsRequest, FindCoordinatorRequest, JoinGroupRequest, Message, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
+};
+use protocol::offset::Offset;
+use protocol::records::batch::TimestampType;
+use protocol::records::compression::{Codec, Compressors};
+use protocol::records::legacy::{LegacyBuilder, LegacyOptions};
+use raw::Client;
+use raw::node::{TestNode, start};
+
+const LOADING: i16 = ErrorCode::CoordinatorLoadInProgress as i16;
+const PARTITIONS: u32 = 50;
+
+/// Commits an offset of the first partition of a topic; the error.
+fn commit(client: &mut Client, group: &str, topic: &str, offset: i64) -> i16 {
+    let partition = OffsetCommitRequestPartition { committed_offset: offset, ..Default::default() };
+    let topic = OffsetCommitRequestTopic {
+        name: topic.to_owned().into(),
+        partitions: vec![partition].into(),
+        ..OffsetCommitRequestTopic::default()
+    };
+    let request = OffsetCommitRequest {
+        group_id: group.to_owned().into(),
+        generation_id_or_member_epoch: -1,
+        topics: vec![topic].into(),
+        ..OffsetCommitRequest::default()
+    };
+    let body = client.ask(&request, 6);
+    let response = OffsetCommitResponse::decode(&body, 6).unwrap();
+    response.topics.iter().next().unwrap().partitions.iter().next().unwrap().error_code
+}
+
+/// The committed offset of the first partition of a topic, once the coordinator answers.
+fn fetch(client: &mut Client, group: &str, topic: &str) -> i64 {
+    loop {
+        let topic =
+            OffsetFetchRequestTopic { name: topic.to_owned().into(), partition_indexes: vec![0].into() };
+        let request = OffsetFetchRequest {
+            group_id: group.to_owned().into(),
+            topics: Some(vec![topic].into()),
+            ..OffsetFetchRequest::default()
+        };
+        let body = client.ask(&request, 5);
+        let response = OffsetFetchResponse::decode(&body, 5).unwrap();
+        if response.error_code == LOADING {
+            std::thread::yield_now();
+            continue;
+        }
+        assert_eq!(response.error_code, 0);
+        let topic = response.topics.iter().next().unwrap();
+        return topic.partitions.iter().next().unwrap().committed_offset;
+    }
+}
+
+/// A node with topics and a coordinator that answers.
+fn node(directory: &Path, topics: &[&str]) -> (TestNode, Client) {
+    let node = start(directory, &[]);
+    let mut client = node.connect();
+    client.create(topics);
+    let request = FindCoordinatorRequest { key: "g".into(), ..FindCoordinatorRequest::default() };
+    client.ask(&request, 0);
+    (node, client)
+}
+
+/// Where a group's offsets lie.
+fn home(node: &TestNode, group: &str) -> Arc<Replica> {
+    let offsets = node.node().broker().partitions.by_name("__consumer_offsets").unwrap();
+    offsets.get(partition_of(group, PARTITIONS)).unwrap().clone()
+}
+
+/// A request that ends in the middle of a shard.
+fn panic_with(node: &TestNode, group: &'static str) {
+    let groups = node.node().broker().coordinators.groups.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let ended = runtime.block_on(async {
+        tokio::spawn(async move { groups.read(group, |_| panic!("on purpose")).await.is_ok() }).await
+    });
+    assert!(ended.is_err());
+}
+
+#[test]
+fn a_shard_that_a_request_panicked_with_is_loaded_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let (node, mut client) = node(directory.path(), &["t"]);
+    assert_eq!(commit(&mut client, "g", "t", 5), 0);
+    panic_with(&node, "g");
+    assert_eq!(fetch(&mut client, "g", "t"), 5);
+    assert_eq!(commit(&mut client, "g", "t", 6), 0);
+    // The next time it takes its time, lest what provoked it had it read its log over and over.
+    panic_with(&node, "g");
+    let begun = Instant::now();
+    assert_eq!(fetch(&mut client, "g", "t"), 6);
+    assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn who_waits_at_a_shard_that_is_loaded_anew_looks_for_its_coordinator() {
+    let directory = tempfile::tempdir().unwrap();
+    let (node, _client) = node(directory.path(), &["t"]);
+    let mut waiting = node.connect();
+    let protocol = protocol::messages::join_group::JoinGroupRequestProtocol {
+        name: "range".into(),
+        metadata: vec![0, 0].into(),
+    };
+    let request = JoinGroupRequest {
+        group_id: "g".into(),
+        session_timeout_ms: 10_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![protocol].into(),
+        ..JoinGroupRequest::default()
+    };
+    let frame = waiting.frame(&request, 0);
+    waiting.send(&frame);
+    let groups = &node.node().broker().coordinators.groups;
+    let joined =
+        || groups.census(|shard| shard.group("g").is_some()).active.iter().any(|(_, has)| *has == Some(true));
+    while !joined() {
+        std::thread::yield_now();
+    }
+    panic_with(&node, "g");
+    assert_eq!(fetch(&mut node.connect(), "g", "t"), -1);
+    let body = waiting.answer::<JoinGroupRequest<'_>>(0);
+    let response = protocol::messages::JoinGroupResponse::decode(&body, 0).unwrap();
+    assert_eq!(response.error_code, i16::from(ErrorCode::NotCoordinator));
+}
+
+#[test]
+fn offsets_of_a_topic_deleted_while_its_shard_loads_are_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let (node, mut client) = node(directory.path(), &["t", "u"]);
+    assert_eq!((commit(&mut client, "g", "t", 5), commit(&mut client, "g", "u", 6)), (0, 0));
+    panic_with(&node, "g");
+    {
+        let home = home(&node, "g");
+        // The load needs the log.
+        let _log = home.log().unwrap();
+        assert_eq!(commit(&mut client, "g", "t", 7), LOADING);
+        let request = DeleteTopicsRequest {
+            topic_names: vec!["t".into()].into(),
+            timeout_ms: 10_000,
+            ..DeleteTopicsRequest::default()
+        };
+        client.ask(&request, 3);
+    }
+    // Not at the very moment the shard answers, but then for good.
+    let begun = Instant::now();
+    while fetch(&mut client, "g", "t") != -1 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is kept");
+        std::thread::yield_now();
+    }
+    assert_eq!(fetch(&mut client, "g", "u"), 6);
+}
+
+/// A log of committed offsets as brokers before 0.11 wrote it.
+fn old_log(magic: i8, codec: Codec) -> Vec<u8> {
+    let mut log = Vec::new();
+    for set in 0..3 {
+        let options =
+            LegacyOptions { magic, compression: codec.into(), timestamp_type: TimestampType::CreateTime };
+        let mut builder = LegacyBuilder::new(options);
+        for n in 0..4 {
+            let (mut key, mut value) = (vec![0, 1], vec![0, 1]);
+            let name = OffsetCommitKey { group: "g".into(), topic: format!("t{n}").into(), partition: 0 };
+            name.encode(0, &mut key).unwrap();
+            let said = OffsetCommitValue {
+                offset: set * 10 + n,
+                commit_timestamp: i64::MAX / 2,
+                ..OffsetCommitValue::default()
+            };
+            said.encode(1, &mut value).unwrap();
+            let value = (n != 3).then_some(&value[..]);
+            builder.push(Offset(set * 4 + n), Timestamp(1_700_000_000_000), Some(&key), value);
+        }
+        log.extend(builder.finish(&mut Compressors::default()).unwrap());
+    }
+    log
+}
+
+#[test]
+fn offsets_in_the_formats_before_0_11_are_loaded() {
+    for (magic, codec) in [(0, Codec::None), (1, Codec::None), (0, Codec::Gzip), (1, Codec::Snappy)] {
+        let directory = tempfile::tempdir().unwrap();
+        let (first, _) = node(directory.path(), &["t0"]);
+        let partition: PartitionIndex = partition_of("g", PARTITIONS);
+        first.stop();
+        let home = directory.path().join(format!("__consumer_offsets-{partition}"));
+        std::fs::create_dir_all(&home).unwrap();
+        std::fs::write(home.join("00000000000000000000.log"), old_log(magic, codec)).unwrap();
+        std::fs::remove_file(directory.path().join(".kafka_cleanshutdown")).unwrap();
+        let second = start(directory.path(), &[]);
+        let mut client = second.connect();
+        let found: Vec<_> = (0..4).map(|n| fetch(&mut client, "g", &format!("t{n}"))).collect();
+        assert_eq!(found, [20, 21, 22, -1], "magic {magic}, {codec:?}");
+        assert_eq!(commit(&mut client, "g", "t0", 99), 0);
+        assert_eq!(fetch(&mut client, "g", "t0"), 99);
+    }
+}
