@@ -9,5 +9,6 @@ pub mod group;
 pub mod partitioning;
 pub mod record;
 pub mod shard;
+pub mod transaction;
 
 pub use shard::{Decision, Ground, Shard, Token, Written};

@@ -1,5 +1,5 @@
-//! The records of `__consumer_offsets` and `__transaction_state`, framed as Kafka frames them: the key begins with
-//! the record's type, the value with its version, both as two bytes; a key alone is a tombstone.
+//! The records of `__consumer_offsets`, framed as Kafka frames them (and those of `__transaction_state` alike): the key
+//! begins with the record's type, the value with its version, both as two bytes; a key alone is a tombstone.
 
 use protocol::messages::Message;
 use protocol::messages::record as messages;
@@ -18,6 +18,12 @@ pub enum RecordError {
         /// What they say.
         what: &'static str,
     },
+    /// A transactional id is at something that is no state.
+    #[error("a transaction record has the state {status}: there are 0 to 7")]
+    TransactionState {
+        /// Its number.
+        status: i8,
+    },
     /// The bytes are not the message they say they are.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -27,7 +33,7 @@ pub enum RecordError {
 }
 
 /// The two bytes in front, and the rest.
-fn framed<'a>(
+pub(crate) fn framed<'a>(
     bytes: &'a [u8],
     part: &'static str,
     what: &'static str,
@@ -146,14 +152,6 @@ records! {
         StreamsGroupCurrentMemberAssignment = 22 (StreamsGroupCurrentMemberAssignmentKey<'a>, StreamsGroupCurrentMemberAssignmentValue<'a>) at |_: &_| 0,
         /// The topology of a streams group.
         StreamsGroupTopology = 23 (StreamsGroupTopologyKey<'a>, StreamsGroupTopologyValue<'a>) at |_: &_| 0,
-    }
-}
-
-records! {
-    /// One record of `__transaction_state`.
-    TransactionRecord {
-        /// A transactional id.
-        Log = 0 (TransactionLogKey<'a>, TransactionLogValue<'a>) at |_: &_| 1,
     }
 }
 

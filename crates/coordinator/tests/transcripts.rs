@@ -1,71 +1,18 @@
 //! Rules of groups and offsets as conversations: every file under `transcripts/` is played against the pure shard, and
 //! what it answers is held against what stands there. After every step the log, replayed from its bytes, must give
-//! the durable half of the live shard. `UPDATE=1` writes the answers anew, for a person to read.
+//! the durable half of the live shard.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod played;
 mod transcript;
-
-use std::path::{Path, PathBuf};
 
 use transcript::Stage;
 
-fn files() -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
-    files.sort();
-    files
-}
-
-/// Plays a transcript; what it should look like.
-fn play(text: &str) -> String {
-    let mut stage = Stage::default();
-    let mut played = String::new();
-    for line in text.lines() {
-        if line.starts_with("  ") {
-            continue;
-        }
-        played.push_str(line);
-        played.push('\n');
-        if line.trim().is_empty() || line.starts_with('#') {
-            continue;
-        }
-        for said in stage.step(line) {
-            played.push_str("  ");
-            played.push_str(&said);
-            played.push('\n');
-        }
-    }
-    played
-}
-
 #[test]
 fn every_transcript_is_what_the_shard_says() {
-    let files = files();
-    assert!(files.len() > 5, "only {} transcripts were found", files.len());
-    let mut differing = Vec::new();
-    for path in files {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let played = play(&text);
-        if played == text {
-            continue;
-        }
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&path, played).unwrap();
-            continue;
-        }
-        let at = text.lines().zip(played.lines()).position(|(written, played)| written != played);
-        let at = at.unwrap_or_else(|| text.lines().count().min(played.lines().count()));
-        let line = |text: &str| text.lines().nth(at).unwrap_or("(the end)").to_owned();
-        differing.push(format!(
-            "{}:{}\n  written: {}\n  played:  {}",
-            path.display(),
-            at + 1,
-            line(&text),
-            line(&played)
-        ));
-    }
-    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    played::all_of("transcripts", || {
+        let mut stage = Stage::default();
+        move |line: &str| stage.step(line)
+    });
 }

@@ -5,8 +5,10 @@
 //! them. Whoever wants a life to end calls [`Cut::live`].
 
 mod chapters;
+mod inspection;
 mod judge;
 mod ledger;
+mod moves;
 mod node;
 mod quorum;
 mod step;
@@ -17,7 +19,7 @@ use crate::dice::Dice;
 use crate::disk::{Fate, SimulatedDisk};
 
 use chapters::Life;
-pub use step::{Step, random, scripted};
+pub use step::{Step, random, scenes, scripted};
 
 /// A life and the moment it is cut.
 #[derive(Clone, Debug)]
@@ -84,7 +86,7 @@ impl Cut {
         if dice.percent(70) {
             // The second cut comes while the first is being recovered from, if that lasts so long.
             let within = life.rehearse()?;
-            let fate = Fate::ALL[dice.place(4)];
+            let fate = Fate::any(&mut dice);
             if life.cut_while_opening(dice.below(within + 1))? {
                 life.power_on(fate, dice.number(), prepare);
             }

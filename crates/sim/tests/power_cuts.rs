@@ -2,7 +2,7 @@
 //! 2,000 random ones; without it 200 moments are picked from both.
 
 use rustix::io::Errno;
-use sim::life::{Cut, Lived, random, scripted};
+use sim::life::{Cut, Lived, random, scenes, scripted};
 use sim::{Dice, Fate, SimulatedDisk, Verb};
 
 fn long() -> bool {
@@ -57,18 +57,36 @@ fn the_scripted_life_survives_every_cut() {
     let step = if long() { 1 } else { (changes / 100).max(1) };
     let mut cuts = Vec::new();
     for at in (0..changes).step_by(step as usize) {
-        let fates = if long() { &Fate::ALL[..] } else { &Fate::ALL[(at / step % 4) as usize..][..1] };
+        let fates =
+            if long() { &Fate::ALL[..] } else { &Fate::ALL[(at / step) as usize % Fate::ALL.len()..][..1] };
         for (index, fate) in fates.iter().enumerate() {
             cuts.push(Cut {
                 steps: scripted(),
                 at: Some(at),
                 fate: *fate,
-                seed: at * 4 + index as u64,
+                seed: at * 6 + index as u64,
                 error: None,
             });
         }
     }
     // The seed says what is written, so each life has changes of its own; most of them reach this far.
+    all_live(&cuts, honest);
+}
+
+/// Scenes are short, and each is about what is easily got wrong: they are always cut everywhere, once they have begun.
+#[test]
+fn every_scene_survives_every_cut() {
+    let mut cuts = Vec::new();
+    for (scene, front, steps) in scenes() {
+        let lived = uncut(steps.clone(), 1).live(honest).unwrap_or_else(|reason| panic!("{scene}: {reason}"));
+        let front = uncut(steps[..front].to_vec(), 1).live(honest).expect("it is a part of that").changes;
+        for at in front..lived.changes {
+            for (index, fate) in Fate::ALL.into_iter().enumerate() {
+                let seed = at * 6 + index as u64;
+                cuts.push(Cut { steps: steps.clone(), at: Some(at), fate, seed, error: None });
+            }
+        }
+    }
     all_live(&cuts, honest);
 }
 
@@ -78,7 +96,7 @@ fn random_lives_survive_random_cuts() {
     let count = if long() { 2000 } else { 100 };
     let cuts: Vec<Cut> = (0..count)
         .map(|_| {
-            let (seed, fate) = (dice.number(), Fate::ALL[dice.place(4)]);
+            let (seed, fate) = (dice.number(), Fate::any(&mut dice));
             let at = dice.below(uncut(random(seed), seed).live(honest).unwrap().changes);
             Cut { steps: random(seed), at: Some(at), fate, seed, error: None }
         })
@@ -92,7 +110,7 @@ fn an_error_of_any_change_loses_nothing_that_was_acknowledged() {
     let count = if long() { 2000 } else { 60 };
     let cuts: Vec<Cut> = (0..count)
         .map(|_| {
-            let (seed, fate) = (dice.number(), Fate::ALL[dice.place(4)]);
+            let (seed, fate) = (dice.number(), Fate::any(&mut dice));
             let error = Some([Errno::IO, Errno::NOSPC, Errno::ROFS][dice.place(3)]);
             Cut { steps: random(seed), at: Some(20 + dice.below(250)), fate, seed, error }
         })
@@ -105,7 +123,7 @@ fn reads_and_writes_that_end_early_change_nothing() {
     let mut dice = Dice::new(40);
     let cuts: Vec<Cut> = (0..30)
         .map(|_| {
-            let (seed, fate) = (dice.number(), Fate::ALL[dice.place(4)]);
+            let (seed, fate) = (dice.number(), Fate::any(&mut dice));
             Cut { steps: random(seed), at: Some(dice.below(300)), fate, seed, error: None }
         })
         .collect();
@@ -117,7 +135,7 @@ fn reads_and_writes_that_end_early_change_nothing() {
 fn calls_that_are_left_out_are_missed() {
     let table: &[(&str, Verb, &str)] = &[
         ("batches are acknowledged before they are synced", Verb::Sync, ".log"),
-        ("names are acknowledged before their directory is synced", Verb::SyncDirectory, "/data/t"),
+        ("names are acknowledged before their directory is synced", Verb::SyncDirectory, "/t"),
         ("a log's own name is not synced", Verb::SyncDirectory, "/data"),
         ("checkpoints are renamed before they are synced", Verb::Sync, "checkpoint.tmp"),
         ("the mark of a clean end stays", Verb::Unlink, ".kafka_cleanshutdown"),

@@ -29,7 +29,7 @@ use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::log::{Cleaning, Source};
 use crate::log_config::LogConfig;
-use crate::log_dirs::{SharedLog, locked};
+use crate::log_dirs::{SharedLog, whole};
 use crate::names::Stage;
 use crate::segment::Segment;
 
@@ -135,7 +135,7 @@ impl Cleaner {
         pace: &mut dyn Pace,
     ) -> Result<Option<Cleaned>, CleanError> {
         let (cleaning, disk, config) = {
-            let mut log = locked(log);
+            let mut log = whole(log)?;
             let Some(cleaning) = log.begin_cleaning()? else { return Ok(None) };
             (cleaning, log.home().disk().clone(), Arc::clone(log.config()))
         };
@@ -151,7 +151,7 @@ impl Cleaner {
             report: Cleaned::default(),
         };
         let outcome = self.run(run, cleanable);
-        let mut log = locked(log);
+        let mut log = whole(log)?;
         let cleaned_to = outcome.as_ref().ok().map(|cleaned| cleaned.end);
         let counts = log.end_cleaning(&cleaning, cleaned_to);
         match outcome {
@@ -181,7 +181,7 @@ impl Cleaner {
         let legacy_horizon = run.legacy_horizon(cleanable.first_dirty)?;
         let transactions = CleanedTransactions::default();
         let mut plan = Plan { map, legacy_horizon, transactions };
-        let sizes = locked(run.log).sizes(latest.next())?;
+        let sizes = whole(run.log)?.sizes(latest.next())?;
         let mut rest = &sizes[..];
         for count in groups(&run.config.roll, &sizes, cleanable.first_uncleanable) {
             let (group, behind) = rest.split_at(count);
@@ -190,7 +190,7 @@ impl Cleaner {
             let outcome = self.clean_group(&mut run, &mut plan, &bases);
             if outcome.is_err() {
                 // The first error is the one to tell.
-                let _left = locked(run.log).drop_cleaned(run.cleaning, bases[0]);
+                let _left = whole(run.log).and_then(|mut log| log.drop_cleaned(run.cleaning, bases[0]));
             }
             if !outcome? {
                 // What these hold was not rewritten: the keys of the dirty part must be held against it once more.
@@ -209,16 +209,16 @@ impl Cleaner {
         bases: &[Offset],
     ) -> Result<bool, CleanError> {
         let (producers, begun) = {
-            let mut log = locked(run.log);
+            let mut log = whole(run.log)?;
             (log.last_of_producers(), log.begin_segment(run.cleaning, bases[0], run.now)?)
         };
         let Some(mut cleaned) = begun else { return Err(CleanError::Aborted) };
         let mut synced = 0;
         let mut modified = Timestamp(0);
         for base in bases {
-            let source = locked(run.log).source(*base, *base)?;
+            let source = whole(run.log)?.source(*base, *base)?;
             let Some(source) = source else {
-                locked(run.log).drop_cleaned(run.cleaning, bases[0])?;
+                whole(run.log)?.drop_cleaned(run.cleaning, bases[0])?;
                 return Ok(false);
             };
             modified = run.modified(&source.path)?;
@@ -292,7 +292,7 @@ impl<D: Disk> Run<'_, D> {
     /// Brings to stable storage what makes older records superfluous: a power cut must not take the newer ones when the
     /// older are gone already.
     fn sync_up_to(&self, end: Offset) -> Result<(), CleanError> {
-        let (files, directories) = locked(self.log).unsynced_before(end)?;
+        let (files, directories) = whole(self.log)?.unsynced_before(end)?;
         for (path, file) in files {
             self.disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &path, error))?;
         }
@@ -317,7 +317,7 @@ impl<D: Disk> Run<'_, D> {
     /// clean one did.
     fn legacy_horizon(&self, first_dirty: Offset) -> Result<Timestamp, CleanError> {
         let last = {
-            let mut log = locked(self.log);
+            let mut log = whole(self.log)?;
             match log.bases(Offset::ZERO, first_dirty).last().copied() {
                 Some(base) => log.source(base, base)?.map(|source| source.path),
                 None => None,
@@ -355,24 +355,24 @@ impl<D: Disk> Run<'_, D> {
 
     /// Brings the names in the log's directory to stable storage, without the log's lock.
     fn sync_names(&self) -> Result<(), CleanError> {
-        let path = locked(self.log).path().to_owned();
+        let path = whole(self.log)?.path().to_owned();
         self.disk.fsync_dir(&path).map_err(|error| Fault::io("fsync", &path, error))?;
         Ok(())
     }
 
     fn swap(&mut self, mut cleaned: Segment<D>, bases: &[Offset]) -> Result<bool, CleanError> {
-        if !locked(self.log).offer_segment(self.cleaning, &mut cleaned)? {
+        if !whole(self.log)?.offer_segment(self.cleaning, &mut cleaned)? {
             return Err(CleanError::Aborted);
         }
         debug_assert_eq!(cleaned.stage(), Stage::Swap);
         self.sync_names()?;
         let base = cleaned.base();
-        let replaced = locked(self.log).replace_segments((self.cleaning, bases), cleaned, self.now)?;
+        let replaced = whole(self.log)?.replace_segments((self.cleaning, bases), cleaned, self.now)?;
         if !replaced {
             return if self.cleaning.is_aborted() { Err(CleanError::Aborted) } else { Ok(false) };
         }
         self.sync_names()?;
-        locked(self.log).settle_segment(base)?;
+        whole(self.log)?.settle_segment(base)?;
         self.sync_names().map(|()| true)
     }
 }

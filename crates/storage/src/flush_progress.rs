@@ -149,11 +149,12 @@ impl FlushProgress {
         }
     }
 
-    /// The log ends at `end` now.
-    pub fn truncated(&self, end: Offset) {
+    /// The log ends at `end` now, in the segment that begins with `base`. Its indexes are cut too, but not on stable storage:
+    /// what they held of the tail may come back.
+    pub fn truncated(&self, base: Offset, end: Offset) {
         let mut state = self.lock();
         state.recovery_point = state.recovery_point.min(end);
-        state.indexed = state.indexed.min(end);
+        state.indexed = state.indexed.min(base);
         state.generation += 1;
     }
 
@@ -174,7 +175,7 @@ mod tests {
         progress.reached(late);
         progress.reached(early);
         assert_eq!(progress.recovery_point(), Offset(20));
-        progress.truncated(Offset(12));
+        progress.truncated(Offset(12), Offset(12));
         assert_eq!(progress.recovery_point(), Offset(12));
     }
 
@@ -186,6 +187,15 @@ mod tests {
         assert_eq!(progress.recovery_point_to_keep(), Offset(9));
         progress.reached(progress.target(Offset(10), Offset(10)));
         assert_eq!((progress.recovery_point_to_keep(), progress.flush_from()), (Offset(10), Offset(10)));
+    }
+
+    #[test]
+    fn a_cut_segment_is_not_vouched_for_to_its_end_before_its_indexes_are_durable_again() {
+        let progress = FlushProgress::new(Offset(10));
+        progress.truncated(Offset(4), Offset(8));
+        assert_eq!((progress.recovery_point_to_keep(), progress.flush_from()), (Offset(7), Offset(4)));
+        progress.reached(progress.target(Offset(8), Offset(8)));
+        assert_eq!(progress.recovery_point_to_keep(), Offset(8));
     }
 
     #[test]
@@ -222,7 +232,7 @@ mod tests {
     fn a_flush_from_before_a_truncation_does_not_count() {
         let progress = FlushProgress::new(Offset(0));
         let stale = progress.target(Offset(100), Offset(100));
-        progress.truncated(Offset(50));
+        progress.truncated(Offset(0), Offset(50));
         progress.reached(stale);
         assert_eq!(progress.recovery_point(), Offset(0));
     }

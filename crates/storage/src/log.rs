@@ -38,6 +38,7 @@ use cleaning::Compaction;
 pub use cleaning::{Cleaning, Source};
 pub use housekeeping::{DeleteRecordsError, Retained};
 pub use moving::Copied;
+pub(crate) use moving::Piece;
 pub use open::{Checkpoints, Opened};
 pub use read::{Fetched, ReadError};
 pub use timestamps::{EARLIEST, EARLIEST_LOCAL, FoundOffset, LATEST, MAX_TIMESTAMP};
@@ -241,7 +242,7 @@ impl<D: Disk> Log<D> {
             if written.is_err() {
                 // A segment that begins behind the log's end must not stay without the batch it was made for.
                 let end = self.partition.watermarks().log_end;
-                self.flush.truncated(end);
+                self.flush.truncated(end, end);
                 self.segments.drop_begun_behind(end)?;
             }
             self.home.noted(written)?;

@@ -300,20 +300,21 @@ impl<D: Disk> LogDirs<D> {
     /// Drops every batch of a log that holds `end` or later offsets. Before anything is cut the recovery point on disk is
     /// brought down: after a power cut it must not vouch for what was written in the place of the tail.
     pub fn truncate(&self, name: &TopicPartition, end: Offset, now: Timestamp) -> Result<(), Fault> {
-        self.cut(name, end, |log| log.truncate(end, now))
+        self.cut(name, end, |log| log.truncate(end, now), now)
     }
 
     /// Drops everything of a log, which begins again at `start`, by the rules of [`Self::truncate`].
     pub fn truncate_fully(&self, name: &TopicPartition, start: Offset, now: Timestamp) -> Result<(), Fault> {
         // What lies at later offsets than any there were is not on stable storage either.
-        self.cut(name, Offset::ZERO, |log| log.truncate_fully(start, now))
+        self.cut(name, Offset::ZERO, |log| log.truncate_fully(start, now), now)
     }
 
     fn cut(
         &self,
         name: &TopicPartition,
         flushed: Offset,
-        cut: impl FnOnce(&mut Log<D>) -> Result<(), Fault>,
+        cut: impl Fn(&mut Log<D>) -> Result<(), Fault>,
+        now: Timestamp,
     ) -> Result<(), Fault> {
         let Some(log) = self.get(name) else { return Ok(()) };
         // Two beats: to gather the checkpoint is to look at every log.
@@ -323,6 +324,12 @@ impl<D: Disk> LogDirs<D> {
         };
         self.keep_recovery_points(id, lowered)?;
         let mut log = whole(&log)?;
+        let stale = self.moving(name).map(|moving| moving.cut(&cut));
+        if let Some(Err(fault)) = stale {
+            // A copy that holds what is gone must never take the place of the log.
+            tracing::warn!(partition = %name, %fault, "a replica on its way cannot be cut and stays where it is");
+            self.give_up_move(name, now)?;
+        }
         cut(&mut log)
     }
 
@@ -398,6 +405,7 @@ impl<D: Disk> LogDirs<D> {
         let unloaded = self.homes.iter().filter(|home| !home.written().unloaded.is_empty());
         unclean.extend(unloaded.map(|home| home.directory.id()));
         unclean.extend(self.close_logs());
+        self.close_moves();
         for home in &self.homes {
             let directory = &home.directory;
             if unclean.contains(&directory.id()) {
@@ -448,6 +456,16 @@ impl<D: Disk> LogDirs<D> {
             work();
         });
         failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the copies of replicas on their way, so that who reads their directories finds them in order. They are looked
+    /// through at the next start all the same.
+    fn close_moves(&self) {
+        for moving in self.moves() {
+            if let Err(fault) = moving.close() {
+                tracing::warn!(partition = %moving.name, %fault, "the copy of a replica cannot be closed");
+            }
+        }
     }
 
     fn close_home(&self, home: &Home<D>, epoch: BrokerEpoch) -> Result<(), Fault> {

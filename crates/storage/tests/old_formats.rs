@@ -55,8 +55,12 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn open(directory: &Path) -> LogDirs {
+    open_all(vec![directory.to_owned()])
+}
+
+fn open_all(directories: Vec<PathBuf>) -> LogDirs {
     let config = LogDirsConfig {
-        directories: vec![directory.to_owned()],
+        directories,
         node_id: NodeId(1),
         cluster_id: None,
         open_files_max: 100,
@@ -278,4 +282,43 @@ fn segments_are_listed_as_clients_of_that_time_ask_for_them() {
     assert_eq!(list(-2, 10), [0]);
     assert_eq!(list(NOW.0, 2), [40, 20]);
     assert_eq!(list(1, 10), [0; 0], "no file is that old");
+}
+
+#[test]
+fn old_partitions_move_to_another_directory() {
+    let (from, to) = (directory("clean"), tempfile::tempdir().unwrap());
+    let cluster = "q7BYUm_3RB63eZmaB98g0Q";
+    storage::log_dirs::format(&RealDisk, to.path(), (cluster, NodeId(1)), Timestamp(1)).unwrap();
+    let both = || open_all(vec![from.path().to_owned(), to.path().to_owned()]);
+    let dirs = both();
+    let there = dirs.directories().nth(1).unwrap().id();
+    for (topic, count) in TOPICS {
+        let (name, log) = (TopicPartition::new(topic, PartitionIndex(0)), log(&dirs, topic));
+        log.lock().unwrap().set_topic_id(protocol::id::Uuid([9; 16])).unwrap();
+        lead(&mut log.lock().unwrap());
+        let before = read_all(&mut log.lock().unwrap(), 0);
+        assert!(dirs.begin_move(&name, there, NOW).unwrap());
+        let moving = dirs.moving(&name).unwrap();
+        // Pieces that end within messages, and a last step with much left to do.
+        loop {
+            let copied = moving.step(300, NOW).unwrap();
+            assert!(copied.bytes > 0, "{topic} lacks {} and nothing is copied", copied.lag);
+            if copied.lag <= 20 {
+                break;
+            }
+        }
+        dirs.finish_move(&moving, NOW).unwrap();
+        let mut log = log.lock().unwrap();
+        assert_eq!(log.path(), to.path().join(format!("{topic}-0")));
+        let after = read_all(&mut log, 0);
+        assert_eq!(after, before, "{topic}");
+        verify(topic, &after, 0, count);
+    }
+    drop(dirs);
+    let dirs = both();
+    for (topic, count) in TOPICS {
+        let log = log(&dirs, topic);
+        lead(&mut log.lock().unwrap());
+        verify(topic, &read_all(&mut log.lock().unwrap(), 0), 0, count);
+    }
 }

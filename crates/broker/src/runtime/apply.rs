@@ -72,14 +72,24 @@ pub fn placement<'a>(
 ) -> impl Fn(&TopicPartition, Option<TopicId>) -> Placement + Sync + 'a {
     // The partitions of a topic share its configuration, which takes a while to work out.
     let configs: Mutex<BTreeMap<Arc<str>, Arc<LogConfig>>> = Mutex::default();
+    let config_of = move |name: &Arc<str>| {
+        let mut configs = configs.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || Arc::new(config_of(config, image, name));
+        configs.entry(Arc::clone(name)).or_insert_with(make).clone()
+    };
     move |name, id| {
-        let topic = image.topics.by_name(&name.topic).filter(|topic| id.is_none_or(|id| topic.id == id));
+        let same = |topic: &&Arc<Topic>| id.is_none_or(|id| topic.id == id);
+        // The directory of a replica on its way has no room for a very long name.
+        let cut = || image.topics.get(id?).filter(|topic| topic.name.starts_with(&*name.topic));
+        let topic = image.topics.by_name(&name.topic).filter(same).or_else(cut);
         let partition = topic.and_then(|topic| topic.partition(name.partition));
-        match partition.filter(|partition| partition.replicas.contains(&config.node_id)) {
-            Some(_) => {
-                let mut configs = configs.lock().unwrap_or_else(PoisonError::into_inner);
-                let make = || Arc::new(config_of(config, image, &name.topic));
-                Placement::Here(configs.entry(Arc::clone(&name.topic)).or_insert_with(make).clone())
+        let here = partition.is_some_and(|partition| partition.replicas.contains(&config.node_id));
+        match topic.filter(|_| here) {
+            Some(topic) if *topic.name == *name.topic => Placement::Here(config_of(&name.topic)),
+            Some(topic) => {
+                let whole = TopicPartition::new(topic.name.clone(), name.partition);
+                let config = config_of(&whole.topic);
+                Placement::HereAs(whole, config)
             }
             None => Placement::Stray,
         }

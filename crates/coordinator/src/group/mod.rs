@@ -1,15 +1,18 @@
 //! Groups of consumers, and the offsets they commit: one shard for each partition of `__consumer_offsets`.
 //!
-//! `classic/` is the protocol in which clients assign among themselves; `offsets/` is what any group commits. A
+//! `classic/` is the protocol in which clients assign among themselves; `assignor/` and `subscription/` are what the
+//! coordinator needs to assign for them; `offsets/` is what any group commits. A
 //! group's durable state is what the last records say; for how a member's request is judged see the file named after
 //! the API.
 
+pub mod assignor;
 pub mod classic;
 pub mod config;
 pub mod delete;
 pub mod describe;
 pub mod offsets;
 pub mod refusal;
+pub mod subscription;
 mod timers;
 
 use std::collections::BTreeMap;

@@ -15,6 +15,10 @@ pub enum Fate {
     Lost,
     /// All of it had just been written back.
     Kept,
+    /// Every name is there, and of bytes only what was synced: a journal keeps names, and bytes follow when they like.
+    Named,
+    /// Every byte is there, and of names only what was synced.
+    Written,
     /// What was done first was written back first: of the names and of each file a beginning is there, the last
     /// write of it torn.
     Ordered,
@@ -25,7 +29,13 @@ pub enum Fate {
 
 impl Fate {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Lost, Self::Kept, Self::Ordered, Self::Scattered];
+    pub const ALL: [Self; 6] =
+        [Self::Lost, Self::Kept, Self::Named, Self::Written, Self::Ordered, Self::Scattered];
+
+    /// One of them.
+    pub fn any(dice: &mut Dice) -> Self {
+        Self::ALL[dice.place(Self::ALL.len())]
+    }
 }
 
 /// The disk as it is found when the power is back.
@@ -53,8 +63,8 @@ pub(super) fn survivor(tree: &Tree, fate: Fate, dice: &mut Dice) -> Tree {
 
 fn kept_names(names: &[NameChange], fate: Fate, dice: &mut Dice) -> Vec<bool> {
     match fate {
-        Fate::Lost => vec![false; names.len()],
-        Fate::Kept => vec![true; names.len()],
+        Fate::Lost | Fate::Written => vec![false; names.len()],
+        Fate::Kept | Fate::Named => vec![true; names.len()],
         Fate::Ordered => {
             let end = dice.place(names.len() + 1);
             (0..names.len()).map(|index| index < end).collect()
@@ -84,8 +94,8 @@ fn bytes_left(body: &Body, fate: Fate, dice: &mut Dice) -> Vec<u8> {
         return body.durable.clone();
     }
     match fate {
-        Fate::Lost => body.durable.clone(),
-        Fate::Kept => applied(body, body.pending.len()),
+        Fate::Lost | Fate::Named => body.durable.clone(),
+        Fate::Kept | Fate::Written => applied(body, body.pending.len()),
         Fate::Ordered => {
             let whole = dice.place(body.pending.len() + 1);
             let mut bytes = applied(body, whole);

@@ -19,6 +19,7 @@ use storage::cleaner::{CleanError, Cleaner, CleanerOptions, Pace};
 use storage::log::Appended;
 use storage::{Log, SharedLog, TopicPartition};
 
+use super::inspection::inspect;
 use super::judge::judge;
 use super::ledger::{Ledger, UnderWay};
 use super::node::{self, NODE, Node, log_config, topic_name};
@@ -33,10 +34,10 @@ const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
 
 /// A node's storage with what it must hold.
 pub(super) struct Life {
-    disk: SimulatedDisk,
-    now: Timestamp,
+    pub(super) disk: SimulatedDisk,
+    pub(super) now: Timestamp,
     node: Option<Node>,
-    ledgers: BTreeMap<u8, Ledger>,
+    pub(super) ledgers: BTreeMap<u8, Ledger>,
     quorum: QuorumLedger,
     /// For values, ids and names that come only once.
     unique: u64,
@@ -65,7 +66,7 @@ enum Before {
     End,
 }
 
-type Done<T = ()> = Result<T, Stop>;
+pub(super) type Done<T = ()> = Result<T, Stop>;
 
 impl Life {
     pub(super) fn new(disk: SimulatedDisk, seed: u64) -> Self {
@@ -173,15 +174,15 @@ impl Life {
         self.ended(outcome)?;
         if dice.percent(30) {
             self.disk.cut();
-            self.power_on(Fate::ALL[dice.place(4)], dice.number(), &|_| ());
+            self.power_on(Fate::any(dice), dice.number(), &|_| ());
             return self.open_and_judge();
         }
         self.reopen_after_end()
     }
 
-    /// The process is killed and started again: nothing may be missing.
+    /// The process is killed and started again, and then ends cleanly and is started again: nothing may be missing.
     pub(super) fn reopen_after_end(&mut self) -> Result<(), String> {
-        let outcome = self.take(Step::Kill);
+        let outcome = self.take(Step::Kill).and_then(|()| self.take(Step::CleanRestart));
         self.ended(outcome).map(|_| ())
     }
 
@@ -261,6 +262,7 @@ impl Life {
                 self.node = None;
                 self.start(Before::Kill)
             }
+            Step::Move(_) | Step::Copy | Step::Arrive | Step::Stay(_) => self.take_move(step),
             Step::Snapshot | Step::MetadataTruncate | Step::Election => self.tend_quorum(step),
             other => self.tend(other),
         }
@@ -598,19 +600,20 @@ impl Life {
             ledger.start_min = ledger.start_max;
         }
         self.node = None;
+        inspect(&self.disk).map_err(Stop::Wrong)?;
         self.start(Before::End)
     }
 
-    fn node(&self) -> Done<&Node> {
+    pub(super) fn node(&self) -> Done<&Node> {
         self.node.as_ref().ok_or(Stop::Off)
     }
 
-    fn log(&self, topic: u8) -> Done<SharedLog<SimulatedDisk>> {
+    pub(super) fn log(&self, topic: u8) -> Done<SharedLog<SimulatedDisk>> {
         let name = TopicPartition::new(topic_name(topic), PartitionIndex(0));
         self.node()?.dirs.get(&name).ok_or_else(|| Stop::Wrong(format!("there is no log {name}")))
     }
 
-    fn sound<T, E: std::fmt::Display>(&self, outcome: Result<T, E>) -> Done<T> {
+    pub(super) fn sound<T, E: std::fmt::Display>(&self, outcome: Result<T, E>) -> Done<T> {
         outcome.map_err(|error| stop(&self.disk, error))
     }
 
@@ -643,13 +646,13 @@ impl Pace for Tireless {
 }
 
 /// An error is what a cut brings about, or else it is one.
-fn stop(disk: &SimulatedDisk, error: impl std::fmt::Display) -> Stop {
+pub(super) fn stop(disk: &SimulatedDisk, error: impl std::fmt::Display) -> Stop {
     if disk.has_failed() {
         disk.cut();
     }
     if disk.is_off() { Stop::Off } else { Stop::Wrong(error.to_string()) }
 }
 
-fn lock(log: &SharedLog<SimulatedDisk>) -> std::sync::MutexGuard<'_, Log<SimulatedDisk>> {
+pub(super) fn lock(log: &SharedLog<SimulatedDisk>) -> std::sync::MutexGuard<'_, Log<SimulatedDisk>> {
     log.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

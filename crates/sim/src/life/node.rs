@@ -17,8 +17,8 @@ use storage::{LogConfig, LogDirs, LogDirsConfig};
 
 use crate::disk::SimulatedDisk;
 
-/// Where the log directory lies.
-pub(super) const DIRECTORY: &str = "/data";
+/// Where the log directories lie; the metadata log is in the first.
+pub(super) const DIRECTORIES: [&str; 2] = ["/data", "/data-b"];
 pub(super) const NODE: NodeId = NodeId(1);
 const CLUSTER: &str = "KKKKKKKKKKKKKKKKKKKKKK";
 
@@ -55,13 +55,14 @@ pub(super) fn log_config(topic: &str) -> Arc<LogConfig> {
 /// Formats the directory if that has not happened, then opens it and loads all logs.
 pub(super) fn open(disk: &SimulatedDisk, now: Timestamp) -> Result<Opened, String> {
     let endpoint = Endpoint { listener: "CONTROLLER".into(), host: "localhost".into(), port: 9093 };
-    let directory = PathBuf::from(DIRECTORY);
+    let directories: Vec<PathBuf> = DIRECTORIES.iter().map(PathBuf::from).collect();
     let voters = FormatVoters::Standalone(vec![endpoint]);
-    let mut request = FormatRequest::new(CLUSTER.to_owned(), NODE, directory.clone(), voters);
+    let mut request = FormatRequest::new(CLUSTER.to_owned(), NODE, directories[0].clone(), voters);
+    request.log_directories.clone_from(&directories);
     request.ignore_formatted = true;
     format(disk, &request, now).map_err(|fault| format!("cannot format: {fault}"))?;
     let config = LogDirsConfig {
-        directories: vec![directory],
+        directories,
         node_id: NODE,
         cluster_id: Some(CLUSTER.to_owned()),
         open_files_max: 5,
@@ -77,9 +78,12 @@ pub(super) fn open(disk: &SimulatedDisk, now: Timestamp) -> Result<Opened, Strin
         retention_ms: None,
     };
     let descriptors = Descriptors::new(disk.clone(), 5);
-    let (quorum, metadata) = MetadataLog::open(&descriptors, Path::new(DIRECTORY), limits, now)
+    let (quorum, metadata) = MetadataLog::open(&descriptors, Path::new(DIRECTORIES[0]), limits, now)
         .map_err(|fault| format!("cannot open the metadata log: {fault}"))?;
     let topics = &metadata.image.topics;
+    if !dirs.unusable().is_empty() {
+        return Err("a log directory cannot be opened".to_owned());
+    }
     let report = dirs.load(
         |name, id| {
             let topic = topics.by_name(&name.topic).filter(|topic| id.is_none_or(|id| topic.id == id));
@@ -94,7 +98,7 @@ pub(super) fn open(disk: &SimulatedDisk, now: Timestamp) -> Result<Opened, Strin
         return Err(format!("{name} does not load: {fault}"));
     }
     if !dirs.offline().is_empty() {
-        return Err("the log directory is offline".to_owned());
+        return Err("a log directory is offline".to_owned());
     }
     let clean = dirs.clean_shutdown_epoch().is_some();
     Ok(Opened { node: Node { dirs, quorum }, metadata, clean })

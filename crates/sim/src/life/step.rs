@@ -30,6 +30,14 @@ pub enum Step {
     Follow(u8, u8),
     /// The log begins anew behind its end, as a follower's does that has fallen behind its leader's start.
     Restart(u8),
+    /// A replica begins to move to the other log directory.
+    Move(u8),
+    /// Of each replica on its way a piece is copied.
+    Copy,
+    /// Each replica on its way arrives.
+    Arrive,
+    /// A replica's move is given up.
+    Stay(u8),
     /// A topic is deleted.
     Delete(u8),
     /// What was deleted long enough ago is removed.
@@ -126,8 +134,87 @@ pub fn scripted() -> Vec<Step> {
     }
     steps.extend([RecoveryPoints, Snapshot, Retain, Election, Follow(3, 3), Append(3, By::Anybody), Commit]);
     compactions(&mut steps);
+    steps.extend([
+        Move(3),
+        Move(4),
+        Copy,
+        Append(3, By::Anybody),
+        Append(4, By::Idempotent(1)),
+        Copy,
+        Arrive,
+    ]);
+    steps.extend([Append(3, By::Anybody), Append(4, By::Anybody), Commit, RemoveDue, RecoveryPoints]);
     steps.extend([CleanRestart, Append(3, By::Idempotent(4)), Retry(3, 4), CleanRestart]);
     steps
+}
+
+/// Short lives, each about one thing that is easily got wrong: what it is, how many steps lead up to it, and all of them.
+pub fn scenes() -> Vec<(&'static str, usize, Vec<Step>)> {
+    use Step::*;
+    let filled = |topic: u8| {
+        let mut steps = vec![Create(topic)];
+        for producer in [1, 2] {
+            steps.extend([Append(topic, By::Idempotent(producer)), Append(topic, By::Transactional(5))]);
+        }
+        steps.extend([Append(topic, By::Anybody), End(topic, 5, false), Append(topic, By::Transactional(6))]);
+        steps.extend([Commit, Background, HighWatermarks]);
+        steps
+    };
+    let append = |topic| Append(topic, By::Anybody);
+    let scenes: [(&str, u8, &[Step]); 9] = [
+        (
+            "the recovery point at the very end of a segment whose indexes are not on stable storage",
+            1,
+            &[RecoveryPoints, Roll(1), append(1), RecoveryPoints, append(1), RecoveryPoints],
+        ),
+        (
+            "a segment that is recovered beside indexes of an earlier life",
+            0,
+            &[CleanRestart, append(0), append(0), Roll(0), append(0), Kill, append(0), CleanRestart],
+        ),
+        (
+            "segments dropped by a name that is not on stable storage",
+            0,
+            &[Roll(0), append(0), Background, DeleteRecords(0, 7), Retain, LogStarts, append(0), LogStarts],
+        ),
+        (
+            "a tail that was flushed, cut away, and another written in its place",
+            1,
+            &[RecoveryPoints, Follow(1, 4), append(1), Roll(1), append(1), append(1)],
+        ),
+        (
+            "a log that begins anew behind its end",
+            1,
+            &[RecoveryPoints, LogStarts, Restart(1), append(1), LogStarts, Commit, RecoveryPoints],
+        ),
+        (
+            "a topic made anew",
+            1,
+            &[RecoveryPoints, DeleteRecords(1, 4), Delete(1), Create(1), append(1), Commit, RemoveDue],
+        ),
+        (
+            "a replica that moves",
+            1,
+            &[RecoveryPoints, DeleteRecords(1, 5), Move(1), Copy, append(1), Copy, Arrive, append(1), Commit],
+        ),
+        (
+            "a replica that moves while its tail is cut away and written anew",
+            0,
+            &[Move(0), Copy, Copy, Copy, Follow(0, 2), append(0), append(0), append(0), Copy, Arrive],
+        ),
+        (
+            "a replica that moves while it loses what was not synced",
+            0,
+            &[Move(0), append(0), append(0), Copy, Copy, Copy, Copy, Kill, append(0), append(0), Arrive],
+        ),
+    ];
+    let scene = |(scene, topic, more): (&'static str, u8, &[Step])| {
+        let mut steps = filled(topic);
+        let front = steps.len();
+        steps.extend_from_slice(more);
+        (scene, front, steps)
+    };
+    scenes.into_iter().map(scene).collect()
 }
 
 /// Logs that are compacted while they are written to.
@@ -187,6 +274,10 @@ const KINDS: &[(u64, Make)] = &[
     (3, |topic, dice| Step::DeleteRecords(topic, 1 + dice.place(8) as u8)),
     (3, |topic, dice| Step::Follow(topic, dice.place(5) as u8)),
     (1, |topic, _| Step::Restart(topic)),
+    (3, |topic, _| Step::Move(topic)),
+    (4, |_, _| Step::Copy),
+    (2, |_, _| Step::Arrive),
+    (1, |topic, _| Step::Stay(topic)),
     (2, |topic, _| Step::Delete(topic)),
     (2, |_, _| Step::RemoveDue),
     (5, |_, _| Step::RecoveryPoints),

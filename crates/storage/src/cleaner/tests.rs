@@ -22,6 +22,7 @@ use super::*;
 use crate::descriptors::Descriptors;
 use crate::log::{Appended, Checkpoints, Log};
 use crate::log_directory::LogDirectory;
+use crate::log_dirs::locked;
 use crate::names::TopicPartition;
 use crate::whole_file::read_up_to;
 

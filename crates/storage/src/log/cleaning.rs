@@ -59,6 +59,11 @@ impl Compaction {
         Self { cleaned_to, ..Self::default() }
     }
 
+    /// The log has moved: what cannot be cleaned in one place cannot in another.
+    pub(super) fn keep_uncleanable(&mut self, moved: &Self) {
+        self.uncleanable.clone_from(&moved.uncleanable);
+    }
+
     /// Whether the checkpoint has anything to say.
     pub(super) fn has_cleaned(&self) -> bool {
         self.cleaned_to.is_some()

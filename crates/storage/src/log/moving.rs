@@ -6,15 +6,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use protocol::id::Timestamp;
+use partition::Partition;
+use partition::segments::Incoming;
+use protocol::id::{LeaderEpoch, Timestamp};
 use protocol::offset::Offset;
-use protocol::records::batch::BatchHeader;
+use protocol::records::batch::MAGIC_V2;
 
 use super::{AppendError, Checkpoints, Log};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::group_commit::Ticket;
 use crate::names::deletion_name;
+use crate::recovery;
+use crate::scan::BatchSpan;
 use crate::whole_file::read_up_to;
 
 /// How far a copy has come.
@@ -26,9 +30,17 @@ pub struct Copied {
     pub lag: i64,
 }
 
+/// A piece of a log on its way to the copy.
+pub(crate) struct Piece {
+    pub(crate) bytes: Vec<u8>,
+    leader_epoch: LeaderEpoch,
+    log_start: Offset,
+    pub(crate) log_end: Offset,
+}
+
 impl<D: Disk> Log<D> {
     /// The batches from `from` on, at most so many bytes but one at least; empty at the end.
-    pub(crate) fn batches_from(&mut self, from: Offset, bytes_max: u32) -> Result<Vec<u8>, Fault> {
+    fn batches_from(&mut self, from: Offset, bytes_max: u32) -> Result<Vec<u8>, Fault> {
         self.check()?;
         let marks = self.partition.watermarks();
         let from = from.max(marks.log_start);
@@ -50,40 +62,120 @@ impl<D: Disk> Log<D> {
         Ok(bytes)
     }
 
-    /// Takes batches of the log this is a copy of.
-    pub(crate) fn take_copied(
+    /// What the checkpoints of another directory must say of this log before it arrives there.
+    pub(crate) fn arriving(&self) -> Checkpoints {
+        let marks = self.partition.watermarks();
+        Checkpoints {
+            clean: false,
+            recovery_point: Offset::ZERO,
+            log_start: marks.log_start,
+            high_watermark: Offset::ZERO,
+            cleaned_to: self.cleaned_to(),
+        }
+    }
+
+    /// Whether this copy ends with the very batch that `log` has there.
+    pub(crate) fn ends_as(&mut self, log: &mut Self) -> Result<bool, Fault> {
+        if self.size() == 0 {
+            return Ok(true);
+        }
+        let last = Offset(self.partition.watermarks().log_end.0 - 1);
+        Ok(self.batches_from(last, 1)? == log.batches_from(last, 1)?)
+    }
+
+    /// What is to be copied next of this log.
+    pub(crate) fn piece_from(&mut self, from: Offset, bytes_max: u32) -> Result<Piece, Fault> {
+        let bytes = self.batches_from(from, bytes_max)?;
+        let marks = self.partition.watermarks();
+        // After a start nobody may lead yet, and what is in the log was taken from somebody all the same.
+        let latest = self.partition.leader_epochs().latest().unwrap_or(LeaderEpoch::NONE);
+        let leader_epoch = self.partition.current_leader_epoch().max(latest);
+        Ok(Piece { bytes, leader_epoch, log_start: marks.log_start, log_end: marks.log_end })
+    }
+
+    /// Takes a piece of the log this is a copy of; says how many bytes of it were whole batches.
+    pub(crate) fn take_copied(&mut self, piece: &Piece, now: Timestamp) -> Result<u64, Fault> {
+        if piece.bytes.is_empty() {
+            return Ok(0);
+        }
+        let wrong = |reason| Fault::corrupt(self.path(), 0, reason);
+        let first = BatchSpan::parse(&piece.bytes, 0).map_err(wrong)?;
+        // The copy begins where the log does: its first record may come later, and its first batch may begin before.
+        let start = first.base_offset.min(piece.log_start);
+        let end = self.partition.watermarks().log_end;
+        if end < piece.log_start || (self.size() == 0 && start != end) {
+            self.truncate_fully(start, now)?;
+        }
+        let mut taken = 0;
+        while taken < piece.bytes.len() {
+            let rest = &piece.bytes[taken..];
+            let copied = match of_one_format(rest) {
+                (true, length) => self.append_old(&rest[..length], now)?,
+                (false, length) => self.append_new(piece.leader_epoch, &rest[..length], now)?,
+            };
+            if copied == 0 {
+                break;
+            }
+            taken += copied;
+        }
+        if taken == 0 {
+            return Err(Fault::corrupt(self.path(), 0, "no whole batch where one was read to be copied"));
+        }
+        Ok(taken as u64)
+    }
+
+    fn append_new(
         &mut self,
-        source: &super::Partition,
+        leader_epoch: LeaderEpoch,
         bytes: &[u8],
         now: Timestamp,
-    ) -> Result<u64, Fault> {
-        let end = self.partition.watermarks().log_end;
-        if let Ok(first) = BatchHeader::parse_prefix(bytes)
-            && self.size() == 0
-            && first.base_offset != end
+    ) -> Result<usize, Fault> {
+        self.append_replicated(leader_epoch, bytes, now).map_err(|error| match error {
+            AppendError::Fault(fault) => fault,
+            AppendError::Refused(refusal) => {
+                Fault::corrupt(self.path(), 0, format!("a batch cannot be copied: {refusal}"))
+            }
+        })
+    }
+
+    /// Appends whole messages of formats v0 and v1 as they are, which mean nothing to producers and epochs.
+    fn append_old(&mut self, bytes: &[u8], now: Timestamp) -> Result<usize, Fault> {
+        self.check()?;
+        self.home.state().check_room()?;
+        let mut at = 0;
+        while let Ok(span) = BatchSpan::parse(&bytes[at..], 0)
+            && span.size as usize <= bytes.len() - at
         {
-            self.truncate_fully(first.base_offset, now)?;
-        }
-        let copied = self.append_replicated(source.current_leader_epoch(), bytes, now);
-        match copied {
-            Ok(length) if length > 0 || bytes.is_empty() => Ok(length as u64),
-            Ok(_) => Err(Fault::corrupt(self.path(), 0, "no whole batch where one was read to be copied")),
-            Err(AppendError::Fault(fault)) => Err(fault),
-            Err(AppendError::Refused(refusal)) => {
-                Err(Fault::corrupt(self.path(), 0, format!("a batch cannot be copied: {refusal}")))
+            let message = &bytes[at..at + span.size as usize];
+            recovery::verify(&span, message).map_err(|reason| Fault::corrupt(self.path(), 0, reason))?;
+            let incoming = Incoming {
+                bytes: message.len() as u64,
+                last_offset: span.last_offset,
+                max_timestamp: span.max_timestamp,
+            };
+            let marks = self.partition.watermarks();
+            let rolled = self.roll_for(&incoming, marks.log_end, now);
+            let written = rolled.and_then(|()| self.segments.append(message));
+            self.home.noted(written)?;
+            let machine = std::mem::replace(&mut self.partition, Partition::empty(marks.log_start));
+            self.partition = machine.loaded(marks.log_start, marks.high_watermark, span.last_offset.next());
+            at += message.len();
+            if at == bytes.len() {
+                break;
             }
         }
+        Ok(at)
     }
 
     /// Copies all that `source` still has, takes its machine over, and brings everything to stable storage.
     pub(crate) fn complete_copy(&mut self, source: &mut Self, now: Timestamp) -> Result<(), Fault> {
         let end = source.partition.watermarks().log_end;
         while self.partition.watermarks().log_end < end {
-            let bytes = source.batches_from(self.partition.watermarks().log_end, 1 << 20)?;
-            if bytes.is_empty() {
+            let piece = source.piece_from(self.partition.watermarks().log_end, 1 << 20)?;
+            if piece.bytes.is_empty() {
                 break;
             }
-            self.take_copied(&source.partition, &bytes, now)?;
+            self.take_copied(&piece, now)?;
         }
         let home = Arc::clone(&self.home);
         home.noted(self.seal_copy(source, end, now))
@@ -93,8 +185,9 @@ impl<D: Disk> Log<D> {
         if self.partition.watermarks().log_end != end {
             // Compaction may have left nothing at the very end, or nothing at all.
             if self.size() == 0 {
-                self.truncate_fully(end, now)?;
-            } else {
+                self.truncate_fully(source.partition.watermarks().log_start, now)?;
+            }
+            if self.segments.active().base() < end {
                 self.roll_at(end, now)?;
             }
         }
@@ -102,7 +195,9 @@ impl<D: Disk> Log<D> {
         self.segments.finish()?;
         self.take_snapshot(end)?;
         self.write_leader_epochs()?;
-        let Ticket { files, done, .. } = self.ticket(end, Box::new(|_| ()))?;
+        let Ticket { mut files, done, .. } = self.ticket(end, Box::new(|_| ()))?;
+        // The checkpoint of where it goes will vouch for its very end, and so for the last indexes too.
+        files.extend(self.segments.active().dirty_files(true)?);
         let disk = self.home.disk();
         for (path, file) in &files {
             disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error))?;
@@ -141,8 +236,13 @@ impl<D: Disk> Log<D> {
         };
         let (name, config) = ((self.name.clone(), self.topic_id), Arc::clone(&self.config));
         let opened = Self::open(Arc::clone(&target), name, config, checkpoints, now);
-        let mut opened = target.noted(opened)?.log;
+        let opened = target.noted(opened).inspect_err(|_| {
+            // What would be appended here would be removed with the directory.
+            self.gone = Some("its move has ended half way; restart the broker to find it in its new place");
+        });
+        let mut opened = opened?.log;
         opened.partition = self.partition.clone();
+        opened.compaction.keep_uncleanable(&self.compaction);
         opened.take_synced();
         let mut old = std::mem::replace(self, opened);
         old.mark_deleted();
@@ -155,4 +255,16 @@ fn rename<D: Disk>(disk: &D, from: &Path, to: &Path) -> Result<(), Fault> {
     disk.rename(from, to).map_err(|error| Fault::io("rename", from, error))?;
     let Some(directory) = to.parent() else { return Ok(()) };
     disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))
+}
+
+/// Whether what comes first is of format v0 or v1, and how many bytes are like it. Half a batch at the end counts; of what
+/// is too short for a header nothing can be said.
+fn of_one_format(bytes: &[u8]) -> (bool, usize) {
+    let (mut old, mut at) = (None, 0);
+    while let Ok(span) = BatchSpan::parse(&bytes[at..], 0)
+        && *old.get_or_insert(span.magic != MAGIC_V2) == (span.magic != MAGIC_V2)
+    {
+        at = bytes.len().min(at + span.size as usize);
+    }
+    (old.unwrap_or(false), at)
 }

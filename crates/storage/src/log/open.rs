@@ -163,9 +163,12 @@ impl<D: Disk> Log<D> {
     ) -> Result<Opened<D>, Fault> {
         let directory: Arc<Path> = home.path().join(directory).into();
         let epochs = read_epochs(home.disk(), &directory, checkpoints.clean)?;
+        let torn = epochs.is_none();
         let listing = Listing::read(home.disk(), &directory)?;
-        let found = (directory, listing, epochs, None);
-        Self::open_listed(home, (name, topic_id), config, (checkpoints, now), found)
+        let found = (directory, listing, epochs.unwrap_or_default(), None);
+        let mut opened = Self::open_listed(home, (name, topic_id), config, (checkpoints, now), found)?;
+        opened.log.epochs_due |= torn;
+        Ok(opened)
     }
 
     /// Opens a log of which a clean end has told all that its directory would.
@@ -224,6 +227,7 @@ impl<D: Disk> Log<D> {
         };
         log.draw_jitter();
         if !clean {
+            log.drop_torn_snapshots()?;
             log.doubt_small_files();
         }
         if restarted {
@@ -261,6 +265,20 @@ impl<D: Disk> Log<D> {
         small.into_iter().chain(snapshots).for_each(|file| self.flush.note_small(file));
     }
 
+    /// A snapshot that was not on stable storage yet may have come to nothing; the next one at its offset must not think it
+    /// is there.
+    fn drop_torn_snapshots(&mut self) -> Result<(), Fault> {
+        let newer = self.snapshots.range(self.flush.recovery_point()..);
+        for offset in newer.copied().collect::<Vec<_>>() {
+            let path = SegmentFile::ProducerSnapshot.path(self.path(), offset);
+            match producer_snapshot::read(self.home.disk(), &path) {
+                Err(Fault::Corrupt { .. }) => self.remove_snapshot(offset)?,
+                read => drop(read?),
+            }
+        }
+        Ok(())
+    }
+
     /// Kafka keeps a snapshot for each segment and the newest of all.
     fn drop_stray_snapshots(&mut self) -> Result<(), Fault> {
         let end = self.partition.watermarks().log_end;
@@ -289,14 +307,14 @@ impl<D: Disk> Log<D> {
     }
 }
 
-/// Reads the leader epochs. What a crash left unreadable is made again from the batches.
-fn read_epochs<D: Disk>(disk: &D, directory: &Path, clean: bool) -> Result<Vec<EpochEntry>, Fault> {
+/// Reads the leader epochs. `None`: a crash left them unreadable, and they are to be made again from the batches.
+fn read_epochs<D: Disk>(disk: &D, directory: &Path, clean: bool) -> Result<Option<Vec<EpochEntry>>, Fault> {
     let path = directory.join(checkpoint::LEADER_EPOCH);
     let read = match checkpoint::read_leader_epochs(disk, &path) {
-        Err(Fault::Corrupt { .. }) if !clean => Vec::new(),
+        Err(Fault::Corrupt { .. }) if !clean => return Ok(None),
         other => other?,
     };
-    Ok(read.into_iter().map(|(epoch, start_offset)| EpochEntry { epoch, start_offset }).collect())
+    Ok(Some(read.into_iter().map(|(epoch, start_offset)| EpochEntry { epoch, start_offset }).collect()))
 }
 
 /// Where replaying the batches begins, and with what producers.

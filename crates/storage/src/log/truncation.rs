@@ -33,9 +33,14 @@ impl<D: Disk> Log<D> {
     pub(crate) fn lower_recovery_point(&self, end: Offset) -> bool {
         let higher = self.flush.recovery_point() > end;
         if higher {
-            self.flush.truncated(end);
+            self.flush.truncated(self.base_of(end), end);
         }
         higher
+    }
+
+    fn base_of(&self, end: Offset) -> Offset {
+        let index = self.segments.index_of(end);
+        self.segments.iter().nth(index).map_or(end, |segment| segment.base().min(end))
     }
 
     /// Drops everything; the log begins again at `start`, as when a follower is told to begin there.
@@ -48,7 +53,7 @@ impl<D: Disk> Log<D> {
     fn truncate_within(&mut self, end: Offset, now: Timestamp) -> Result<(), Fault> {
         self.abort_cleaning()?;
         // Before anything is cut: what is appended in the place of the tail must not count as flushed.
-        self.flush.truncated(end);
+        self.flush.truncated(self.base_of(end), end);
         self.drop_snapshots_behind(end)?;
         self.segments.truncate(end)?;
         let last = self.segments.active().read_next_offset()?;
@@ -64,7 +69,7 @@ impl<D: Disk> Log<D> {
 
     fn truncate_fully_within(&mut self, start: Offset, now: Timestamp) -> Result<(), Fault> {
         self.abort_cleaning()?;
-        self.flush.truncated(start);
+        self.flush.truncated(start, start);
         self.keep_topic_id()?;
         self.drop_snapshots_behind(Offset(-1))?;
         self.segments.restart(start, now)?;

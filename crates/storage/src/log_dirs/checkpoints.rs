@@ -137,6 +137,32 @@ impl<D: Disk> LogDirs<D> {
         Ok(())
     }
 
+    /// Has the checkpoints of a directory say already what a log that is about to arrive there must not lose: where its
+    /// records were deleted to, and that it has holes. After a power cut between its arrival and the next checkpoint
+    /// nobody else would know.
+    pub(super) fn announce(
+        &self,
+        directory: DirectoryId,
+        name: &TopicPartition,
+        arriving: Checkpoints,
+    ) -> Result<(), Fault> {
+        let Some(home) = self.home(directory) else { return Ok(()) };
+        let mut written = home.written();
+        written.arriving.insert(name.clone(), arriving);
+        for kind in [Kind::LogStart, Kind::Cleaned] {
+            let outcome = self.write_held(home, &mut written, kind, |log| kind.of(log));
+            home.directory.noted(outcome)?;
+        }
+        Ok(())
+    }
+
+    /// The log has arrived, or never will.
+    pub(super) fn forget_arriving(&self, directory: DirectoryId, name: &TopicPartition) {
+        if let Some(home) = self.home(directory) {
+            home.written().arriving.remove(name);
+        }
+    }
+
     /// Notes that a log is here no more, which the checkpoints may still speak of.
     pub(super) fn note_gone(&self, directory: DirectoryId, name: &TopicPartition) {
         if let Some(home) = self.home(directory) {
@@ -203,8 +229,9 @@ impl<D: Disk> LogDirs<D> {
     ) -> Result<(), Fault> {
         // What goes while the logs are gathered may be among them, and stays noted.
         let gone = home.gone()[kind as usize].clone();
-        let unloaded = written.unloaded.iter().map(|(name, said)| (name.clone(), kind.said(said)));
-        let mut offsets: PartitionOffsets = unloaded.filter(|(_, offset)| *offset > Offset::ZERO).collect();
+        let not_here = written.unloaded.iter().chain(&written.arriving);
+        let not_here = not_here.map(|(name, said)| (name.clone(), kind.said(said)));
+        let mut offsets: PartitionOffsets = not_here.filter(|(_, offset)| *offset > Offset::ZERO).collect();
         for (name, log) in self.logs() {
             let log = locked(&log);
             if log.directory_id() == home.directory.id()

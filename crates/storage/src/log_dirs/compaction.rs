@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use partition::compaction::dirty::Cleanable;
 use protocol::id::Timestamp;
 
-use super::{LogDirs, SharedLog, locked};
+use super::{LogDirs, SharedLog, locked, whole};
 use crate::directory_state::DirectoryHealth;
 use crate::disk::Disk;
 use crate::log::Retained;
@@ -42,7 +42,8 @@ impl<D: Disk> LogDirs<D> {
         let mut found = Dirtiest { log: None, ratio_max: 0.0, overdue_max_ms: 0 };
         let mut best = f64::NEG_INFINITY;
         for (name, shared) in self.logs() {
-            let mut log = locked(&shared);
+            // Retention says what is wrong with one that a thread panicked with.
+            let Ok(mut log) = whole(&shared) else { continue };
             // On a full disk there is no room for a second copy, however much would be gained.
             if !log.config().compaction.compact || log.home().state().health() != DirectoryHealth::Online {
                 continue;
@@ -90,11 +91,17 @@ impl<D: Disk> LogDirs<D> {
     pub fn uncleanable(&self, now: Timestamp) -> Vec<Uncleanable> {
         let mut all = Vec::new();
         for (name, log) in self.logs() {
-            let mut log = locked(&log);
-            let Some(reason) = log.uncleanable().map(str::to_owned) else { continue };
-            // Of a log that cannot be measured either there is nothing to count.
-            let bytes = log.cleanable_bytes(now).unwrap_or(0);
-            all.push(Uncleanable { name, directory: log.home().path().to_owned(), bytes, reason });
+            let (reason, bytes) = match whole(&log) {
+                Ok(mut log) => {
+                    let Some(reason) = log.uncleanable().map(str::to_owned) else { continue };
+                    // Of a log that cannot be measured either there is nothing to count.
+                    (reason, log.cleanable_bytes(now).unwrap_or(0))
+                }
+                Err(fault) if locked(&log).config().compaction.compact => (fault.to_string(), 0),
+                Err(_) => continue,
+            };
+            let directory = locked(&log).home().path().to_owned();
+            all.push(Uncleanable { name, directory, bytes, reason });
         }
         all
     }

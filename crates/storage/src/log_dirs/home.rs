@@ -42,6 +42,8 @@ pub(super) struct Written {
     pub(super) seals: [Option<(usize, u32)>; 4],
     /// What they said of the logs that could not be loaded, to be said again until they can.
     pub(super) unloaded: BTreeMap<TopicPartition, Checkpoints>,
+    /// What they must say of the logs that are about to arrive. Bound: the replicas on their way.
+    pub(super) arriving: BTreeMap<TopicPartition, Checkpoints>,
 }
 
 /// Gives a new log directory its identity. A directory that has one is left alone if it is the same cluster's and node's;

@@ -10,6 +10,7 @@ use protocol::id::{Timestamp, TopicId};
 use protocol::offset::Offset;
 
 use super::home::Home;
+use super::moves::FoundCopy;
 use super::{LogDirs, SharedLog, locked};
 use crate::checkpoint::{self, PartitionOffsets};
 use crate::clean_logs::CleanLogs;
@@ -17,7 +18,6 @@ use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::log::{Checkpoints, Log, Opened};
 use crate::log_config::LogConfig;
-use crate::log_directory::LogDirectory;
 use crate::metadata_log::METADATA_DIRECTORY;
 use crate::names::{DirectoryName, TopicPartition, stray_name};
 use crate::partition_metadata;
@@ -27,6 +27,8 @@ use crate::partition_metadata;
 pub enum Placement {
     /// It belongs here, under this configuration.
     Here(Arc<LogConfig>),
+    /// It does, and is the copy of this one: the name of its directory had no room for the topic's.
+    HereAs(TopicPartition, Arc<LogConfig>),
     /// It does not: the topic is gone, is another one of the same name, or lives elsewhere.
     Stray,
 }
@@ -80,7 +82,7 @@ impl Offsets {
 struct Loaded<D: Disk> {
     report: LoadReport,
     logs: Vec<(TopicPartition, SharedLog<D>)>,
-    moving: Vec<(TopicPartition, Arc<LogDirectory<D>>, String)>,
+    moving: Vec<FoundCopy<D>>,
 }
 
 impl<D: Disk> Default for Loaded<D> {
@@ -135,7 +137,7 @@ impl<D: Disk> LogDirs<D> {
             }
         }
         drop(logs);
-        self.take_up_moves(moving, placement, &mut report, now);
+        self.take_up_moves(moving, &mut report, now);
         // A start looks at every log once; most of them nobody will ask for soon.
         if let Some(home) = self.homes.first() {
             home.directory.descriptors().close_all();
@@ -191,8 +193,14 @@ impl<D: Disk> LogDirs<D> {
             work();
         });
         let mut loaded = collected.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let moving = futures.into_iter().map(|(name, path)| (name, Arc::clone(&home.directory), path));
-        loaded.moving = moving.collect();
+        for (name, directory) in futures {
+            let offsets = |name: &TopicPartition| said.offsets.of(name, home);
+            let found = self.identify(home, (&name, &directory), &offsets, placement, now);
+            match home.directory.noted(found) {
+                Ok(found) => loaded.moving.extend(found),
+                Err(fault) => loaded.report.failed.push((name, fault)),
+            }
+        }
         loaded
     }
 
@@ -304,7 +312,7 @@ fn load_one<D: Disk>(
     };
     let config = match placement(name, topic_id) {
         Placement::Here(config) => config,
-        Placement::Stray => {
+        Placement::HereAs(..) | Placement::Stray => {
             set_aside(home, name, &directory)?;
             return Ok(None);
         }

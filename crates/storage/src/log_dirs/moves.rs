@@ -1,21 +1,54 @@
 //! Replicas on their way from one log directory to another (KIP-113): begun, driven step by step, finished or given up, and
 //! found again at a start.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use partition::Millis;
-use protocol::id::{DirectoryId, Timestamp};
+use protocol::id::{DirectoryId, Timestamp, TopicId};
 use protocol::offset::Offset;
 
+use super::home::Home;
 use super::load::{LoadReport, Placement};
-use super::{LogDirs, SharedLog, locked};
+use super::{LogDirs, SharedLog, locked, whole};
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
-use crate::log::{Checkpoints, Copied, Log};
+use crate::log::{Checkpoints, Copied, Log, Piece};
+use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
 use crate::names::{TopicPartition, deletion_name, future_name};
 use crate::partition_metadata;
+
+/// A copy that a start has found.
+pub(super) struct FoundCopy<D: Disk> {
+    name: TopicPartition,
+    topic_id: Option<TopicId>,
+    config: Arc<LogConfig>,
+    home: Arc<LogDirectory<D>>,
+    /// The name of its directory.
+    directory: String,
+    /// What the checkpoints of the log directory say.
+    said: Checkpoints,
+}
+
+/// A piece of a log, and what was known when it was read.
+pub(super) struct Seen {
+    cuts: u64,
+    /// Where the copy ended.
+    reached: Offset,
+    piece: Piece,
+}
+
+/// What the last step of a move came to.
+enum Ending<D: Disk> {
+    /// The log goes on where the copy lay; where it lay is to be removed.
+    Moved { source: Arc<LogDirectory<D>>, delay: Millis, away: PathBuf },
+    /// Given up, or the partition deleted, while it waited for the lock.
+    GivenUp,
+    /// The log begins elsewhere by now than the checkpoints were told.
+    Again,
+}
 
 /// A replica on its way.
 pub struct Move<D: Disk = RealDisk> {
@@ -24,7 +57,9 @@ pub struct Move<D: Disk = RealDisk> {
     /// Where it goes.
     pub to: Arc<LogDirectory<D>>,
     current: SharedLog<D>,
-    future: SharedLog<D>,
+    pub(super) future: SharedLog<D>,
+    /// How often the log was cut since: what was read of it before says nothing of what it holds now.
+    cuts: AtomicU64,
 }
 
 impl<D: Disk> Move<D> {
@@ -37,27 +72,39 @@ impl<D: Disk> Move<D> {
 
     /// Copies at most so many bytes, or one batch.
     pub fn step(&self, bytes_max: u32, now: Timestamp) -> Result<Copied, Fault> {
-        let reached = locked(&self.future).partition().watermarks().log_end;
-        let (bytes, source) = {
-            let mut current = locked(&self.current);
-            let end = current.partition().watermarks().log_end;
-            if reached > end {
-                // What was copied is gone from the log: a new leader had another opinion.
-                drop(current);
-                locked(&self.future).truncate(end, now)?;
-                return Ok(Copied { bytes: 0, lag: 0 });
-            }
-            (current.batches_from(reached, bytes_max)?, current.partition().clone())
-        };
-        let mut future = locked(&self.future);
-        let copied = self.to.noted(future.take_copied(&source, &bytes, now))?;
-        let lag = source.watermarks().log_end.0 - future.partition().watermarks().log_end.0;
-        Ok(Copied { bytes: copied, lag })
+        let seen = self.read(bytes_max)?;
+        self.take(&seen, now)
+    }
+
+    pub(super) fn read(&self, bytes_max: u32) -> Result<Seen, Fault> {
+        let cuts = self.cuts.load(Ordering::Acquire);
+        let reached = end_of(&*whole(&self.future)?);
+        let piece = whole(&self.current)?.piece_from(reached, bytes_max)?;
+        Ok(Seen { cuts, reached, piece })
+    }
+
+    /// Nothing is taken of what was read of a log that was cut since.
+    pub(super) fn take(&self, seen: &Seen, now: Timestamp) -> Result<Copied, Fault> {
+        let mut future = whole(&self.future)?;
+        let uncut = end_of(&future) == seen.reached && self.cuts.load(Ordering::Acquire) == seen.cuts;
+        let bytes = if uncut { self.to.noted(future.take_copied(&seen.piece, now))? } else { 0 };
+        Ok(Copied { bytes, lag: seen.piece.log_end.0 - end_of(&future).0 })
+    }
+
+    pub(super) fn close(&self) -> Result<(), Fault> {
+        whole(&self.future)?.close().map(drop)
+    }
+
+    /// Has the copy take part in a cut of the log, whose lock is held. It comes first: a power cut in between must not
+    /// leave a copy that holds what the log has lost.
+    pub(super) fn cut(&self, cut: impl Fn(&mut Log<D>) -> Result<(), Fault>) -> Result<(), Fault> {
+        self.cuts.fetch_add(1, Ordering::AcqRel);
+        self.to.noted(cut(&mut *whole(&self.future)?))
     }
 
     /// Has what is copied so far brought to stable storage, so that little is left for the last step; `done` is told.
     pub fn flush(&self, now: Timestamp, done: crate::group_commit::Done) -> Result<(), Fault> {
-        locked(&self.future).flush(now, done)
+        whole(&self.future)?.flush(now, done)
     }
 }
 
@@ -74,7 +121,7 @@ impl<D: Disk> LogDirs<D> {
             self.give_up_move(name, now)?;
         }
         let (from, topic_id, config) = {
-            let mut log = locked(&current);
+            let mut log = whole(&current)?;
             log.ensure_made()?;
             (log.directory_id(), log.topic_id(), Arc::clone(log.config()))
         };
@@ -94,7 +141,7 @@ impl<D: Disk> LogDirs<D> {
             log.ensure_made().map(|()| log)
         });
         let future = Arc::new(Mutex::new(made?));
-        self.note_move(Move { name: name.clone(), to: home, current, future });
+        self.note_move(Move { name: name.clone(), to: home, current, future, cuts: AtomicU64::new(0) });
         Ok(true)
     }
 
@@ -144,85 +191,155 @@ impl<D: Disk> LogDirs<D> {
     /// Has a replica whose copy has all but caught up go on where the copy lies. The lock of its log is held for the rest
     /// of the copy, its fsync and the renames.
     pub fn finish_move(&self, ending: &Move<D>, now: Timestamp) -> Result<(), Fault> {
-        self.forget_checkpointed(&ending.to, &ending.name)?;
-        let mut current = locked(&ending.current);
-        let (source, delay) = (Arc::clone(current.home()), current.config().file_delete_delay);
-        let mut future = locked(&ending.future);
-        // Given up, or the partition deleted, while this waited for the lock.
+        let (to, name) = (ending.to.id(), &ending.name);
+        self.forget_checkpointed(&ending.to, name)?;
+        let ended = loop {
+            // Two beats: to gather the checkpoints is to look at every log.
+            let arriving = whole(&ending.current)?.arriving();
+            self.announce(to, name, arriving)?;
+            match self.end_move(ending, arriving.log_start, now) {
+                Ok(Ending::Again) => {}
+                other => break other,
+            }
+        };
+        let kept = match ended {
+            Ok(Ending::Moved { source, delay, away }) => {
+                self.moves.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+                self.note_gone(source.id(), name);
+                source.removals().schedule(now, delay, [away]);
+                self.checkpoint_all_of(to)
+            }
+            other => {
+                self.note_gone(to, name);
+                other.map(drop)
+            }
+        };
+        self.forget_arriving(to, name);
+        kept
+    }
+
+    fn end_move(&self, ending: &Move<D>, log_start: Offset, now: Timestamp) -> Result<Ending<D>, Fault> {
+        let mut current = whole(&ending.current)?;
+        let mut future = whole(&ending.future)?;
         if !self.moving(&ending.name).is_some_and(|known| Arc::ptr_eq(&known.future, &ending.future)) {
-            return Ok(());
+            return Ok(Ending::GivenUp);
         }
+        if current.partition().watermarks().log_start != log_start {
+            return Ok(Ending::Again);
+        }
+        let (source, delay) = (Arc::clone(current.home()), current.config().file_delete_delay);
         future.complete_copy(&mut current, now)?;
         let away = current.replace_with_copy(&future, now)?;
         future.mark_deleted();
-        drop((current, future));
-        self.moves.write().unwrap_or_else(PoisonError::into_inner).remove(&ending.name);
-        self.note_gone(source.id(), &ending.name);
-        source.removals().schedule(now, delay, [away]);
-        self.checkpoint_all_of(ending.to.id())
+        Ok(Ending::Moved { source, delay, away })
+    }
+
+    /// Says what a copy found at a start is a copy of; one that is needed no more is put away.
+    pub(super) fn identify(
+        &self,
+        home: &Home<D>,
+        (cut, directory): (&TopicPartition, &str),
+        said: &impl Fn(&TopicPartition) -> Checkpoints,
+        placement: &impl Fn(&TopicPartition, Option<TopicId>) -> Placement,
+        now: Timestamp,
+    ) -> Result<Option<FoundCopy<D>>, Fault> {
+        let (disk, path) = (home.directory.disk(), home.directory.path().join(directory));
+        let topic_id = match partition_metadata::read(disk, &path) {
+            // The id is on stable storage long before anybody may need the copy.
+            Err(Fault::Corrupt { .. }) if partition_metadata::is_torn(disk, &path)? => None,
+            other => other?,
+        };
+        if topic_id.is_none() {
+            return self.put_away(&home.directory, cut, &path, now).map(|()| None);
+        }
+        let (name, config) = match placement(cut, topic_id) {
+            Placement::Here(config) => (cut.clone(), config),
+            Placement::HereAs(name, config) => (name, config),
+            Placement::Stray => return self.put_away(&home.directory, cut, &path, now).map(|()| None),
+        };
+        let (home, directory, said) = (Arc::clone(&home.directory), directory.to_owned(), said(&name));
+        Ok(Some(FoundCopy { name, topic_id, config, home, directory, said }))
     }
 
     /// Takes up the copies found at a start: those whose log is here go on being copied; one that is alone is the replica,
     /// if no directory is out of use that could hold it.
-    pub(super) fn take_up_moves(
-        &self,
-        found: Vec<(TopicPartition, Arc<LogDirectory<D>>, String)>,
-        placement: &impl Fn(&TopicPartition, Option<protocol::id::TopicId>) -> Placement,
-        report: &mut LoadReport,
-        now: Timestamp,
-    ) {
-        for (name, home, directory) in found {
-            let taken = self.take_up(&name, &home, &directory, placement, now);
+    pub(super) fn take_up_moves(&self, found: Vec<FoundCopy<D>>, report: &mut LoadReport, now: Timestamp) {
+        for copy in found {
+            let (name, home) = (copy.name.clone(), Arc::clone(&copy.home));
+            let taken = match self.get(&name) {
+                Some(current) => self.take_up(copy, current, now),
+                None => self.take_over(copy, now),
+            };
             if let Err(fault) = home.noted(taken) {
                 report.failed.push((name, fault));
             }
         }
     }
 
-    fn take_up(
+    /// Goes on with a move from where its copy ends. One that is no use any more is begun again.
+    fn take_up(&self, copy: FoundCopy<D>, current: SharedLog<D>, now: Timestamp) -> Result<(), Fault> {
+        let FoundCopy { name, topic_id, config, home, directory, said } = copy;
+        let path = home.path().join(&directory);
+        let (here, end, cleaned_to) = {
+            let log = whole(&current)?;
+            (log.directory_id() == home.id(), end_of(&log), log.cleaned_to())
+        };
+        if here {
+            return self.put_away(&home, &name, &path, now);
+        }
+        // After a crash the holes that compaction leaves cannot be told from what was not on stable storage.
+        if !said.clean && (config.append.compacted || cleaned_to.is_some()) {
+            return self.begin_again(&name, &home, &path, now);
+        }
+        let (recovery_point, log_start, high_watermark) = (Offset::ZERO, Offset::ZERO, Offset::ZERO);
+        let nothing =
+            Checkpoints { clean: said.clean, recovery_point, log_start, high_watermark, cleaned_to };
+        let what = (name.clone(), topic_id);
+        let opened = match Log::open_in(Arc::clone(&home), &directory, what, config, (nothing, now)) {
+            Err(fault @ Fault::Corrupt { .. }) => {
+                tracing::warn!(partition = %name, %fault, "the copy of a replica is no use any more");
+                return self.begin_again(&name, &home, &path, now);
+            }
+            opened => opened?,
+        };
+        let mut future = opened.log;
+        if end_of(&future) > end {
+            // The log has lost what was not synced, and what comes in its place is to be copied.
+            future.truncate(end, now)?;
+        }
+        if !future.ends_as(&mut *whole(&current)?)? {
+            tracing::warn!(partition = %name, "the copy of a replica is of what is there no more");
+            future.mark_deleted();
+            return self.begin_again(&name, &home, &path, now);
+        }
+        tracing::info!(partition = %name, to = %home.path().display(), "a replica goes on moving");
+        let future = Arc::new(Mutex::new(future));
+        self.note_move(Move { name, to: home, current, future, cuts: AtomicU64::new(0) });
+        Ok(())
+    }
+
+    fn begin_again(
         &self,
         name: &TopicPartition,
-        home: &Arc<LogDirectory<D>>,
-        directory: &str,
-        placement: &impl Fn(&TopicPartition, Option<protocol::id::TopicId>) -> Placement,
+        home: &LogDirectory<D>,
+        path: &Path,
         now: Timestamp,
     ) -> Result<(), Fault> {
-        let path = home.path().join(directory);
-        let topic_id = partition_metadata::read(home.disk(), &path)?;
-        let Placement::Here(config) = placement(name, topic_id) else {
-            return self.put_away(home, name, &path, now);
-        };
-        let nothing = Checkpoints {
-            clean: false,
-            recovery_point: Offset::ZERO,
-            log_start: Offset::ZERO,
-            high_watermark: Offset::ZERO,
-            // The log may have been compacted where it comes from: its holes are no news.
-            cleaned_to: Some(Offset::ZERO),
-        };
-        let what = (name.clone(), topic_id);
-        match self.get(name) {
-            Some(current) if locked(&current).directory_id() == home.id() => {
-                self.put_away(home, name, &path, now)
-            }
-            Some(current) => {
-                let opened = Log::open_in(Arc::clone(home), directory, what, config, (nothing, now))?;
-                let future = Arc::new(Mutex::new(opened.log));
-                self.note_move(Move { name: name.clone(), to: Arc::clone(home), current, future });
-                tracing::info!(partition = %name, to = %home.path().display(), "a replica goes on moving");
-                Ok(())
-            }
-            None => {
-                self.check_all()?;
-                let place = home.path().join(name.to_string());
-                home.disk().rename(&path, &place).map_err(|error| Fault::io("rename", &path, error))?;
-                let opened = Log::open(Arc::clone(home), what, config, nothing, now)?;
-                let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
-                logs.insert(name.clone(), Arc::new(Mutex::new(opened.log)));
-                tracing::info!(partition = %name, to = %home.path().display(), "a replica has moved");
-                Ok(())
-            }
-        }
+        self.put_away(home, name, path, now)?;
+        self.begin_move(name, home.id(), now).map(drop)
+    }
+
+    fn take_over(&self, copy: FoundCopy<D>, now: Timestamp) -> Result<(), Fault> {
+        let FoundCopy { name, topic_id, config, home, directory, said } = copy;
+        self.check_all()?;
+        let (path, place) = (home.path().join(directory), home.path().join(name.to_string()));
+        home.disk().rename(&path, &place).map_err(|error| Fault::io("rename", &path, error))?;
+        let said = Checkpoints { clean: false, recovery_point: Offset::ZERO, ..said };
+        let opened = Log::open(Arc::clone(&home), (name.clone(), topic_id), config, said, now)?;
+        tracing::info!(partition = %name, to = %home.path().display(), "a replica has moved");
+        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
+        logs.insert(name, Arc::new(Mutex::new(opened.log)));
+        Ok(())
     }
 
     /// Renames a directory that is needed no more and has it removed.
@@ -238,4 +355,8 @@ impl<D: Disk> LogDirs<D> {
         home.removals().schedule(now, Millis(0), [away]);
         Ok(())
     }
+}
+
+fn end_of<D: Disk>(log: &Log<D>) -> Offset {
+    log.partition().watermarks().log_end
 }

@@ -99,3 +99,25 @@ fn an_ill_disk_takes_its_directory_offline() {
     let health = locked(&log).home().state().health();
     assert_eq!(health, crate::directory_state::DirectoryHealth::Offline);
 }
+
+/// Some of the old files are out of the way and others are not: only a start sorts that out.
+#[test]
+fn old_segments_that_cannot_be_renamed_take_the_directory_offline_and_lose_nothing() {
+    for suffix in ["00000000000000000000.log", "00000000000000000000.index", ".timeindex"] {
+        let bench = Bench::new(ScriptedDisk::default());
+        let log = fill(&bench);
+        let disk = locked(&log).home().disk().clone();
+        let before = summary(&log);
+        disk.fail_once("rename", suffix, rustix::io::Errno::NOSPC);
+        clean(&log, OPTIONS, NOW).unwrap_err();
+        let health = locked(&log).home().state().health();
+        assert_eq!(health, crate::directory_state::DirectoryHealth::Offline, "{suffix}");
+        let marks = locked(&log).partition().watermarks();
+        drop(log);
+        let log = bench.reopen(RealDisk, marks.high_watermark);
+        assert_eq!(locked(&log).partition().watermarks().log_end, marks.log_end, "{suffix}");
+        let found = stored(&log);
+        clean(&log, OPTIONS, NOW).unwrap();
+        assert!(found.len() >= stored(&log).len() && stored(&log).len() == 5, "{suffix}: {before}");
+    }
+}

@@ -1,0 +1,234 @@
+//! Replicas on their way between two directories: what fails half way, what pulls the ground away, what a start finds.
+
+use rustix::io::Errno;
+
+use super::*;
+use crate::fault::Fault;
+use crate::names::DirectoryName;
+
+/// A node with two directories, and a log with five batches in the first.
+fn filled<D: Disk>(disk: D) -> (Node, LogDirs<D>, SharedLog<D>) {
+    let node = Node::new(&["a", "b"]);
+    let (dirs, _) = node.start(disk);
+    let first = dirs.directories().next().unwrap().id();
+    let log = dirs.create(&name("t", 0), TOPIC, Arc::default(), Some(first), NOW).unwrap();
+    locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    (0..5).for_each(|_| assert!(append(&log)));
+    (node, dirs, log)
+}
+
+fn begin<D: Disk>(dirs: &LogDirs<D>, partition: &TopicPartition) -> Arc<Move<D>> {
+    let there = dirs.directories().nth(1).unwrap().id();
+    assert!(dirs.begin_move(partition, there, NOW).unwrap());
+    dirs.moving(partition).unwrap()
+}
+
+fn bytes<D: Disk>(log: &SharedLog<D>) -> Vec<u8> {
+    locked(log).piece_from(Offset(0), u32::MAX >> 1).unwrap().bytes
+}
+
+fn is_offline<D: Disk>(dirs: &LogDirs<D>, index: usize) -> bool {
+    dirs.directories().nth(index).unwrap().state().check().is_err()
+}
+
+#[test]
+fn a_move_whose_second_rename_fails_leaves_the_replica_where_it_was() {
+    let disk = ScriptedDisk::default();
+    let (node, dirs, log) = filled(disk.clone());
+    let moving = begin(&dirs, &name("t", 0));
+    disk.fail_once("rename", "-future", Errno::NOSPC);
+    assert!(dirs.finish_move(&moving, NOW).unwrap_err().no_space());
+    assert_eq!(locked(&log).path(), node.directory(0).join("t-0"));
+    assert!(node.directory(0).join("t-0").exists() && !node.directory(1).join("t-0").exists());
+    assert!(append(&log) && !is_offline(&dirs, 0));
+    let all = bytes(&log);
+    assert!(dirs.look_for_room());
+    dirs.finish_move(&moving, NOW).unwrap();
+    assert_eq!(locked(&log).path(), node.directory(1).join("t-0"));
+    assert_eq!((bytes(&log), end(&log)), (all, Offset(6)), "nothing of what came in between is missing");
+}
+
+#[test]
+fn a_move_that_cannot_go_on_nor_back_takes_both_directories_offline_and_loses_nothing() {
+    let disk = ScriptedDisk::default();
+    let (node, dirs, log) = filled(disk.clone());
+    let (moving, all) = (begin(&dirs, &name("t", 0)), bytes(&log));
+    disk.fail_once("rename", "-future", Errno::NOSPC);
+    disk.fail_once("rename", "-delete", Errno::NOSPC);
+    dirs.finish_move(&moving, NOW).unwrap_err();
+    assert!(is_offline(&dirs, 0) && is_offline(&dirs, 1) && !append(&log));
+    dirs.remove_due(Timestamp(i64::MAX));
+    drop((moving, log, dirs));
+    let (dirs, report) = node.start(RealDisk);
+    assert!(report.failed.is_empty(), "{report:?}");
+    assert_eq!(bytes(&dirs.get(&name("t", 0)).unwrap()), all);
+}
+
+#[test]
+fn a_log_that_moved_but_cannot_be_opened_there_takes_nothing_that_would_be_lost() {
+    let disk = ScriptedDisk::default();
+    let (node, dirs, log) = filled(disk.clone());
+    let (moving, all) = (begin(&dirs, &name("t", 0)), bytes(&log));
+    disk.fail_once("list", "b/t-0", Errno::MFILE);
+    dirs.finish_move(&moving, NOW).unwrap_err();
+    assert!(!append(&log), "its directory is on its way out");
+    dirs.close(BrokerEpoch(1));
+    assert!(!node.directory(0).join(CLEAN_SHUTDOWN).exists());
+    drop((moving, log, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    let log = dirs.get(&name("t", 0)).unwrap();
+    assert_eq!((bytes(&log), end(&log)), (all, Offset(5)));
+}
+
+#[test]
+fn what_was_read_before_a_log_was_cut_is_not_copied() {
+    let (_node, dirs, log) = filled(RealDisk);
+    let moving = begin(&dirs, &name("t", 0));
+    moving.step(1, NOW).unwrap();
+    // The copy ends before the cut, and what is on its way to it goes beyond.
+    let seen = moving.read(u32::MAX >> 1).unwrap();
+    dirs.truncate(&name("t", 0), Offset(3), NOW).unwrap();
+    (0..3).for_each(|_| assert!(append(&log)));
+    assert_eq!(moving.take(&seen, NOW).unwrap().bytes, 0);
+    // And here it goes beyond already.
+    while moving.step(1, NOW).unwrap().lag > 0 {}
+    let seen = moving.read(u32::MAX >> 1).unwrap();
+    dirs.truncate(&name("t", 0), Offset(4), NOW).unwrap();
+    assert_eq!(end(&moving.future), Offset(4), "the copy is cut along");
+    locked(&log).become_leader(LeaderEpoch(1), NodeId(1), 1, [NodeId(1)]).unwrap();
+    assert_eq!(moving.take(&seen, NOW).unwrap().bytes, 0);
+    dirs.truncate_fully(&name("t", 0), Offset(20), NOW).unwrap();
+    assert_eq!(end(&moving.future), Offset(20));
+    dirs.finish_move(&moving, NOW).unwrap();
+    assert_eq!(end(&log), Offset(20));
+}
+
+#[test]
+fn a_copy_that_cannot_be_cut_never_takes_the_place_of_its_log() {
+    let disk = ScriptedDisk::default();
+    let (_node, dirs, log) = filled(disk.clone());
+    let moving = begin(&dirs, &name("t", 0));
+    while moving.step(1, NOW).unwrap().lag > 0 {}
+    let held = bytes(&log);
+    moving.to.state().take_offline("on purpose");
+    dirs.truncate(&name("t", 0), Offset(2), NOW).unwrap();
+    assert!(dirs.moving(&name("t", 0)).is_none());
+    dirs.finish_move(&moving, NOW).unwrap();
+    assert_eq!((end(&log), is_offline(&dirs, 0)), (Offset(2), false));
+    assert!(held.starts_with(&bytes(&log)));
+}
+
+#[test]
+fn a_replica_of_a_very_long_name_moves_on_after_a_kill() {
+    let (long, node) = (name(&"t".repeat(249), 0), Node::new(&["a", "b"]));
+    let (dirs, _) = node.start(RealDisk);
+    let first = dirs.directories().next().unwrap().id();
+    let log = dirs.create(&long, TOPIC, Arc::default(), Some(first), NOW).unwrap();
+    locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    (0..5).for_each(|_| assert!(append(&log)));
+    let all = bytes(&log);
+    begin(&dirs, &long).step(1, NOW).unwrap();
+    drop((log, dirs));
+    let copies = entries(node.directory(1));
+    let copy = copies.iter().find(|name| name.ends_with("-future")).unwrap();
+    assert!(
+        matches!(DirectoryName::parse(copy), DirectoryName::Future(cut) if cut != long && copy.len() == 255)
+    );
+    let start = |node: &Node| {
+        let dirs = LogDirs::open(RealDisk, &node.config, NOW).unwrap();
+        let placement = |name: &TopicPartition, id: Option<TopicId>| match (*name == long, id) {
+            (true, _) => Placement::Here(Arc::default()),
+            (false, Some(TOPIC)) => Placement::HereAs(long.clone(), Arc::default()),
+            _ => Placement::Stray,
+        };
+        let report = dirs.load(placement, NOW);
+        assert!(report.failed.is_empty() && report.strays.is_empty(), "{report:?}");
+        dirs
+    };
+    let dirs = start(&node);
+    assert_eq!(dirs.moving(&long).unwrap().progress().lag, 4, "it goes on where it was");
+    drop(dirs);
+    // As after a kill between the two renames, and with the copy complete.
+    let dirs = start(&node);
+    let moving = dirs.moving(&long).unwrap();
+    while moving.step(1, NOW).unwrap().lag > 0 {}
+    drop((moving, dirs));
+    std::fs::remove_dir_all(node.directory(0).join(long.to_string())).unwrap();
+    let dirs = start(&node);
+    assert_eq!(bytes(&dirs.get(&long).unwrap()), all);
+    assert!(node.directory(1).join(long.to_string()).exists());
+}
+
+#[test]
+fn a_copy_that_parted_from_its_log_is_begun_again() {
+    let (node, dirs, log) = filled(RealDisk);
+    let moving = begin(&dirs, &name("t", 0));
+    while moving.step(1, NOW).unwrap().lag > 0 {}
+    drop((moving, dirs));
+    // The directory of the copy was away while the log lost its tail and others wrote another one.
+    let (mut other, config) = (Node::new(&["unused"]), node.config.clone());
+    other.config.directories = vec![config.directories[0].clone()];
+    drop(log);
+    let (dirs, _) = other.start(RealDisk);
+    dirs.truncate(&name("t", 0), Offset(4), NOW).unwrap();
+    let log = dirs.get(&name("t", 0)).unwrap();
+    locked(&log).become_leader(LeaderEpoch(1), NodeId(1), 1, [NodeId(1)]).unwrap();
+    append_in(&log, LeaderEpoch(1));
+    let all = bytes(&log);
+    drop((log, dirs));
+    let (dirs, report) = node.start(RealDisk);
+    assert!(report.failed.is_empty(), "{report:?}");
+    let moving = dirs.moving(&name("t", 0)).unwrap();
+    assert_eq!(moving.progress().lag, 5, "it begins at the front again");
+    dirs.finish_move(&moving, NOW).unwrap();
+    assert_eq!(bytes(&dirs.get(&name("t", 0)).unwrap()), all);
+}
+
+#[test]
+fn deleted_records_stay_deleted_when_a_replica_has_just_arrived() {
+    let disk = ScriptedDisk::default();
+    let (node, dirs, log) = filled(disk.clone());
+    locked(&log).delete_records(Offset(3)).unwrap();
+    dirs.keep_log_starts().unwrap();
+    let moving = begin(&dirs, &name("t", 0));
+    disk.fail_once("rename", "b/recovery-point-offset-checkpoint.tmp", Errno::NOSPC);
+    dirs.finish_move(&moving, NOW).unwrap_err();
+    drop((moving, log, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    let log = dirs.get(&name("t", 0)).unwrap();
+    assert_eq!(locked(&log).path(), node.directory(1).join("t-0"));
+    assert_eq!(locked(&log).partition().watermarks().log_start, Offset(3));
+}
+
+#[test]
+fn what_cannot_be_compacted_in_one_place_cannot_in_another() {
+    let (_node, dirs, log) = filled(RealDisk);
+    locked(&log).mark_uncleanable("a broken batch".into());
+    let moving = begin(&dirs, &name("t", 0));
+    dirs.finish_move(&moving, NOW).unwrap();
+    assert_eq!(locked(&log).uncleanable(), Some("a broken batch"));
+}
+
+#[test]
+fn a_log_that_a_thread_panicked_with_is_neither_moved_nor_compacted() {
+    let (_node, dirs, log) = filled(RealDisk);
+    let moving = begin(&dirs, &name("t", 0));
+    let mut config = LogConfig::default();
+    config.compaction.compact = true;
+    locked(&log).set_config(Arc::new(config));
+    let panicking = Arc::clone(&log);
+    let panicked = std::thread::spawn(move || {
+        let _held = panicking.lock().unwrap();
+        panic!("on purpose");
+    });
+    assert!(panicked.join().is_err());
+    let refused = |fault: &Fault| fault.to_string().contains("restart the broker");
+    assert!(moving.step(1, NOW).is_err_and(|fault| refused(&fault)));
+    assert!(dirs.finish_move(&moving, NOW).is_err_and(|fault| refused(&fault)));
+    assert!(dirs.give_up_move(&name("t", 0), NOW).unwrap(), "the copy may go");
+    let there = dirs.directories().nth(1).unwrap().id();
+    assert!(dirs.begin_move(&name("t", 0), there, NOW).is_err_and(|fault| refused(&fault)));
+    assert!(dirs.dirtiest(NOW).log.is_none());
+    let uncleanable = dirs.uncleanable(NOW);
+    assert!(uncleanable.len() == 1 && uncleanable[0].reason.contains("restart the broker"));
+}
