@@ -1,18 +1,36 @@
-//! Apache Kafka and Headwater in turn, in one run.
+//! Headwater, Apache Kafka, the floor and whoever else is named, in turn, in one run.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use benches::machine::{describe, pin_load};
-use benches::side::{Run, Side, first_ack, launch};
-use benches::workload::{WORKLOADS, Workload};
-use conformance::broker_process::Kind;
+use anyhow::{Context, Result, ensure};
+use benches::contender::Contender;
+use benches::crowd::Crowd;
+use benches::frames::{AnswerShape, Frame};
+use benches::latency::OpenLoop;
+use benches::load::{Connection, wait_for_partitions};
+use benches::machine::{describe, pin_load, warm_memory};
+use benches::report::{Counts, Goal, Report, Row, Sample};
+use benches::side::{Side, first_ack};
+use benches::workload::{LONE, WORKLOADS, Workload};
 
-/// Run both brokers in turn and print what each costs.
+/// The partitions a broker has when it is started again.
+const RESTARTED_PARTITIONS: i32 = 2_000;
+/// What is measured end to end.
+const RATE: u32 = 5_000;
+/// How much costlier than its least the floor's run may be, before the machine is thought to waver.
+const WAVERING: f64 = 1.5;
+
+const CROWDS: [(Crowd, Goal); 3] = [
+    (Crowd::Tailing(50), Goal::ratios(0.5, 1.3)),
+    (Crowd::Producers(64), Goal::ratios(0.5, 1.3)),
+    (Crowd::WideFetch(100), Goal::ratios(0.4, 1.3)),
+];
+
+/// Run the brokers in turn and print what each costs.
 #[derive(clap::Args)]
 pub struct Compare {
-    /// How many times each side runs each workload; the least counts.
+    /// How many times each side runs each load.
     #[arg(long, default_value_t = 5)]
     pairs: u32,
     /// A tenth of the load, two pairs and a short warm-up: to see that it works.
@@ -21,118 +39,273 @@ pub struct Compare {
     /// Seconds of warm-up a workload.
     #[arg(long, default_value_t = 8)]
     warm_up: u64,
-    /// Only these workloads.
+    /// Only loads whose names contain one of these.
     #[arg(long)]
     only: Vec<String>,
-    /// Only one side: kafka or headwater.
-    #[arg(long, value_parser = ["kafka", "headwater"])]
-    side: Option<String>,
-    /// Where both keep their data; a temporary directory by default.
+    /// Only these sides: headwater, kafka, floor.
+    #[arg(long, value_parser = ["headwater", "kafka", "floor"])]
+    side: Vec<String>,
+    /// Another broker, as NAME=COMMAND; the command's words may hold {port} and {directory}.
+    #[arg(long, value_name = "NAME=COMMAND")]
+    other: Vec<String>,
+    /// Where all keep their data; a temporary directory by default.
     #[arg(long)]
     directory: Option<PathBuf>,
+    /// Where to write the figures as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
 }
 
-const NAMES: [(Kind, &str); 2] = [(Kind::ApacheKafka, "kafka"), (Kind::Headwater, "headwater")];
+/// The sides, and what is found of them.
+struct Bench<'a> {
+    compare: &'a Compare,
+    directory: &'a Path,
+    sides: Vec<Side>,
+    report: Report,
+}
 
 impl Compare {
-    /// Runs the comparison and prints it.
+    /// Runs the comparison, prints it and writes it down.
     pub fn run(&self) -> Result<()> {
         let machine = describe();
         pin_load()?;
         let temporary = tempfile::tempdir()?;
         let directory = self.directory.as_deref().unwrap_or(temporary.path());
-        let (pairs, warm_up) = if self.quick { (2, 1) } else { (self.pairs, self.warm_up) };
-        println!("machine   {machine}");
-        println!(
-            "method    broker on core 0, load on core 1; one connection, 5 requests in flight, acks=1, one topic;"
-        );
-        println!(
-            "          the sides in turn, {pairs} times; the least CPU of each; Kafka: heap 1 GiB, G1, warmed"
-        );
-        println!("          {warm_up} s a workload; CPU from /proc/PID/stat, user + system\n");
-        let kinds = self.kinds();
-        self.starts(&kinds, directory, pairs)?;
-        let sides = kinds
-            .iter()
-            .map(|(kind, name)| Side::start(*kind, &directory.join(name)))
-            .collect::<Result<Vec<_>>>()?;
-        for side in &sides {
-            side.warm_up(Duration::from_secs(warm_up))?;
+        let contenders = self.contenders()?;
+        let names = contenders.iter().map(|contender| contender.name.clone()).collect();
+        let report = Report::new(machine, self.method(), names);
+        report.print_head();
+        let mut bench = Bench { compare: self, directory, sides: Vec::new(), report };
+        bench.starts(&contenders)?;
+        let idle = Duration::from_secs(if self.quick { 2 } else { 20 });
+        for contender in &contenders {
+            bench.sides.push(Side::start(contender, &directory.join(&contender.name), idle)?);
         }
-        println!(
-            "\n{:<18}{:>8}{:>32}{:>32}{:>8}",
-            "CPU",
-            "a",
-            kinds[0].1,
-            kinds.get(1).map_or("", |k| k.1),
-            "ratio"
-        );
-        for workload in self.chosen()? {
-            let mut least: Vec<Option<Run>> = vec![None; sides.len()];
-            for _ in 0..pairs {
-                for (side, least) in sides.iter().zip(&mut least) {
-                    let requests = if self.quick { workload.requests / 10 } else { workload.requests };
-                    let run = side.measure(workload, requests, directory)?;
-                    if least.is_none_or(|least| run.cost(workload) < least.cost(workload)) {
-                        *least = Some(run);
-                    }
-                }
-            }
-            print_row(workload, &least.into_iter().flatten().collect::<Vec<_>>());
+        bench.at_rest("memory at rest", "MB", Goal::absolute(15.0), |side| Ok(side.idle_megabytes))?;
+        bench.at_rest("cpu at rest", "%", Goal::absolute(0.1), |side| Ok(side.idle_share * 100.0))?;
+        for side in &bench.sides {
+            eprintln!("warming up {}", side.name);
+            side.warm_up(Duration::from_secs(self.warm_up()))?;
         }
-        println!();
-        for (side, (_, name)) in sides.iter().zip(&kinds) {
-            println!(
-                "{name:<12} RSS {:.0} MB idle, {:.0} MB after the load",
-                side.idle_megabytes,
-                side.megabytes()?
-            );
+        bench.costs()?;
+        bench.crowds()?;
+        bench.latencies()?;
+        bench.at_rest("memory after the load", "MB", Goal::absolute(40.0), Side::megabytes)?;
+        if let Some(path) = &self.json {
+            std::fs::write(path, format!("{:#}\n", bench.report.json()))
+                .with_context(|| path.display().to_string())?;
         }
         Ok(())
     }
 
-    fn kinds(&self) -> Vec<(Kind, &'static str)> {
-        NAMES.into_iter().filter(|(_, name)| self.side.as_deref().is_none_or(|only| only == *name)).collect()
+    fn pairs(&self) -> u32 {
+        if self.quick { 2 } else { self.pairs }
     }
 
-    fn chosen(&self) -> Result<Vec<Workload>> {
-        let chosen: Vec<_> = WORKLOADS
-            .into_iter()
-            .filter(|w| self.only.is_empty() || self.only.iter().any(|o| o == w.name))
-            .collect();
-        ensure!(!chosen.is_empty(), "no workload is called {:?}", self.only);
-        Ok(chosen)
+    fn warm_up(&self) -> u64 {
+        if self.quick { 1 } else { self.warm_up }
     }
 
-    /// Start to first acknowledgement from an empty directory, formatting included.
-    fn starts(&self, kinds: &[(Kind, &str)], directory: &Path, times: u32) -> Result<()> {
-        for (kind, name) in kinds {
-            let mut least = Duration::MAX;
-            for number in 0..times.min(3) {
-                let launch = launch(*kind, &directory.join(format!("start-{name}-{number}")))?;
-                let begin = Instant::now();
-                let broker = launch.spawn()?;
-                least = least.min(first_ack(&broker, begin)?);
-            }
-            println!(
-                "{name:<12} {:.0} ms from start on an empty directory to the first acknowledged record",
-                least.as_secs_f64() * 1e3
-            );
+    fn method(&self) -> String {
+        format!(
+            "broker on core 0, load on core 1, in turn, {} times; acks=1; produce: 5 requests in flight, fetch: 1, on one\n\
+             connection; of CPU (user + system, /proc/PID/stat) the least counts, of latency the median; [least..most];\n\
+             a run in which the floor cost more than {WAVERING} times its least is thrown away; Kafka: heap 1 GiB, G1, warmed\n\
+             {} s a workload; memory written and dropped before each run",
+            self.pairs(),
+            self.warm_up()
+        )
+    }
+
+    fn contenders(&self) -> Result<Vec<Contender>> {
+        let wanted = |contender: &Contender| self.side.is_empty() || self.side.contains(&contender.name);
+        let mut contenders = vec![Contender::headwater(), Contender::apache_kafka(), Contender::floor()?];
+        contenders.retain(wanted);
+        for other in &self.other {
+            contenders.push(Contender::parse(other)?);
         }
-        Ok(())
+        Ok(contenders)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| name.contains(only))
     }
 }
 
-fn print_row(workload: Workload, least: &[Run]) {
-    let unit = if workload.by_request { "us/req" } else { "s/GB" };
-    print!("{:<18}{unit:>8}", workload.name);
-    for run in least {
-        let share = run.cpu.user / run.cpu.total() * 100.0;
-        let rate = run.moved.logical_bytes as f64 / 1e6 / run.moved.elapsed.as_secs_f64();
-        print!("{:>32}", format!("{:.2} ({share:.0}% user, {rate:.0} MB/s)", run.cost(workload)));
+impl Bench<'_> {
+    /// Start to first acknowledgement: from an empty directory, formatting included, and with many partitions.
+    fn starts(&mut self, contenders: &[Contender]) -> Result<()> {
+        let times = self.compare.pairs().min(3);
+        if self.compare.wants("start") {
+            let mut samples = vec![Vec::new(); contenders.len()];
+            for number in 0..times {
+                for (contender, samples) in contenders.iter().zip(&mut samples) {
+                    let begin = Instant::now();
+                    let directory = self.directory.join(format!("start-{}-{number}", contender.name));
+                    let broker = contender.spawn(&directory)?;
+                    samples.push(Sample::from(first_ack(&broker, begin)?.as_secs_f64() * 1e3));
+                }
+            }
+            self.add("start to first ack", "ms", Counts::Least, Goal::absolute(50.0), samples);
+        }
+        if self.compare.wants("restart") {
+            let mut samples = vec![Vec::new(); contenders.len()];
+            for (contender, samples) in contenders.iter().zip(&mut samples).filter(|(c, _)| c.is_durable()) {
+                let directory = self.directory.join(format!("restart-{}", contender.name));
+                for _ in 0..times {
+                    samples.push(Sample::from(restart(contender, &directory)?.as_secs_f64() * 1e3));
+                }
+            }
+            self.add("restart, 2,000 partitions", "ms", Counts::Least, Goal::absolute(200.0), samples);
+        }
+        Ok(())
     }
-    if let [kafka, ours] = least {
-        print!("{:>8.2}", ours.cost(workload) / kafka.cost(workload));
+
+    fn costs(&mut self) -> Result<()> {
+        for workload in WORKLOADS.into_iter().filter(|workload| self.compare.wants(workload.name)) {
+            let requests = if self.compare.quick { workload.requests / 10 } else { workload.requests };
+            let unit = if workload.by_request { "us/req" } else { "s/GB" };
+            let directory = self.directory;
+            let samples = self.in_turn(|side| {
+                let run = side.measure(workload, requests, directory)?;
+                let user_share = Some(run.cpu.user / run.cpu.total());
+                Ok(vec![Sample { value: run.cost(workload), user_share }])
+            })?;
+            self.add_turns(&[(workload.name.to_owned(), unit, workload.goal)], Counts::Least, samples);
+        }
+        Ok(())
     }
-    println!();
+
+    fn crowds(&mut self) -> Result<()> {
+        for (crowd, goal) in CROWDS.into_iter().filter(|(crowd, _)| self.compare.wants(&crowd.name())) {
+            let rounds = if self.compare.quick { crowd.rounds() / 10 } else { crowd.rounds() };
+            let directory = self.directory;
+            let samples = self.in_turn(|side| {
+                let mut gathered = crowd.gather(side.running().address())?;
+                gathered.run(rounds / 10)?;
+                warm_memory(directory, 256 << 20)?;
+                let before = side.cpu()?;
+                let requests = gathered.run(rounds)?;
+                let cpu = side.cpu()?.since(before);
+                gathered.finish()?;
+                let user_share = Some(cpu.user / cpu.total());
+                Ok(vec![Sample { value: cpu.total() / requests as f64 * 1e6, user_share }])
+            })?;
+            self.add_turns(&[(crowd.name(), "us/req", goal)], Counts::Least, samples);
+        }
+        Ok(())
+    }
+
+    fn latencies(&mut self) -> Result<()> {
+        if !self.compare.wants("end to end") {
+            return Ok(());
+        }
+        let duration = Duration::from_secs(if self.compare.quick { 2 } else { 20 });
+        let open = OpenLoop { rate: RATE, record_bytes: 1024, duration };
+        let samples = self.in_turn(|side| {
+            // A first, short run finds the code compiled and the memory there.
+            OpenLoop { duration: Duration::from_secs(1), ..open }.run(side.running().address())?;
+            let before = side.cpu()?;
+            let latency = open.run(side.running().address())?;
+            let share = side.cpu()?.since(before).total() / duration.as_secs_f64() * 100.0;
+            Ok([latency.p50, latency.p99, latency.p999, share].map(Sample::from).to_vec())
+        })?;
+        let row = |name: &str| format!("end to end, {RATE}/s, {name}");
+        let rows = [
+            (row("p50"), "ms", Goal::ratios(0.6, 1.3)),
+            (row("p99"), "ms", Goal::ratios(0.35, 1.3)),
+            (row("p99.9"), "ms", Goal { of_kafka: Some(0.6), ..Goal::NONE }),
+            (row("cpu"), "%", Goal::ratios(0.45, 1.3)),
+        ];
+        self.add_turns(&rows, Counts::Median, samples);
+        Ok(())
+    }
+
+    fn at_rest(
+        &mut self,
+        name: &str,
+        unit: &'static str,
+        goal: Goal,
+        figure: impl Fn(&Side) -> Result<f64>,
+    ) -> Result<()> {
+        let samples = self.sides.iter().map(|side| Ok(vec![Sample::from(figure(side)?)]));
+        let samples = samples.collect::<Result<_>>()?;
+        self.add(name, unit, Counts::Least, goal, samples);
+        Ok(())
+    }
+
+    /// Runs each side in turn, as often as is wanted: figures of each run of each side.
+    fn in_turn(&self, mut run: impl FnMut(&Side) -> Result<Vec<Sample>>) -> Result<Vec<Vec<Vec<Sample>>>> {
+        let mut turns = Vec::new();
+        for _ in 0..self.compare.pairs() {
+            let turn = self.sides.iter().map(|side| run(side).with_context(|| side.name.clone()));
+            turns.push(turn.collect::<Result<Vec<_>>>()?);
+        }
+        self.throw_wavering_away(&mut turns);
+        Ok(turns)
+    }
+
+    /// Leaves out the turns in which the machine wavered, as the floor shows; the last figure of a run tells.
+    fn throw_wavering_away(&self, turns: &mut Vec<Vec<Vec<Sample>>>) {
+        let Some(floor) = self.sides.iter().position(|side| side.name == "floor") else { return };
+        let cost = |turn: &[Vec<Sample>]| turn[floor].last().map_or(0.0, |sample| sample.value);
+        let least = turns.iter().map(|turn| cost(turn)).fold(f64::INFINITY, f64::min);
+        let before = turns.len();
+        turns.retain(|turn| cost(turn) <= least * WAVERING);
+        if turns.len() < before {
+            eprintln!("{} of {before} turns thrown away: the floor wavered", before - turns.len());
+        }
+    }
+
+    /// Adds the rows that the figures of a run make.
+    fn add_turns(
+        &mut self,
+        rows: &[(String, &'static str, Goal)],
+        counts: Counts,
+        turns: Vec<Vec<Vec<Sample>>>,
+    ) {
+        for (figure, (name, unit, goal)) in rows.iter().enumerate() {
+            let samples = (0..self.sides.len())
+                .map(|side| turns.iter().map(|turn| turn[side][figure]).collect())
+                .collect();
+            self.add(name, unit, counts, *goal, samples);
+        }
+    }
+
+    fn add(&mut self, name: &str, unit: &'static str, counts: Counts, goal: Goal, samples: Vec<Vec<Sample>>) {
+        self.report.add(Row { name: name.to_owned(), unit, counts, goal, samples });
+    }
+}
+
+/// Ends a broker with many partitions and starts it again: how long until it takes a record.
+fn restart(contender: &Contender, directory: &Path) -> Result<Duration> {
+    let topic = "restart";
+    let (batch, _) = Workload { partitions: RESTARTED_PARTITIONS, ..LONE }.batch()?;
+    let broker = contender.spawn(directory)?;
+    first_ack(&broker, Instant::now())?;
+    let mut connection = Connection::open(broker.address())?;
+    // It is there already after the first time.
+    let _ = connection.create_topic(topic, RESTARTED_PARTITIONS, &[]);
+    let mut connection = Connection::open(broker.address())?;
+    wait_for_partitions(&mut connection, topic, &batch, RESTARTED_PARTITIONS)?;
+    drop(connection);
+    broker.end()?;
+    let begin = Instant::now();
+    let broker = contender.spawn(directory)?;
+    broker.wait_until_listening(Duration::from_secs(120))?;
+    let mut frame = Frame::produce(topic, &batch);
+    frame.set_partition(RESTARTED_PARTITIONS - 1);
+    loop {
+        let mut connection = Connection::open(broker.address())?;
+        match connection.ask(frame.clone(), AnswerShape::produce(topic)) {
+            Ok(_) => break,
+            Err(refusal) => {
+                ensure!(begin.elapsed() < Duration::from_secs(120), "no acknowledgement: {refusal}")
+            }
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let elapsed = begin.elapsed();
+    broker.end()?;
+    Ok(elapsed)
 }

@@ -4,7 +4,7 @@
 //! correlation id, partition and offset are patched in place. The versions are those of a current client that names
 //! topics: Produce 11 and Fetch 12; a single-partition answer has everything at a fixed place.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 /// A frame with the places that change from one request to the next.
 #[derive(Clone, Debug)]
@@ -91,17 +91,49 @@ impl Frame {
         fields.finish(Some(partition_at), None)
     }
 
-    /// A Fetch of one partition outside a session, of at most `bytes` bytes and without waiting for more.
+    /// A Fetch of one partition outside a session, of at most `bytes` bytes, which waits half a second for the first.
     pub fn fetch(topic: &str, bytes: i32) -> Self {
+        Self::fetch_of(topic, 0..1, bytes)
+    }
+
+    /// A Fetch of all of so many partitions from their starts, of at most `bytes` bytes each.
+    pub fn fetch_from_start(topic: &str, partitions: i32, bytes: i32) -> Self {
+        Self::fetch_of(topic, 0..partitions, bytes)
+    }
+
+    fn fetch_of(topic: &str, partitions: std::ops::Range<i32>, bytes: i32) -> Self {
         let mut fields = Fields::request(1, 12);
         fields.i32(-1).i32(500).i32(1).i32(i32::MAX).i8(0).i32(0).i32(-1);
-        fields.count(1).bytes(topic.as_bytes()).count(1);
+        fields.count(1).bytes(topic.as_bytes()).count(partitions.len());
         let partition_at = fields.0.len();
-        fields.i32(0).i32(-1);
-        let offset_at = fields.0.len();
-        fields.i64(0).i32(-1).i64(-1).i32(bytes).untagged().untagged();
-        fields.count(0).bytes(b"").untagged();
+        // The offset of the first one, which is the only one that is ever patched.
+        let offset_at = partition_at + 8;
+        for partition in partitions {
+            fields.i32(partition).i32(-1).i64(0).i32(-1).i64(-1).i32(bytes).untagged();
+        }
+        fields.untagged().count(0).bytes(b"").untagged();
         fields.finish(Some(partition_at), Some(offset_at))
+    }
+
+    /// The records in an answer to a [`Self::fetch`] of `topic`, from behind its length.
+    pub fn records_of_fetch<'a>(answer: &'a [u8], topic: &str) -> Result<&'a [u8]> {
+        AnswerShape::fetch(topic).error(answer)?;
+        let mut at = AnswerShape::fetch(topic).error_at + 2 + 8 + 8 + 8;
+        // No aborted transactions, which is null or an empty array, then the preferred replica.
+        at += 1 + 4;
+        let (mut length, mut shift) = (0_usize, 0);
+        loop {
+            let byte = *answer.get(at).context("an answer that ends before its records")?;
+            at += 1;
+            length |= usize::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+            ensure!(shift < 35, "a length of more than five bytes");
+        }
+        let records = answer.get(at..at + length.saturating_sub(1));
+        records.context("an answer that ends within its records")
     }
 
     /// A CreateTopics of one topic with `partitions` partitions of one replica and these configs.
@@ -175,9 +207,14 @@ impl AnswerShape {
 
     /// Refuses an answer to another request, or one with an error.
     pub fn check(&self, answer: &[u8], correlation: i32) -> Result<()> {
+        let got = answer.first_chunk().map(|bytes| i32::from_be_bytes(*bytes));
+        ensure!(got == Some(correlation), "answer {got:?} came where {correlation} was due");
+        self.error(answer)
+    }
+
+    /// Refuses an answer with an error.
+    fn error(&self, answer: &[u8]) -> Result<()> {
         ensure!(answer.len() >= self.error_at + 2, "an answer of only {} bytes", answer.len());
-        let got = i32::from_be_bytes([answer[0], answer[1], answer[2], answer[3]]);
-        ensure!(got == correlation, "answer {got} came where {correlation} was due");
         let error = i16::from_be_bytes([answer[self.error_at], answer[self.error_at + 1]]);
         ensure!(error == 0, "refused with error code {error}");
         Ok(())

@@ -11,11 +11,11 @@ use anyhow::{Context, Result, ensure};
 use crate::frames::{AnswerShape, Frame};
 use crate::workload::{Direction, Workload};
 
-/// How many requests are under way at once.
-pub const IN_FLIGHT: u32 = 5;
-
 /// How many batches a fetch workload reads round and round.
 const STORED_BATCHES_MAX: u32 = 512;
+
+/// How many requests are under way at once where a load does not say otherwise.
+pub const IN_FLIGHT: u32 = 5;
 
 /// A connection to a broker.
 #[derive(Debug)]
@@ -48,14 +48,15 @@ impl Connection {
         Ok(Self { stream, scratch: vec![0; 256 * 1024], sent: 0, answered: 0 })
     }
 
-    fn send(&mut self, frame: &mut Frame) -> Result<()> {
+    /// Sends one request.
+    pub fn send(&mut self, frame: &mut Frame) -> Result<()> {
         frame.set_correlation(self.sent);
         self.sent = self.sent.wrapping_add(1);
         Ok(self.stream.write_all(frame.bytes())?)
     }
 
     /// Reads one answer and returns how many bytes it had.
-    fn receive(&mut self, shape: AnswerShape) -> Result<u64> {
+    pub fn receive(&mut self, shape: AnswerShape) -> Result<u64> {
         // One read brings small answers whole; nothing beyond this answer is read, so that none is lost.
         let mut length = [0; 4];
         self.stream.read_exact(&mut length).context("waiting for an answer")?;
@@ -97,17 +98,28 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends `requests` frames, each made ready by `turn`, `IN_FLIGHT` at a time; returns the bytes of all answers.
+    /// Sends `requests` frames, each made ready by `turn`, [`IN_FLIGHT`] at a time; returns the bytes of all answers.
     pub fn pump(
         &mut self,
         frame: &mut Frame,
         shape: AnswerShape,
         requests: u32,
+        turn: impl FnMut(&mut Frame, u32),
+    ) -> Result<u64> {
+        self.pump_in_flight(frame, shape, (requests, IN_FLIGHT), turn)
+    }
+
+    /// The same, with so many of them under way at once.
+    pub fn pump_in_flight(
+        &mut self,
+        frame: &mut Frame,
+        shape: AnswerShape,
+        (requests, in_flight): (u32, u32),
         mut turn: impl FnMut(&mut Frame, u32),
     ) -> Result<u64> {
         let mut bytes = 0;
-        for number in 0..requests + IN_FLIGHT {
-            if number >= IN_FLIGHT {
+        for number in 0..requests + in_flight {
+            if number >= in_flight {
                 bytes += self.receive(shape)?;
             }
             if number < requests {
@@ -139,36 +151,26 @@ impl Prepared {
         let (batch, records) = workload.batch()?;
         let stored = requests.min(STORED_BATCHES_MAX);
         let mut prepared = Self { workload, topic, batch, records, stored, connection };
-        let written = prepared.write_once_to_each_partition()?;
+        wait_for_partitions(&mut prepared.connection, &prepared.topic, &prepared.batch, workload.partitions)?;
+        let written = u32::try_from(workload.partitions)?;
         if workload.direction == Direction::Fetch {
             prepared.produce(stored - written)?;
         }
         Ok(prepared)
     }
 
-    /// The first append to a partition waits until the broker has heard of it, and makes its files: neither is
-    /// what is measured.
-    fn write_once_to_each_partition(&mut self) -> Result<u32> {
-        let mut frame = Frame::produce(&self.topic, &self.batch);
-        let shape = AnswerShape::produce(&self.topic);
-        let end = Instant::now() + Duration::from_secs(30);
-        for partition in 0..self.workload.partitions {
-            frame.set_partition(partition);
-            while let Err(refusal) = self.connection.ask(frame.clone(), shape) {
-                ensure!(Instant::now() < end, "{}-{partition}: {refusal}", self.topic);
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
-        Ok(u32::try_from(self.workload.partitions)?)
-    }
-
     fn produce(&mut self, requests: u32) -> Result<u64> {
         let mut frame = Frame::produce(&self.topic, &self.batch);
         let partitions = self.workload.partitions;
         let shape = AnswerShape::produce(&self.topic);
-        self.connection.pump(&mut frame, shape, requests, |frame, number| {
-            frame.set_partition(number as i32 % partitions);
-        })
+        self.connection.pump_in_flight(
+            &mut frame,
+            shape,
+            (requests, self.workload.in_flight),
+            |frame, number| {
+                frame.set_partition(number as i32 % partitions);
+            },
+        )
     }
 
     fn fetch(&mut self, requests: u32) -> Result<u64> {
@@ -176,9 +178,14 @@ impl Prepared {
         let mut frame = Frame::fetch(&self.topic, bytes);
         let (records, stored) = (self.records, self.stored);
         let shape = AnswerShape::fetch(&self.topic);
-        let received = self.connection.pump(&mut frame, shape, requests, |frame, number| {
-            frame.set_offset(i64::from(number % stored) * i64::from(records));
-        })?;
+        let received = self.connection.pump_in_flight(
+            &mut frame,
+            shape,
+            (requests, self.workload.in_flight),
+            |frame, number| {
+                frame.set_offset(i64::from(number % stored) * i64::from(records));
+            },
+        )?;
         let wanted = u64::from(requests) * self.batch.len() as u64;
         ensure!(received >= wanted, "{received} bytes fetched where {wanted} were asked for");
         Ok(received)
@@ -206,4 +213,25 @@ impl Prepared {
         let topic = self.topic.clone();
         self.connection.delete_topic(&topic)
     }
+}
+
+/// Writes one batch to each partition. The first append waits until the broker has heard of the partition, and makes
+/// its files: neither is what is measured.
+pub fn wait_for_partitions(
+    connection: &mut Connection,
+    topic: &str,
+    batch: &[u8],
+    partitions: i32,
+) -> Result<()> {
+    let mut frame = Frame::produce(topic, batch);
+    let shape = AnswerShape::produce(topic);
+    let end = Instant::now() + Duration::from_secs(30);
+    for partition in 0..partitions {
+        frame.set_partition(partition);
+        while let Err(refusal) = connection.ask(frame.clone(), shape) {
+            ensure!(Instant::now() < end, "{topic}-{partition}: {refusal}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    Ok(())
 }

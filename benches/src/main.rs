@@ -1,8 +1,10 @@
-//! `cargo run --release -p headwater-benches -- compare`: Apache Kafka and Headwater side by side.
+//! `cargo run --release -p headwater-benches -- compare`: Headwater, Apache Kafka and the floor side by side.
 
 mod compare;
 mod size;
+mod sweep;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use benches::node::InProcess;
@@ -12,8 +14,19 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "headwater-benches")]
 enum What {
-    /// Run both brokers in turn and print what each costs.
+    /// Run the brokers in turn and print what each costs.
     Compare(compare::Compare),
+    /// Run the brokers in turn over batch sizes, rates and partitions, and draw what each costs.
+    Sweep(sweep::Sweep),
+    /// Be the least that a broker can do, to measure others by.
+    Floor {
+        /// The port, on loopback.
+        #[arg(long)]
+        port: u16,
+        /// Where its files go.
+        #[arg(long)]
+        directory: PathBuf,
+    },
     /// Make very many partitions and print what they cost.
     Size(size::Size),
     /// Run a node on an empty directory and print its address: what the guard of system calls traces.
@@ -26,6 +39,10 @@ enum What {
 fn main() -> anyhow::Result<()> {
     match What::parse() {
         What::Compare(compare) => compare.run(),
+        What::Floor { port, directory } => {
+            benches::floor::serve(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &directory)
+        }
+        What::Sweep(sweep) => sweep.run(),
         What::Size(size) => size.run(),
         What::Serve { directory } => {
             let node = InProcess::start(&directory)?;

@@ -5,6 +5,9 @@ use protocol::id::Timestamp;
 use protocol::records::build::{BatchBuilder, BatchOptions};
 use protocol::records::compression::{Codec, Compression, Compressors};
 
+use crate::load::IN_FLIGHT;
+use crate::report::Goal;
+
 /// Writing or reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -33,40 +36,66 @@ pub struct Workload {
     pub requests: u32,
     /// Whether the cost is quoted a request rather than a gigabyte.
     pub by_request: bool,
+    /// How many requests are under way at once.
+    pub in_flight: u32,
+    /// What its cost must reach.
+    pub goal: Goal,
 }
 
-const fn produce(name: &'static str, batch_bytes: usize, partitions: i32, requests: u32) -> Workload {
-    let direction = Direction::Produce;
+const fn produce(
+    name: &'static str,
+    batch_bytes: usize,
+    partitions: i32,
+    requests: u32,
+    goal: Goal,
+) -> Workload {
     Workload {
         name,
-        direction,
+        direction: Direction::Produce,
         batch_bytes,
         record_bytes: 1024,
         partitions,
         codec: Codec::None,
         requests,
         by_request: false,
+        in_flight: IN_FLIGHT,
+        goal,
     }
 }
 
-const fn fetch(name: &'static str, batch_bytes: usize, requests: u32) -> Workload {
-    Workload { direction: Direction::Fetch, ..produce(name, batch_bytes, 1, requests) }
+const fn fetch(name: &'static str, batch_bytes: usize, requests: u32, goal: Goal) -> Workload {
+    Workload { direction: Direction::Fetch, in_flight: 1, ..produce(name, batch_bytes, 1, requests, goal) }
 }
 
-const LONE: Workload =
-    Workload { by_request: true, record_bytes: 100, ..produce("produce-lone", 100, 1, 60_000) };
-const LZ4: Workload = Workload { codec: Codec::Lz4, ..produce("produce-64k-lz4", 65_536, 8, 20_000) };
+const fn compressed(name: &'static str, codec: Codec, goal: Goal) -> Workload {
+    Workload { codec, ..produce(name, 65_536, 8, 20_000, goal) }
+}
+
+/// One small record a request.
+pub const LONE: Workload = Workload {
+    by_request: true,
+    record_bytes: 100,
+    ..produce("produce-lone", 100, 1, 60_000, Goal::ratios(0.25, 1.4))
+};
+const HUNDRED_BYTES: Workload = Workload {
+    record_bytes: 100,
+    ..produce("produce-16k-100b", 16_384, 1, 40_000, Goal::ratios(0.25, 1.35))
+};
+/// The batches that the Java client makes by default.
+pub const SMALL_BATCHES: Workload = produce("produce-16k", 16_384, 64, 40_000, Goal::ratios(0.35, 1.35));
 
 /// All that are compared, the costliest warm-up first.
-pub const WORKLOADS: [Workload; 8] = [
-    produce("produce-1m", 1_048_576 - 16_384, 1, 2_000),
-    produce("produce-64k", 65_536, 8, 20_000),
-    produce("produce-16k", 16_384, 64, 40_000),
-    LZ4,
+pub const WORKLOADS: [Workload; 10] = [
+    produce("produce-1m", 1_048_576 - 16_384, 1, 2_000, Goal::ratios(0.30, 1.5)),
+    produce("produce-64k", 65_536, 8, 20_000, Goal::ratios(0.40, 1.3)),
+    SMALL_BATCHES,
+    HUNDRED_BYTES,
+    compressed("produce-64k-lz4", Codec::Lz4, Goal { of_kafka: Some(0.60), ..Goal::NONE }),
+    compressed("produce-64k-zstd", Codec::Zstd, Goal { of_kafka: Some(0.65), ..Goal::NONE }),
     LONE,
-    fetch("fetch-1m", 1_048_576 - 16_384, 4_000),
-    fetch("fetch-64k", 65_536, 30_000),
-    fetch("fetch-16k", 16_384, 40_000),
+    fetch("fetch-1m", 1_048_576 - 16_384, 4_000, Goal::ratios(0.85, 1.2)),
+    fetch("fetch-64k", 65_536, 30_000, Goal::ratios(0.80, 1.1)),
+    fetch("fetch-16k", 16_384, 40_000, Goal::ratios(0.50, 1.2)),
 ];
 
 impl Workload {

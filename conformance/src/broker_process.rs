@@ -219,7 +219,7 @@ pub fn headwater_binary() -> Result<PathBuf> {
 }
 
 /// A port that is free together with the next one.
-fn free_port_pair() -> Result<u16> {
+pub fn free_port_pair() -> Result<u16> {
     for _ in 0..100 {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = first.local_addr()?.port();
