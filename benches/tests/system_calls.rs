@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use benches::frames::{AnswerShape, Frame};
-use benches::load::{Connection, Prepared};
+use benches::load::{Connection, IN_FLIGHT, Prepared};
 use benches::workload::{Direction, WORKLOADS, Workload};
 use nix::errno::Errno;
 use nix::sys::ptrace;
@@ -131,6 +131,7 @@ fn step(
 fn calls_a_request(direction: Direction) -> f64 {
     let wanted = |workload: &&Workload| workload.direction == direction && workload.name.ends_with("-64k");
     let workload = *WORKLOADS.iter().find(wanted).unwrap();
+    let workload = Workload { in_flight: IN_FLIGHT, ..workload };
     let directory = tempfile::tempdir().unwrap();
     let (served, address) = Served::start(directory.path());
     let mut prepared = Prepared::new(address, workload, REQUESTS).unwrap();
