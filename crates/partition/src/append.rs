@@ -4,7 +4,7 @@
 //! Deciding changes nothing of the machine. The plan is applied by `Partition::appended` once its bytes are in the
 //! log, so that a failed write leaves nothing to undo.
 
-use protocol::id::{LeaderEpoch, Sequence, Timestamp};
+use protocol::id::{LeaderEpoch, Timestamp};
 use protocol::offset::{LastOffset, Offset};
 use protocol::records::batch::{self, BatchHeader};
 use protocol::records::batches::{Batch, Batches};
@@ -18,6 +18,7 @@ use crate::replica::Partition;
 use crate::rules::AppendRules;
 use crate::transactions::AbortedTransaction;
 use crate::validate::{Validated, single_batch, validate};
+use crate::verifications::VerificationGuard;
 use crate::watermarks::Role;
 
 /// Who appends, when, and as whom.
@@ -58,13 +59,8 @@ pub enum Verification {
     NotRequired,
     /// It has not confirmed: no transaction may begin here.
     Missing,
-    /// It has.
-    Verified {
-        /// The lowest sequence met while the answer was awaited.
-        lowest_sequence: Sequence,
-        /// Whether the producer's transactions each have an epoch of their own.
-        supports_epoch_bump: bool,
-    },
+    /// It has, when it was asked with this guard.
+    Verified(VerificationGuard),
 }
 
 /// What deciding reuses from append to append. Belongs to one connection at a time.
@@ -229,9 +225,10 @@ impl Partition {
             return Ok(None);
         }
         let state = self.producers().get(header.producer_id);
+        let asked = self.verifications().get(header.producer_id);
         match origin {
             Origin::Client { verification, .. } => {
-                check_data(state, header, Strictness::Client, verification).map(Some)
+                check_data((state, asked), header, Strictness::Client, verification).map(Some)
             }
             Origin::Coordinator { transaction_version, .. } if header.attributes.is_control() => {
                 let batch = Batch { header: *header, bytes, position: 0 };
@@ -240,7 +237,7 @@ impl Partition {
                 Ok(Some(Checked::Update(ProducerUpdate::Marker(update))))
             }
             Origin::Coordinator { verification, .. } => {
-                check_data(state, header, Strictness::Coordinator, verification).map(Some)
+                check_data((state, asked), header, Strictness::Coordinator, verification).map(Some)
             }
         }
     }

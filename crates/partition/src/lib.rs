@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | a log is opened | [`Partition::restore`] with checkpoints and the newest producer snapshot | [`Partition::reload`] each batch behind the snapshot; write the aborted transactions it returns to the transaction index |
 //! | a produce, or a coordinator's records | [`Partition::decide_append`] on the batch's own bytes | roll if [`segments::should_roll`]; write [`AppendPlan::bytes`]; write `plan.aborted` to the transaction index; [`Partition::appended`]; if `plan.starts_epoch`, checkpoint [`Partition::leader_epochs`] |
+//! | the first batch of a transaction | [`Partition::begin_verification`], then ask the coordinator | append with the guard |
 //! | a follower's fetch answer | [`Partition::decide_replicated`] | write the prefix it names; [`Partition::replay`] each batch of it; [`Partition::follow_high_watermark`] |
 //! | a fetch | [`Partition::fetch_bounds`] | read from the offset to the bound it returns |
 //! | a leader or its ISR changes | [`Partition::become_leader`], [`Partition::become_follower`], [`Partition::set_in_sync`] | checkpoint the leader epochs if told so |
@@ -35,6 +36,7 @@ pub mod segments;
 mod testing;
 pub mod transactions;
 mod validate;
+pub mod verifications;
 pub mod watermarks;
 
 pub use append::{

@@ -10,6 +10,7 @@ use crate::producers::{ProducerEntry, ProducerUpdate, Producers, marker_update, 
 use crate::refusal::AppendRefusal;
 use crate::rules::Millis;
 use crate::transactions::{AbortedTransaction, Transactions};
+use crate::verifications::{FirstBatch, VerificationGuard, Verifications};
 use crate::watermarks::{Leadership, Role, Watermarks};
 
 /// One replica of one partition.
@@ -19,6 +20,7 @@ pub struct Partition {
     leader_epochs: LeaderEpochs,
     producers: Producers,
     transactions: Transactions,
+    verifications: Verifications,
     role: Role,
     /// Set while appends wait for stable storage: what lies behind counts for no high watermark yet.
     synced: Option<Offset>,
@@ -47,6 +49,7 @@ impl Partition {
             leader_epochs: LeaderEpochs::default(),
             producers: Producers::default(),
             transactions: Transactions::default(),
+            verifications: Verifications::default(),
             role: Role::Unknown,
             synced: None,
         }
@@ -73,6 +76,7 @@ impl Partition {
             leader_epochs: LeaderEpochs::from_entries(restored.leader_epochs),
             producers,
             transactions,
+            verifications: Verifications::default(),
             role: Role::Unknown,
             synced: None,
         }
@@ -189,11 +193,13 @@ impl Partition {
                 if let Some(first_offset) = data.begins_at {
                     self.transactions.begin(data.producer_id, first_offset);
                 }
+                self.verifications.appended(data.producer_id);
             }
             ProducerUpdate::Marker(marker) => {
                 if let Some(completed) = &marker.completed {
                     self.transactions.complete(completed);
                 }
+                self.verifications.marked(marker.producer_id, marker.producer_epoch);
             }
         }
         self.producers.apply(update);
@@ -290,8 +296,37 @@ impl Partition {
         self.leader_epochs.truncate_from_start(log_start)
     }
 
+    /// Whoever is about to append the first batch of a transaction asks the coordinator, and then appends with the guard
+    /// that this gives. `None` where the transaction is open here already: nobody has to be asked.
+    ///
+    /// # Errors
+    /// An epoch older than the newest seen of this producer.
+    pub fn begin_verification(
+        &mut self,
+        now: Timestamp,
+        batch: &FirstBatch,
+    ) -> Result<Option<VerificationGuard>, AppendRefusal> {
+        let (producer_id, epoch) = (batch.producer_id, batch.producer_epoch);
+        if let Some(state) = self.producers.get(producer_id) {
+            if epoch < state.producer_epoch {
+                let current = state.producer_epoch;
+                return Err(AppendRefusal::ProducerEpoch { producer_id, epoch, current });
+            }
+            if state.current_transaction_first_offset.is_some() && state.producer_epoch == epoch {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.verifications.begin(now, batch)))
+    }
+
+    /// Who is being asked about.
+    pub(crate) fn verifications(&self) -> &Verifications {
+        &self.verifications
+    }
+
     /// Forgets producers that have been silent for `expiration`. Returns how many.
     pub fn expire_producers(&mut self, now: Timestamp, expiration: Millis) -> usize {
+        self.verifications.remove_expired(now, expiration);
         self.producers.remove_expired(now, expiration)
     }
 

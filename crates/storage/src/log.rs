@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use partition::segments::{ActiveSegment, Incoming, should_roll};
+use partition::verifications::{FirstBatch, VerificationGuard};
 use partition::{Append, AppendDecision, AppendPlan, AppendRefusal, Duplicate, Millis, Partition, Scratch};
 use protocol::id::{DirectoryId, LeaderEpoch, NodeId, Timestamp, TopicId};
 use protocol::offset::{LastOffset, Offset};
@@ -189,6 +190,16 @@ impl<D: Disk> Log<D> {
                 Ok(Appended::Written(self.home.noted(written)?))
             }
         }
+    }
+
+    /// The first batch of a transaction is about to be appended, by [`Partition::begin_verification`].
+    pub fn begin_verification(
+        &mut self,
+        now: Timestamp,
+        batch: &FirstBatch,
+    ) -> Result<Option<VerificationGuard>, AppendError> {
+        self.check()?;
+        Ok(self.partition.begin_verification(now, batch)?)
     }
 
     fn write(&mut self, plan: &AppendPlan, bytes: &[u8], now: Timestamp) -> Result<Written, Fault> {

@@ -7,6 +7,7 @@ use protocol::records::control::EndMarker;
 use super::{BatchMetadata, MarkerUpdate, ProducerState, ProducerUpdate, marker_update, replayed_data};
 use crate::append::Verification;
 use crate::refusal::AppendRefusal;
+use crate::verifications::VerificationState;
 
 /// Which rules of transactions a marker was written under: its coordinator's feature level (KIP-890).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -31,9 +32,10 @@ pub(crate) enum Checked {
     Duplicate(BatchMetadata),
 }
 
-/// Judges a data batch, whose header already has its offsets.
+/// Judges a data batch, whose header already has its offsets, by what is known of its producer and what is being asked
+/// about it.
 pub(crate) fn check_data(
-    state: Option<&ProducerState>,
+    (state, asked): (Option<&ProducerState>, Option<&VerificationState>),
     header: &BatchHeader,
     strictness: Strictness,
     verification: Verification,
@@ -50,13 +52,18 @@ pub(crate) fn check_data(
     });
     if transactional && !open {
         check_epoch(state, producer_id, header.producer_epoch)?;
-        if verification == Verification::Missing {
+        let confirmed = match verification {
+            Verification::NotRequired => true,
+            Verification::Missing => false,
+            Verification::Verified(guard) => asked.is_some_and(|asked| asked.guard == guard),
+        };
+        if !confirmed {
             return Err(AppendRefusal::TransactionState { producer_id });
         }
     }
     check_epoch(state, producer_id, header.producer_epoch)?;
     if strictness == Strictness::Client {
-        check_sequence(state, header, verification)?;
+        check_sequence(state, header, asked)?;
     }
     if !transactional && state.is_some_and(|state| state.current_transaction_first_offset.is_some()) {
         return Err(AppendRefusal::TransactionState { producer_id });
@@ -109,12 +116,12 @@ fn check_epoch(
 fn check_sequence(
     state: Option<&ProducerState>,
     header: &BatchHeader,
-    verification: Verification,
+    asked: Option<&VerificationState>,
 ) -> Result<(), AppendRefusal> {
     let sequence = header.base_sequence;
     let refused =
         |last| Err(AppendRefusal::OutOfOrderSequence { producer_id: header.producer_id, sequence, last });
-    if let Verification::Verified { lowest_sequence, supports_epoch_bump } = verification {
+    if let Some(&VerificationState { lowest_sequence, supports_epoch_bump, .. }) = asked {
         let nothing_known = state.is_none_or(|state| state.batches().is_empty());
         if supports_epoch_bump && sequence.0 != 0 && nothing_known {
             return refused(Sequence::NONE);

@@ -8,6 +8,7 @@ use super::*;
 use crate::producers::ProducerEntry;
 use crate::replica::Restored;
 use crate::testing::replay;
+use crate::verifications::FirstBatch;
 
 fn sent(id: i64, epoch: i16, sequence: i32) -> Sent {
     Sent { producer: (id, epoch, sequence), count: 2, ..PLAIN }
@@ -114,11 +115,62 @@ fn transactions_are_entered_and_left_by_the_rules() {
     // Inside an open transaction nobody is asked again, and plain batches have no place.
     leader.append(missing, &transactional(7, 0, 2).bytes()).unwrap();
     assert_eq!(code(&leader.send(sent(7, 0, 4)).unwrap_err()), ErrorCode::InvalidTxnState);
-    let verified = Verification::Verified { lowest_sequence: Sequence(0), supports_epoch_bump: true };
-    let origin = Origin::Client { zstd: true, verification: verified };
-    let refusal = leader.append(origin, &transactional(9, 0, 4).bytes()).unwrap_err();
+}
+
+/// Asks about a batch, and says as whom it may then be appended.
+fn asked(leader: &mut Leader, sent: Sent, supports_epoch_bump: bool) -> Option<Origin> {
+    let (id, epoch, sequence) = sent.producer;
+    let batch = FirstBatch {
+        producer_id: ProducerId(id),
+        producer_epoch: ProducerEpoch(epoch),
+        base_sequence: Sequence(sequence),
+        supports_epoch_bump,
+    };
+    let guard = leader.partition().begin_verification(NOW, &batch).unwrap()?;
+    Some(Origin::Client { zstd: true, verification: Verification::Verified(guard) })
+}
+
+#[test]
+fn a_transaction_begins_with_its_first_batch_and_with_who_was_asked() {
+    let mut leader = Leader::new();
+    let late = asked(&mut leader, transactional(9, 0, 4), true).unwrap();
+    let refusal = leader.append(late, &transactional(9, 0, 4).bytes()).unwrap_err();
+    assert_eq!(code(&refusal), ErrorCode::OutOfOrderSequenceNumber, "nothing is known of the producer");
+    let first = asked(&mut leader, transactional(9, 0, 0), true).unwrap();
+    assert_eq!(first, late, "one producer is asked about once");
+    leader.append(first, &transactional(9, 0, 0).bytes()).unwrap();
+    assert_eq!(asked(&mut leader, transactional(9, 0, 2), true), None, "the transaction is open");
+
+    // Without epochs of their own: what came first comes again first (KAFKA-14920).
+    let second = asked(&mut leader, transactional(8, 0, 6), false).unwrap();
+    assert_eq!(asked(&mut leader, transactional(8, 0, 4), false), Some(second));
+    let refusal = leader.append(second, &transactional(8, 0, 6).bytes()).unwrap_err();
     assert_eq!(code(&refusal), ErrorCode::OutOfOrderSequenceNumber);
-    leader.append(origin, &transactional(9, 0, 0).bytes()).unwrap();
+    leader.append(second, &transactional(8, 0, 4).bytes()).unwrap();
+}
+
+#[test]
+fn a_marker_overtakes_who_was_asked_before_it() {
+    let mut leader = Leader::new();
+    // The transaction is timed out and aborted between the answer and the append.
+    let origin = asked(&mut leader, transactional(7, 3, 0), false).unwrap();
+    leader.mark((7, 3), false, 5, 1).unwrap();
+    let refusal = leader.append(origin, &transactional(7, 3, 0).bytes()).unwrap_err();
+    assert_eq!(code(&refusal), ErrorCode::InvalidTxnState);
+    let again = asked(&mut leader, transactional(7, 3, 0), false).unwrap();
+    assert_ne!(origin, again);
+
+    // With epochs of their own, the marker of the last transaction carries the epoch of the one that is asked about.
+    leader.append(CLIENT, &transactional(8, 1, 0).bytes()).unwrap();
+    let next = asked(&mut leader, transactional(8, 2, 0), true).unwrap();
+    leader.mark((8, 2), true, 5, 2).unwrap();
+    leader.append(next, &transactional(8, 2, 0).bytes()).unwrap();
+    // That of the same transaction carries a later one.
+    leader.mark((8, 3), true, 5, 2).unwrap();
+    let late = asked(&mut leader, transactional(8, 3, 0), true).unwrap();
+    leader.mark((8, 4), true, 5, 2).unwrap();
+    let refusal = leader.append(late, &transactional(8, 3, 0).bytes()).unwrap_err();
+    assert_eq!(code(&refusal), ErrorCode::InvalidProducerEpoch);
 }
 
 #[test]

@@ -1,0 +1,146 @@
+//! The producers whose transaction the coordinator is being asked about, so that an answer that has been overtaken by
+//! the transaction's end lets nothing in (KIP-890).
+//!
+//! Before the first batch of a transaction, whoever appends begins a verification, asks the coordinator, and appends
+//! with the guard it was given. A batch or a marker of the producer ends the verification, and with it what the guard is
+//! good for: a marker that came while the coordinator was asked has closed the transaction that it spoke of.
+//!
+//! None of this is in the log: a replica that begins to lead anew knows no verifications, and producers try again.
+
+use std::collections::BTreeMap;
+
+use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
+
+use crate::rules::Millis;
+
+/// How many producers may be in question at a time; beyond that the oldest tries again.
+const VERIFICATIONS_MAX: usize = 10_000;
+
+/// What an append shows that the coordinator was asked about it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct VerificationGuard {
+    begun: Timestamp,
+    number: u64,
+}
+
+/// A producer in question.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct VerificationState {
+    pub(crate) guard: VerificationGuard,
+    pub(crate) epoch: ProducerEpoch,
+    /// The lowest sequence that was met meanwhile: a later batch does not go in before an earlier one that is to come
+    /// again (KAFKA-14920).
+    pub(crate) lowest_sequence: Sequence,
+    /// Whether the producer's transactions each have an epoch of their own.
+    pub(crate) supports_epoch_bump: bool,
+}
+
+/// Everybody in question.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Verifications {
+    states: BTreeMap<ProducerId, VerificationState>,
+    begun: u64,
+}
+
+/// A batch that is to be the first of a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FirstBatch {
+    /// Its producer.
+    pub producer_id: ProducerId,
+    /// At this epoch.
+    pub producer_epoch: ProducerEpoch,
+    /// Its first sequence; none for what a coordinator writes.
+    pub base_sequence: Sequence,
+    /// Whether the producer's transactions each have an epoch of their own.
+    pub supports_epoch_bump: bool,
+}
+
+impl Verifications {
+    pub(crate) fn get(&self, producer_id: ProducerId) -> Option<&VerificationState> {
+        self.states.get(&producer_id)
+    }
+
+    /// Begins a verification, or joins the one there is.
+    pub(crate) fn begin(&mut self, now: Timestamp, batch: &FirstBatch) -> VerificationGuard {
+        if let Some(state) = self.states.get_mut(&batch.producer_id) {
+            if batch.producer_epoch > state.epoch {
+                state.epoch = batch.producer_epoch;
+                state.lowest_sequence = batch.base_sequence;
+            } else if batch.producer_epoch == state.epoch {
+                state.lowest_sequence = state.lowest_sequence.min(batch.base_sequence);
+            }
+            return state.guard;
+        }
+        if self.states.len() >= VERIFICATIONS_MAX {
+            let oldest = self.states.iter().min_by_key(|(_, state)| state.guard).map(|(&id, _)| id);
+            oldest.and_then(|id| self.states.remove(&id));
+        }
+        self.begun += 1;
+        let guard = VerificationGuard { begun: now, number: self.begun };
+        let state = VerificationState {
+            guard,
+            epoch: batch.producer_epoch,
+            lowest_sequence: batch.base_sequence,
+            supports_epoch_bump: batch.supports_epoch_bump,
+        };
+        self.states.insert(batch.producer_id, state);
+        guard
+    }
+
+    /// A batch of the producer is in the log.
+    pub(crate) fn appended(&mut self, producer_id: ProducerId) {
+        self.states.remove(&producer_id);
+    }
+
+    /// A marker is in the log. It ends what is in question, unless that is the transaction which follows it: where each
+    /// has an epoch of its own, the marker carries that of the next.
+    pub(crate) fn marked(&mut self, producer_id: ProducerId, epoch: ProducerEpoch) {
+        let next = self.states.get(&producer_id);
+        if !next.is_some_and(|state| state.supports_epoch_bump && state.epoch == epoch) {
+            self.states.remove(&producer_id);
+        }
+    }
+
+    /// Forgets who was asked about so long ago.
+    pub(crate) fn remove_expired(&mut self, now: Timestamp, expiration: Millis) {
+        self.states.retain(|_, state| now.0.saturating_sub(state.guard.begun.0) < expiration.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(id: i64, epoch: i16, sequence: i32) -> FirstBatch {
+        FirstBatch {
+            producer_id: ProducerId(id),
+            producer_epoch: ProducerEpoch(epoch),
+            base_sequence: Sequence(sequence),
+            supports_epoch_bump: true,
+        }
+    }
+
+    #[test]
+    fn the_lowest_sequence_of_the_newest_epoch_counts() {
+        let mut all = Verifications::default();
+        let guard = all.begin(Timestamp(1), &first(7, 3, 5));
+        for (epoch, sequence, expected) in [(3, 9, 5), (3, 2, 2), (2, 0, 2), (4, 8, 8)] {
+            assert_eq!(all.begin(Timestamp(2), &first(7, epoch, sequence)), guard);
+            let state = all.get(ProducerId(7)).unwrap();
+            assert_eq!(state.lowest_sequence, Sequence(expected), "epoch {epoch} sequence {sequence}");
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_oldest_goes_first() {
+        let mut all = Verifications::default();
+        for id in 0..=VERIFICATIONS_MAX as i64 {
+            all.begin(Timestamp(id), &first(id, 0, 0));
+        }
+        assert_eq!(all.states.len(), VERIFICATIONS_MAX);
+        assert!(all.get(ProducerId(0)).is_none() && all.get(ProducerId(1)).is_some());
+        all.remove_expired(Timestamp(VERIFICATIONS_MAX as i64 + 10), Millis(11));
+        assert!(all.get(ProducerId(VERIFICATIONS_MAX as i64)).is_some(), "begun ten milliseconds ago");
+        assert!(all.get(ProducerId(VERIFICATIONS_MAX as i64 - 1)).is_none(), "begun eleven milliseconds ago");
+    }
+}
