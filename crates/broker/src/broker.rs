@@ -74,9 +74,9 @@ pub struct Broker {
     /// What readers follow.
     pub fetch_sessions: FetchSessions,
     /// Ids for idempotent producers.
-    pub producer_ids: ProducerIds,
+    pub producer_ids: Arc<ProducerIds>,
     /// What this broker coordinates.
-    pub coordinators: Coordinators,
+    pub coordinators: Arc<Coordinators>,
 }
 
 impl Deref for Broker {
@@ -133,6 +133,11 @@ impl Holdings {
         connection_bounds::change(self.connections.get_or_init(|| connections), &config);
     }
 
+    /// Whether versions of APIs that are still in development are served.
+    pub fn unstable_apis(&self) -> bool {
+        self.config().registration.unstable_apis
+    }
+
     /// The time.
     pub fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -158,7 +163,8 @@ impl Broker {
         let requests = &config.requests;
         let fetch_sessions =
             FetchSessions::new(requests.fetch_sessions_max, requests.fetch_sessions_partitions_max);
-        let coordinators = Coordinators::new(&holdings, &quorum);
+        let producer_ids = Arc::new(ProducerIds::new(holdings.node_id, quorum.clone()));
+        let coordinators = Arc::new(Coordinators::new(&holdings, &quorum, producer_ids.clone()));
         Self {
             holdings,
             quorum,
@@ -166,7 +172,7 @@ impl Broker {
             slow_lanes: SlowLanes::default(),
             request_memory: RequestMemory::new(requests.memory_bytes),
             fetch_sessions,
-            producer_ids: ProducerIds::default(),
+            producer_ids,
             coordinators,
         }
     }

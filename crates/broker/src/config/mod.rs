@@ -22,6 +22,7 @@ pub mod quorum_config;
 pub mod settings;
 pub mod static_config;
 pub mod topic_config;
+pub mod transaction_coordinator_config;
 pub mod value;
 
 pub use cleaner_config::CleanerConfig;
@@ -32,3 +33,4 @@ pub use quorum_config::{QuorumConfig, Voter};
 pub use settings::{ConfigError, Settings, Texts};
 pub use static_config::{NodeConfig, ReadCheck};
 pub use topic_config::TopicConfig;
+pub use transaction_coordinator_config::TransactionCoordinatorConfig;

@@ -16,6 +16,7 @@ use super::listeners::{Listeners, SecurityProtocol};
 use super::quorum_config::QuorumConfig;
 use super::settings::{ConfigError, Settings, Texts};
 use super::topic_config::TopicConfig;
+use super::transaction_coordinator_config::TransactionCoordinatorConfig;
 
 /// What a node is in its cluster (`process.roles`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,6 +229,8 @@ pub struct NodeConfig {
     pub http_listen: Option<String>,
     /// The group coordinator.
     pub groups: GroupCoordinatorConfig,
+    /// The transaction coordinator.
+    pub transactions: TransactionCoordinatorConfig,
     /// `telemetry.max.bytes`.
     pub telemetry_bytes_max: i32,
     /// What a person should hear at start.
@@ -309,6 +312,7 @@ impl NodeConfig {
             topic_defaults,
             http_listen: settings.text("headwater.http.listen")?.filter(|address| !address.is_empty()),
             groups: GroupCoordinatorConfig::read(&settings)?,
+            transactions: TransactionCoordinatorConfig::read(&settings)?,
             telemetry_bytes_max: int(&settings, "telemetry.max.bytes")?,
             warnings: Vec::new(),
             settings,

@@ -35,8 +35,10 @@ pub fn serve(
 
 /// The answer to a version that is not served: version 0, with the range that is (KIP-511).
 pub fn unsupported_version(asked: &Asked, out: &mut Outbound) -> Result<(), Close> {
-    let api_keys: Vec<_> =
-        advertised(Listener::Broker).filter(|(api, ..)| *api == ApiKey::ApiVersions).map(listed).collect();
+    let api_keys: Vec<_> = advertised(Listener::Broker, false)
+        .filter(|(api, ..)| *api == ApiKey::ApiVersions)
+        .map(listed)
+        .collect();
     let error_code = ErrorCode::UnsupportedVersion.into();
     let response =
         ApiVersionsResponse { error_code, api_keys: api_keys.into(), ..ApiVersionsResponse::default() };
@@ -73,7 +75,7 @@ fn answer(
     let kraft = kraft.map(|level| key(KRAFT_VERSION, level));
     let finalized = image.features.iter().map(|(name, level)| key(name, *level)).chain(kraft);
     ApiVersionsResponse {
-        api_keys: advertised(broker.port_of(&peer.listener)).map(listed).collect(),
+        api_keys: advertised(broker.port_of(&peer.listener), broker.unstable_apis()).map(listed).collect(),
         supported_features: supported.collect(),
         finalized_features_epoch: image.end().last().map_or(-1, |last| last.0),
         finalized_features: finalized.collect(),

@@ -3,8 +3,8 @@
 //! 1 adds key types (KIP-98), 4 many keys at once (KIP-699), 6 share groups (KIP-932). The coordinator of a key is
 //! the leader of its partition of an internal topic, which comes into being when it is first asked for.
 //!
-//! This broker runs no transaction or share coordinators yet and says so in the words Kafka has for it while its own
-//! are not there: COORDINATOR_NOT_AVAILABLE, which clients take as "try again later".
+//! This broker runs no share coordinators yet and says so in the words Kafka has for it while its own are not there:
+//! COORDINATOR_NOT_AVAILABLE, which clients take as "try again later".
 //!
 //! deviation: Kafka answers COORDINATOR_NOT_AVAILABLE while the internal topic is being created; this broker waits
 //! until it is there. The first member of a new cluster gains its back-off.
@@ -22,7 +22,7 @@ use crate::runtime::coordinators::{InternalTopic, ensure_internal_topic};
 const KEY_TYPE_GROUP: i8 = 0;
 const KEY_TYPE_TRANSACTION: i8 = 1;
 const KEY_TYPE_SHARE: i8 = 2;
-const NOT_AVAILABLE: &str = "this broker runs no transaction or share coordinators yet";
+const NOT_AVAILABLE: &str = "this broker runs no share coordinators yet";
 
 /// What is found for one key.
 type Found = Result<(i32, String, i32), (ErrorCode, String)>;
@@ -75,6 +75,7 @@ fn answer(key: &str, found: Found) -> Coordinator<'static> {
 async fn find(call: &Call, key_type: i8, key: &str) -> Found {
     let topic = match key_type {
         KEY_TYPE_GROUP => InternalTopic::offsets(&call.broker.config()),
+        KEY_TYPE_TRANSACTION => InternalTopic::transactions(&call.broker.config()),
         _ => {
             let (error, message) = refusal(call.asked.version, key_type, key);
             return Err((error, message.to_owned()));
@@ -102,7 +103,6 @@ async fn find(call: &Call, key_type: i8, key: &str) -> Found {
 
 fn refusal(version: i16, key_type: i8, key: &str) -> (ErrorCode, &'static str) {
     match key_type {
-        KEY_TYPE_TRANSACTION => (ErrorCode::CoordinatorNotAvailable, NOT_AVAILABLE),
         KEY_TYPE_SHARE if version >= 6 && names_share_partition(key) => {
             (ErrorCode::CoordinatorNotAvailable, NOT_AVAILABLE)
         }

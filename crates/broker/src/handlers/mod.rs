@@ -6,6 +6,8 @@
 //! To add an API: write `handlers/<api_name>.rs` with
 //! `pub async fn handle(call: &Call, request: XRequest<'_>) -> XResponse<'static>`, and add its line to the table.
 
+pub mod add_offsets_to_txn;
+pub mod add_partitions_to_txn;
 pub mod alter_configs;
 pub mod alter_replica_log_dirs;
 mod alteration;
@@ -24,7 +26,9 @@ pub mod describe_log_dirs;
 pub mod describe_producers;
 pub mod describe_quorum;
 pub mod describe_topic_partitions;
+pub mod describe_transactions;
 pub mod elect_leaders;
+pub mod end_txn;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod get_telemetry_subscriptions;
@@ -36,6 +40,7 @@ pub mod leave_group;
 pub mod list_config_resources;
 pub mod list_groups;
 pub mod list_offsets;
+pub mod list_transactions;
 pub mod metadata;
 pub mod offset_commit;
 pub mod offset_delete;
@@ -45,7 +50,9 @@ mod partition_errors;
 pub mod produce;
 pub mod replicas;
 pub mod sync_group;
+pub mod txn_offset_commit;
 pub mod update_features;
+pub mod write_txn_markers;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -160,8 +167,17 @@ struct Served {
     api: ApiKey,
     first: i16,
     last: i16,
+    /// The last that is served without `unstable.api.versions.enable`.
+    stable: i16,
     listed: Listed,
     serve: Serve,
+}
+
+impl Served {
+    /// The last version, among those in development or without.
+    fn last(&self, unstable: bool) -> i16 {
+        if unstable { self.last } else { self.stable }
+    }
 }
 
 /// A line of the table for an async handler: decode, handle, encode.
@@ -171,6 +187,7 @@ macro_rules! served {
             api: ApiKey::$api,
             first: $first,
             last: $last,
+            stable: $last,
             listed: Listed::AsServed,
             serve: Serve::Later(|call, body| {
                 Box::pin(async move {
@@ -192,6 +209,7 @@ macro_rules! served_with_others {
             api: ApiKey::$api,
             first: $first,
             last: $last,
+            stable: $last,
             listed: Listed::AsServed,
             serve: Serve::Later(|call, body| {
                 Box::pin(async move {
@@ -214,6 +232,7 @@ static TABLE: &[Served] = &[
         api: ApiKey::Produce,
         first: 0,
         last: 13,
+        stable: 13,
         listed: Listed::AsServed,
         serve: Serve::Inline(produce::serve),
     },
@@ -221,6 +240,7 @@ static TABLE: &[Served] = &[
         api: ApiKey::Fetch,
         first: 0,
         last: 18,
+        stable: 18,
         listed: Listed::AsServed,
         serve: Serve::Inline(fetch::serve),
     },
@@ -239,14 +259,24 @@ static TABLE: &[Served] = &[
         api: ApiKey::ApiVersions,
         first: 0,
         last: 5,
+        stable: 5,
         listed: Listed::AsServed,
         serve: Serve::Inline(api_versions::serve),
     },
     served!(CreateTopics 0 to 7 by create_topics::CreateTopicsRequest),
     served!(DeleteTopics 0 to 6 by delete_topics::DeleteTopicsRequest),
     served!(DeleteRecords 0 to 2 by delete_records::DeleteRecordsRequest),
-    served!(InitProducerId 0 to 5 by init_producer_id::InitProducerIdRequest),
+    Served {
+        // Two-phase commit is still in development (KIP-939).
+        stable: 5,
+        ..served!(InitProducerId 0 to 6 by init_producer_id::InitProducerIdRequest)
+    },
     served!(OffsetForLeaderEpoch 0 to 4 by offset_for_leader_epoch::OffsetForLeaderEpochRequest),
+    served!(AddPartitionsToTxn 0 to 5 by add_partitions_to_txn::AddPartitionsToTxnRequest),
+    served!(AddOffsetsToTxn 0 to 4 by add_offsets_to_txn::AddOffsetsToTxnRequest),
+    served!(EndTxn 0 to 5 by end_txn::EndTxnRequest),
+    served!(WriteTxnMarkers 0 to 2 by write_txn_markers::WriteTxnMarkersRequest),
+    served!(TxnOffsetCommit 0 to 6 by txn_offset_commit::TxnOffsetCommitRequest),
     served!(DescribeConfigs 0 to 4 by describe_configs::DescribeConfigsRequest),
     served!(AlterConfigs 0 to 2 by alter_configs::AlterConfigsRequest),
     served!(AlterReplicaLogDirs 0 to 2 by alter_replica_log_dirs::AlterReplicaLogDirsRequest),
@@ -260,6 +290,8 @@ static TABLE: &[Served] = &[
     served!(UpdateFeatures 0 to 2 by update_features::UpdateFeaturesRequest),
     served!(DescribeCluster 0 to 2 by describe_cluster::DescribeClusterRequest),
     served!(DescribeProducers 0 to 0 by describe_producers::DescribeProducersRequest),
+    served!(DescribeTransactions 0 to 0 by describe_transactions::DescribeTransactionsRequest),
+    served!(ListTransactions 0 to 2 by list_transactions::ListTransactionsRequest),
     Served {
         // Kafka answers it without having a receiver of metrics, and advertises it only when it has one.
         listed: Listed::No,
@@ -280,11 +312,11 @@ fn is_served_on(api: ApiKey, port: Listener) -> bool {
     api.request().listeners.contains(&port) && (port == Listener::Broker || api != ApiKey::Fetch)
 }
 
-/// The versions each API is advertised in on a port.
-pub fn advertised(port: Listener) -> impl Iterator<Item = (ApiKey, i16, i16)> {
+/// The versions each API is advertised in on a port, with those in development or without.
+pub fn advertised(port: Listener, unstable: bool) -> impl Iterator<Item = (ApiKey, i16, i16)> {
     let here = TABLE.iter().filter(move |served| is_served_on(served.api, port));
-    here.filter_map(|served| match served.listed {
-        Listed::AsServed => Some((served.api, served.first, served.last)),
+    here.filter_map(move |served| match served.listed {
+        Listed::AsServed => Some((served.api, served.first, served.last(unstable))),
         Listed::No => None,
     })
 }
@@ -318,7 +350,9 @@ impl Service for Dispatch {
         };
         let version = header.request_api_version;
         let asked = Asked { api, version, correlation_id: header.correlation_id, at };
-        if !(served.first..=served.last).contains(&version) {
+        let stable = (served.first..=served.stable).contains(&version);
+        let unstable = || (served.first..=served.last).contains(&version) && self.broker.unstable_apis();
+        if !stable && !unstable() {
             // The one refusal a client must be able to read: it then asks again in a version it is told (KIP-511).
             if api == ApiKey::ApiVersions {
                 return asked.step(api_versions::unsupported_version(&asked, out), &self.broker);

@@ -5,15 +5,20 @@
 //! who asks another broker (KIP-951), 13 names topics by id (KIP-516).
 //!
 //! It runs whole on the connection's own task, in the frame's own bytes. Only an append that must be on stable
-//! storage first waits. Transactions need a coordinator, which is not there: their batches are refused.
+//! storage first waits, and the first batch of a transaction may, for the transaction's coordinator. 11 knows
+//! TRANSACTION_ABORTABLE, from 12 on a batch itself adds its partition to the transaction (KIP-890).
 
 mod answer;
 mod message_set;
 mod plan;
+mod transaction;
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use partition::{AppendRefusal, Origin, Scratch, Verification};
 use protocol::ErrorCode;
@@ -27,6 +32,7 @@ use tokio::sync::oneshot;
 use self::answer::{Named, Outcome};
 use self::message_set::SetMemory;
 use self::plan::{Partition, Plan, Topic};
+use self::transaction::{Begun, Question, SEVERAL_PRODUCERS, Verdict};
 use super::Asked;
 use crate::Broker;
 use crate::net::{Answer, Close, Outbound, Peer, Step};
@@ -66,6 +72,8 @@ struct Waited {
     drawn: Option<Drawn>,
     /// Its turn on the thread of a directory that does not keep up.
     turn: bool,
+    /// What the coordinator of its transaction said of its partitions.
+    verdicts: Option<Vec<Verdict>>,
 }
 
 /// Serves one request.
@@ -73,7 +81,7 @@ fn serve_with(
     broker: &Arc<Broker>,
     asked: Asked,
     body: &mut [u8],
-    waited: Waited,
+    mut waited: Waited,
     out: &mut Outbound,
 ) -> Step {
     MEMORY.with_borrow_mut(|memory| {
@@ -94,11 +102,32 @@ fn serve_with(
         if !waited.turn
             && let Some(directory) = slow_directory(broker, &memory.plan, body)
         {
-            return wait_for_turn(broker.clone(), asked, body.to_vec(), drawn, directory);
+            let waited = Waited { drawn: Some(drawn), turn: true, verdicts: waited.verdicts.take() };
+            return wait_for_turn(broker.clone(), asked, body.to_vec(), waited, directory);
         }
-        let (acks, named_transaction) = (request.acks, request.transactional_id.is_some());
-        let refused = refused_whole(acks, memory.plan.transactional && !named_transaction);
-        let commits = append_all(broker, &asked, refused, body, memory);
+        let acks = request.acks;
+        let nameless = memory.plan.transactional && request.transactional_id.is_none();
+        let mut refused = refused_whole(acks, nameless);
+        let verdicts = match (waited.verdicts.take(), request.transactional_id.as_deref()) {
+            (Some(verdicts), _) => verdicts,
+            (None, Some(id)) if memory.plan.transactional && refused.is_none() => {
+                match transaction::begin(broker, id, asked.version, &memory.plan, body) {
+                    Begun::Ready(verdicts) => verdicts,
+                    Begun::Ask(question) => match ask_at_once(broker, question) {
+                        Ok(verdicts) => verdicts,
+                        Err(asking) => {
+                            return wait_for_coordinator(broker.clone(), asked, body.to_vec(), drawn, asking);
+                        }
+                    },
+                    Begun::SeveralProducers => {
+                        refused = Some(SEVERAL_PRODUCERS);
+                        Vec::new()
+                    }
+                }
+            }
+            (None, _) => Vec::new(),
+        };
+        let commits = append_all(broker, &asked, (refused, &verdicts), body, memory);
         let step = if acks == 0 {
             unacknowledged(broker, &asked, &memory.outcomes)
         } else if commits.is_empty() {
@@ -122,7 +151,8 @@ fn wait_for_memory(broker: Arc<Broker>, asked: Asked, mut body: Vec<u8>, claim: 
     let answer: Answer = Box::pin(async move {
         let drawn = Some(broker.request_memory.draw(claim).await);
         let mut out = Outbound::default();
-        let step = serve_with(&broker, asked, &mut body, Waited { drawn, turn: false }, &mut out);
+        let waited = Waited { drawn, ..Waited::default() };
+        let step = serve_with(&broker, asked, &mut body, waited, &mut out);
         drop(body);
         after(step, out).await
     });
@@ -146,17 +176,46 @@ fn wait_for_turn(
     broker: Arc<Broker>,
     asked: Asked,
     mut body: Vec<u8>,
-    drawn: Drawn,
+    waited: Waited,
     directory: DirectoryId,
 ) -> Step {
     let answer: Answer = Box::pin(async move {
         let serving = broker.clone();
         let served = broker.slow_lanes.run(directory, move || {
             let mut out = Outbound::default();
-            let waited = Waited { drawn: Some(drawn), turn: true };
             (serve_with(&serving, asked, &mut body, waited, &mut out), out)
         });
         let (step, out) = served.await?;
+        after(step, out).await
+    });
+    Step::Wait(answer.into())
+}
+
+/// A question to a coordinator, until it is answered.
+type Asking = Pin<Box<dyn Future<Output = Vec<Verdict>> + Send>>;
+
+/// Asks a coordinator; most answer without anything to wait for. Otherwise gives back what is to be waited for.
+fn ask_at_once(broker: &Arc<Broker>, question: Question) -> Result<Vec<Verdict>, Asking> {
+    let mut asking: Asking = Box::pin(question.ask(broker.clone()));
+    match asking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(verdicts) => Ok(verdicts),
+        Poll::Pending => Err(asking),
+    }
+}
+
+/// Serves a request once the coordinator of its transaction has answered.
+fn wait_for_coordinator(
+    broker: Arc<Broker>,
+    asked: Asked,
+    mut body: Vec<u8>,
+    drawn: Drawn,
+    asking: Asking,
+) -> Step {
+    let answer: Answer = Box::pin(async move {
+        let waited = Waited { drawn: Some(drawn), turn: false, verdicts: Some(asking.await) };
+        let mut out = Outbound::default();
+        let step = serve_with(&broker, asked, &mut body, waited, &mut out);
+        drop(body);
         after(step, out).await
     });
     Step::Wait(answer.into())
@@ -189,7 +248,7 @@ fn refused_whole(acks: i16, transactional_without_id: bool) -> Option<(ErrorCode
 fn append_all(
     broker: &Broker,
     asked: &Asked,
-    refused: Option<(ErrorCode, &'static str)>,
+    (refused, verdicts): (Option<(ErrorCode, &'static str)>, &[Verdict]),
     body: &mut [u8],
     memory: &mut Memory,
 ) -> Vec<Commit> {
@@ -198,10 +257,15 @@ fn append_all(
     let old = asked.version < message_set::BATCHES_SINCE;
     // Before version 3 nobody asks: what is converted may take any codec of the topic.
     let zstd = old || asked.version >= ZSTD_SINCE;
-    let origin = Origin::Client { zstd, verification: Verification::Missing };
     let mut commits = Vec::new();
     let mut found: Option<(usize, Option<Arc<TopicReplicas>>)> = None;
-    for planned in &plan.partitions {
+    for (place, planned) in plan.partitions.iter().enumerate() {
+        let (verification, refused_here) = match verdicts.get(place) {
+            None => (Verification::Missing, None),
+            Some(Verdict::Append(verification)) => (*verification, None),
+            Some(Verdict::Refuse(error, message)) => (Verification::Missing, Some((*error, message))),
+        };
+        let origin = Origin::Client { zstd, verification };
         let topic = match &found {
             Some((place, topic)) if *place == planned.topic => topic,
             _ => &found.insert((planned.topic, find(broker, &plan.topics[planned.topic], body))).1,
@@ -218,6 +282,9 @@ fn append_all(
             }
             (Some(_), Some((error, message))) => Outcome::error(planned.index, error, Some(message.into())),
             (Some(replica), None) if metadata::image::is_internal(&replica.topic) => internal(replica),
+            (Some(_), None) if let Some((error, message)) = refused_here => {
+                Outcome::error(planned.index, error, Some(message.to_string()))
+            }
             (Some(replica), None) => {
                 let bytes = &mut body[planned.records.clone()];
                 let converted = if old { sets.convert(replica, bytes) } else { Ok(None) };

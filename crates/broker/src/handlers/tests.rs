@@ -114,7 +114,7 @@ fn api_versions_lists_the_table_and_checks_whom_it_is_meant_for() {
         let response = ApiVersionsResponse::decode(&answer[8..], version).unwrap();
         (response.error_code, response.api_keys.len())
     };
-    let listed = advertised(Listener::Broker).count();
+    let listed = advertised(Listener::Broker, false).count();
     let named = ApiVersionsRequest {
         client_software_name: "a".into(),
         client_software_version: "1.0".into(),
@@ -140,7 +140,7 @@ fn api_versions_lists_the_table_and_checks_whom_it_is_meant_for() {
 
 #[test]
 fn a_controllers_port_serves_what_is_for_controllers() {
-    let listed: Vec<_> = advertised(Listener::Controller).map(|(api, ..)| api).collect();
+    let listed: Vec<_> = advertised(Listener::Controller, false).map(|(api, ..)| api).collect();
     assert!(listed.contains(&ApiKey::DescribeQuorum) && listed.contains(&ApiKey::CreateTopics));
     for api in [ApiKey::Produce, ApiKey::Fetch, ApiKey::Metadata, ApiKey::ListOffsets] {
         assert!(!listed.contains(&api), "{}", api.name());

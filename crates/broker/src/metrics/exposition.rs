@@ -21,6 +21,7 @@ pub fn text(broker: &Broker) -> String {
     partitions(broker, &mut text);
     cleaner(broker, &mut text);
     super::groups::text(broker, &mut text);
+    super::transactions::text(broker, &mut text);
     sessions(broker, &mut text);
     cluster(broker, &mut text);
     text.finish()

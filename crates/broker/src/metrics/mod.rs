@@ -11,6 +11,7 @@ pub mod histogram;
 pub mod request;
 pub mod text;
 pub mod topic;
+pub mod transactions;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +25,7 @@ pub use corruption::Corruption;
 pub use groups::GroupMetrics;
 pub use request::RequestMetrics;
 pub use topic::{TopicMetrics, Topics};
+pub use transactions::TransactionMetrics;
 
 /// A count that only grows.
 #[derive(Debug, Default)]
@@ -54,6 +56,8 @@ pub struct Metrics {
     pub closes: Closes,
     /// Groups and offsets.
     pub groups: GroupMetrics,
+    /// Transactions.
+    pub transactions: TransactionMetrics,
     /// Compaction.
     pub cleaner: CleanerMetrics,
     /// Batches that were found corrupt.

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError, RwLock, TryLockError};
 
 use partition::fetch::FetchFrom;
+use partition::verifications::{FirstBatch, VerificationGuard};
 use partition::{Append, Origin, Scratch};
 use protocol::id::{PartitionIndex, Timestamp, TopicId};
 use protocol::offset::Offset;
@@ -128,6 +129,16 @@ impl Replica {
             let leader_epoch = log.partition().current_leader_epoch();
             self.append_to(log, Append { origin, leader_epoch, now }, bytes, scratch)
         })
+    }
+
+    /// The first batch of a transaction is about to be appended: what to show then, once the coordinator was asked.
+    /// `None` where the transaction is open here already.
+    pub fn begin_verification(
+        &self,
+        now: Timestamp,
+        batch: &FirstBatch,
+    ) -> Result<Option<VerificationGuard>, AppendError> {
+        self.at_directory(|_| self.log()?.begin_verification(now, batch))
     }
 
     /// Appends one batch as the leader of the epoch that `append` names, counts it and wakes who waited for it. Who

@@ -4,28 +4,35 @@ use std::time::Instant;
 
 use metadata::controller::producer_ids::decide_allocate_producer_ids;
 use protocol::ErrorCode;
-use protocol::id::ProducerId;
+use protocol::id::{NodeId, ProducerId};
 use tokio::sync::Mutex;
 
-use crate::Broker;
+use super::quorum::Quorum;
 use crate::seldom::Seldom;
 
 static FAILED: Seldom = Seldom::new();
 
 /// The ids that are left of the block.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ProducerIds {
+    node_id: NodeId,
+    quorum: Quorum,
     /// Held while a block is asked for: who comes meanwhile waits for that block instead of asking for another.
     left: Mutex<std::ops::Range<i64>>,
 }
 
 impl ProducerIds {
+    /// Ids of this broker; none has been allotted yet.
+    pub fn new(node_id: NodeId, quorum: Quorum) -> Self {
+        Self { node_id, quorum, left: Mutex::default() }
+    }
+
     /// An id that nobody has had.
-    pub async fn next(&self, broker: &Broker) -> Result<ProducerId, ErrorCode> {
+    pub async fn next(&self) -> Result<ProducerId, ErrorCode> {
         let mut left = self.left.lock().await;
         if left.is_empty() {
-            let node_id = broker.node_id;
-            let allotted = broker.quorum.submit(move |image, _| {
+            let node_id = self.node_id;
+            let allotted = self.quorum.submit(move |image, _| {
                 let epoch =
                     image.cluster.broker(node_id).map_or(protocol::id::BrokerEpoch(-1), |known| known.epoch);
                 decide_allocate_producer_ids(image, node_id, epoch)

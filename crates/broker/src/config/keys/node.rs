@@ -50,7 +50,7 @@ pub const KEYS: &[Key] = &[
         .doc("How long a node waits for an answer from another."),
     long("server.max.startup.time.ms", "9223372036854775807").at_least(0).internal().since("3.5")
         .doc("Longest time a start may take before the node gives up."),
-    boolean("unstable.api.versions.enable", "false").high().internal().since("3.5")
+    boolean("unstable.api.versions.enable", "false").high().internal().since("3.5").honoured()
         .doc("Whether versions of requests that are still in development are offered."),
     boolean("unstable.feature.versions.enable", "false").high().internal().since("3.8")
         .doc("Whether feature levels that are still in development are offered."),

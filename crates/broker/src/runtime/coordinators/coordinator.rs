@@ -10,7 +10,7 @@ use coordinator::{Decision, Ground, Shard, Token};
 use metadata::Image;
 use partition::Verification;
 use partition::producers::TransactionVersion;
-use protocol::id::{PartitionIndex, ProducerEpoch, ProducerId, TopicId, Uuid};
+use protocol::id::{LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, TopicId, Uuid};
 use protocol::offset::Offset;
 use protocol::records::compression::Compression;
 use protocol::records::control::EndMarker;
@@ -24,6 +24,7 @@ use super::timers;
 use crate::Holdings;
 use crate::config::NodeConfig;
 use crate::runtime::directory_turns::{DirectoryTurn, DirectoryTurns};
+use crate::runtime::partitions::Replica;
 use crate::runtime::quorum::Quorum;
 use crate::runtime::slow_lanes::SlowLanes;
 
@@ -45,7 +46,11 @@ pub trait Coordinated: Shard {
     fn commit_timeout(config: &NodeConfig) -> Duration;
 
     /// Topics were deleted: what has to be done about it, if anything.
-    fn topics_deleted(&self, topics: &[(Arc<str>, TopicId)]) -> Option<Decision<Self, ()>>;
+    fn topics_deleted(
+        &self,
+        ground: &Ground<'_, Self::Config>,
+        topics: &[(Arc<str>, TopicId)],
+    ) -> Option<Decision<Self, ()>>;
 }
 
 /// The shards of one kind.
@@ -59,6 +64,8 @@ pub struct Coordinator<S: Coordinated> {
     /// What the task of the time-outs sleeps until.
     pub(super) armed: AtomicI64,
     pub(super) rearm: Notify,
+    /// Told when a shard was loaded or has acted by itself: for who follows what shards come to.
+    pub(super) changed: Notify,
     pub(super) stopped: AtomicBool,
     /// Where what nobody asked for waits for a disk: a thread for each directory.
     pub(super) lanes: SlowLanes,
@@ -89,6 +96,7 @@ impl<S: Coordinated> Coordinator<S> {
             tokens: AtomicU64::new(1),
             armed: AtomicI64::new(i64::MAX),
             rearm: Notify::new(),
+            changed: Notify::new(),
             stopped: AtomicBool::new(false),
             lanes: SlowLanes::default(),
             turns,
@@ -123,6 +131,7 @@ impl<S: Coordinated> Coordinator<S> {
             }
         }
         self.rearm.notify_one();
+        self.changed.notify_one();
     }
 
     /// The partition that a key belongs to.
@@ -134,6 +143,14 @@ impl<S: Coordinated> Coordinator<S> {
         let topic = image.topics.by_name(S::TOPIC).ok_or(CoordinatorError::NotCoordinator)?;
         let count = u32::try_from(topic.partitions.len()).unwrap_or(1);
         Ok(partition_of(key, count))
+    }
+
+    /// The replica that the shard of a key writes.
+    ///
+    /// # Errors
+    /// Why there is no shard.
+    pub fn replica_of(self: &Arc<Self>, key: &str) -> Answered<S, Arc<Replica>> {
+        Ok(self.led(self.partition_of(key)?)?.replica.clone())
     }
 
     /// Has the shard of a key decide, and answers once that is committed.
@@ -215,6 +232,25 @@ impl<S: Coordinated> Coordinator<S> {
         let led = self.led(self.partition_of(key)?)?;
         let turn = self.turn(&led).await?;
         let seen = self.whole(&led, led.look(look));
+        drop(turn);
+        let (seen, end) = seen?;
+        self.wait(&led, end).await?;
+        Ok(seen)
+    }
+
+    /// As [`Self::read`], and shows at which epoch this broker leads the shard's partition.
+    ///
+    /// # Errors
+    /// Why there is no shard.
+    pub(super) async fn read_led<R: Send>(
+        self: &Arc<Self>,
+        key: &str,
+        look: impl FnOnce(&S, LeaderEpoch) -> R + Send,
+    ) -> Answered<S, R> {
+        let led = self.led(self.partition_of(key)?)?;
+        let epoch = led.leader_epoch;
+        let turn = self.turn(&led).await?;
+        let seen = self.whole(&led, led.look(|shard| look(shard, epoch)));
         drop(turn);
         let (seen, end) = seen?;
         self.wait(&led, end).await?;

@@ -18,6 +18,9 @@ pub enum CoordinatorError<R> {
     /// The internal topic is not there, or cannot be written now.
     #[error("the coordinator cannot be used now: {0}")]
     NotAvailable(String),
+    /// What a producer writes in a transaction is not what its transaction allows.
+    #[error("{1}")]
+    Producer(ErrorCode, String),
     /// The records are more than a batch of the internal topic may hold.
     #[error("the request makes more records than one batch of the internal topic may hold: {0}")]
     TooLarge(String),
@@ -31,6 +34,7 @@ impl<R> CoordinatorError<R> {
             Self::NotCoordinator => CoordinatorError::NotCoordinator,
             Self::Loading => CoordinatorError::Loading,
             Self::NotAvailable(why) => CoordinatorError::NotAvailable(why),
+            Self::Producer(error, why) => CoordinatorError::Producer(error, why),
             Self::TooLarge(why) => CoordinatorError::TooLarge(why),
         })
     }
@@ -46,6 +50,9 @@ impl<R> From<&AppendError> for CoordinatorError<R> {
         match code {
             ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => Self::NotCoordinator,
             ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => Self::TooLarge(error.to_string()),
+            ErrorCode::InvalidProducerEpoch
+            | ErrorCode::InvalidTxnState
+            | ErrorCode::TransactionCoordinatorFenced => Self::Producer(code, error.to_string()),
             _ => Self::NotAvailable(error.to_string()),
         }
     }
@@ -58,6 +65,7 @@ impl<R: Into<ErrorCode>> From<CoordinatorError<R>> for ErrorCode {
             CoordinatorError::NotCoordinator => Self::NotCoordinator,
             CoordinatorError::Loading => Self::CoordinatorLoadInProgress,
             CoordinatorError::NotAvailable(_) => Self::CoordinatorNotAvailable,
+            CoordinatorError::Producer(error, _) => error,
             CoordinatorError::TooLarge(_) => Self::UnknownServerError,
         }
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use coordinator::Decision;
 use coordinator::group::{GroupConfig, GroupShard};
+use coordinator::{Decision, Ground};
 use protocol::id::TopicId;
 use protocol::records::compression::Compression;
 
@@ -30,7 +30,11 @@ impl Coordinated for GroupShard {
         config.groups.commit_timeout
     }
 
-    fn topics_deleted(&self, topics: &[(Arc<str>, TopicId)]) -> Option<Decision<Self, ()>> {
+    fn topics_deleted(
+        &self,
+        _: &Ground<'_, GroupConfig>,
+        topics: &[(Arc<str>, TopicId)],
+    ) -> Option<Decision<Self, ()>> {
         let decision = self.forget_topics(topics);
         (!decision.records.is_empty()).then_some(decision)
     }

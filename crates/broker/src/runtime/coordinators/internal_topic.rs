@@ -61,6 +61,33 @@ impl InternalTopic {
     }
 }
 
+impl InternalTopic {
+    /// The topic of transactions.
+    pub fn transactions(config: &NodeConfig) -> Self {
+        Self {
+            name: "__transaction_state",
+            partitions: config.transactions.partitions,
+            replication_factor: config.transactions.replication_factor,
+            configs: vec![
+                ("cleanup.policy", "compact".to_owned()),
+                ("segment.bytes", config.transactions.segment_bytes.to_string()),
+                ("compression.type", "uncompressed".to_owned()),
+                ("min.insync.replicas", config.transactions.in_sync_min.to_string()),
+                ("unclean.leader.election.enable", "false".to_owned()),
+            ],
+        }
+    }
+
+    /// Its settings with so many replicas: no more can be asked to be in sync, or nobody could write to it.
+    fn configs(self, replicas: i16) -> impl Iterator<Item = (String, Option<String>)> {
+        self.configs.into_iter().map(move |(key, value)| {
+            let in_sync = (key == "min.insync.replicas").then(|| value.parse::<i16>().ok()).flatten();
+            let value = in_sync.map_or(value, |wanted| wanted.min(replicas).to_string());
+            (key.to_owned(), Some(value))
+        })
+    }
+}
+
 /// Creates an internal topic unless it is there; says why it cannot be.
 ///
 /// # Errors
@@ -76,18 +103,18 @@ pub async fn ensure(broker: &Broker, topic: InternalTopic) -> Result<(), String>
         let brokers = image.cluster.brokers.values();
         let alive = brokers.filter(|broker| RegisteredBroker::is_active(broker)).count();
         let factor = topic.replication_factor.min(i16::try_from(alive).unwrap_or(i16::MAX)).max(1);
-        let configs = topic.configs.into_iter().map(|(key, value)| (key.to_owned(), Some(value)));
+        let partitions = topic.partitions;
         let create = CreateTopics {
             topics: vec![NewTopic {
                 name: topic.name.to_owned(),
                 id,
-                partitions: topic.partitions,
+                partitions,
                 replication_factor: factor,
                 assignments: Vec::new(),
-                configs: configs.collect(),
+                configs: topic.configs(factor).collect(),
             }],
             validate_only: false,
-            defaults: TopicDefaults { partitions: topic.partitions, replication_factor: factor },
+            defaults: TopicDefaults { partitions, replication_factor: factor },
             seed,
         };
         decide_create_topics(image, create, &OwnSettings)

@@ -3,29 +3,37 @@
 //! A request is decided on its connection's own task, under the shard's lock, as produce is: decide -> append ->
 //! replay -> transit, and the answer once the append is committed. The lock is never held across an await. A shard
 //! is loaded when this broker begins to lead its partition and let go when it no longer does; meanwhile requests hear
-//! COORDINATOR_LOAD_IN_PROGRESS or NOT_COORDINATOR. Time-outs and loads run on the second runtime.
+//! COORDINATOR_LOAD_IN_PROGRESS or NOT_COORDINATOR. Time-outs and loads run on the second runtime, and so does what
+//! comes back to transactions whose end is not written everywhere (`endings`).
 
 mod append;
 mod coordinator;
+mod endings;
 mod error;
 mod groups;
 mod internal_topic;
 mod led;
 mod load;
+mod markers;
 mod progress;
 mod reign;
 mod timers;
+mod transactions;
 
 use std::sync::Arc;
 
 use ::coordinator::group::GroupShard;
+use ::coordinator::transaction::TransactionShard;
 
 pub use self::coordinator::{Coordinated, Coordinator};
 pub use error::CoordinatorError;
 pub use internal_topic::{InternalTopic, ensure as ensure_internal_topic};
+pub use markers::Marker;
+pub use transactions::{WritesAs, coded};
 
 use super::directory_turns::DirectoryTurns;
 use super::partitions::connection_threads;
+use super::producer_ids::ProducerIds;
 use super::quorum::Quorum;
 use crate::Holdings;
 
@@ -33,24 +41,38 @@ use crate::Holdings;
 pub struct Coordinators {
     /// Of groups and their offsets.
     pub groups: Arc<Coordinator<GroupShard>>,
+    /// Of transactions.
+    pub transactions: Arc<Coordinator<TransactionShard>>,
+    endings: endings::Endings,
+    holdings: Arc<Holdings>,
+    producer_ids: Arc<ProducerIds>,
 }
 
 impl Coordinators {
     /// Coordinators that lead nothing yet.
-    pub fn new(holdings: &Arc<Holdings>, quorum: &Quorum) -> Self {
+    pub fn new(holdings: &Arc<Holdings>, quorum: &Quorum, producer_ids: Arc<ProducerIds>) -> Self {
         let directories = holdings.log_dirs.directories().map(|directory| directory.id());
         let turns = Arc::new(DirectoryTurns::new(directories, connection_threads()));
-        Self { groups: Arc::new(Coordinator::new(holdings.clone(), quorum.clone(), turns)) }
+        Self {
+            groups: Arc::new(Coordinator::new(holdings.clone(), quorum.clone(), turns.clone())),
+            transactions: Arc::new(Coordinator::new(holdings.clone(), quorum.clone(), turns)),
+            endings: endings::Endings::default(),
+            holdings: holdings.clone(),
+            producer_ids,
+        }
     }
 
     /// Begins to follow the metadata: to load what this broker leads and let go what it does not. Called once, on
     /// the runtime where loads and time-outs are to run.
-    pub fn start(&self) {
+    pub fn start(self: &Arc<Self>) {
         self.groups.start();
+        self.transactions.start();
+        tokio::spawn(Self::end_what_is_left(Arc::downgrade(self)));
     }
 
     /// Lets everything go: who waits is told to look for another coordinator.
     pub fn stop(&self) {
         self.groups.stop();
+        self.transactions.stop();
     }
 }

@@ -179,6 +179,7 @@ impl<S: Coordinated> Coordinator<S> {
             // Whoever followed the metadata meanwhile did not find this shard.
             let deleted = self.quorum.image().topics.deleted_since(&image.topics);
             self.forget_topics(&led, &deleted);
+            self.changed.notify_one();
         }
     }
 
@@ -207,11 +208,14 @@ impl<S: Coordinated> Coordinator<S> {
         if deleted.is_empty() {
             return;
         }
-        let decided = self.take(led, Verification::NotRequired, None, |shard, _| {
-            Ok(shard.topics_deleted(deleted).unwrap_or_else(|| Decision::reply(())))
+        let decided = self.take(led, Verification::NotRequired, None, |shard, ground| {
+            Ok(shard.topics_deleted(ground, deleted).unwrap_or_else(|| Decision::reply(())))
         });
         match decided {
-            Ok((_, due)) => self.tell_later(led, due),
+            Ok((_, due)) => {
+                self.tell_later(led, due);
+                self.changed.notify_one();
+            }
             Err(error) => {
                 tracing::warn!(topic = S::TOPIC, partition = %led.replica.index, %error,
                     "what was kept of deleted topics cannot be removed");

@@ -78,7 +78,10 @@ impl<S: Coordinated> Coordinator<S> {
         for _ in 0..TURNS_MAX {
             let ground = self.ground(&image, &settings);
             match self.whole(led, led.wake(&ground, S::compression(&config))) {
-                Ok(Some(due)) => self.tell_later(led, due),
+                Ok(Some(due)) => {
+                    self.tell_later(led, due);
+                    self.changed.notify_one();
+                }
                 Ok(None) => break,
                 Err(error) => {
                     if !led.is_gone() {

@@ -1,0 +1,74 @@
+//! WriteTxnMarkers, 0 to 2: a coordinator, or a person with kafka-transactions, ends transactions in partitions (KIP-98,
+//! KIP-664).
+//!
+//! 2 adds the version of transactions whose rules the marker follows (KIP-1228).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use partition::producers::TransactionVersion;
+use protocol::ErrorCode;
+use protocol::id::{PartitionIndex, ProducerEpoch, ProducerId};
+use protocol::messages::write_txn_markers::{
+    WritableTxnMarker, WritableTxnMarkerPartitionResult, WritableTxnMarkerResult,
+    WritableTxnMarkerTopicResult,
+};
+use protocol::messages::{WriteTxnMarkersRequest, WriteTxnMarkersResponse};
+use protocol::records::control::{CoordinatorEpoch, EndMarker};
+
+use super::Call;
+use crate::runtime::coordinators::Marker;
+
+/// What became of the markers of one producer, by topic and partition.
+type Outcomes<'a> = BTreeMap<Cow<'a, str>, BTreeMap<i32, ErrorCode>>;
+
+/// Handles one request.
+pub async fn handle<'a>(call: &Call, request: WriteTxnMarkersRequest<'a>) -> WriteTxnMarkersResponse<'a> {
+    // As in Kafka a producer that is named twice is answered once.
+    let mut producers: BTreeMap<i64, Outcomes<'a>> = BTreeMap::new();
+    for asked in &request.markers {
+        let mut outcomes = Outcomes::new();
+        for topic in &asked.topics {
+            for index in &topic.partition_indexes {
+                let written = write(call, &asked, &topic.name, index).await;
+                let error = written.err().unwrap_or(ErrorCode::None);
+                outcomes.entry(topic.name.clone()).or_default().insert(index, error);
+            }
+        }
+        let known = producers.entry(asked.producer_id).or_default();
+        for (topic, partitions) in outcomes {
+            known.entry(topic).or_default().extend(partitions);
+        }
+    }
+    let markers = producers.into_iter().map(|(producer_id, topics)| WritableTxnMarkerResult {
+        producer_id,
+        topics: topics.into_iter().map(answered).collect(),
+    });
+    WriteTxnMarkersResponse { markers: markers.collect() }
+}
+
+fn answered<'a>(
+    (name, partitions): (Cow<'a, str>, BTreeMap<i32, ErrorCode>),
+) -> WritableTxnMarkerTopicResult<'a> {
+    let partitions = partitions.into_iter().map(|(partition_index, error)| {
+        WritableTxnMarkerPartitionResult { partition_index, error_code: error.into() }
+    });
+    WritableTxnMarkerTopicResult { partitions: partitions.collect(), name }
+}
+
+async fn write(call: &Call, asked: &WritableTxnMarker<'_>, topic: &str, index: i32) -> Result<(), ErrorCode> {
+    let index = PartitionIndex(index);
+    let here = call.broker.partitions.by_name(topic).is_some_and(|topic| topic.get(index).is_some());
+    if !here {
+        return Err(ErrorCode::UnknownTopicOrPartition);
+    }
+    let marker = Marker {
+        producer: (ProducerId(asked.producer_id), ProducerEpoch(asked.producer_epoch)),
+        end: EndMarker {
+            committed: asked.transaction_result,
+            coordinator_epoch: CoordinatorEpoch(asked.coordinator_epoch),
+        },
+        version: TransactionVersion(asked.transaction_version.into()),
+    };
+    call.broker.coordinators.write_marker(topic, index, marker).await
+}

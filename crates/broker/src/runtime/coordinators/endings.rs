@@ -1,0 +1,259 @@
+//! Transactions that are decided and not yet ended everywhere: their markers are written until all stand, then the
+//! coordinator records that it is done.
+//!
+//! Who ends a transaction writes its markers at once. What is left, and what a load finds decided, one task comes back
+//! to: when a shard was loaded or has acted by itself, and with growing pauses while a partition does not take its marker.
+//! A partition is given up only when its topic is gone from the metadata; a leader that is not known, or not here, is
+//! waited for (Kafka 4.4.0 takes it for gone, and loses the abort). One transaction is never worked on twice at a time:
+//! a second marker could end the producer's next transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use coordinator::transaction::{Ending, MarkerOutcome, TransactionShard, TransactionalId, TxnPartition};
+use partition::producers::TransactionVersion;
+use protocol::ErrorCode;
+use protocol::id::LeaderEpoch;
+use protocol::records::control::{CoordinatorEpoch, EndMarker};
+use tokio::sync::{Notify, Semaphore};
+
+use super::Coordinators;
+use super::markers::Marker;
+
+/// How many transactions the task works on at a time.
+const AT_ONCE: usize = 32;
+/// How long a transaction rests after its markers were not all taken, at first and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// The longest the task sleeps while something is left to do.
+const SLEEP_MAX: Duration = Duration::from_secs(10);
+
+/// What is known of transactions that are being ended.
+#[derive(Debug, Default)]
+pub(super) struct Endings {
+    state: Mutex<State>,
+    left: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Those somebody works on.
+    claimed: BTreeSet<TransactionalId>,
+    /// Those that rest, until when, and how long they did.
+    resting: BTreeMap<TransactionalId, (Instant, Duration)>,
+}
+
+/// The right to write the markers of a transaction, until it is dropped.
+struct Claim<'e> {
+    endings: &'e Endings,
+    id: TransactionalId,
+}
+
+impl Endings {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claim(&self, id: &TransactionalId) -> Option<Claim<'_>> {
+        self.state().claimed.insert(id.clone()).then(|| Claim { endings: self, id: id.clone() })
+    }
+
+    /// Whether a transaction is not to be worked on now.
+    fn rests(&self, id: &TransactionalId, now: Instant) -> bool {
+        let state = self.state();
+        state.claimed.contains(id) || state.resting.get(id).is_some_and(|(until, _)| *until > now)
+    }
+
+    fn done(&self, id: &TransactionalId) {
+        self.state().resting.remove(id);
+    }
+
+    /// Says whether it is the first time that this one is left.
+    fn leave(&self, id: &TransactionalId) -> bool {
+        let mut state = self.state();
+        let before = state.resting.get(id).map(|(_, pause)| *pause);
+        let pause = before.map_or(PAUSE_MIN, |pause| (pause * 2).min(PAUSE_MAX));
+        state.resting.insert(id.clone(), (Instant::now() + pause, pause));
+        drop(state);
+        self.left.notify_one();
+        before.is_none()
+    }
+
+    /// Forgets the rest of those that are no longer to be ended here.
+    fn keep_only(&self, ids: &BTreeSet<TransactionalId>) {
+        self.state().resting.retain(|id, _| ids.contains(id));
+    }
+
+    /// When the first of those that rest may be tried again.
+    fn next_at(&self) -> Option<Instant> {
+        self.state().resting.values().map(|(until, _)| *until).min()
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.endings.state().claimed.remove(&self.id);
+    }
+}
+
+impl Coordinators {
+    /// A decision may have brought a transaction to its end: writes its markers, as far as nothing has to be waited
+    /// for; the rest is written while the caller goes on.
+    pub async fn write_markers_of(self: &Arc<Self>, id: &str) {
+        let (all, id) = (self.clone(), TransactionalId::from(id));
+        let mut writing: Pin<Box<dyn Future<Output = ()> + Send>> =
+            Box::pin(async move { all.end_everywhere(&id).await });
+        let at_once = writing.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if at_once.is_pending() {
+            match self.transactions.tasks.get() {
+                Some(tasks) => drop(tasks.spawn(writing)),
+                None => writing.await,
+            }
+        }
+    }
+
+    /// Writes the markers that a decided transaction lacks, and has the coordinator take note of them.
+    async fn end_everywhere(&self, id: &TransactionalId) {
+        let Some(_claim) = self.endings.claim(id) else { return };
+        // What is seen here is committed: a marker never comes before the decision it tells of.
+        let seen =
+            self.transactions.read_led(id, |shard, epoch| shard.ending(id).map(|it| (it, epoch))).await;
+        let Ok(Some((ending, coordinator_epoch))) = seen else { return self.endings.done(id) };
+        let (written, failed) = self.write_all(&ending, coordinator_epoch).await;
+        let told = match written.is_empty() && failed.is_some() {
+            true => Ok(()),
+            false => {
+                let prepared_at = ending.prepared_at;
+                let note = self
+                    .transactions
+                    .submit(id, |shard, ground| Ok(shard.markers_written(ground, id, prepared_at, &written)));
+                note.await
+            }
+        };
+        match (failed, told) {
+            (None, Ok(())) => self.endings.done(id),
+            (failed, told) => {
+                let first = self.endings.leave(id);
+                if first {
+                    let error = told.err();
+                    tracing::info!(transactional_id = %id, ?failed, ?error,
+                        "the end of a transaction is not written everywhere yet; it is tried again");
+                }
+            }
+        }
+    }
+
+    /// Writes what markers are left of an ending. Which stand, and one that does not with the reason.
+    async fn write_all(
+        &self,
+        ending: &Ending,
+        coordinator_epoch: LeaderEpoch,
+    ) -> (Vec<(TxnPartition, MarkerOutcome)>, Option<(TxnPartition, ErrorCode)>) {
+        let end = EndMarker {
+            committed: ending.committed,
+            coordinator_epoch: CoordinatorEpoch(coordinator_epoch.0),
+        };
+        let version = TransactionVersion(ending.client.0);
+        let marker = Marker { producer: (ending.producer.id, ending.producer.epoch), end, version };
+        let (mut written, mut failed) = (Vec::with_capacity(ending.partitions.len()), None);
+        for partition in &ending.partitions {
+            match self.write_marker(&partition.topic, partition.index, marker).await {
+                Ok(()) => written.push((partition.clone(), MarkerOutcome::Appended)),
+                Err(ErrorCode::UnknownTopicOrPartition) if self.is_gone(partition) => {
+                    written.push((partition.clone(), MarkerOutcome::Gone));
+                }
+                Err(error) => failed = Some((partition.clone(), error)),
+            }
+        }
+        (written, failed)
+    }
+
+    /// Whether the metadata has no such partition. It is never older than this broker's own registration, and so than
+    /// the transaction.
+    fn is_gone(&self, partition: &TxnPartition) -> bool {
+        let image = self.transactions.quorum.image();
+        let topic = image.topics.by_name(&partition.topic);
+        topic.and_then(|topic| topic.partition(partition.index)).is_none()
+    }
+
+    /// How many transactions rest because a partition did not take its marker.
+    pub fn endings_left(&self) -> usize {
+        self.endings.state().resting.len()
+    }
+
+    /// Comes back to what is left, until the coordinators are stopped.
+    pub(super) async fn end_what_is_left(weak: Weak<Self>) {
+        let at_once = Arc::new(Semaphore::new(AT_ONCE));
+        loop {
+            let Some(strong) = weak.upgrade() else { return };
+            let sleep = strong.look_for_endings(&at_once).await;
+            if strong.transactions.stopped.load(Ordering::SeqCst) {
+                return;
+            }
+            tokio::select! {
+                () = strong.transactions.changed.notified() => {}
+                () = strong.endings.left.notified() => {}
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+    }
+
+    /// Aborts a transaction that ran out of time and whose producer needs a new id for that. Says whether it did.
+    async fn abort_overdue(&self, id: &TransactionalId) -> bool {
+        let fresh = match self.producer_ids.next().await {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                let error = error.name();
+                tracing::debug!(transactional_id = %id, error, "no producer id to abort a transaction with");
+                return false;
+            }
+        };
+        let aborted =
+            self.transactions.submit(id, |shard, ground| shard.abort_overdue(ground, id, fresh)).await;
+        if let Err(error) = &aborted {
+            tracing::debug!(transactional_id = %id, %error, "a transaction that ran out of time stays open");
+        }
+        aborted.is_ok()
+    }
+
+    /// Takes up every ending that nobody works on; says how long to sleep.
+    async fn look_for_endings(self: &Arc<Self>, at_once: &Arc<Semaphore>) -> Duration {
+        let now = Instant::now();
+        let (mut all, mut overdue, mut passed_over) = (BTreeSet::new(), Vec::new(), false);
+        for led in self.transactions.active() {
+            let seen = led.glance(|shard: &TransactionShard| {
+                all.extend(shard.endings().into_iter().map(|ending| ending.id));
+                overdue.extend(shard.overdue());
+            });
+            // Somebody has it in hand, who may be waiting for the disk.
+            passed_over |= seen.is_none();
+        }
+        for id in overdue {
+            if self.abort_overdue(&id).await {
+                all.insert(id);
+            }
+        }
+        if !passed_over {
+            self.endings.keep_only(&all);
+        }
+        for id in all {
+            if self.endings.rests(&id, now) {
+                continue;
+            }
+            let Ok(permit) = at_once.clone().acquire_owned().await else { break };
+            let coordinators = self.clone();
+            tokio::spawn(async move {
+                coordinators.end_everywhere(&id).await;
+                drop(permit);
+            });
+        }
+        let next = self.endings.next_at().map(|at| at.saturating_duration_since(Instant::now()));
+        let most = if passed_over { PAUSE_MIN } else { SLEEP_MAX };
+        next.unwrap_or(most).clamp(PAUSE_MIN / 2, most)
+    }
+}

@@ -1,0 +1,125 @@
+//! The end of a transaction in one partition: a marker is appended, and counts once it is as safe as the partition asks
+//! for.
+//!
+//! Where the partition belongs to a coordinator its shard writes the marker, as it has to learn of it in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use coordinator::group::GroupShard;
+use coordinator::transaction::TransactionShard;
+use partition::producers::TransactionVersion;
+use partition::{Append, Origin, Verification};
+use protocol::ErrorCode;
+use protocol::id::{PartitionIndex, ProducerEpoch, ProducerId};
+use protocol::offset::Offset;
+use protocol::records::control::EndMarker;
+use storage::log::{AppendError, Appended};
+use storage::pace::Touching;
+use tokio::runtime::Handle;
+
+use super::coordinator::Coordinated;
+use super::progress::Progress;
+use super::{CoordinatorError, Coordinators};
+use crate::runtime::partitions::Replica;
+
+/// The topics whose partitions belong to shards.
+const OFFSETS: &str = <GroupShard as Coordinated>::TOPIC;
+const TRANSACTIONS: &str = <TransactionShard as Coordinated>::TOPIC;
+
+/// A marker to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Marker {
+    /// Whose transaction ends.
+    pub producer: (ProducerId, ProducerEpoch),
+    /// How, and who says so.
+    pub end: EndMarker,
+    /// The rules it follows.
+    pub version: TransactionVersion,
+}
+
+impl Coordinators {
+    /// Ends a transaction in a partition; `Ok` once the marker is as safe as a record that all in-sync replicas have.
+    ///
+    /// # Errors
+    /// Kafka's code for what became of the marker.
+    pub async fn write_marker(
+        &self,
+        topic: &str,
+        index: PartitionIndex,
+        marker: Marker,
+    ) -> Result<(), ErrorCode> {
+        let Marker { producer, end, version } = marker;
+        match topic {
+            OFFSETS => shard(self.groups.end_transaction(index, producer, end, version).await),
+            TRANSACTIONS => shard(self.transactions.end_transaction(index, producer, end, version).await),
+            _ => {
+                let found = self.holdings.partitions.by_name(topic);
+                let replica = found.as_ref().and_then(|topic| topic.get(index));
+                let replica = replica.ok_or(ErrorCode::UnknownTopicOrPartition)?;
+                self.append_marker(replica, marker).await
+            }
+        }
+    }
+
+    async fn append_marker(&self, replica: &Arc<Replica>, marker: Marker) -> Result<(), ErrorCode> {
+        let (end, commit_due) = replica
+            .at_directory(|touching| self.append_marker_now(replica, touching, marker))
+            .map_err(|error| code(replica, &error))?;
+        let safe =
+            !commit_due && replica.log().is_ok_and(|log| log.partition().watermarks().high_watermark >= end);
+        if safe {
+            return Ok(());
+        }
+        let progress = Progress::new(Offset(-1), Handle::current());
+        progress.appended(replica, end).map_err(|fault| code(replica, &fault.into()))?;
+        let most: Duration = self.holdings.config().transactions.commit_timeout;
+        progress.wait(end, most).await.map_err(|_| ErrorCode::RequestTimedOut)
+    }
+
+    /// Appends; says where the log then ends, and whether that has to come to stable storage.
+    fn append_marker_now(
+        &self,
+        replica: &Replica,
+        touching: &Touching<'_>,
+        marker: Marker,
+    ) -> Result<(Offset, bool), AppendError> {
+        let (id, epoch) = marker.producer;
+        let leader_epoch = replica.log()?.partition().current_leader_epoch();
+        let now = self.holdings.now();
+        let mut batch = marker.end.batch(id, epoch, leader_epoch, now);
+        let origin = Origin::Coordinator {
+            transaction_version: marker.version,
+            verification: Verification::NotRequired,
+        };
+        let append = Append { origin, leader_epoch, now };
+        let done = replica.append_as(touching, append, &mut batch, &mut partition::Scratch::default())?;
+        let last = match done.appended {
+            Appended::Written(written) => written.last_offset,
+            Appended::Duplicate(duplicate) => duplicate.last_offset,
+        };
+        Ok((last.next(), done.commit_due))
+    }
+}
+
+/// What the transaction coordinator understands of why a shard took no marker: a shard that is not there yet is a
+/// partition that is not led yet.
+fn shard<R: Into<ErrorCode>>(outcome: Result<(), CoordinatorError<R>>) -> Result<(), ErrorCode> {
+    outcome.map_err(|error| match ErrorCode::from(error) {
+        ErrorCode::CoordinatorNotAvailable
+        | ErrorCode::CoordinatorLoadInProgress
+        | ErrorCode::NotCoordinator => ErrorCode::NotLeaderOrFollower,
+        other => other,
+    })
+}
+
+fn code(replica: &Replica, error: &AppendError) -> ErrorCode {
+    match error {
+        AppendError::Refused(refusal) => refusal.into(),
+        AppendError::Fault(fault) => {
+            tracing::warn!(topic = %replica.topic, partition = %replica.index, %fault,
+                "the end of a transaction cannot be written");
+            ErrorCode::KafkaStorageError
+        }
+    }
+}
