@@ -15,6 +15,7 @@ mod scene;
 mod bodies;
 mod cluster;
 mod configs;
+mod consumer_groups;
 mod fetch;
 mod groups;
 mod list_offsets;
@@ -178,6 +179,7 @@ fn cases() -> Vec<Case> {
         producers::cases(),
         fetch::cases(),
         groups::cases(),
+        consumer_groups::cases(),
         message_sets::cases(),
         list_offsets::cases(),
         log_dirs::cases(),

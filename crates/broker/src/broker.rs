@@ -182,6 +182,13 @@ impl Broker {
         self.quorum.image()
     }
 
+    /// Whether members may speak the consumer protocol (KIP-848): the configuration and the cluster's `group.version`
+    /// say so.
+    pub fn serves_consumer_groups(&self) -> bool {
+        let enabled = self.config().groups.decisions.consumer.enabled;
+        enabled && self.image().feature("group.version") >= 1
+    }
+
     /// Has the starts of logs that DeleteRecords moved on stable storage.
     pub async fn keep_log_starts(&self) -> Result<(), Fault> {
         let holdings = self.holdings.clone();

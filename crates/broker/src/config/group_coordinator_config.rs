@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use coordinator::group::{GroupConfig, Millis};
+use coordinator::group::assignor::Assignor;
+use coordinator::group::config::PerGroup;
+use coordinator::group::{ConsumerConfig, GroupConfig, MigrationPolicy, Millis};
 use protocol::records::compression::{Codec, Compression};
 
 use super::settings::{ConfigError, Settings};
@@ -50,6 +52,7 @@ impl GroupCoordinatorConfig {
                 session_max: Millis(number("group.max.session.timeout.ms")?),
                 initial_delay: Millis(number("group.initial.rebalance.delay.ms")?),
                 members_max: usize::try_from(number("group.max.size")?).unwrap_or(usize::MAX),
+                consumer: consumer(settings)?,
                 offset_metadata_max: usize::try_from(number("offset.metadata.max.bytes")?).unwrap_or(0),
                 offsets_retention: Millis(number("offsets.retention.minutes")?.saturating_mul(60_000)),
                 offsets_check_interval: Millis(number("offsets.retention.check.interval.ms")?),
@@ -61,5 +64,70 @@ impl GroupCoordinatorConfig {
             load_bytes: u32::try_from(number("offsets.load.buffer.size")?).unwrap_or(u32::MAX),
             commit_timeout: millis(settings, "offsets.commit.timeout.ms")?,
         })
+    }
+}
+
+/// What holds for consumer groups.
+fn consumer(settings: &Settings) -> Result<ConsumerConfig, ConfigError> {
+    let millis = |name: String| settings.integer(&name).map(Millis);
+    let per_group = |what: &str| {
+        let (default, least, most) = (
+            millis(format!("group.consumer.{what}"))?,
+            millis(format!("group.consumer.min.{what}"))?,
+            millis(format!("group.consumer.max.{what}"))?,
+        );
+        if default < least || default > most {
+            return Err(ConfigError::conflict(format!(
+                "group.consumer.{what} is {}: it must lie between group.consumer.min.{what}, which is {}, and \
+                 group.consumer.max.{what}, which is {}",
+                default.0, least.0, most.0
+            )));
+        }
+        Ok(PerGroup { default, least, most })
+    };
+    let session_timeout = per_group("session.timeout.ms")?;
+    let heartbeat_interval = per_group("heartbeat.interval.ms")?;
+    if session_timeout.default <= heartbeat_interval.default {
+        return Err(ConfigError::conflict(format!(
+            "group.consumer.session.timeout.ms is {}: it must be more than group.consumer.heartbeat.interval.ms, which is {}",
+            session_timeout.default.0, heartbeat_interval.default.0
+        )));
+    }
+    let policy = settings.text("group.consumer.migration.policy")?;
+    let protocols = settings.list("group.coordinator.rebalance.protocols")?;
+    Ok(ConsumerConfig {
+        enabled: protocols.iter().any(|protocol| protocol == "consumer"),
+        session_timeout,
+        heartbeat_interval,
+        assignment_interval: per_group("assignment.interval.ms")?,
+        members_max: usize::try_from(settings.integer("group.consumer.max.size")?).unwrap_or(usize::MAX),
+        assignors: assignors(&settings.list("group.consumer.assignors")?)?,
+        migration: policy.as_deref().and_then(MigrationPolicy::of_name).unwrap_or_default(),
+        regex_refresh_interval: millis("group.consumer.regex.refresh.interval.ms".to_owned())?,
+    })
+}
+
+/// Assignors by their names, or by the names of the classes that Kafka has them in.
+fn assignors(names: &[String]) -> Result<Vec<Assignor>, ConfigError> {
+    let known = |name: &String| {
+        let class = "org.apache.kafka.coordinator.group.assignor.";
+        let short = match name.strip_prefix(class) {
+            Some("UniformAssignor") => "uniform",
+            Some("RangeAssignor") => "range",
+            _ => name,
+        };
+        Assignor::of_name(short).ok_or_else(|| {
+            ConfigError::conflict(format!(
+                "group.consumer.assignors has \"{name}\": the assignors that there are are uniform and range"
+            ))
+        })
+    };
+    let assignors: Vec<Assignor> = names.iter().map(known).collect::<Result<_, _>>()?;
+    match assignors.iter().enumerate().find(|(at, assignor)| assignors[..*at].contains(assignor)) {
+        Some((_, twice)) => {
+            let name = twice.name();
+            Err(ConfigError::conflict(format!("group.consumer.assignors has {name} twice: name it once")))
+        }
+        None => Ok(assignors),
     }
 }

@@ -14,6 +14,8 @@ mod alteration;
 pub mod api_versions;
 mod ask;
 pub mod authorized_operations;
+pub mod consumer_group_describe;
+pub mod consumer_group_heartbeat;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_groups;
@@ -292,6 +294,8 @@ static TABLE: &[Served] = &[
     served!(DescribeProducers 0 to 0 by describe_producers::DescribeProducersRequest),
     served!(DescribeTransactions 0 to 0 by describe_transactions::DescribeTransactionsRequest),
     served!(ListTransactions 0 to 2 by list_transactions::ListTransactionsRequest),
+    served!(ConsumerGroupHeartbeat 0 to 1 by consumer_group_heartbeat::ConsumerGroupHeartbeatRequest),
+    served!(ConsumerGroupDescribe 0 to 1 by consumer_group_describe::ConsumerGroupDescribeRequest),
     Served {
         // Kafka answers it without having a receiver of metrics, and advertises it only when it has one.
         listed: Listed::No,

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use coordinator::group::offsets::fetch::FetchedOffset;
+use coordinator::group::{Generation, GroupRefusal};
 use metadata::Image;
 use protocol::ErrorCode;
 use protocol::id::{PartitionIndex, TopicId};
@@ -60,7 +61,13 @@ pub async fn handle<'a>(call: &Call, request: OffsetFetchRequest<'a>) -> OffsetF
         });
         wanted.collect::<Vec<_>>()
     });
-    match fetch(call, &request.group_id, wanted.as_deref(), request.require_stable).await {
+    let asked = Asked {
+        group: &request.group_id,
+        member: None,
+        epoch: Generation::NONE,
+        stable: request.require_stable,
+    };
+    match fetch(call, asked, wanted.as_deref()).await {
         Ok(told) => OffsetFetchResponse { topics: topics(told).into(), ..OffsetFetchResponse::default() },
         Err(error) if call.asked.version >= GROUP_ERROR_SINCE => {
             OffsetFetchResponse { error_code: error.into(), ..OffsetFetchResponse::default() }
@@ -92,7 +99,9 @@ async fn group_answer<'a>(
         });
         wanted.collect::<Vec<_>>()
     });
-    let answer = fetch(call, &group.group_id, wanted.as_deref(), stable).await;
+    let (member, epoch) = (group.member_id.as_deref(), Generation(group.member_epoch));
+    let asked = Asked { group: &group.group_id, member, epoch, stable };
+    let answer = fetch(call, asked, wanted.as_deref()).await;
     let (topics, error) = match answer {
         Ok(told) => (group_topics(&image, told, ids), ErrorCode::None),
         Err(error) => (Vec::new(), error),
@@ -100,16 +109,24 @@ async fn group_answer<'a>(
     OffsetFetchResponseGroup { group_id: group.group_id, topics: topics.into(), error_code: error.into() }
 }
 
-async fn fetch(
-    call: &Call,
-    group: &str,
-    wanted: Option<&[Wanted]>,
+/// Who asks for offsets, and of which kind.
+struct Asked<'r> {
+    group: &'r str,
+    /// The member of a consumer group.
+    member: Option<&'r str>,
+    /// Where it is.
+    epoch: Generation,
+    /// Whether offsets that a transaction is about to replace are left out.
     stable: bool,
-) -> Result<Vec<Told>, ErrorCode> {
+}
+
+async fn fetch(call: &Call, asked: Asked<'_>, wanted: Option<&[Wanted]>) -> Result<Vec<Told>, ErrorCode> {
+    let Asked { group, member, epoch, stable } = asked;
     let read = call.broker.coordinators.groups.read(group, |shard| {
+        shard.may_fetch_offsets(group, member, epoch)?;
         let Some(wanted) = wanted else {
             let all = shard.fetch_all_offsets(group, stable).into_iter();
-            return all.map(|(name, offsets)| Told::of(name, TopicId::ZERO, offsets)).collect();
+            return Ok(all.map(|(name, offsets)| Told::of(name, TopicId::ZERO, offsets)).collect());
         };
         let told = wanted.iter().map(|topic| {
             if let Some(error) = topic.error {
@@ -120,9 +137,10 @@ async fn fetch(
             let offsets = offsets.map(|index| shard.fetch_offset(group, named, *index, stable));
             Told::of(topic.name.clone(), topic.id, offsets.collect())
         });
-        told.collect::<Vec<_>>()
+        Ok(told.collect::<Vec<_>>())
     });
-    read.await.map_err(ErrorCode::from)
+    let read: Result<_, GroupRefusal> = read.await.map_err(ErrorCode::from)?;
+    read.map_err(ErrorCode::from)
 }
 
 impl Wanted {

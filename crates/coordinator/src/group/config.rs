@@ -1,6 +1,10 @@
 //! What a broker's configuration says to the group coordinator.
 
+use metadata::Image;
+use metadata::image::{ConfigResource, ResourceType};
 use protocol::id::Timestamp;
+
+use super::assignor::Assignor;
 
 /// A stretch of time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -36,6 +40,8 @@ pub struct GroupConfig {
     pub initial_delay: Millis,
     /// `group.max.size`.
     pub members_max: usize,
+    /// The settings of consumer groups.
+    pub consumer: ConsumerConfig,
     /// `offset.metadata.max.bytes`; Kafka counts UTF-16 units.
     pub offset_metadata_max: usize,
     /// `offsets.retention.minutes`.
@@ -52,9 +58,138 @@ impl Default for GroupConfig {
             session_max: Millis(1_800_000),
             initial_delay: Millis(3_000),
             members_max: i32::MAX as usize,
+            consumer: ConsumerConfig::default(),
             offset_metadata_max: 4096,
             offsets_retention: Millis(7 * 24 * 60 * 60 * 1000),
             offsets_check_interval: Millis(600_000),
+        }
+    }
+}
+
+/// Between which protocols a group may change while it has members: `group.consumer.migration.policy`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum MigrationPolicy {
+    /// Both ways.
+    #[default]
+    Bidirectional,
+    /// From the classic to the consumer protocol.
+    Upgrade,
+    /// From the consumer to the classic protocol.
+    Downgrade,
+    /// Not at all.
+    Disabled,
+}
+
+impl MigrationPolicy {
+    /// The one that Kafka calls this, in whatever case.
+    pub fn of_name(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "bidirectional" => Some(Self::Bidirectional),
+            "upgrade" => Some(Self::Upgrade),
+            "downgrade" => Some(Self::Downgrade),
+            "disabled" => Some(Self::Disabled),
+            _ => None,
+        }
+    }
+
+    /// Whether a classic group may become a consumer group.
+    pub fn upgrades(self) -> bool {
+        matches!(self, Self::Bidirectional | Self::Upgrade)
+    }
+
+    /// Whether a consumer group may become a classic group.
+    pub fn downgrades(self) -> bool {
+        matches!(self, Self::Bidirectional | Self::Downgrade)
+    }
+
+    /// Whether members of both protocols may be in a group at all.
+    pub fn is_allowed(self) -> bool {
+        self != Self::Disabled
+    }
+}
+
+/// A setting that groups may have their own value of, within bounds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PerGroup {
+    /// What holds where a group says nothing.
+    pub default: Millis,
+    /// The least that a group may ask for.
+    pub least: Millis,
+    /// The most that a group may ask for.
+    pub most: Millis,
+}
+
+/// The settings of consumer groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerConfig {
+    /// Whether `group.coordinator.rebalance.protocols` has "consumer".
+    pub enabled: bool,
+    /// `group.consumer.session.timeout.ms` and the bounds of `consumer.session.timeout.ms`.
+    pub session_timeout: PerGroup,
+    /// `group.consumer.heartbeat.interval.ms` and the bounds of `consumer.heartbeat.interval.ms`.
+    pub heartbeat_interval: PerGroup,
+    /// `group.consumer.assignment.interval.ms` and the bounds of `consumer.assignment.interval.ms`.
+    pub assignment_interval: PerGroup,
+    /// `group.consumer.max.size`.
+    pub members_max: usize,
+    /// `group.consumer.assignors`, the default first.
+    pub assignors: Vec<Assignor>,
+    /// `group.consumer.migration.policy`.
+    pub migration: MigrationPolicy,
+    /// `group.consumer.regex.refresh.interval.ms`.
+    pub regex_refresh_interval: Millis,
+}
+
+impl Default for ConsumerConfig {
+    /// Kafka's defaults.
+    fn default() -> Self {
+        let per_group = |default, least, most| PerGroup {
+            default: Millis(default),
+            least: Millis(least),
+            most: Millis(most),
+        };
+        Self {
+            enabled: true,
+            session_timeout: per_group(45_000, 45_000, 60_000),
+            heartbeat_interval: per_group(5_000, 5_000, 15_000),
+            assignment_interval: per_group(1_000, 0, 15_000),
+            members_max: i32::MAX as usize,
+            assignors: vec![Assignor::Uniform, Assignor::Range],
+            migration: MigrationPolicy::Bidirectional,
+            regex_refresh_interval: Millis(600_000),
+        }
+    }
+}
+
+/// What holds for one consumer group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ConsumerSettings {
+    /// How long a member may be silent.
+    pub session_timeout: Millis,
+    /// How often members are to be heard of.
+    pub heartbeat_interval: Millis,
+    /// How much time has to pass between two assignments.
+    pub assignment_interval: Millis,
+}
+
+impl ConsumerConfig {
+    /// The assignor where members ask for none.
+    pub fn default_assignor(&self) -> Assignor {
+        self.assignors.first().copied().unwrap_or(Assignor::Uniform)
+    }
+
+    /// What holds for a group. A value of its own that is out of bounds by now counts as the bound.
+    pub fn of_group(&self, image: &Image, group: &str) -> ConsumerSettings {
+        let resource = ConfigResource { kind: ResourceType::GROUP, name: group.to_owned() };
+        let own = image.configs.of(&resource);
+        let setting = |name: &str, known: PerGroup| {
+            let value = own.and_then(|own| own.get(name)).and_then(|value| value.trim().parse::<i64>().ok());
+            value.map_or(known.default, |value| Millis(value).max(known.least).min(known.most))
+        };
+        ConsumerSettings {
+            session_timeout: setting("consumer.session.timeout.ms", self.session_timeout),
+            heartbeat_interval: setting("consumer.heartbeat.interval.ms", self.heartbeat_interval),
+            assignment_interval: setting("consumer.assignment.interval.ms", self.assignment_interval),
         }
     }
 }

@@ -16,21 +16,27 @@ impl GroupShard {
             return Err(GroupRefusal::NonEmptyGroup);
         }
         let mut records = self.tombstones_of(id);
-        records.extend(self.tombstone_if_empty(id));
+        records.extend(self.tombstones_if_empty(id));
         let mut decision = GroupDecision::reply(()).records(records);
         decision.divisible = true;
         Ok(decision)
     }
 
-    /// The record that takes a group away, if it has no members.
-    pub(super) fn tombstone_if_empty(&self, id: &str) -> Option<GroupRecord<'static>> {
-        let group = self.group(id).filter(|group| is_empty(group))?;
-        let Group::Classic(_) = group;
-        Some(GroupRecord::GroupMetadata(GroupMetadataKey { group: id.to_owned().into() }, None))
+    /// The records that take a group away, if it has no members.
+    pub(super) fn tombstones_if_empty(&self, id: &str) -> Vec<GroupRecord<'static>> {
+        match self.group(id).filter(|group| is_empty(group)) {
+            None => Vec::new(),
+            Some(Group::Classic(_)) => {
+                vec![GroupRecord::GroupMetadata(GroupMetadataKey { group: id.to_owned().into() }, None)]
+            }
+            Some(Group::Consumer(group)) => group.tombstones(id, None),
+        }
     }
 }
 
 fn is_empty(group: &Group) -> bool {
-    let Group::Classic(classic) = group;
-    classic.live.is_empty()
+    match group {
+        Group::Classic(classic) => classic.live.is_empty(),
+        Group::Consumer(group) => group.is_empty(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::classic::State;
+use super::classic::{CONSUMER, State};
 use super::{Group, GroupShard};
 
 /// A group in a list.
@@ -58,12 +58,18 @@ impl GroupShard {
                 state: group.live.state().name(),
                 kind: "classic",
             },
+            Group::Consumer(group) => ListedGroup {
+                id: id.clone(),
+                protocol_type: Arc::from(CONSUMER),
+                state: group.state().name(),
+                kind: "consumer",
+            },
         })
     }
 
     /// A classic group; `None` where there is none of this id.
     pub fn describe_classic(&self, id: &str) -> Option<DescribedGroup> {
-        let Group::Classic(group) = self.group(id)?;
+        let Some(Group::Classic(group)) = self.group(id) else { return None };
         let live = &group.live;
         let stable = live.state() == State::Stable;
         let protocol = live.protocol().filter(|_| stable).cloned().unwrap_or_else(|| Arc::from(""));

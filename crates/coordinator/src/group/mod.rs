@@ -1,13 +1,14 @@
 //! Groups of consumers, and the offsets they commit: one shard for each partition of `__consumer_offsets`.
 //!
-//! `classic/` is the protocol in which clients assign among themselves; `assignor/` and `subscription/` are what the
-//! coordinator needs to assign for them; `offsets/` is what any group commits. A
+//! `classic/` is the protocol in which clients assign among themselves, `consumer/` the one in which the coordinator
+//! assigns; `assignor/` and `subscription/` are what it needs for that; `offsets/` is what any group commits. A
 //! group's durable state is what the last records say; for how a member's request is judged see the file named after
 //! the API.
 
 pub mod assignor;
 pub mod classic;
 pub mod config;
+pub mod consumer;
 pub mod delete;
 pub mod describe;
 pub mod offsets;
@@ -21,10 +22,11 @@ use std::sync::Arc;
 use protocol::id::{ProducerId, Timestamp};
 use protocol::offset::Offset;
 
-pub use config::{GroupConfig, Millis};
+pub use config::{ConsumerConfig, GroupConfig, MigrationPolicy, Millis};
 pub use refusal::GroupRefusal;
 
 use self::classic::{ClassicGroup, JoinAnswer, Live, SyncAnswer};
+use self::consumer::{ConsumerGroup, SoftChange};
 use self::offsets::Offsets;
 use self::timers::Timers;
 use crate::record::{GroupRecord, RecordError};
@@ -53,6 +55,18 @@ impl Generation {
 pub enum Group {
     /// They assign among themselves. A group without members that only commits offsets is one of these.
     Classic(ClassicGroup),
+    /// The coordinator assigns (KIP-848).
+    Consumer(ConsumerGroup),
+}
+
+impl Group {
+    /// Whether anybody in the group reads a topic.
+    fn is_subscribed_to(&self, topic: &str) -> bool {
+        match self {
+            Self::Classic(group) => group.live.is_subscribed_to(topic),
+            Self::Consumer(group) => group.is_subscribed_to(topic),
+        }
+    }
 }
 
 /// The groups of one partition of `__consumer_offsets`.
@@ -70,6 +84,8 @@ pub enum Transition {
     Classic(GroupId, Box<Live>),
     /// A member of a classic group was heard of and has until then.
     ClassicHeard(GroupId, MemberId, Timestamp),
+    /// Something about a consumer group is like this now.
+    Consumer(GroupId, SoftChange),
     /// Expired offsets are looked for next at this time.
     SweepOffsets(Timestamp),
 }
@@ -83,10 +99,17 @@ pub enum Answer {
     Sync(SyncAnswer),
 }
 
+/// The durable half of a group.
+#[derive(Clone, Debug, PartialEq)]
+enum DurableGroup<'a> {
+    Classic(Option<&'a classic::Recorded>),
+    Consumer(&'a ConsumerGroup),
+}
+
 /// The durable half, for comparing what a log gives with what is live.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Durable<'a> {
-    groups: BTreeMap<&'a str, Option<&'a classic::Recorded>>,
+    groups: BTreeMap<&'a str, DurableGroup<'a>>,
     offsets: &'a Offsets,
 }
 
@@ -109,7 +132,8 @@ impl GroupShard {
     /// The durable half.
     pub fn durable(&self) -> Durable<'_> {
         let groups = self.groups.iter().map(|(id, group)| match group {
-            Group::Classic(group) => (&**id, group.recorded.as_ref()),
+            Group::Classic(group) => (&**id, DurableGroup::Classic(group.recorded.as_ref())),
+            Group::Consumer(group) => (&**id, DurableGroup::Consumer(group)),
         });
         Durable { groups: groups.collect(), offsets: &self.offsets }
     }
@@ -153,7 +177,7 @@ impl Shard for GroupShard {
                 self.offsets.replay(written, key, value.as_ref());
             }
             GroupRecord::GroupMetadata(key, value) => self.replay_classic(&key.group, value.as_ref()),
-            _ => {}
+            _ => self.replay_consumer(record),
         }
     }
 
@@ -169,12 +193,14 @@ impl Shard for GroupShard {
                     group.live.heard(&member, deadline);
                 }
             }
+            Transition::Consumer(id, change) => self.change_consumers(&id, change),
             Transition::SweepOffsets(at) => self.timers.sweep_at = Some(at),
         }
     }
 
     fn loaded(&mut self, now: Timestamp, config: &GroupConfig) {
         self.load_classic(now, config);
+        self.load_consumers(now);
         self.timers.sweep_at = Some(config.offsets_check_interval.after(now));
     }
 
@@ -187,6 +213,9 @@ impl Shard for GroupShard {
             return Some(self.sweep_offsets(ground));
         }
         let id = self.timers.due(ground.now)?;
-        self.wake_classic(ground, id)
+        match self.group(id)? {
+            Group::Classic(_) => self.wake_classic(ground, id),
+            Group::Consumer(_) => self.wake_consumer(ground, id),
+        }
     }
 }

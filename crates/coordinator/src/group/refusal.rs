@@ -2,6 +2,8 @@
 
 use protocol::ErrorCode;
 
+use super::consumer::Epoch;
+
 /// Why a request to a group is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum GroupRefusal {
@@ -31,6 +33,37 @@ pub enum GroupRefusal {
     /// The member must join again with the id it was given (KIP-394).
     #[error("join again with the member id that was given")]
     MemberIdRequired,
+    /// The member is not where it says.
+    #[error("the member says that it is at epoch {}, the group knows it at {}: give up all partitions and join again with epoch 0", said.0, known.0)]
+    FencedMemberEpoch {
+        /// Where it says that it is.
+        said: Epoch,
+        /// Where it is.
+        known: Epoch,
+    },
+    /// The member is in a state that a later broker has left it in.
+    #[error(
+        "the member is in a state that this broker does not know: give up all partitions and join again with epoch 0"
+    )]
+    UnknownMemberState,
+    /// The member is not where it says, and commits or reads offsets.
+    #[error("the member's epoch is not the one that the group knows it at")]
+    StaleMemberEpoch,
+    /// Another member has the instance id, and has not left.
+    #[error("another member has this group instance id and has not left")]
+    UnreleasedInstance,
+    /// The regular expression is none.
+    #[error("the regular expression of the subscription is none that RE2 knows")]
+    InvalidRegularExpression,
+    /// The consumer group is full.
+    #[error("the group has as many members as group.consumer.max.size allows")]
+    ConsumerGroupMaxSizeReached,
+    /// The assignor found no assignment.
+    #[error("no assignment was found: a topic that members read is not there")]
+    NoAssignment,
+    /// A member of the consumer protocol commits in a version without its errors.
+    #[error("members of the consumer protocol commit offsets with version 9 of OffsetCommit or later")]
+    UnsupportedVersion,
     /// The group is full.
     #[error("the group has as many members as group.max.size allows")]
     GroupMaxSizeReached,
@@ -54,6 +87,13 @@ pub enum GroupRefusal {
     UnknownPartition,
 }
 
+impl GroupRefusal {
+    /// What is said to a client that may be too old to know of epochs: to that they are generations.
+    pub(super) fn of_old(self, knows: bool) -> Self {
+        if self == Self::StaleMemberEpoch && !knows { Self::IllegalGeneration } else { self }
+    }
+}
+
 impl From<GroupRefusal> for ErrorCode {
     fn from(refusal: GroupRefusal) -> Self {
         match refusal {
@@ -65,7 +105,17 @@ impl From<GroupRefusal> for ErrorCode {
             GroupRefusal::InconsistentProtocol => Self::InconsistentGroupProtocol,
             GroupRefusal::InvalidSessionTimeout => Self::InvalidSessionTimeout,
             GroupRefusal::MemberIdRequired => Self::MemberIdRequired,
-            GroupRefusal::GroupMaxSizeReached => Self::GroupMaxSizeReached,
+            GroupRefusal::FencedMemberEpoch { .. } | GroupRefusal::UnknownMemberState => {
+                Self::FencedMemberEpoch
+            }
+            GroupRefusal::StaleMemberEpoch => Self::StaleMemberEpoch,
+            GroupRefusal::UnreleasedInstance => Self::UnreleasedInstanceId,
+            GroupRefusal::InvalidRegularExpression => Self::InvalidRegularExpression,
+            GroupRefusal::NoAssignment => Self::UnknownServerError,
+            GroupRefusal::UnsupportedVersion => Self::UnsupportedVersion,
+            GroupRefusal::GroupMaxSizeReached | GroupRefusal::ConsumerGroupMaxSizeReached => {
+                Self::GroupMaxSizeReached
+            }
             GroupRefusal::GroupIdNotFound => Self::GroupIdNotFound,
             GroupRefusal::NonEmptyGroup => Self::NonEmptyGroup,
             GroupRefusal::GroupSubscribedToTopic => Self::GroupSubscribedToTopic,

@@ -35,6 +35,13 @@ impl Timers {
         }
     }
 
+    /// The group has something to do at `at`, if not before.
+    pub(super) fn set_earlier(&mut self, group: &GroupId, at: Timestamp) {
+        if self.by_group.get(group).is_none_or(|known| at < *known) {
+            self.set(group, Some(at));
+        }
+    }
+
     /// The earliest entry.
     pub(super) fn next(&self) -> Option<Timestamp> {
         let group = self.by_time.first().map(|(at, _)| *at);

@@ -6,9 +6,12 @@ use coordinator::Token;
 use coordinator::group::classic::{Heartbeat, Join, Leave, Leaver, Protocols, Sync};
 use coordinator::group::{Answer, Generation, Millis};
 use protocol::messages::Message;
-use protocol::messages::record::ConsumerProtocolSubscription;
+use protocol::messages::record::consumer_protocol_assignment::TopicPartition;
+use protocol::messages::record::consumer_protocol_subscription::TopicPartition as OwnedPartitions;
+use protocol::messages::record::{ConsumerProtocolAssignment, ConsumerProtocolSubscription};
 
 use super::Stage;
+use super::records::part_in_words;
 use super::words::{Words, member, short};
 
 /// Plays a step, if it is one of these.
@@ -51,6 +54,12 @@ fn join(stage: &mut Stage, name: &str, token: Token, words: &Words) {
                 .filter(|topic| !topic.is_empty())
                 .map(|topic| topic.to_owned().into())
                 .collect(),
+            owned_partitions: named_partitions(words.named_one("owned").unwrap_or_default())
+                .map(|(topic, partitions)| OwnedPartitions {
+                    topic: topic.into(),
+                    partitions: partitions.into(),
+                })
+                .collect(),
             ..ConsumerProtocolSubscription::default()
         };
         let mut bytes = vec![0, 1];
@@ -91,6 +100,12 @@ fn sync(stage: &mut Stage, name: &str, token: Token, words: &Words) {
         let (id, assignment) = part.split_once(':').unwrap();
         (member(id), Arc::from(assignment.as_bytes()))
     };
+    // What consumers' leaders really hand in: `parts=a#1/t:0,1;b#2/`.
+    let real = |part: &str| {
+        let (id, partitions) = part.split_once('/').unwrap();
+        (member(id), assignment(partitions))
+    };
+    let real_parts = words.named_one("parts").unwrap_or_default().split(';').filter(|part| !part.is_empty());
     let sync = Sync {
         group: Arc::from(words.get(1)),
         member: member(words.get(2)),
@@ -98,7 +113,12 @@ fn sync(stage: &mut Stage, name: &str, token: Token, words: &Words) {
         generation: generation(words),
         protocol_type: words.named_one("type").map(Arc::from),
         protocol: words.named_one("protocol").map(Arc::from),
-        assignments: parts.split(';').filter(|part| !part.is_empty()).map(part).collect(),
+        assignments: parts
+            .split(';')
+            .filter(|part| !part.is_empty())
+            .map(part)
+            .chain(real_parts.map(real))
+            .collect(),
     };
     if let Some(told) = stage.decide(name, token, |shard, ground| shard.sync(ground, &sync)) {
         let said = answer(&told);
@@ -142,7 +162,7 @@ fn describe(stage: &mut Stage, name: &str, words: &Words) {
     let members: Vec<String> = group
         .members
         .iter()
-        .map(|member| format!("{}:{}", short(&member.id), String::from_utf8_lossy(&member.assignment)))
+        .map(|member| format!("{}:{}", short(&member.id), part_in_words(&member.assignment)))
         .collect();
     stage.say(format!(
         "<- {name} {} '{}' '{}' [{}]",
@@ -151,6 +171,24 @@ fn describe(stage: &mut Stage, name: &str, words: &Words) {
         group.protocol,
         members.join(" ")
     ));
+}
+
+/// `t:0,1+u:2`.
+fn named_partitions(words: &str) -> impl Iterator<Item = (String, Vec<i32>)> {
+    words.split('+').filter(|topic| !topic.is_empty()).map(|topic| {
+        let (name, indexes) = topic.split_once(':').unwrap();
+        (name.to_owned(), indexes.split(',').map(|index| index.parse().unwrap()).collect())
+    })
+}
+
+/// An assignment as consumers write it.
+fn assignment(partitions: &str) -> Arc<[u8]> {
+    let topics = named_partitions(partitions)
+        .map(|(topic, partitions)| TopicPartition { topic: topic.into(), partitions: partitions.into() });
+    let assignment = ConsumerProtocolAssignment { assigned_partitions: topics.collect(), user_data: None };
+    let mut bytes = vec![0, 1];
+    assignment.encode(1, &mut bytes).unwrap();
+    Arc::from(bytes)
 }
 
 pub fn generation(words: &Words) -> Generation {
@@ -177,7 +215,7 @@ pub fn answer(answer: &Answer) -> String {
         },
         Answer::Sync(sync) => match sync.refusal {
             Some(refusal) => format!("{refusal:?}"),
-            None => format!("has '{}'", String::from_utf8_lossy(&sync.assignment)),
+            None => format!("has '{}'", part_in_words(&sync.assignment)),
         },
     }
 }

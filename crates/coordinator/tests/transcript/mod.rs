@@ -6,19 +6,26 @@
 //! b: sync g c1#1 gen=1 assign=c1#1:x;c2#2:y                          `c1#1`: the id that client c1 got as the first
 //! beat g c1#1 gen=1        leave g c1#1        commit g t-0=5 member=c1#1 gen=1        fetch g t-0
 //! commit g t-0=7 txn=9/0   end 9 commit        wait 3000              crash             fail
+//! topic t 3                no-topic t          group-config g k=v     config interval=0 migration=disabled
 //! ```
 //! Answers are indented below the step that brought them about: `<-` to a request, `+` a record, `.` time that passed.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+mod cluster;
+mod consumers;
 mod groups;
 mod offsets;
+mod records;
 mod words;
 
 use std::collections::BTreeMap;
 
 use coordinator::group::classic::{Live, State};
-use coordinator::group::{Answer, Group, GroupConfig, GroupGround, GroupRefusal, GroupShard, Millis};
+use coordinator::group::consumer::{ConsumerGroup, ConsumerHeartbeat, HeartbeatAnswer};
+use coordinator::group::{
+    Answer, Group, GroupConfig, GroupGround, GroupRefusal, GroupShard, MigrationPolicy, Millis,
+};
 use coordinator::record::GroupRecord;
 use coordinator::{Decision, Ground, Shard, Token, Written};
 use metadata::Image;
@@ -46,6 +53,10 @@ pub struct Stage {
     ids: u128,
     waiting: BTreeMap<Token, String>,
     failing: bool,
+    /// How many topics were made.
+    topics_made: u8,
+    /// Heartbeats of the consumer protocol that were answered in the step.
+    answered: Vec<(ConsumerHeartbeat, HeartbeatAnswer)>,
     said: Vec<String>,
 }
 
@@ -63,6 +74,8 @@ impl Default for Stage {
             ids: 0,
             waiting: BTreeMap::new(),
             failing: false,
+            topics_made: 0,
+            answered: Vec::new(),
             said: Vec::new(),
         }
     }
@@ -127,13 +140,31 @@ impl Stage {
     fn live(&self, group: &str) -> Option<&Live> {
         match self.shard.group(group)? {
             Group::Classic(group) => Some(&group.live),
+            Group::Consumer(_) => None,
         }
+    }
+
+    /// A consumer group.
+    pub fn consumers(&self, group: &str) -> Option<&ConsumerGroup> {
+        match self.shard.group(group)? {
+            Group::Consumer(group) => Some(group),
+            Group::Classic(_) => None,
+        }
+    }
+
+    /// The heartbeats of the last step that were answered.
+    pub fn take_answered(&mut self) -> Vec<(ConsumerHeartbeat, HeartbeatAnswer)> {
+        std::mem::take(&mut self.answered)
     }
 
     fn ask(&mut self, name: &str, words: &Words) {
         let token = Token(self.tokens + 1);
         self.tokens += 1;
-        if !groups::ask(self, name, token, words) && !offsets::ask(self, name, words) {
+        let is_known = cluster::ask(self, words)
+            || consumers::ask(self, name, token, words)
+            || groups::ask(self, name, token, words)
+            || offsets::ask(self, name, words);
+        if !is_known {
             panic!("no step is called '{}'", words.verb());
         }
     }
@@ -190,7 +221,7 @@ impl Stage {
                 Written { offset: self.end, timestamp: self.now, transaction: decision.transaction };
             self.end = self.end.plus(1);
             self.shard.replay(written, record);
-            self.say(format!("+ {}", words::record(record)));
+            self.say(format!("+ {}", records::record(record)));
             self.log.push(Logged::Record { written, key, value: has_value.then_some(value) });
         }
         for transition in decision.transitions {
@@ -272,6 +303,10 @@ impl Stage {
 
     fn configure(&mut self, words: &Words) {
         for (key, value) in words.named() {
+            if key == "migration" {
+                self.config.consumer.migration = MigrationPolicy::of_name(value).unwrap();
+                continue;
+            }
             let number: i64 = value.parse().unwrap();
             match key {
                 "size" => self.config.members_max = usize::try_from(number).unwrap(),
@@ -281,6 +316,9 @@ impl Stage {
                     self.config.offsets_check_interval = Millis(number);
                     self.shard.loaded(self.now, &self.config);
                 }
+                "csize" => self.config.consumer.members_max = usize::try_from(number).unwrap(),
+                "refresh" => self.config.consumer.regex_refresh_interval = Millis(number),
+                "interval" => self.config.consumer.assignment_interval.default = Millis(number),
                 "note" => self.config.offset_metadata_max = usize::try_from(number).unwrap(),
                 _ => panic!("no setting is called '{key}'"),
             }
@@ -290,6 +328,9 @@ impl Stage {
     /// What must hold after every step.
     fn holds(&self) {
         assert_eq!(self.replayed().durable(), self.shard.durable(), "replaying the log gives another shard");
+        for (group, _) in self.shard.groups() {
+            consumers::holds(self, group);
+        }
     }
 }
 

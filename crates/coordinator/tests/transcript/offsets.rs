@@ -20,7 +20,7 @@ pub fn ask(stage: &mut Stage, name: &str, words: &Words) -> bool {
         "fetch" => {
             let (group, stable) = (words.get(1), words.from(2).contains(&"stable".to_owned()));
             let wanted = words.from(2).iter().filter(|word| *word != "stable");
-            let id = topic_id(words);
+            let id = topic_id(stage, words);
             let told: Vec<String> = wanted
                 .map(|word| {
                     let (topic, partition) = place(word);
@@ -47,7 +47,7 @@ pub fn ask(stage: &mut Stage, name: &str, words: &Words) -> bool {
             }
         }
         "topic-deleted" => {
-            let topics = [(Arc::from(words.get(1)), topic_id(words))];
+            let topics = [(Arc::from(words.get(1)), topic_id(stage, words))];
             stage.decide(name, Token(0), |shard, _| Ok(shard.forget_topics(&topics)));
         }
         _ => return false,
@@ -57,7 +57,7 @@ pub fn ask(stage: &mut Stage, name: &str, words: &Words) -> bool {
 
 fn commit(stage: &mut Stage, name: &str, words: &Words) {
     let note = words.named_one("note").unwrap_or_default();
-    let topic_id = topic_id(words);
+    let topic_id = topic_id(stage, words);
     let offsets = words.from(2).iter().map(|word| {
         let (at, offset) = word.split_once('=').unwrap();
         let (topic, partition) = place(at);
@@ -104,8 +104,12 @@ fn told(place: &str, offset: &FetchedOffset) -> String {
     }
 }
 
-fn topic_id(words: &Words) -> TopicId {
-    let number = words.named_number("id", 0);
+/// `id=7`, or `id=t` for that of a topic of the cluster.
+fn topic_id(stage: &Stage, words: &Words) -> TopicId {
+    if let Some(id) = words.named_one("id").and_then(|name| stage.image.topics.id_of(name)) {
+        return id;
+    }
+    let number: i64 = words.named_one("id").map_or(0, |number| number.parse().unwrap_or(0));
     let mut id = [0; 16];
     id[8..].copy_from_slice(&number.to_be_bytes());
     Uuid(id)

@@ -1,8 +1,6 @@
-//! A step in words, and a record in words.
+//! A step in words.
 
 use std::sync::Arc;
-
-use coordinator::record::GroupRecord;
 
 /// A step: its verb, what follows in order, and what is named.
 pub struct Words {
@@ -70,36 +68,5 @@ pub fn short(member: &str) -> String {
         Some((client, number)) => format!("{client}#{}", u64::from_str_radix(number, 16).unwrap()),
         None if member.is_empty() => "-".to_owned(),
         None => member.to_owned(),
-    }
-}
-
-/// A record in words.
-pub fn record(record: &GroupRecord<'_>) -> String {
-    match record {
-        GroupRecord::OffsetCommit(key, None) => {
-            format!("offset of {} for {}-{} is gone", key.group, key.topic, key.partition)
-        }
-        GroupRecord::OffsetCommit(key, Some(value)) => {
-            let note =
-                if value.metadata.is_empty() { String::new() } else { format!(" '{}'", value.metadata) };
-            format!("offset of {} for {}-{} is {}{note}", key.group, key.topic, key.partition, value.offset)
-        }
-        GroupRecord::GroupMetadata(key, None) => format!("group {} is gone", key.group),
-        GroupRecord::GroupMetadata(key, Some(value)) => {
-            let members = value.members.iter().map(|member| {
-                let assignment = String::from_utf8_lossy(&member.assignment).into_owned();
-                format!("{}:{assignment}", short(&member.member_id))
-            });
-            let members: Vec<String> = members.collect();
-            format!(
-                "group {} gen {} {} leader {} [{}]",
-                key.group,
-                value.generation,
-                value.protocol.as_deref().unwrap_or("-"),
-                short(value.leader.as_deref().unwrap_or_default()),
-                members.join(" ")
-            )
-        }
-        other => format!("{other:?}"),
     }
 }

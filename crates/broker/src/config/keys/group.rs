@@ -1,17 +1,18 @@
 //! Keys of the config resource GROUP.
 
+use super::ASSIGNED_AT_ONCE;
 use crate::config::key::{Allowed, Key, Type, boolean, int, list, long, string};
 
 /// The table.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
-    int("consumer.assignment.interval.ms", "1000").at_least(0).since("4.3")
+    int("consumer.assignment.interval.ms", "1000").at_least(0).since("4.3").honoured()
         .doc("Shortest time between two assignments of the group."),
-    boolean("consumer.assignor.offload.enable", "true").internal().since("4.4")
+    boolean("consumer.assignor.offload.enable", "true").internal().since("4.4").without_effect(ASSIGNED_AT_ONCE)
         .doc("Whether assignments are computed away from the coordinator's own task."),
-    int("consumer.heartbeat.interval.ms", "5000").at_least(1).since("4.0")
+    int("consumer.heartbeat.interval.ms", "5000").at_least(1).since("4.0").honoured()
         .doc("How often members report."),
-    int("consumer.session.timeout.ms", "45000").at_least(1).since("4.0")
+    int("consumer.session.timeout.ms", "45000").at_least(1).since("4.0").honoured()
         .doc("A member that is silent for this long is removed."),
     boolean("errors.deadletterqueue.copy.record.enable", "false").since("4.4")
         .doc("Whether a dead letter holds the record itself, or only where it lies."),

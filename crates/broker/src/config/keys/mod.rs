@@ -33,6 +33,9 @@ use super::key::Key;
 const NO_JAVA: &str = "Headwater loads no Java classes";
 /// Why a key that sizes one of Kafka's thread pools changes nothing.
 const NO_POOL: &str = "requests run on the connection's own task, there is no such thread pool to size";
+/// Why nothing is assigned elsewhere.
+const ASSIGNED_AT_ONCE: &str =
+    "an assignment is made with the heartbeat that asks for it, on the connection's own task";
 /// Why a key of Kafka's purgatories changes nothing.
 const NO_PURGATORY: &str = "waiting requests are woken by events and leave nothing behind to purge";
 /// Why a key of Kafka's metrics library changes nothing.

@@ -33,8 +33,10 @@ impl GroupShard {
         if beat.group.is_empty() {
             return Err(GroupRefusal::InvalidGroupId);
         }
-        let Some(Group::Classic(group)) = self.group(&beat.group) else {
-            return Err(GroupRefusal::UnknownMember);
+        let group = match self.group(&beat.group) {
+            Some(Group::Classic(group)) => group,
+            Some(Group::Consumer(group)) => return self.heartbeat_consumers(ground, group, beat),
+            None => return Err(GroupRefusal::UnknownMember),
         };
         let member = group.live.validate(&beat.member, beat.instance.as_deref())?;
         if beat.generation != group.live.generation {

@@ -107,14 +107,18 @@ impl GroupShard {
             Some(Group::Classic(group)) => {
                 (group.live.clone(), group.supports(&join.protocol_type, &join.protocols))
             }
-            None if newcomer => {
+            Some(Group::Consumer(group)) if !group.is_empty() => {
+                return self.join_consumers(ground, group, join);
+            }
+            // A consumer group that nobody is in makes room for a classic one.
+            Some(Group::Consumer(_)) | None if newcomer => {
                 let group = ClassicGroup::default();
                 let supported = group.supports(&join.protocol_type, &join.protocols);
                 (Live { since: ground.now, ..group.live }, supported)
             }
-            None => return Err(GroupRefusal::UnknownMember),
+            Some(Group::Consumer(_)) | None => return Err(GroupRefusal::UnknownMember),
         };
-        let is_new_group = self.group(&join.group).is_none();
+        let is_new_group = !matches!(self.group(&join.group), Some(Group::Classic(_)));
         let mut turn = Turn::new(join.group.clone(), live, ground.now, ground.config);
         let token = ground.token;
         if !turn.has_room_for(&join.member) {
@@ -131,6 +135,9 @@ impl GroupShard {
             turn.records.push(
                 Live { since: ground.now, ..Live::default() }.record(&join.group, |_, _| Arc::from([])),
             );
+        }
+        if is_new_group {
+            turn.records.splice(0..0, self.tombstones_if_empty(&join.group));
         }
         Ok(match told {
             Some(answer) => turn.decision(Some(Answer::Join(answer))),

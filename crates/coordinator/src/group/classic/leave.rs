@@ -40,8 +40,12 @@ impl GroupShard {
         if leave.group.is_empty() {
             return Err(GroupRefusal::InvalidGroupId);
         }
-        let Some(Group::Classic(group)) = self.group(&leave.group) else {
-            return Ok(GroupDecision::reply(vec![Err(GroupRefusal::UnknownMember); leave.members.len()]));
+        let group = match self.group(&leave.group) {
+            Some(Group::Classic(group)) => group,
+            Some(Group::Consumer(group)) => return self.leave_consumers(ground, group, leave),
+            None => {
+                return Ok(GroupDecision::reply(vec![Err(GroupRefusal::UnknownMember); leave.members.len()]));
+            }
         };
         let mut turn = Turn::new(leave.group.clone(), group.live.clone(), ground.now, ground.config);
         let left: Left = leave.members.iter().map(|leaver| turn.leaves(leaver)).collect();

@@ -4,6 +4,7 @@
 //! What is recorded of a group is its last assignment. Who has joined since, who waits and until when is in memory
 //! only, as in Kafka: after a load every recorded member is given one session to be heard of.
 
+mod converted;
 pub mod heartbeat;
 pub mod join;
 pub mod leave;
@@ -16,6 +17,7 @@ pub mod sync;
 mod turn;
 mod wake;
 
+pub(in crate::group) use converted::{rebalancing, turned_away};
 pub use heartbeat::Heartbeat;
 pub use join::{Join, JoinAnswer, JoinedMember};
 pub use leave::{Leave, Leaver, Left};
@@ -82,7 +84,8 @@ impl GroupShard {
         let recorded = Recorded::of(value);
         match self.groups.get_mut(id) {
             Some(Group::Classic(group)) => group.recorded = Some(recorded),
-            None => {
+            // A consumer group that has become a classic one is taken away first, unless compaction has.
+            Some(Group::Consumer(_)) | None => {
                 self.groups.insert(id.into(), Group::Classic(ClassicGroup::new(recorded)));
             }
         }
@@ -99,7 +102,7 @@ impl GroupShard {
     pub(super) fn load_classic(&mut self, now: Timestamp, config: &GroupConfig) {
         let mut overfull = Vec::new();
         for (id, group) in &mut self.groups {
-            let Group::Classic(group) = group;
+            let Group::Classic(group) = group else { continue };
             let Some(recorded) = &group.recorded else { continue };
             let mut live = Live::from(recorded);
             live.hear_all(now);

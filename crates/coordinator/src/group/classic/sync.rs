@@ -57,8 +57,10 @@ impl GroupShard {
         if sync.group.is_empty() {
             return Err(GroupRefusal::InvalidGroupId);
         }
-        let Some(Group::Classic(group)) = self.group(&sync.group) else {
-            return Err(GroupRefusal::UnknownMember);
+        let group = match self.group(&sync.group) {
+            Some(Group::Classic(group)) => group,
+            Some(Group::Consumer(group)) => return self.sync_consumers(ground, group, sync),
+            None => return Err(GroupRefusal::UnknownMember),
         };
         let live = &group.live;
         check(live, sync)?;

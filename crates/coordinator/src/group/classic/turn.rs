@@ -274,7 +274,7 @@ impl GroupShard {
     /// A classic group that was made to rebalance.
     pub(super) fn rebalanced(&self, id: &str, now: Timestamp, config: &GroupConfig) -> Option<Live> {
         let (id, group) = self.groups.get_key_value(id)?;
-        let super::super::Group::Classic(group) = group;
+        let super::super::Group::Classic(group) = group else { return None };
         let mut turn = Turn::new(id.clone(), group.live.clone(), now, config);
         turn.prepare_rebalance();
         Some(turn.live)

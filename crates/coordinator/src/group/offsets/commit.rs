@@ -6,6 +6,7 @@ use protocol::id::{LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, Times
 use protocol::messages::record::{OffsetCommitKey, OffsetCommitValue};
 use protocol::offset::Offset;
 
+use crate::group::consumer::MayCommit;
 use crate::group::{
     Generation, Group, GroupDecision, GroupGround, GroupRefusal, GroupShard, Millis, Transition,
 };
@@ -54,7 +55,8 @@ pub struct Commit {
     pub offsets: Vec<NewOffset>,
     /// The transaction that they are part of.
     pub transaction: Option<(ProducerId, ProducerEpoch)>,
-    /// Whether a member of a group that is not there can be told so (KIP-848); of old it heard of its generation.
+    /// Whether a member can be told that its group is not there, or that its epoch is stale (KIP-848); of old it heard
+    /// of its generation.
     pub knows_missing_groups: bool,
 }
 
@@ -73,6 +75,7 @@ impl GroupShard {
     ) -> Result<GroupDecision<Committed>, GroupRefusal> {
         let committer = &commit.committer;
         let mut decision = GroupDecision::wait();
+        let mut may = MayCommit::All;
         match self.group(&committer.group) {
             Some(Group::Classic(group)) => {
                 group.live.may_commit(committer, commit.transaction.is_some())?;
@@ -83,6 +86,11 @@ impl GroupShard {
                         heard.map(|(member, deadline)| Transition::ClassicHeard(group, member, deadline)),
                     );
                 }
+            }
+            Some(Group::Consumer(group)) => {
+                let transactional = commit.transaction.is_some();
+                let knows = commit.knows_missing_groups;
+                may = group.may_commit(committer, transactional, knows).map_err(|no| no.of_old(knows))?;
             }
             // A group that nobody has joined takes the offsets of whoever claims no membership.
             None if committer.generation < Generation(0) => {}
@@ -97,6 +105,8 @@ impl GroupShard {
                 outcomes.push(Err(GroupRefusal::OffsetMetadataTooLarge));
                 continue;
             }
+            may.check(offset.topic_id, offset.partition)
+                .map_err(|no| no.of_old(commit.knows_missing_groups))?;
             decision.records.push(record(&commit.committer.group, offset, ground.now, expires_at));
             outcomes.push(Ok(()));
         }

@@ -22,12 +22,13 @@ impl GroupShard {
         partitions: &[(Arc<str>, PartitionIndex)],
     ) -> Result<GroupDecision<Deleted>, GroupRefusal> {
         let known = self.group(group).ok_or(GroupRefusal::GroupIdNotFound)?;
-        let Group::Classic(classic) = known;
-        classic.live.may_delete_offsets()?;
+        if let Group::Classic(classic) = known {
+            classic.live.may_delete_offsets()?;
+        }
         let mut decision = GroupDecision::wait();
         let mut outcomes = Vec::with_capacity(partitions.len());
         for (topic, partition) in partitions {
-            if classic.live.is_subscribed_to(topic) {
+            if known.is_subscribed_to(topic) {
                 outcomes.push(Err(GroupRefusal::GroupSubscribedToTopic));
                 continue;
             }

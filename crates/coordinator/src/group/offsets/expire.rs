@@ -41,7 +41,7 @@ impl GroupShard {
         for (id, group) in self.groups() {
             let all = self.expired(id, group, ground, &mut decision.records);
             if all && !self.offsets().any_pending(id) {
-                decision.records.extend(self.tombstone_if_empty(id));
+                decision.records.extend(self.tombstones_if_empty(id));
             }
         }
         let next = ground.config.offsets_check_interval.after(ground.now);
@@ -56,11 +56,13 @@ impl GroupShard {
         ground: &GroupGround<'_>,
         records: &mut Vec<GroupRecord<'static>>,
     ) -> bool {
-        let Group::Classic(classic) = group;
-        let since = classic.live.offsets_count_since();
+        let since = match group {
+            Group::Classic(classic) => classic.live.offsets_count_since(),
+            Group::Consumer(_) => Since::Commit,
+        };
         let mut all = true;
         for (topic, partitions) in self.offsets().of(id).into_iter().flatten() {
-            let read = classic.live.is_subscribed_to(topic);
+            let read = group.is_subscribed_to(topic);
             for (partition, offset) in partitions {
                 let expired = !read && since.is_expired(offset, ground.now, ground.config);
                 if expired && !self.offsets().is_pending(id, topic, *partition) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use protocol::id::{LeaderEpoch, PartitionIndex, TopicId};
 use protocol::offset::Offset;
 
-use crate::group::{GroupRefusal, GroupShard};
+use crate::group::{Generation, Group, GroupRefusal, GroupShard};
 
 /// One offset of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,22 @@ impl FetchedOffset {
 }
 
 impl GroupShard {
+    /// Whether this member may read the group's offsets. In a classic group, and where there is none, anybody may.
+    ///
+    /// # Errors
+    /// It is no member of the consumer group, or not at this epoch.
+    pub fn may_fetch_offsets(
+        &self,
+        group: &str,
+        member: Option<&str>,
+        epoch: Generation,
+    ) -> Result<(), GroupRefusal> {
+        match self.group(group) {
+            Some(Group::Consumer(group)) => group.may_fetch(member, epoch),
+            Some(Group::Classic(_)) | None => Ok(()),
+        }
+    }
+
     /// The committed offset of a partition. With `stable`, one that a transaction is about to replace is not told.
     /// One that was committed for another topic of the same name does not count.
     pub fn fetch_offset(

@@ -1,0 +1,95 @@
+//! ConsumerGroupDescribe, 0 to 1: consumer groups with their members (KIP-848).
+//!
+//! 1 says of each member which protocol it speaks (KIP-1099).
+
+use coordinator::group::assignor::Partitions;
+use coordinator::group::consumer::{DescribedConsumer, DescribedConsumerGroup};
+use metadata::Image;
+use protocol::ErrorCode;
+use protocol::messages::consumer_group_describe::{
+    Assignment, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, DescribedGroup, Member,
+    TopicPartitions,
+};
+
+use super::Call;
+use super::authorized_operations::{GROUP, NOT_ASKED};
+
+/// A member that speaks the classic protocol.
+const CLASSIC: i8 = 0;
+/// A member that speaks the consumer protocol.
+const CONSUMER: i8 = 1;
+
+/// Handles one request.
+pub async fn handle(
+    call: &Call,
+    request: ConsumerGroupDescribeRequest<'_>,
+) -> ConsumerGroupDescribeResponse<'static> {
+    let operations = if request.include_authorized_operations { GROUP } else { NOT_ASKED };
+    let (image, config) = (call.broker.image(), call.broker.config().groups.decisions.clone());
+    let enabled = call.broker.serves_consumer_groups();
+    let groups = &call.broker.coordinators.groups;
+    let mut described = Vec::new();
+    for id in &request.group_ids {
+        let group = if !enabled {
+            refused(ErrorCode::UnsupportedVersion)
+        } else if id.is_empty() {
+            refused(ErrorCode::InvalidGroupId)
+        } else {
+            match groups.read(&id, |shard| shard.describe_consumers(&id, &config.consumer)).await {
+                Ok(Some(group)) => {
+                    DescribedGroup { authorized_operations: operations, ..told(group, &image) }
+                }
+                Ok(None) => DescribedGroup {
+                    error_message: Some(format!("there is no consumer group '{id}'").into()),
+                    ..refused(ErrorCode::GroupIdNotFound)
+                },
+                Err(error) => refused(error.into()),
+            }
+        };
+        described.push(DescribedGroup { group_id: id.into_owned().into(), ..group });
+    }
+    ConsumerGroupDescribeResponse { groups: described.into(), ..ConsumerGroupDescribeResponse::default() }
+}
+
+fn refused(error: ErrorCode) -> DescribedGroup<'static> {
+    DescribedGroup { error_code: error.into(), ..DescribedGroup::default() }
+}
+
+fn told(group: DescribedConsumerGroup, image: &Image) -> DescribedGroup<'static> {
+    DescribedGroup {
+        group_state: group.state.into(),
+        group_epoch: group.epoch.0,
+        assignment_epoch: group.target_epoch.0,
+        assignor_name: group.assignor.to_string().into(),
+        members: group.members.into_iter().map(|member| told_member(member, image)).collect(),
+        ..DescribedGroup::default()
+    }
+}
+
+fn told_member(member: DescribedConsumer, image: &Image) -> Member<'static> {
+    Member {
+        member_id: member.id.to_string().into(),
+        instance_id: member.instance.map(|instance| instance.to_string().into()),
+        rack_id: member.rack.map(|rack| rack.to_string().into()),
+        member_epoch: member.epoch.0,
+        client_id: member.client_id.to_string().into(),
+        client_host: member.client_host.to_string().into(),
+        subscribed_topic_names: member.topics.iter().map(|topic| topic.to_string().into()).collect(),
+        subscribed_topic_regex: member.regex.map(|regex| regex.to_string().into()),
+        assignment: assignment(&member.assigned, image),
+        target_assignment: assignment(&member.target, image),
+        member_type: if member.is_classic { CLASSIC } else { CONSUMER },
+    }
+}
+
+/// Partitions by the names of their topics; those of topics that are gone are left out.
+fn assignment(partitions: &Partitions, image: &Image) -> Assignment<'static> {
+    let topics = partitions.iter().filter_map(|(id, indexes)| {
+        Some(TopicPartitions {
+            topic_id: *id,
+            topic_name: image.topics.get(*id)?.name.to_string().into(),
+            partitions: indexes.iter().map(|index| index.0).collect(),
+        })
+    });
+    Assignment { topic_partitions: topics.collect() }
+}

@@ -1,0 +1,112 @@
+//! ConsumerGroupHeartbeat, 0 to 1: a member of a consumer group joins, is there, or leaves (KIP-848).
+//!
+//! 1 adds regular expressions for topics, and members that name themselves (KIP-1082).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use coordinator::group::assignor::Partitions;
+use coordinator::group::consumer::{ConsumerHeartbeat, Epoch, HeartbeatAnswer};
+use coordinator::group::subscription::Pattern;
+use coordinator::group::{GroupRefusal, Millis};
+use protocol::ErrorCode;
+use protocol::id::PartitionIndex;
+use protocol::messages::consumer_group_heartbeat::{
+    Assignment, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, ResponseTopicPartitions,
+};
+
+use super::Call;
+use crate::runtime::coordinators::CoordinatorError;
+
+/// Handles one request.
+pub async fn handle(
+    call: &Call,
+    request: ConsumerGroupHeartbeatRequest<'_>,
+) -> ConsumerGroupHeartbeatResponse<'static> {
+    let config = call.broker.config().groups.decisions.clone();
+    if !call.broker.serves_consumer_groups() {
+        return refused(ErrorCode::UnsupportedVersion, None);
+    }
+    let beat = heartbeat(call, &request);
+    if let Err(invalid) = beat.check(call.asked.version, &config.consumer) {
+        return refused(ErrorCode::from(&invalid), Some(invalid.to_string()));
+    }
+    let regex = beat.regex.clone();
+    let groups = &call.broker.coordinators.groups;
+    let told =
+        groups.submit(&request.group_id, move |shard, ground| shard.consumer_heartbeat(ground, &beat)).await;
+    match told {
+        Ok(answer) => response(answer),
+        Err(error) => {
+            if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error {
+                tracing::warn!(group = &*request.group_id, %error, "a member's heartbeat was not taken");
+            }
+            let message = match &error {
+                CoordinatorError::Refused(GroupRefusal::InvalidRegularExpression) => invalid_regex(regex),
+                CoordinatorError::Refused(refusal) => Some(refusal.to_string()),
+                _ => None,
+            };
+            refused(error.into(), message)
+        }
+    }
+}
+
+fn heartbeat(call: &Call, request: &ConsumerGroupHeartbeatRequest<'_>) -> ConsumerHeartbeat {
+    let owned = request.topic_partitions.as_ref().map(|topics| {
+        let mut owned = Partitions::new();
+        for topic in topics {
+            let indexes = topic.partitions.iter().map(PartitionIndex);
+            owned.entry(topic.topic_id).or_default().extend(indexes);
+        }
+        owned
+    });
+    let topics = request.subscribed_topic_names.as_ref();
+    let topics = topics.map(|topics| topics.iter().map(|topic| Arc::from(&*topic)).collect::<BTreeSet<_>>());
+    let rebalance_timeout = request.rebalance_timeout_ms;
+    ConsumerHeartbeat {
+        group: Arc::from(&*request.group_id),
+        member: Arc::from(&*request.member_id),
+        epoch: Epoch(request.member_epoch),
+        instance: request.instance_id.as_deref().map(Arc::from),
+        rack: request.rack_id.as_deref().map(Arc::from),
+        rebalance_timeout: (rebalance_timeout != -1).then(|| Millis(rebalance_timeout.into())),
+        topics,
+        regex: request.subscribed_topic_regex.as_deref().map(Arc::from),
+        assignor: request.server_assignor.as_deref().map(Arc::from),
+        owned,
+        client_id: call.client_id.clone(),
+        client_host: call.client_host(),
+    }
+}
+
+fn response(answer: HeartbeatAnswer) -> ConsumerGroupHeartbeatResponse<'static> {
+    let assignment = answer.assignment.map(|held| {
+        let topics = held.iter().map(|(topic, held)| ResponseTopicPartitions {
+            topic_id: *topic,
+            partitions: held.keys().map(|index| index.0).collect(),
+        });
+        Assignment { topic_partitions: topics.collect() }
+    });
+    ConsumerGroupHeartbeatResponse {
+        member_id: Some(answer.member.to_string().into()),
+        member_epoch: answer.epoch.0,
+        heartbeat_interval_ms: i32::try_from(answer.interval.0).unwrap_or(i32::MAX),
+        assignment,
+        ..ConsumerGroupHeartbeatResponse::default()
+    }
+}
+
+fn refused(error: ErrorCode, message: Option<String>) -> ConsumerGroupHeartbeatResponse<'static> {
+    ConsumerGroupHeartbeatResponse {
+        error_code: error.into(),
+        error_message: message.map(Into::into),
+        ..ConsumerGroupHeartbeatResponse::default()
+    }
+}
+
+/// What is wrong with an expression.
+fn invalid_regex(regex: Option<Arc<str>>) -> Option<String> {
+    let regex = regex?;
+    let error = Pattern::compile(&regex).err()?;
+    Some(format!("'{regex}' is no regular expression that RE2 knows: {error}"))
+}

@@ -1,0 +1,48 @@
+//! Members are taken out of a consumer group: they have left, or were not heard of in time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::id::Timestamp;
+
+use super::turn::Turn;
+use super::{ConsumerGroup, Member, SoftChange, recorded};
+use crate::group::{GroupRefusal, MemberId};
+
+impl Turn<'_> {
+    /// Takes members out. Where only members of the classic protocol are left, the group becomes theirs.
+    ///
+    /// # Errors
+    /// The group would become a classic one, and cannot.
+    pub(super) fn fence(&mut self, ids: &[MemberId]) -> Result<(), GroupRefusal> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        if self.would_downgrade_without(ids) {
+            return self.downgrade_without(ids);
+        }
+        for id in ids {
+            self.records.extend(ConsumerGroup::without_member(&self.id, id));
+        }
+        let leaving: Vec<&Member> =
+            ids.iter().filter_map(|id| self.group.members.get(id)).map(|member| &**member).collect();
+        let mut expressions: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+        for regex in leaving.iter().filter_map(|member| member.regex()) {
+            *expressions.entry(regex).or_default() += 1;
+        }
+        for (regex, with) in expressions {
+            if self.group.subscriptions.of_regex(regex) == with {
+                self.records.push(recorded::no_regex(&self.id, regex));
+            }
+        }
+        let hash = self.group.metadata_hash_after(self.ground.image, &leaving, &[]);
+        let nobody_is_left = self.group.members.len() == leaving.len();
+        let epoch = self.bump(hash);
+        if nobody_is_left {
+            // Nobody is left to assign to; whoever comes next is assigned to at once.
+            self.records.push(recorded::target_epoch(&self.id, epoch, Timestamp(0)));
+        }
+        self.changes.extend(ids.iter().cloned().map(SoftChange::Gone));
+        Ok(())
+    }
+}

@@ -1,0 +1,297 @@
+//! ConsumerGroupHeartbeat: a member joins, is there, says what it holds or leaves, and hears what it is to hold.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::reconcile::Reconciliation;
+use super::regex::RegexChange;
+use super::turn::{Turn, Update};
+use super::{ConsumerGroup, Epoch, Held, Member, MemberState, SoftChange, recorded};
+use crate::group::assignor::Partitions;
+use crate::group::{Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId, Millis};
+
+/// What a member says. What it leaves out is as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerHeartbeat {
+    /// The group.
+    pub group: GroupId,
+    /// The member; empty where the coordinator is to name it, as before version 1.
+    pub member: MemberId,
+    /// Where it is; one of the epochs that mean joining or leaving.
+    pub epoch: Epoch,
+    /// The static member's own name.
+    pub instance: Option<Arc<str>>,
+    /// Where it runs.
+    pub rack: Option<Arc<str>>,
+    /// How long it may take to give something up.
+    pub rebalance_timeout: Option<Millis>,
+    /// The topics that it names.
+    pub topics: Option<BTreeSet<Arc<str>>>,
+    /// What the names of topics that it reads look like; empty for none.
+    pub regex: Option<Arc<str>>,
+    /// The assignor that it would have.
+    pub assignor: Option<Arc<str>>,
+    /// What it holds.
+    pub owned: Option<Partitions>,
+    /// What the client calls itself.
+    pub client_id: Arc<str>,
+    /// Where it connects from.
+    pub client_host: Arc<str>,
+}
+
+impl ConsumerHeartbeat {
+    /// Whether it leaves nothing out: who says everything hears everything.
+    fn is_full(&self) -> bool {
+        let subscribes = self.topics.is_some() || self.regex.is_some();
+        self.rebalance_timeout.is_some() && subscribes && self.owned.is_some()
+    }
+}
+
+/// What a member is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeartbeatAnswer {
+    /// What it is called.
+    pub member: MemberId,
+    /// Where it is from now on.
+    pub epoch: Epoch,
+    /// How soon it is to be heard of again; zero for who leaves.
+    pub interval: Millis,
+    /// What it is to hold; left out where that has not changed.
+    pub assignment: Option<Arc<Held>>,
+}
+
+impl GroupShard {
+    /// A member joins, is there, or leaves.
+    ///
+    /// # Errors
+    /// It may not, or is not who it says.
+    pub fn consumer_heartbeat(
+        &self,
+        ground: &GroupGround<'_>,
+        beat: &ConsumerHeartbeat,
+    ) -> Result<GroupDecision<HeartbeatAnswer>, GroupRefusal> {
+        if beat.epoch == Epoch::NONE || beat.epoch == Epoch::AWAY {
+            return self.consumer_leaves(ground, beat);
+        }
+        let joins = beat.epoch == Epoch::JOINING;
+        let mut turn = self.consumer_turn(ground, &beat.group, joins)?;
+        turn.group.has_room_for(
+            &beat.member,
+            beat.instance.as_deref(),
+            ground.config.consumer.members_max,
+        )?;
+        let id = if beat.member.is_empty() { new_id(ground) } else { beat.member.clone() };
+        let before = match &beat.instance {
+            None => turn.group.dynamic_member(&id, beat)?,
+            Some(instance) => turn.static_member(&id, instance, beat)?,
+        };
+        let after = Arc::new(said(&before, beat));
+        turn.beat(Update { id, before, after }, beat)
+    }
+
+    /// The change of a consumer group that begins with the group as it is, or as it becomes by being joined.
+    fn consumer_turn<'a>(
+        &'a self,
+        ground: &'a GroupGround<'a>,
+        id: &GroupId,
+        joins: bool,
+    ) -> Result<Turn<'a>, GroupRefusal> {
+        let new = || Cow::Owned(ConsumerGroup::default());
+        match self.group(id) {
+            Some(Group::Consumer(group)) => Ok(Turn::new(id.clone(), ground, Cow::Borrowed(group))),
+            _ if !joins => Err(GroupRefusal::GroupIdNotFound),
+            None => Ok(Turn::new(id.clone(), ground, new())),
+            Some(Group::Classic(classic)) if classic.live.is_empty() => {
+                let mut turn = Turn::new(id.clone(), ground, new());
+                turn.records.extend(self.tombstones_if_empty(id));
+                Ok(turn)
+            }
+            Some(Group::Classic(classic)) => Turn::upgrading(id, ground, classic),
+        }
+    }
+}
+
+impl ConsumerGroup {
+    /// Whether the group takes this member.
+    pub(super) fn has_room_for(
+        &self,
+        member: &str,
+        instance: Option<&str>,
+        most: usize,
+    ) -> Result<(), GroupRefusal> {
+        let known = instance.is_some_and(|name| self.instances.contains_key(name));
+        if known || self.members.len() < most || self.members.contains_key(member) {
+            return Ok(());
+        }
+        Err(GroupRefusal::ConsumerGroupMaxSizeReached)
+    }
+
+    fn dynamic_member(&self, id: &str, beat: &ConsumerHeartbeat) -> Result<Arc<Member>, GroupRefusal> {
+        match self.members.get(id) {
+            Some(member) => {
+                check_epoch(member, beat)?;
+                Ok(member.clone())
+            }
+            None if beat.epoch == Epoch::JOINING => Ok(Arc::default()),
+            None => Err(GroupRefusal::UnknownMember),
+        }
+    }
+}
+
+/// A fresh id for a member, in Kafka's form; none begins with a dash.
+pub(super) fn new_id(ground: &GroupGround<'_>) -> MemberId {
+    let mut id = ground.random;
+    id.0[0] &= 0x7f;
+    MemberId::from(id.to_string())
+}
+
+/// Whether a member is where it says. One step behind is excused, if it can only have missed the answer.
+fn check_epoch(member: &Member, beat: &ConsumerHeartbeat) -> Result<(), GroupRefusal> {
+    let missed_answer =
+        || beat.epoch == member.previous_epoch && holds_no_more(beat.owned.as_ref(), &member.assigned);
+    if beat.epoch == Epoch::JOINING || beat.epoch == member.epoch {
+        return Ok(());
+    }
+    if beat.epoch > member.epoch || !missed_answer() {
+        return Err(GroupRefusal::FencedMemberEpoch { said: beat.epoch, known: member.epoch });
+    }
+    Ok(())
+}
+
+/// Whether a member says that it holds nothing but what it has.
+fn holds_no_more(owned: Option<&Partitions>, assigned: &Held) -> bool {
+    owned.is_some_and(|owned| {
+        owned.iter().all(|(topic, partitions)| {
+            assigned.get(topic).is_some_and(|held| partitions.iter().all(|index| held.contains_key(index)))
+        })
+    })
+}
+
+/// The member as it says that it is.
+fn said(before: &Member, beat: &ConsumerHeartbeat) -> Member {
+    let or = |said: &Option<Arc<str>>, known: &Option<Arc<str>>| said.clone().or_else(|| known.clone());
+    Member {
+        instance: or(&beat.instance, &before.instance),
+        rack: or(&beat.rack, &before.rack),
+        rebalance_timeout: beat.rebalance_timeout.unwrap_or(before.rebalance_timeout),
+        assignor: or(&beat.assignor, &before.assignor),
+        topics: match &beat.topics {
+            Some(topics) if *topics != *before.topics => Arc::new(topics.clone()),
+            _ => before.topics.clone(),
+        },
+        regex: or(&beat.regex, &before.regex),
+        client_id: beat.client_id.clone(),
+        client_host: beat.client_host.clone(),
+        classic: None,
+        ..before.clone()
+    }
+}
+
+impl Turn<'_> {
+    fn static_member(
+        &mut self,
+        id: &MemberId,
+        instance: &str,
+        beat: &ConsumerHeartbeat,
+    ) -> Result<Arc<Member>, GroupRefusal> {
+        let known = self.group.static_member(instance).map(|(known, member)| (known.clone(), member.clone()));
+        if beat.epoch != Epoch::JOINING {
+            let (known, member) = known.ok_or(GroupRefusal::UnknownMember)?;
+            if known != *id {
+                return Err(GroupRefusal::FencedInstance);
+            }
+            check_epoch(&member, beat)?;
+            return Ok(member);
+        }
+        match known {
+            None => Ok(self.group.members.get(id).cloned().unwrap_or_default()),
+            Some((_, member)) if !member.is_classic() && member.epoch != Epoch::AWAY => {
+                Err(GroupRefusal::UnreleasedInstance)
+            }
+            Some((known, member)) => Ok(self.replace(&known, &member, id)),
+        }
+    }
+
+    /// A static member has come back, under another id: it takes its old place.
+    pub(super) fn replace(&mut self, known: &MemberId, member: &Member, id: &MemberId) -> Arc<Member> {
+        let back = Member { epoch: Epoch::JOINING, previous_epoch: Epoch::JOINING, ..member.clone() };
+        self.records.extend(ConsumerGroup::without_member(&self.id, known));
+        self.records.push(recorded::member(&self.id, id, &back));
+        let none = Arc::default();
+        let target = self.group.target.get(known).unwrap_or(&none);
+        self.records.push(recorded::target(&self.id, id, target));
+        self.records.push(recorded::current(&self.id, id, &back));
+        self.changes.push(SoftChange::Gone(known.clone()));
+        Arc::new(back)
+    }
+
+    /// What a member's heartbeat comes to.
+    fn beat(
+        mut self,
+        update: Update,
+        beat: &ConsumerHeartbeat,
+    ) -> Result<GroupDecision<HeartbeatAnswer>, GroupRefusal> {
+        let topics_changed = self.record_member(&update);
+        let regex = self.update_regex(&update)?;
+        let asks_for_more =
+            topics_changed || regex == RegexChange::Resolved || self.assignor_changed(&update);
+        let mut epoch = self.group.epoch;
+        if asks_for_more || self.metadata_is_old() {
+            epoch = self.refresh(&update, asks_for_more);
+        }
+        let target = self.target_for(&update, epoch)?;
+        let subscription_changed = topics_changed || regex != RegexChange::None;
+        let next = Reconciliation {
+            group: &self.group,
+            image: self.ground.image,
+            target_epoch: target.epoch,
+            target: &target.partitions,
+            subscription_changed,
+            owned: beat.owned.as_ref(),
+        }
+        .next(&update.after)?;
+        self.record_progress(&update, &next);
+        self.heard(&update.id);
+        let tells = beat.epoch == Epoch::JOINING || beat.is_full() || update.before.assigned != next.assigned;
+        let answer = HeartbeatAnswer {
+            member: update.id.clone(),
+            epoch: next.epoch,
+            interval: self.settings.heartbeat_interval,
+            assignment: tells.then(|| next.assigned.clone()),
+        };
+        Ok(self.decision(answer))
+    }
+
+    /// Records what a member says of itself where that is new; whether it names other topics.
+    pub(super) fn record_member(&mut self, update: &Update) -> bool {
+        let (before, after) = (&update.before, &update.after);
+        if before == after {
+            return false;
+        }
+        self.records.push(recorded::member(&self.id, &update.id, after));
+        before.topics != after.topics
+    }
+
+    fn assignor_changed(&self, update: &Update) -> bool {
+        let default = Arc::from(self.ground.config.consumer.default_assignor().name());
+        let of = |before, after| self.group.subscriptions.preferred_assignor(before, after);
+        let now = of(None, None).unwrap_or_else(|| Arc::clone(&default));
+        let then = of(Some(&*update.before), Some(&*update.after)).unwrap_or(default);
+        now != then
+    }
+
+    /// Records how far a member has come, and waits for it while it is to give something up.
+    pub(super) fn record_progress(&mut self, update: &Update, next: &Arc<Member>) {
+        if Arc::ptr_eq(&update.after, next) || update.after == *next {
+            return;
+        }
+        self.records.push(recorded::current(&self.id, &update.id, next));
+        if next.is_classic() {
+            return;
+        }
+        let until = (next.state == MemberState::UnrevokedPartitions)
+            .then(|| (next.rebalance_timeout.after(self.ground.now), next.epoch));
+        self.changes.push(SoftChange::Rebalance(update.id.clone(), until));
+    }
+}

@@ -1,0 +1,78 @@
+//! What the topics that a group reads look like, in one number: when it changes the group assigns anew (KIP-1101).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use metadata::Image;
+
+use super::turn::{Turn, Update};
+use super::{ConsumerGroup, Epoch, Member, SoftChange, recorded};
+use crate::group::subscription::{group_hash, topic_hash};
+
+impl ConsumerGroup {
+    /// The number, once these members have become those.
+    pub(super) fn metadata_hash_after(&self, image: &Image, before: &[&Member], after: &[&Member]) -> i64 {
+        let mut delta: BTreeMap<&Arc<str>, isize> = BTreeMap::new();
+        let mut regexes: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+        for member in before {
+            for topic in member.topics.iter() {
+                *delta.entry(topic).or_default() -= 1;
+            }
+            if let Some(regex) = member.regex() {
+                *regexes.entry(regex).or_default() += 1;
+            }
+        }
+        for member in after {
+            for topic in member.topics.iter() {
+                *delta.entry(topic).or_default() += 1;
+            }
+            if let Some(left) = member.regex().and_then(|regex| regexes.get_mut(regex)) {
+                *left = left.saturating_sub(1);
+            }
+        }
+        // What only an expression matched that nobody has any more is read no longer.
+        for (regex, left) in regexes {
+            let resolved =
+                self.regexes.get(regex).filter(|_| left > 0 && self.subscriptions.of_regex(regex) <= left);
+            for topic in resolved.into_iter().flat_map(|resolved| resolved.topics.iter()) {
+                *delta.entry(topic).or_default() -= 1;
+            }
+        }
+        let known = self.subscriptions.topics().filter(|topic| {
+            let change = delta.get(topic).copied().unwrap_or(0);
+            self.subscriptions.of_topic(topic).checked_add_signed(change).is_some_and(|count| count > 0)
+        });
+        let new = delta.iter().filter(|(topic, change)| **change > 0 && !self.subscriptions.has_topic(topic));
+        hash_of(known.chain(new.map(|(topic, _)| *topic)), image)
+    }
+}
+
+/// The number for these topics; those that are not there do not count.
+pub(super) fn hash_of<'t>(topics: impl Iterator<Item = &'t Arc<str>>, image: &Image) -> i64 {
+    let hashes = topics.filter_map(|topic| Some((topic.clone(), topic_hash(image, topic)?)));
+    group_hash(&hashes.collect())
+}
+
+impl Turn<'_> {
+    /// Whether the cluster has changed since the group has looked at its topics.
+    pub(super) fn metadata_is_old(&self) -> bool {
+        self.group.live.metadata_seen != Some(self.ground.image.end())
+    }
+
+    /// Looks at the topics, and takes the group to its next epoch if they, or what is asked for, have changed. The
+    /// epoch that the group is at then.
+    pub(super) fn refresh(&mut self, update: &Update, asks_for_more: bool) -> Epoch {
+        let (before, after) = (&*update.before, &*update.after);
+        let hash = self.group.metadata_hash_after(self.ground.image, &[before], &[after]);
+        let epoch = if asks_for_more || hash != self.group.metadata_hash {
+            self.bump(hash)
+        } else {
+            self.group.epoch
+        };
+        self.changes.push(SoftChange::MetadataSeen(self.ground.image.end()));
+        if self.group.has_partition_metadata {
+            self.records.push(recorded::no_partition_metadata(&self.id));
+        }
+        epoch
+    }
+}

@@ -1,0 +1,258 @@
+//! The consumer protocol (KIP-848): members say what they read and what they hold, the coordinator assigns, and each
+//! member is brought to its part by itself, in its own heartbeats.
+//!
+//! All that counts is recorded: the group's epoch, the members, the target assignment with its epoch, how far each
+//! member has come, and what regular expressions match. In memory only is when members were last heard of and how
+//! long they may take, as in Kafka. A partition is given to a member only after nobody else holds it. Members that
+//! speak the classic protocol may be in the group too (`classic_side`), and a group changes its protocol while it
+//! lives (`upgrade`, `downgrade`).
+
+mod classic_side;
+mod commit;
+mod describe;
+mod downgrade;
+mod embedded;
+mod fence;
+mod heartbeat;
+mod invalid;
+mod leave;
+mod live;
+mod member;
+mod metadata_hash;
+mod reconcile;
+mod recorded;
+mod regex;
+mod replay;
+mod subscriptions;
+mod target;
+mod turn;
+mod upgrade;
+mod wake;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::id::{PartitionIndex, Timestamp, TopicId};
+
+use super::assignor::Partitions;
+use super::{Group, GroupId, GroupShard, MemberId};
+
+pub(in crate::group) use commit::MayCommit;
+pub use describe::{DescribedConsumer, DescribedConsumerGroup};
+pub use heartbeat::{ConsumerHeartbeat, HeartbeatAnswer};
+pub use invalid::InvalidHeartbeat;
+pub use live::{Live, SoftChange};
+pub use member::{ClassicSide, Held, Member, MemberState};
+pub use regex::Resolved;
+
+use subscriptions::Subscriptions;
+
+/// An epoch of a consumer group. Group, target assignment and members count with the same numbers: a member at the
+/// epoch of the target has its part.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Epoch(pub i32);
+
+impl Epoch {
+    /// That of who joins.
+    pub const JOINING: Self = Self(0);
+    /// That of who leaves, and of a group or partition that has none.
+    pub const NONE: Self = Self(-1);
+    /// That of a static member that has gone for a while.
+    pub const AWAY: Self = Self(-2);
+    /// That of a group nothing is known of yet, and of its target.
+    pub const FIRST: Self = Self(1);
+
+    /// The next one. An epoch that cannot grow stays where it is; it would take a change a second for 68 years.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// A consumer group.
+#[derive(Clone, Debug)]
+pub struct ConsumerGroup {
+    /// Grows with everything that asks for another assignment.
+    epoch: Epoch,
+    /// What the topics that the group reads looked like when it last assigned.
+    metadata_hash: i64,
+    members: BTreeMap<MemberId, Arc<Member>>,
+    /// The epoch that the target assignment was made for.
+    target_epoch: Epoch,
+    /// When it was made; zero where the next may be made at once.
+    target_made: Timestamp,
+    /// What each member is to have.
+    target: BTreeMap<MemberId, Arc<Partitions>>,
+    /// What the members' regular expressions match.
+    regexes: BTreeMap<Arc<str>, Arc<Resolved>>,
+    /// Whether an older broker has left a record of the topics, which nobody reads any more.
+    has_partition_metadata: bool,
+    /// Static members by their own names.
+    instances: BTreeMap<Arc<str>, MemberId>,
+    /// The partitions that somebody holds, each with the epoch of who does.
+    holders: BTreeMap<TopicId, BTreeMap<PartitionIndex, Epoch>>,
+    /// What the members ask for, counted.
+    subscriptions: Subscriptions,
+    /// What is in memory only.
+    live: Live,
+}
+
+impl Default for ConsumerGroup {
+    /// A group of which nothing is known.
+    fn default() -> Self {
+        Self {
+            epoch: Epoch::FIRST,
+            metadata_hash: 0,
+            members: BTreeMap::new(),
+            target_epoch: Epoch::FIRST,
+            target_made: Timestamp(0),
+            target: BTreeMap::new(),
+            regexes: BTreeMap::new(),
+            has_partition_metadata: false,
+            instances: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            subscriptions: Subscriptions::default(),
+            live: Live::default(),
+        }
+    }
+}
+
+impl PartialEq for ConsumerGroup {
+    /// Compares the durable halves.
+    fn eq(&self, other: &Self) -> bool {
+        self.epoch == other.epoch
+            && self.metadata_hash == other.metadata_hash
+            && self.members == other.members
+            && (self.target_epoch, self.target_made) == (other.target_epoch, other.target_made)
+            && self.target == other.target
+            && self.regexes == other.regexes
+            && self.has_partition_metadata == other.has_partition_metadata
+            && self.instances == other.instances
+            && self.holders == other.holders
+            && self.subscriptions == other.subscriptions
+    }
+}
+
+/// Where a consumer group stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Nobody is in it.
+    Empty,
+    /// It has changed since the target assignment was made.
+    Assigning,
+    /// Not every member has come to its part.
+    Reconciling,
+    /// Every member has its part.
+    Stable,
+}
+
+impl State {
+    /// Kafka's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::Assigning => "Assigning",
+            Self::Reconciling => "Reconciling",
+            Self::Stable => "Stable",
+        }
+    }
+}
+
+impl ConsumerGroup {
+    /// Where the group stands.
+    pub fn state(&self) -> State {
+        let settled = |member: &Arc<Member>| member.is_at(self.target_epoch);
+        if self.members.is_empty() {
+            State::Empty
+        } else if self.epoch > self.target_epoch {
+            State::Assigning
+        } else if self.members.values().all(settled) {
+            State::Stable
+        } else {
+            State::Reconciling
+        }
+    }
+
+    /// The group's epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The epoch of the target assignment.
+    pub fn target_epoch(&self) -> Epoch {
+        self.target_epoch
+    }
+
+    /// The members.
+    pub fn members(&self) -> &BTreeMap<MemberId, Arc<Member>> {
+        &self.members
+    }
+
+    /// What a member is to have.
+    pub fn target_of(&self, member: &str) -> Option<&Arc<Partitions>> {
+        self.target.get(member)
+    }
+
+    /// Whether nobody is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Whether anybody in the group reads a topic.
+    pub(super) fn is_subscribed_to(&self, topic: &str) -> bool {
+        self.subscriptions.has_topic(topic)
+    }
+
+    /// The static member of this name.
+    fn static_member(&self, instance: &str) -> Option<(&MemberId, &Arc<Member>)> {
+        let id = self.instances.get(instance)?;
+        self.members.get_key_value(id)
+    }
+
+    /// The epoch at which somebody holds a partition.
+    fn holder(&self, topic: TopicId, partition: PartitionIndex) -> Option<Epoch> {
+        self.holders.get(&topic)?.get(&partition).copied()
+    }
+}
+
+impl GroupShard {
+    /// A consumer group by its id.
+    pub(super) fn consumer_group(&self, id: &str) -> Option<&ConsumerGroup> {
+        match self.group(id)? {
+            Group::Consumer(group) => Some(group),
+            Group::Classic(_) => None,
+        }
+    }
+
+    fn consumer_group_mut(&mut self, id: &str) -> Option<&mut ConsumerGroup> {
+        match self.groups.get_mut(id)? {
+            Group::Consumer(group) => Some(group),
+            Group::Classic(_) => None,
+        }
+    }
+
+    /// Every member of a group that was just loaded is given a session to be heard of; how long that is the group's
+    /// configuration says, when the shard is woken for it.
+    pub(super) fn load_consumers(&mut self, now: Timestamp) {
+        let mut due = Vec::new();
+        for (id, group) in &mut self.groups {
+            let Group::Consumer(group) = group else { continue };
+            group.live = Live::loaded(now);
+            due.push(id.clone());
+        }
+        for id in due {
+            self.timers.set(&id, Some(now));
+        }
+    }
+
+    /// Takes a change of what is in memory only.
+    pub(super) fn change_consumers(&mut self, id: &GroupId, change: SoftChange) {
+        let Some(group) = self.consumer_group_mut(id) else { return };
+        if let SoftChange::Woken = change {
+            let at = group.live.wake_at();
+            self.timers.set(id, at);
+        } else if let Some(at) = group.live.change(change) {
+            self.timers.set_earlier(id, at);
+        }
+    }
+}

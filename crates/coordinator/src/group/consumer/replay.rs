@@ -1,0 +1,270 @@
+//! What the records of a consumer group do to it: the only way its durable half changes.
+//!
+//! A tombstone about what is gone says nothing. A record about a group that is known as a classic one makes a
+//! consumer group of it: the classic one's own tombstone lies before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use protocol::id::{PartitionIndex, Timestamp};
+use protocol::messages::record::consumer_group_current_member_assignment::TopicPartitions;
+use protocol::messages::record::{
+    ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupMemberMetadataValue, ConsumerGroupMetadataValue,
+    ConsumerGroupRegularExpressionValue, ConsumerGroupTargetAssignmentMemberValue,
+    ConsumerGroupTargetAssignmentMetadataValue,
+};
+use protocol::wire::Array;
+
+use super::{ClassicSide, ConsumerGroup, Epoch, Held, Member, MemberState, Resolved};
+use crate::group::assignor::Partitions;
+use crate::group::{Group, GroupId, GroupShard, MemberId, Millis};
+use crate::record::GroupRecord;
+
+impl GroupShard {
+    /// Takes a record of a consumer group; those of others say nothing.
+    pub(in crate::group) fn replay_consumer(&mut self, record: &GroupRecord<'_>) {
+        let Some((id, lives)) = group_of(record) else { return };
+        if let GroupRecord::ConsumerGroupMetadata(_, None) = record {
+            if self.consumer_group(id).is_some() {
+                self.timers.set(&GroupId::from(id), None);
+                self.groups.remove(id);
+            }
+            return;
+        }
+        if lives && self.consumer_group(id).is_none() {
+            self.groups.insert(id.into(), Group::Consumer(ConsumerGroup::default()));
+        }
+        if let Some(Group::Consumer(group)) = self.groups.get_mut(id) {
+            group.replay(record);
+        }
+    }
+}
+
+/// The group that a record is about, and whether it says that the group is there.
+fn group_of<'r>(record: &'r GroupRecord<'_>) -> Option<(&'r str, bool)> {
+    match record {
+        GroupRecord::ConsumerGroupMetadata(key, value) => Some((&key.group_id, value.is_some())),
+        GroupRecord::ConsumerGroupPartitionMetadata(key, value) => Some((&key.group_id, value.is_some())),
+        GroupRecord::ConsumerGroupMemberMetadata(key, value) => Some((&key.group_id, value.is_some())),
+        GroupRecord::ConsumerGroupTargetAssignmentMetadata(key, value) => {
+            Some((&key.group_id, value.is_some()))
+        }
+        GroupRecord::ConsumerGroupTargetAssignmentMember(key, value) => {
+            Some((&key.group_id, value.is_some()))
+        }
+        GroupRecord::ConsumerGroupCurrentMemberAssignment(key, value) => {
+            Some((&key.group_id, value.is_some()))
+        }
+        GroupRecord::ConsumerGroupRegularExpression(key, value) => Some((&key.group_id, value.is_some())),
+        _ => None,
+    }
+}
+
+impl ConsumerGroup {
+    /// Takes a record into the group. The tombstone of the group itself is not for it to take.
+    pub(super) fn replay(&mut self, record: &GroupRecord<'_>) {
+        match record {
+            GroupRecord::ConsumerGroupMetadata(_, Some(value)) => self.replay_epoch(value),
+            GroupRecord::ConsumerGroupPartitionMetadata(_, value) => {
+                self.has_partition_metadata = value.is_some();
+            }
+            GroupRecord::ConsumerGroupMemberMetadata(key, value) => {
+                self.replay_member(&key.member_id, value.as_ref());
+            }
+            GroupRecord::ConsumerGroupTargetAssignmentMetadata(_, value) => {
+                self.replay_target_epoch(value.as_ref());
+            }
+            GroupRecord::ConsumerGroupTargetAssignmentMember(key, value) => {
+                self.replay_target(&key.member_id, value.as_ref());
+            }
+            GroupRecord::ConsumerGroupCurrentMemberAssignment(key, value) => {
+                self.replay_current(&key.member_id, value.as_ref());
+            }
+            GroupRecord::ConsumerGroupRegularExpression(key, value) => {
+                self.replay_regex(&key.regular_expression, value.as_ref());
+            }
+            _ => {}
+        }
+    }
+
+    fn replay_epoch(&mut self, value: &ConsumerGroupMetadataValue) {
+        self.epoch = Epoch(value.epoch);
+        self.metadata_hash = value.metadata_hash;
+    }
+
+    fn replay_member(&mut self, id: &str, value: Option<&ConsumerGroupMemberMetadataValue<'_>>) {
+        let Some(value) = value else {
+            self.drop_member(id);
+            return;
+        };
+        let known = self.members.get(id).map(|member| Member::clone(member)).unwrap_or_default();
+        let topics: BTreeSet<Arc<str>> =
+            value.subscribed_topic_names.iter().map(|topic| self.known_topic(&topic)).collect();
+        let member = Member {
+            instance: value.instance_id.as_deref().map(Arc::from),
+            rack: value.rack_id.as_deref().map(Arc::from),
+            client_id: Arc::from(&*value.client_id),
+            client_host: Arc::from(&*value.client_host),
+            rebalance_timeout: Millis(value.rebalance_timeout_ms.into()),
+            topics: self.known_topics(topics),
+            regex: value.subscribed_topic_regex.as_deref().map(Arc::from),
+            assignor: value.server_assignor.as_deref().map(Arc::from),
+            classic: value.classic_member_metadata.as_ref().map(|side| {
+                let protocols = side.supported_protocols.iter();
+                Arc::new(ClassicSide {
+                    session_timeout: Millis(side.session_timeout_ms.into()),
+                    protocols: protocols
+                        .map(|protocol| (Arc::from(&*protocol.name), Arc::from(&*protocol.metadata)))
+                        .collect(),
+                })
+            }),
+            ..known
+        };
+        self.put_member(id.into(), member);
+    }
+
+    /// The name of a topic as the group knows it already, so that a name that many read is kept once.
+    fn known_topic(&self, topic: &str) -> Arc<str> {
+        self.subscriptions.name_of(topic).unwrap_or_else(|| Arc::from(topic))
+    }
+
+    /// The same topics as another member has, kept once.
+    fn known_topics(&self, topics: BTreeSet<Arc<str>>) -> Arc<BTreeSet<Arc<str>>> {
+        let first = self.members.values().next().filter(|first| *first.topics == topics);
+        first.map_or_else(|| Arc::new(topics), |first| first.topics.clone())
+    }
+
+    fn replay_target_epoch(&mut self, value: Option<&ConsumerGroupTargetAssignmentMetadataValue>) {
+        (self.target_epoch, self.target_made) = match value {
+            Some(value) => (Epoch(value.assignment_epoch), Timestamp(value.assignment_timestamp)),
+            None => (Epoch::NONE, Timestamp(0)),
+        };
+    }
+
+    fn replay_target(&mut self, id: &str, value: Option<&ConsumerGroupTargetAssignmentMemberValue<'_>>) {
+        let Some(value) = value else {
+            self.target.remove(id);
+            return;
+        };
+        let of_topic = value.topic_partitions.iter().map(|topic| {
+            (topic.topic_id, topic.partitions.iter().map(PartitionIndex).collect::<BTreeSet<_>>())
+        });
+        let partitions: Partitions = of_topic.collect();
+        self.target.insert(id.into(), Arc::new(partitions));
+    }
+
+    fn replay_current(&mut self, id: &str, value: Option<&ConsumerGroupCurrentMemberAssignmentValue<'_>>) {
+        let known = self.members.get(id).map(|member| Member::clone(member));
+        let member = match (value, known) {
+            (Some(value), known) => Member {
+                epoch: Epoch(value.member_epoch),
+                previous_epoch: Epoch(value.previous_member_epoch),
+                state: MemberState::of(value.state),
+                assigned: Arc::new(held(&value.assigned_partitions, value.member_epoch)),
+                revoking: Arc::new(held(&value.partitions_pending_revocation, value.member_epoch)),
+                ..known.unwrap_or_default()
+            },
+            (None, Some(known)) => Member {
+                epoch: Epoch::NONE,
+                previous_epoch: Epoch::NONE,
+                assigned: Arc::default(),
+                revoking: Arc::default(),
+                ..known
+            },
+            (None, None) => return,
+        };
+        self.put_member(id.into(), member);
+    }
+
+    fn replay_regex(&mut self, expression: &str, value: Option<&ConsumerGroupRegularExpressionValue<'_>>) {
+        if let Some(before) = self.regexes.remove(expression) {
+            self.subscriptions.remove_resolved(&before);
+        }
+        let Some(value) = value else { return };
+        let resolved = Resolved {
+            topics: value.topics.iter().map(|topic| self.known_topic(&topic)).collect(),
+            version: value.version,
+            resolved_at: Timestamp(value.timestamp),
+        };
+        self.subscriptions.add_resolved(&resolved);
+        self.regexes.insert(expression.into(), Arc::new(resolved));
+    }
+
+    /// A member is like this from now on.
+    pub(super) fn put_member(&mut self, id: MemberId, member: Member) {
+        let member = Arc::new(member);
+        if let Some(before) = self.members.insert(id.clone(), member.clone()) {
+            self.uncount(&id, &before);
+        }
+        self.subscriptions.add(&member);
+        for held in [&member.assigned, &member.revoking] {
+            self.hold(held, member.epoch);
+        }
+        if let Some(instance) = &member.instance {
+            self.instances.insert(instance.clone(), id);
+        }
+    }
+
+    fn drop_member(&mut self, id: &str) {
+        if let Some(before) = self.members.remove(id) {
+            self.uncount(id, &before);
+        }
+    }
+
+    fn uncount(&mut self, id: &str, before: &Member) {
+        self.subscriptions.remove(before);
+        for held in [&before.assigned, &before.revoking] {
+            self.release(held, before.epoch);
+        }
+        let named =
+            before.instance.as_ref().filter(|name| self.instances.get(*name).is_some_and(|of| **of == *id));
+        if let Some(instance) = named {
+            self.instances.remove(instance);
+        }
+    }
+
+    /// A member at this epoch holds these. Between records of one decision two may: the later epoch counts.
+    fn hold(&mut self, held: &Held, epoch: Epoch) {
+        for (topic, partitions) in held {
+            let holders = self.holders.entry(*topic).or_default();
+            for partition in partitions.keys() {
+                let known = holders.entry(*partition).or_insert(epoch);
+                *known = (*known).max(epoch);
+            }
+        }
+    }
+
+    /// Nobody at this epoch holds these any more; who has taken them since does.
+    fn release(&mut self, held: &Held, epoch: Epoch) {
+        for (topic, partitions) in held {
+            let Some(holders) = self.holders.get_mut(topic) else { continue };
+            for partition in partitions.keys() {
+                if holders.get(partition) == Some(&epoch) {
+                    holders.remove(partition);
+                }
+            }
+            if holders.is_empty() {
+                self.holders.remove(topic);
+            }
+        }
+    }
+}
+
+/// The partitions of a record. Before 4.3 it said of none when it was given: the member's epoch stands for that.
+fn held(topics: &Array<'_, TopicPartitions<'_>>, member_epoch: i32) -> Held {
+    let of_topic = topics.iter().map(|topic| {
+        let epochs = topic.assignment_epochs.as_ref().filter(|epochs| epochs.len() == topic.partitions.len());
+        let held: BTreeMap<PartitionIndex, Epoch> = match epochs {
+            Some(epochs) => {
+                let epochs = epochs.iter().map(Epoch);
+                topic.partitions.iter().map(PartitionIndex).zip(epochs).collect()
+            }
+            None => {
+                let epoch = Epoch(member_epoch.max(0));
+                topic.partitions.iter().map(|index| (PartitionIndex(index), epoch)).collect()
+            }
+        };
+        (topic.topic_id, held)
+    });
+    of_topic.collect()
+}

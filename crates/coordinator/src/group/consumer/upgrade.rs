@@ -1,0 +1,98 @@
+//! A classic group becomes a consumer group while it lives: a member joins by the consumer protocol, and those that
+//! are there go on with what they have until they, too, come back with it (KIP-848, "online migration").
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use metadata::Image;
+use protocol::messages::record::GroupMetadataKey;
+
+use super::embedded::{self, Subscription};
+use super::member::held_at;
+use super::metadata_hash::hash_of;
+use super::turn::Turn;
+use super::{ClassicSide, ConsumerGroup, Epoch, Member, SoftChange};
+use crate::group::assignor::Partitions;
+use crate::group::classic::{self, CONSUMER, ClassicGroup};
+use crate::group::{GroupGround, GroupId, GroupRefusal, MemberId};
+use crate::record::GroupRecord;
+
+impl<'a> Turn<'a> {
+    /// The change of a classic group with members that becomes a consumer group.
+    ///
+    /// # Errors
+    /// It may not or cannot: to who joins by the consumer protocol there is no such group.
+    pub(super) fn upgrading(
+        id: &GroupId,
+        ground: &'a GroupGround<'a>,
+        classic: &ClassicGroup,
+    ) -> Result<Self, GroupRefusal> {
+        let (config, live) = (&ground.config.consumer, &classic.live);
+        let is_of_consumers = live.protocol_type().is_some_and(|kind| **kind == *CONSUMER);
+        if !config.migration.upgrades() || !is_of_consumers || live.members().len() > config.members_max {
+            return Err(GroupRefusal::GroupIdNotFound);
+        }
+        let group = upgraded(classic, ground.image).ok_or(GroupRefusal::GroupIdNotFound)?;
+        let mut records =
+            vec![GroupRecord::GroupMetadata(GroupMetadataKey { group: id.to_string().into() }, None)];
+        records.extend(group.records(id));
+        let mut turn = Self::new(id.clone(), ground, Cow::Owned(group));
+        turn.records = records;
+        turn.answers = classic::turned_away(live, GroupRefusal::RebalanceInProgress);
+        for (member, known) in live.members() {
+            let until = known.session_timeout.after(ground.now);
+            turn.changes.push(SoftChange::Session(member.clone(), until));
+        }
+        Ok(turn)
+    }
+}
+
+/// The consumer group that a classic group becomes; `None` where its members tell what nobody here understands.
+fn upgraded(classic: &ClassicGroup, image: &Image) -> Option<ConsumerGroup> {
+    let live = &classic.live;
+    let epoch = Epoch(live.generation().0);
+    let mut members: BTreeMap<MemberId, (Member, Partitions)> = BTreeMap::new();
+    for (member_id, known) in live.members() {
+        let member = upgraded_member(known, live.protocol().map(|name| &**name), epoch, image)?;
+        members.insert(member_id.clone(), member);
+    }
+    let mut group = ConsumerGroup { epoch, target_epoch: epoch, ..ConsumerGroup::default() };
+    for (member_id, (member, target)) in members {
+        group.target.insert(member_id.clone(), Arc::new(target));
+        group.put_member(member_id, member);
+    }
+    group.metadata_hash = hash_of(group.subscriptions.topics(), image);
+    Some(group)
+}
+
+fn upgraded_member(
+    known: &classic::Member,
+    protocol: Option<&str>,
+    epoch: Epoch,
+    image: &Image,
+) -> Option<(Member, Partitions)> {
+    let told = match protocol {
+        Some(protocol) => known.metadata(protocol),
+        None => known.protocols.first()?.1.clone(),
+    };
+    let subscription = Subscription::of(&told, image)?;
+    let target = embedded::assignment(&known.assignment, image)?;
+    let member = Member {
+        instance: known.instance.clone(),
+        rack: subscription.rack,
+        client_id: known.client_id.clone(),
+        client_host: known.client_host.clone(),
+        rebalance_timeout: known.rebalance_timeout,
+        topics: Arc::new(subscription.topics),
+        classic: Some(Arc::new(ClassicSide {
+            session_timeout: known.session_timeout,
+            protocols: known.protocols.clone(),
+        })),
+        epoch,
+        previous_epoch: epoch,
+        assigned: Arc::new(held_at(&target, epoch)),
+        ..Member::default()
+    };
+    Some((member, target))
+}
