@@ -4,7 +4,6 @@
 //! 2 knows PRODUCER_FENCED (KIP-588); from 4 on it is brokers that ask, for many transactions at once, and 5 knows
 //! TRANSACTION_ABORTABLE.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator::transaction::{ClientVersion, Producer, TxnPartition};
@@ -43,7 +42,7 @@ pub async fn handle<'a>(
         let asked = Asked { id: &request.v3_and_below_transactional_id, producer, verify_only: false };
         let results = answer(call, &asked, partitions).await;
         return AddPartitionsToTxnResponse {
-            results_by_topic_v3_and_below: by_topic(results),
+            results_by_topic_v3_and_below: by_topic(&request.v3_and_below_topics, &results),
             ..AddPartitionsToTxnResponse::default()
         };
     }
@@ -59,7 +58,7 @@ pub async fn handle<'a>(
         let results = answer(call, &asked, partitions).await;
         transactions.push(AddPartitionsToTxnResult {
             transactional_id: transaction.transactional_id.clone(),
-            topic_results: by_topic(results),
+            topic_results: by_topic(&transaction.topics, &results),
         });
     }
     AddPartitionsToTxnResponse {
@@ -143,21 +142,19 @@ async fn verify(call: &Call, asked: &Asked<'_>, partitions: &[TxnPartition]) -> 
     vec![error; partitions.len()]
 }
 
-fn by_topic<'a>(results: Results) -> Array<'a, AddPartitionsToTxnTopicResult<'a>> {
-    let mut topics: Vec<(std::sync::Arc<str>, Vec<AddPartitionsToTxnPartitionResult>)> = Vec::new();
-    for (partition, error) in results {
-        let result = AddPartitionsToTxnPartitionResult {
-            partition_index: partition.index.0,
-            partition_error_code: error.into(),
-        };
-        match topics.last_mut() {
-            Some((topic, partitions)) if *topic == partition.topic => partitions.push(result),
-            _ => topics.push((partition.topic, vec![result])),
-        }
-    }
-    let topics = topics.into_iter().map(|(topic, partitions)| AddPartitionsToTxnTopicResult {
-        name: Cow::Owned(topic.as_ref().to_owned()),
-        results_by_partition: partitions.into(),
+/// The results in the shape of the request: what it names twice is answered twice.
+fn by_topic<'a>(
+    topics: &Array<'a, AddPartitionsToTxnTopic<'a>>,
+    results: &Results,
+) -> Array<'a, AddPartitionsToTxnTopicResult<'a>> {
+    let topics = topics.iter().map(|topic| {
+        let name: std::sync::Arc<str> = topic.name.as_ref().into();
+        let partitions = topic.partitions.iter().map(|index| {
+            let partition = TxnPartition { topic: name.clone(), index: PartitionIndex(index) };
+            let error = results.get(&partition).copied().unwrap_or(ErrorCode::OperationNotAttempted);
+            AddPartitionsToTxnPartitionResult { partition_index: index, partition_error_code: error.into() }
+        });
+        AddPartitionsToTxnTopicResult { name: topic.name.clone(), results_by_partition: partitions.collect() }
     });
     topics.collect()
 }

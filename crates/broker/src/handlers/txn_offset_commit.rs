@@ -28,7 +28,7 @@ use crate::runtime::coordinators::WritesAs;
 
 /// The first version that knows COORDINATOR_LOAD_IN_PROGRESS.
 const LOADING_SINCE: i16 = 2;
-/// The first version with topic ids.
+/// The first version with topic ids, and that tells a group which is not there from a wrong generation.
 const IDS_SINCE: i16 = 6;
 
 /// Handles one request.
@@ -122,7 +122,7 @@ async fn commit(
         retention: None,
         offsets,
         transaction: Some((ProducerId(request.producer_id), ProducerEpoch(request.producer_epoch))),
-        knows_missing_groups: false,
+        knows_missing_groups: call.asked.version >= IDS_SINCE,
     };
     let groups = &call.broker.coordinators.groups;
     let committed = groups.submit_verified(&request.group_id, verification, move |shard, ground| {
