@@ -28,6 +28,7 @@ mod partitions;
 mod produce;
 mod producers;
 mod topics;
+mod transactions;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -180,6 +181,7 @@ fn cases() -> Vec<Case> {
         fetch::cases(),
         groups::cases(),
         consumer_groups::cases(),
+        transactions::cases(),
         message_sets::cases(),
         list_offsets::cases(),
         log_dirs::cases(),

@@ -81,7 +81,12 @@ pub fn of_stranger(id: i64, epoch: i16, sequence: i32) -> String {
 
 /// A batch with the transactional bit, of the scene's producer.
 pub fn transactional(scene: &Scene) -> String {
-    let producer = (scene.producer_id, scene.producer_epoch, Sequence(0));
+    transactional_of(scene.producer_id.0, scene.producer_epoch.0, 0)
+}
+
+/// The same of any producer and from any sequence on.
+pub fn transactional_of(id: i64, epoch: i16, sequence: i32) -> String {
+    let producer = (ProducerId(id), ProducerEpoch(epoch), Sequence(sequence));
     hex(&batch(BatchOptions { producer, transactional: true, ..BatchOptions::default() }, 1))
 }
 

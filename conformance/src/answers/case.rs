@@ -26,6 +26,11 @@ pub enum Given {
     Session,
     /// A static member of the scene's group, with its part or, where not, waiting for it; it becomes the scene's.
     Member { has_part: bool },
+    /// A producer under a transactional id that is called as the scene's topic; it becomes the scene's.
+    Transactional,
+    /// The end of the scene's transaction, in this version of EndTxn and with its markers written; the scene's producer
+    /// is the one that it leaves.
+    Ended { version: i16, committed: bool },
     /// Another request, answered without error.
     Asked(ApiKey, i16, Ask),
 }
@@ -144,6 +149,21 @@ impl Case {
     /// With a group whose one member leads and has not assigned.
     pub fn joined(self) -> Self {
         self.give(Given::Member { has_part: false })
+    }
+
+    /// With a producer under a transactional id.
+    pub fn transactional(self) -> Self {
+        self.give(Given::Transactional)
+    }
+
+    /// With the scene's transaction ended, by the rules of KIP-890.
+    pub fn ended(self, committed: bool) -> Self {
+        self.give(Given::Ended { version: 5, committed })
+    }
+
+    /// With the scene's transaction ended as older clients do it.
+    pub fn ended_old(self, committed: bool) -> Self {
+        self.give(Given::Ended { version: 4, committed })
     }
 
     /// With another request before it.

@@ -27,7 +27,7 @@ const IGNORED: [&str; 7] = [
 ];
 
 /// Fields of which only is compared whether there is a value: not null, negative, zero or empty.
-const PRESENT: [&str; 11] = [
+const PRESENT: [&str; 12] = [
     "ClusterId",
     "SessionId",
     "LogAppendTimeMs",
@@ -39,6 +39,7 @@ const PRESENT: [&str; 11] = [
     "ClientInstanceId",
     "SubscriptionId",
     "PushIntervalMs",
+    "TransactionStartTimeMs",
 ];
 
 /// Fields of the metadata quorum's own log, whose records are each broker's own.
@@ -105,7 +106,9 @@ impl Comparable<'_> {
             Value::Array(elements) => {
                 let kept = elements.iter().filter(|element| !says_where(element));
                 let mut elements: Vec<Value> = kept.map(|element| self.value(name, element)).collect();
-                if elements.iter().all(Value::is_object) {
+                // What is told of a transaction's partitions stands in the order of a hash set.
+                let set = self.api == ApiKey::DescribeTransactions && name == "Partitions";
+                if set || elements.iter().all(Value::is_object) {
                     elements.sort_by_key(Value::to_string);
                 }
                 elements.into()
@@ -156,15 +159,17 @@ impl Comparable<'_> {
         let mut words = Vec::new();
         while let Ok(Some(batch)) = batches.next_batch() {
             let header = &batch.header;
+            // What the broker writes itself, such as a marker, is of the time when it did.
             let stamped = header.attributes.0 & 8 != 0;
+            let control = header.attributes.0 & 32 != 0;
             let producer = header.producer_id == self.scene.producer_id;
             words.push(json!({
                 "base offset": header.base_offset.0,
                 "leader epoch": header.leader_epoch.0,
                 "attributes": header.attributes.0,
                 "last offset delta": header.last_offset_delta,
-                "base timestamp": header.base_timestamp.0,
-                "max timestamp": if stamped { json!("the broker's") } else { json!(header.max_timestamp.0) },
+                "base timestamp": if control { json!("the broker's") } else { json!(header.base_timestamp.0) },
+                "max timestamp": if stamped || control { json!("the broker's") } else { json!(header.max_timestamp.0) },
                 "producer": if producer { json!("the scene's") } else { json!(header.producer_id.0) },
                 "producer epoch": header.producer_epoch.0,
                 "base sequence": header.base_sequence.0,

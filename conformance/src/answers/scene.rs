@@ -11,7 +11,7 @@ use protocol::messages::schema::Versions;
 use serde_json::{Value, json};
 
 use super::case::{Case, Given};
-use super::groups;
+use super::{groups, transactions};
 
 /// A broker that is asked.
 #[derive(Debug)]
@@ -45,6 +45,16 @@ pub struct Scene {
     pub version: i16,
 }
 
+impl Scene {
+    /// The producer that an answer names becomes the scene's.
+    fn take_producer(&mut self, answer: &Value) -> Result<()> {
+        self.producer_id = ProducerId(answer["ProducerId"].as_i64().context("a producer id")?);
+        let epoch = answer["ProducerEpoch"].as_i64().context("a producer epoch")?;
+        self.producer_epoch = ProducerEpoch(i16::try_from(epoch)?);
+        Ok(())
+    }
+}
+
 impl Side {
     /// Connects and asks what the broker can do.
     pub fn connect(address: SocketAddr) -> Result<Self> {
@@ -75,6 +85,13 @@ impl Side {
         for number in 0..100 {
             let request = json!({"GroupId": format!("warm-{number}"), "Topics": []});
             side.succeed_within(patience, ApiKey::OffsetFetch, 5, &request)?;
+        }
+        // That of transactions likewise.
+        side.succeed_within(patience, ApiKey::FindCoordinator, 2, &json!({"Key": "warm", "KeyType": 1}))?;
+        for number in 0..200 {
+            let request =
+                json!({"TransactionalId": format!("warm-{number}"), "TransactionTimeoutMs": 60_000});
+            side.succeed_within(patience, ApiKey::InitProducerId, 2, &request)?;
         }
         Ok(side)
     }
@@ -161,9 +178,7 @@ impl Side {
                 Given::Producer => {
                     let answer =
                         self.succeed(ApiKey::InitProducerId, 4, &json!({"TransactionalId": null}))?;
-                    scene.producer_id = ProducerId(answer["ProducerId"].as_i64().context("a producer id")?);
-                    let epoch = answer["ProducerEpoch"].as_i64().context("a producer epoch")?;
-                    scene.producer_epoch = ProducerEpoch(i16::try_from(epoch)?);
+                    scene.take_producer(&answer)?;
                 }
                 Given::Session => {
                     let request = json!({"MaxWaitMs": 0, "MinBytes": 0, "MaxBytes": 1_000_000,
@@ -174,12 +189,39 @@ impl Side {
                     ensure!(scene.session_id != 0, "no session was begun: {answer}");
                 }
                 Given::Member { has_part } => self.make_member(scene, *has_part)?,
+                Given::Transactional => self.begin(scene)?,
+                Given::Ended { version, committed } => self.end(scene, *version, *committed)?,
                 Given::Asked(api, version, ask) => {
                     self.succeed(*api, *version, &ask(scene)?)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// A producer begins under the scene's transactional id. Its coordinator may have to be loaded first.
+    fn begin(&mut self, scene: &mut Scene) -> Result<()> {
+        let patience = Duration::from_secs(20);
+        let answer = self.succeed_within(patience, ApiKey::InitProducerId, 4, &transactions::init(scene))?;
+        scene.take_producer(&answer)
+    }
+
+    /// The scene's transaction ends, and its markers are written.
+    fn end(&mut self, scene: &mut Scene, version: i16, committed: bool) -> Result<()> {
+        let answer = self.succeed(ApiKey::EndTxn, version, &transactions::end(scene, committed))?;
+        if version >= 5 {
+            scene.take_producer(&answer)?;
+        }
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let told = self.succeed(ApiKey::DescribeTransactions, 0, &transactions::describe(scene))?;
+            let state = told["TransactionStates"][0]["TransactionState"].clone();
+            if state.as_str().is_some_and(|state| state.starts_with("Complete")) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "the transaction does not end: {told}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn make_topic(&mut self, scene: &mut Scene, partitions: i32, configs: &[(&str, &str)]) -> Result<()> {
