@@ -10,7 +10,7 @@ mod deletions;
 mod fleeting;
 mod plain;
 mod reader;
-mod story;
+pub mod story;
 mod writer;
 
 use std::path::Path;

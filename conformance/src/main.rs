@@ -8,6 +8,7 @@ mod kill;
 mod messages;
 mod schemas;
 mod there_and_back;
+mod transactions;
 
 use clap::Parser;
 
@@ -33,6 +34,8 @@ enum What {
     Schemas(schemas::Schemas),
     /// Have Headwater and Apache Kafka open each other's directories.
     ThereAndBack(there_and_back::ThereAndBack),
+    /// Kill the broker in the middle of transactions and judge what readers of committed data saw.
+    Transactions(transactions::Transactions),
 }
 
 /// The broker under examination: Headwater on a directory of its own unless another is named.
@@ -57,5 +60,6 @@ fn main() -> anyhow::Result<()> {
         What::Kill(kill) => kill.run(),
         What::Schemas(schemas) => schemas.run(),
         What::ThereAndBack(there_and_back) => there_and_back.run(),
+        What::Transactions(transactions) => transactions.run(),
     }
 }

@@ -1,0 +1,161 @@
+//! Transactions while the broker is killed by SIGKILL, again and again, and the history of it all judged: no record of an
+//! aborted transaction is read, none of a committed one is lost, none is there twice, and the offsets that a transaction
+//! commits move with its records or not at all.
+//!
+//! Every writer has a transactional id and a group. Each transaction puts records into two partitions and commits its own
+//! number as the group's offset; every fourth is aborted. Two writers speak as clients of KIP-890, one as clients before.
+//! What a writer does not know it asks again, or it begins anew and so ends what it left. A reader of committed data reads
+//! along; at the end everything is read once more, and nothing may be held back any longer.
+
+mod reader;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use conformance::broker_process::{BrokerProcess, Kind, Launch};
+use conformance::connection::{Answer, Connection};
+use protocol::api_key::ApiKey;
+use serde_json::json;
+use sim::history::{Action, Expect, Outcome, check, write_lines};
+
+use crate::kill::story::{Partition, Story};
+use writer::Speaks;
+
+const TOPIC: &str = "ledger";
+const PARTITIONS: i32 = 3;
+const WRITERS: [Speaks; 3] = [Speaks::Kip890, Speaks::Kip98, Speaks::Kip890];
+
+/// How often, and whom.
+#[derive(clap::Args)]
+pub struct Transactions {
+    /// How many times the broker is killed.
+    #[arg(long, default_value_t = 10)]
+    times: u32,
+    /// Kill Apache Kafka instead, to see that the examination itself is right.
+    #[arg(long)]
+    apache_kafka: bool,
+}
+
+/// What the writers and the one who kills tell each other.
+#[derive(Clone, Default)]
+pub struct Progress {
+    stop: Arc<AtomicBool>,
+    ended: Arc<[AtomicU64; WRITERS.len()]>,
+}
+
+impl Progress {
+    /// Whether to do no more.
+    pub fn is_over(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a writer has ended one more transaction.
+    pub fn ended(&self, writer: usize) {
+        self.ended[writer].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits until each writer has ended so many more.
+    fn wait_for(&self, more: u64) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(90);
+        let goals = self.ended.each_ref().map(|count| count.load(Ordering::Relaxed) + more);
+        for (count, goal) in self.ended.iter().zip(goals) {
+            while count.load(Ordering::Relaxed) < goal {
+                ensure!(Instant::now() < end, "not {more} more transactions of each writer within 90 s");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Transactions {
+    /// Writes, kills, reads; an error if the history has an anomaly.
+    pub fn run(&self) -> Result<()> {
+        let directory = tempfile::tempdir()?;
+        let kind = if self.apache_kafka { Kind::ApacheKafka } else { Kind::Headwater };
+        // Few partitions, so that coordinators and groups meet in them.
+        let launch = Launch::new(kind, directory.path())?
+            .set("transaction.state.log.num.partitions", 2)
+            .set("offsets.topic.num.partitions", 2)
+            .set("transaction.state.log.replication.factor", 1)
+            .set("transaction.state.log.min.isr", 1)
+            .set("offsets.topic.replication.factor", 1);
+        let mut broker = launch.start()?;
+        create(&broker)?;
+        let (story, progress) = (Story::default(), Progress::default());
+        let stage: Vec<Partition> = (0..PARTITIONS).map(|index| story.partition(TOPIC, index)).collect();
+        let players = enter(&launch, &story, &progress, &stage);
+        for round in 1..=self.times {
+            progress.wait_for(u64::from(round % 5 * 3 + 1))?;
+            broker.kill()?;
+            broker = launch.start().context("starting again after the kill")?;
+        }
+        progress.wait_for(5)?;
+        progress.stop.store(true, Ordering::Relaxed);
+        for (name, player) in players {
+            let outcome = player.join().map_err(|_| anyhow::anyhow!("{name} panicked"))?;
+            outcome.with_context(|| format!("{name} gave up"))?;
+        }
+        broker.kill()?;
+        let broker = launch.start().context("starting again to read")?;
+        for partition in &stage {
+            reader::read_to_the_end(broker.address(), &story, partition)?;
+        }
+        judge(self.times, &story, directory)?;
+        println!("1 passed, 0 failed");
+        Ok(())
+    }
+}
+
+type Player = (&'static str, JoinHandle<Result<()>>);
+
+fn enter(launch: &Launch, story: &Story, progress: &Progress, stage: &[Partition]) -> Vec<Player> {
+    let mut players: Vec<Player> = Vec::new();
+    let address = launch.address();
+    for (number, speaks) in WRITERS.into_iter().enumerate() {
+        let (story, progress, stage) = (story.clone(), progress.clone(), stage.to_vec());
+        let part = move || writer::run(address, &story, &progress, (number, speaks), stage);
+        players.push(("a writer", std::thread::spawn(part)));
+    }
+    let (story, progress, stage) = (story.clone(), progress.clone(), stage.to_vec());
+    players
+        .push(("a reader", std::thread::spawn(move || reader::follow(address, &story, &progress, &stage))));
+    players
+}
+
+fn judge(kills: u32, story: &Story, directory: tempfile::TempDir) -> Result<()> {
+    let history = story.end();
+    let expect = Expect { duplicates: false, rebalances: false, read_to_the_end: true };
+    let anomalies = check(&history, expect);
+    let with = |outcome| {
+        let sent = |action: &Action| matches!(action, Action::Send { .. });
+        history.iter().filter(|one| one.outcome == outcome && one.actions.iter().any(sent)).count()
+    };
+    println!("     {kills} kills, {} committed, {} aborted", with(Outcome::Ok), with(Outcome::Fail));
+    if anomalies.is_empty() {
+        return Ok(());
+    }
+    let kept = directory.keep();
+    std::fs::write(kept.join("history.jsonl"), write_lines(&history))?;
+    for anomaly in anomalies.iter().take(20) {
+        println!("FAIL {anomaly:?}");
+    }
+    bail!("{} anomalies; history, data and output of the broker are in {}", anomalies.len(), kept.display())
+}
+
+fn create(broker: &BrokerProcess) -> Result<()> {
+    let request = json!({"Topics": [{"Name": TOPIC, "NumPartitions": PARTITIONS, "ReplicationFactor": 1,
+        "Configs": [{"Name": "segment.bytes", "Value": "1048576"}]}]});
+    for _ in 0..200 {
+        match Connection::open(broker.address())?.ask(ApiKey::CreateTopics, 5, &request)? {
+            Answer::Response(answer) if answer["Topics"][0]["ErrorCode"] == 0 => return Ok(()),
+            // A broker that has not yet registered has nowhere to put partitions.
+            _ => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+    bail!("topic {TOPIC} could not be created")
+}
