@@ -247,7 +247,10 @@ impl<D: Disk> MetadataLog<D> {
     }
 
     fn roll(&mut self, base: Offset, now: Timestamp) -> Result<(), Fault> {
-        self.flush()?;
+        // A start from the snapshot at `base` takes the indexes of what lies before it on trust.
+        self.segments.active().finish()?;
+        self.unsynced_name = true;
+        self.sync(true)?;
         self.unsynced_name |= self.segments.roll(base, now)?;
         Ok(())
     }
@@ -255,7 +258,11 @@ impl<D: Disk> MetadataLog<D> {
     /// Brings everything appended to stable storage. After an error the log must not be used again: the pages that
     /// could not be written may be gone.
     pub fn flush(&mut self) -> Result<(), Fault> {
-        for (path, file) in self.segments.active().dirty_files(false)? {
+        self.sync(false)
+    }
+
+    fn sync(&mut self, indexes: bool) -> Result<(), Fault> {
+        for (path, file) in self.segments.active().dirty_files(indexes)? {
             self.disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &path, error))?;
         }
         if self.unsynced_name {
