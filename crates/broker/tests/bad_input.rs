@@ -292,7 +292,7 @@ fn names_that_are_illegal_or_collide_create_nothing() {
         let response = MetadataResponse::decode(&body, 9).unwrap();
         assert_eq!(response.topics.iter().next().unwrap().error_code, code, "{name:?}");
     }
-    node.node().broker().log_dirs.make_planned();
+    node.node().broker().log_dirs.make_planned(usize::MAX);
     let mut partitions: Vec<_> = std::fs::read_dir(directory.path())
         .unwrap()
         .map(|entry| entry.unwrap())

@@ -62,6 +62,10 @@ impl LeaderEpochs {
         {
             self.entries.pop();
         }
+        if self.entries.is_empty() {
+            // Most of very many logs have one epoch for long.
+            self.entries.reserve_exact(1);
+        }
         self.entries.push(EpochEntry { epoch, start_offset });
         true
     }

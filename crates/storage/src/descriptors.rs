@@ -166,6 +166,12 @@ impl<D: Disk> LazyFile<D> {
         self.open_as(Access::Create)
     }
 
+    /// Closes the file, which reopens when it is next needed.
+    pub fn close(&self) {
+        let closed = locked(&self.slot.file).take();
+        drop(closed);
+    }
+
     fn open_as(&self, access: Access) -> Result<Arc<D::File>, Fault> {
         let file = {
             let mut held = locked(&self.slot.file);

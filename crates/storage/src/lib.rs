@@ -14,6 +14,7 @@
 //! - [`recent_batches`] and [`known_batches`]: where batches lie, remembered.
 //! - [`segment`] and [`segments`]: the batches of a log, appended, found, truncated; [`recovery`] brings them back after
 //!   a crash and tells a [`recovery::Replay`] what it meets; [`listing`] tidies a directory before that.
+//! - [`first_records`]: the first batches of logs whose directories are still to be made.
 //! - [`read_check`]: whether what is read is still what was written.
 //! - [`group_commit`]: durable acknowledgements that share fsyncs; [`directory_state`]: online, full, offline;
 //!   [`reserve`]: room for what must be written on a full disk; [`removals`]: what is deleted a while after it was renamed. [`log_directory`] holds these together for one directory.
@@ -60,6 +61,7 @@ pub mod directory_state;
 pub mod disk;
 pub mod entry_file;
 pub mod fault;
+pub mod first_records;
 pub mod flush_progress;
 pub mod format;
 pub mod group_commit;

@@ -7,6 +7,7 @@
 //! and renamed; the machine's rules say what.
 
 mod cleaning;
+mod first;
 mod housekeeping;
 mod moving;
 mod open;
@@ -28,6 +29,7 @@ use protocol::records::batches::Batches;
 use crate::checkpoint;
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
+use crate::first_records::FirstPlace;
 use crate::flush_progress::{FlushProgress, SmallFile};
 use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
@@ -62,6 +64,8 @@ pub struct Log<D: Disk = RealDisk> {
     compaction: Compaction,
     /// Whether the directory and the files of the log are there.
     made: bool,
+    /// Where its only batch lies, if it has one before it is made.
+    first: Option<FirstPlace>,
     /// Whether `leader-epoch-checkpoint` says less than the machine knows. Recovery learns the rest from the batches, so it
     /// is written when the recovery point is about to pass them.
     epochs_due: bool,
@@ -208,11 +212,16 @@ impl<D: Disk> Log<D> {
             last_offset: plan.last_offset,
             max_timestamp: plan.max_timestamp,
         };
-        self.make()?;
-        self.roll_for(&incoming, plan.base_offset, now)?;
+        let apart = self.write_apart(plan, bytes)?;
+        if !apart {
+            self.make()?;
+            self.roll_for(&incoming, plan.base_offset, now)?;
+        }
         let latest = self.partition.leader_epochs().entries().last();
         self.epochs_due |= plan.starts_epoch || latest.is_some_and(|it| it.start_offset == plan.base_offset);
-        self.segments.append(bytes)?;
+        if !apart {
+            self.segments.append(bytes)?;
+        }
         if let Some(aborted) = &plan.aborted {
             self.segments.active().abort(aborted);
         }
@@ -240,6 +249,7 @@ impl<D: Disk> Log<D> {
         self.check()?;
         self.home.state().check_room()?;
         let replicated = self.partition.decide_replicated(leader_epoch, bytes)?;
+        self.reserved(Self::make)?;
         let bytes = &bytes[..replicated.length];
         let epochs = self.partition.leader_epochs().latest();
         for batch in Batches::new(bytes) {

@@ -10,6 +10,7 @@ use crate::descriptors::Descriptors;
 use crate::directory_state::{DirectoryHealth, DirectoryState};
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
+use crate::first_records::FirstRecords;
 use crate::group_commit::GroupCommit;
 use crate::pace::Pace;
 use crate::removals::Removals;
@@ -26,6 +27,7 @@ pub struct LogDirectory<D: Disk = RealDisk> {
     background: GroupCommit<D>,
     removals: Removals,
     reserve: Arc<Reserve<D>>,
+    first_records: FirstRecords<D>,
     pace: Pace,
     log_starts_moved: AtomicBool,
     cleaned: AtomicBool,
@@ -45,6 +47,7 @@ impl<D: Disk> LogDirectory<D> {
         let background = GroupCommit::start(disk.clone(), path, Arc::clone(&state))?;
         let (removals, log_starts_moved) = (Removals::default(), AtomicBool::new(false));
         let reserve = Arc::new(Reserve::open(disk, path, reserve_bytes_max));
+        let first_records = FirstRecords::new(disk, path);
         let cleaned = AtomicBool::new(false);
         let directory = Self {
             id,
@@ -54,6 +57,7 @@ impl<D: Disk> LogDirectory<D> {
             background,
             removals,
             reserve,
+            first_records,
             pace: Pace::default(),
             log_starts_moved,
             cleaned,
@@ -117,6 +121,11 @@ impl<D: Disk> LogDirectory<D> {
     /// The room set aside for what must be written.
     pub fn reserve(&self) -> &Arc<Reserve<D>> {
         &self.reserve
+    }
+
+    /// The first batches of logs that are not made yet.
+    pub fn first_records(&self) -> &FirstRecords<D> {
+        &self.first_records
     }
 
     /// Fills the reserve up, or finds that there is no room for it. Says whether the directory has room after having

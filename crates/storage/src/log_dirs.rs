@@ -255,14 +255,23 @@ impl<D: Disk> LogDirs<D> {
         Ok(log)
     }
 
-    /// Makes the directories and files of the logs that were planned and have had no record yet, so that whoever looks at
-    /// the disk soon finds them. One that cannot be made is made with its first record, or fails it.
-    pub fn make_planned(&self) {
-        let planned = std::mem::take(&mut *self.planned());
+    /// Makes the directories and files of logs that were planned and have none yet, so that whoever looks at the disk
+    /// finds them soon. One that cannot be made is made with its first record, or fails it.
+    /// At most so many of them: it is work for the disk that nobody waits for.
+    pub fn make_planned(&self, most: usize) {
+        let planned: Vec<_> = {
+            let mut planned = self.planned();
+            let count = most.min(planned.len());
+            let taken = planned.drain(..count).collect();
+            if planned.is_empty() {
+                planned.shrink_to_fit();
+            }
+            taken
+        };
         for log in planned.iter().filter_map(Weak::upgrade) {
-            let mut log = locked(&log);
+            let Ok(mut log) = whole(&log) else { continue };
             if !log.is_made()
-                && let Err(fault) = log.ensure_made()
+                && let Err(fault) = log.make_at_leisure()
             {
                 tracing::debug!(partition = %log.name(), %fault, "the files of a log cannot be made yet");
             }
@@ -286,7 +295,8 @@ impl<D: Disk> LogDirs<D> {
             let mut log = locked(&log);
             log.mark_deleted();
             if !log.is_made() {
-                return Ok(true);
+                let forgotten = log.forget_first();
+                return log.home().noted(forgotten).map(|()| true);
             }
             (Arc::clone(log.home()), log.path().to_owned(), log.config().file_delete_delay)
         };
@@ -472,6 +482,7 @@ impl<D: Disk> LogDirs<D> {
         let directory = &home.directory;
         let path = directory.path();
         directory.state().check()?;
+        directory.first_records().end()?;
         directory.disk().sync_all(path).map_err(|error| Fault::io("fsync", path, error))?;
         self.write_checkpoints_at_end(home)?;
         self.write_known(home, epoch)?;

@@ -32,6 +32,8 @@ impl RecentBatches {
     pub fn push(&mut self, first: u32, batch: RecentBatch) {
         if self.batches.is_empty() {
             self.first = first;
+            // Most of very many logs have one batch for long.
+            self.batches.reserve_exact(1);
         }
         self.batches.push_back(batch);
     }

@@ -128,6 +128,11 @@ impl<D: Disk> Segment<D> {
         self.log.create().map(drop)
     }
 
+    /// Closes the log file, whose name is gone.
+    pub fn close(&self) {
+        self.log.close();
+    }
+
     /// A segment that lies on disk. Opens nothing.
     pub fn open(
         descriptors: &Descriptors<D>,

@@ -15,6 +15,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
 use crate::listing::Listing;
 use crate::recovery::{self, Replay};
+use crate::scan::BatchSpan;
 use crate::segment::{Segment, rename_deleted};
 
 /// The two numbers that shape the indexes (`segment.index.bytes`, `index.interval.bytes`).
@@ -220,6 +221,12 @@ impl<D: Disk> Segments<D> {
     pub fn append(&mut self, batches: &[u8]) -> Result<(), Fault> {
         let interval = self.limits.interval_bytes;
         self.active().append(batches, interval)
+    }
+
+    /// Takes in a batch of the active segment that lies elsewhere yet.
+    pub fn note(&mut self, span: &BatchSpan) {
+        let interval = self.limits.interval_bytes;
+        self.active().note(span, interval);
     }
 
     /// Ends the active segment and begins a new one with `base`, the log's end. An empty active segment that begins

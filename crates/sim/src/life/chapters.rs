@@ -209,7 +209,7 @@ impl Life {
                 return Err(wrong(format!("the topic {} of id {} was deleted", topic.name, topic.id)));
             };
             let config = log_config(&topic.name);
-            let log = opened.node.dirs.create(&ledger.name, topic.id, config, None, self.now);
+            let log = opened.node.dirs.plan(&ledger.name, topic.id, config, None, self.now);
             let log = log.map_err(|fault| stop(&self.disk, fault))?;
             let mut log = lock(&log);
             ledger.leader_epoch = LeaderEpoch(ledger.leader_epoch.0 + 1);
@@ -284,6 +284,7 @@ impl Life {
                 directory.background().step();
             }),
             Step::RemoveDue => dirs.remove_due(now),
+            Step::MakePlanned => dirs.make_planned(1),
             Step::FlushDue => dirs.flush_due(now),
             Step::RecoveryPoints => dirs.checkpoint_recovery_points(),
             Step::HighWatermarks => dirs.checkpoint_high_watermarks(),
@@ -333,7 +334,7 @@ impl Life {
         self.ledgers.insert(topic, ledger);
         self.commit_metadata(&[record])?;
         let now = self.now;
-        let made = self.node()?.dirs.create(&name, topic_id, log_config(&name.topic), None, now);
+        let made = self.node()?.dirs.plan(&name, topic_id, log_config(&name.topic), None, now);
         let log = self.sound(made)?;
         self.sound(lock(&log).become_leader(epoch, NODE, 1, [NODE]))
     }
@@ -600,7 +601,10 @@ impl Life {
             ledger.start_min = ledger.start_max;
         }
         self.node = None;
-        inspect(&self.disk).map_err(Stop::Wrong)?;
+        let inspected = inspect(&self.disk);
+        // What was still to be synced may have been the last that the power was there for.
+        self.check()?;
+        inspected.map_err(Stop::Wrong)?;
         self.start(Before::End)
     }
 

@@ -42,6 +42,8 @@ pub enum Step {
     Delete(u8),
     /// What was deleted long enough ago is removed.
     RemoveDue,
+    /// One log that was planned gets its files.
+    MakePlanned,
     /// The recovery points are written.
     RecoveryPoints,
     /// The high watermarks are written.
@@ -133,6 +135,7 @@ pub fn scripted() -> Vec<Step> {
         steps.extend([Append(topic, By::Transactional(7)), End(topic, 7, false), Background, Commit]);
     }
     steps.extend([RecoveryPoints, Snapshot, Retain, Election, Follow(3, 3), Append(3, By::Anybody), Commit]);
+    first_records(&mut steps);
     compactions(&mut steps);
     steps.extend([
         Move(3),
@@ -148,20 +151,23 @@ pub fn scripted() -> Vec<Step> {
     steps
 }
 
+/// A topic with batches of every kind in it.
+fn filled(topic: u8) -> Vec<Step> {
+    use Step::*;
+    let mut steps = vec![Create(topic)];
+    for producer in [1, 2] {
+        steps.extend([Append(topic, By::Idempotent(producer)), Append(topic, By::Transactional(5))]);
+    }
+    steps.extend([Append(topic, By::Anybody), End(topic, 5, false), Append(topic, By::Transactional(6))]);
+    steps.extend([Commit, Background, HighWatermarks]);
+    steps
+}
+
 /// Short lives, each about one thing that is easily got wrong: what it is, how many steps lead up to it, and all of them.
 pub fn scenes() -> Vec<(&'static str, usize, Vec<Step>)> {
     use Step::*;
-    let filled = |topic: u8| {
-        let mut steps = vec![Create(topic)];
-        for producer in [1, 2] {
-            steps.extend([Append(topic, By::Idempotent(producer)), Append(topic, By::Transactional(5))]);
-        }
-        steps.extend([Append(topic, By::Anybody), End(topic, 5, false), Append(topic, By::Transactional(6))]);
-        steps.extend([Commit, Background, HighWatermarks]);
-        steps
-    };
     let append = |topic| Append(topic, By::Anybody);
-    let scenes: [(&str, u8, &[Step]); 9] = [
+    let scenes: [(&str, u8, &[Step]); 11] = [
         (
             "the recovery point at the very end of a segment whose indexes are not on stable storage",
             1,
@@ -193,6 +199,16 @@ pub fn scenes() -> Vec<(&'static str, usize, Vec<Step>)> {
             &[RecoveryPoints, DeleteRecords(1, 4), Delete(1), Create(1), append(1), Commit, RemoveDue],
         ),
         (
+            "a record before the log has files, and files before all of it is cut away",
+            0,
+            &[Delete(0), Create(0), append(0), MakePlanned, Follow(0, 1), append(0), Kill, append(0)],
+        ),
+        (
+            "a record before the log has files, which then moves",
+            2,
+            &[Delete(2), Create(2), append(2), Kill, Move(2), Copy, append(2), Arrive, Delete(2), Create(2)],
+        ),
+        (
             "a replica that moves",
             1,
             &[RecoveryPoints, DeleteRecords(1, 5), Move(1), Copy, append(1), Copy, Arrive, append(1), Commit],
@@ -215,6 +231,26 @@ pub fn scenes() -> Vec<(&'static str, usize, Vec<Step>)> {
         (scene, front, steps)
     };
     scenes.into_iter().map(scene).collect()
+}
+
+/// Logs that have a record before they have files.
+fn first_records(steps: &mut Vec<Step>) {
+    use Step::*;
+    let anew = |topic| [Delete(topic), Create(topic), Append(topic, By::Idempotent(2))];
+    for topic in [0, 2] {
+        steps.extend(anew(topic));
+    }
+    steps.extend([Kill, MakePlanned, Kill, Append(0, By::Idempotent(2)), Append(2, By::Anybody)]);
+    for topic in [0, 2] {
+        steps.extend(anew(topic));
+    }
+    steps.extend([DeleteRecords(0, 8), Follow(2, 3), Kill, Append(2, By::Anybody), Append(0, By::Anybody)]);
+    steps.extend(anew(2));
+    steps.extend([Restart(2), Kill, FlushDue, Background, RecoveryPoints]);
+    steps.extend(anew(0));
+    steps.extend([MakePlanned, MakePlanned, CleanRestart, Retry(0, 2)]);
+    steps.extend(anew(0));
+    steps.extend([CleanRestart, Append(0, By::Idempotent(2)), Background]);
 }
 
 /// Logs that are compacted while they are written to.
@@ -280,6 +316,7 @@ const KINDS: &[(u64, Make)] = &[
     (1, |topic, _| Step::Stay(topic)),
     (2, |topic, _| Step::Delete(topic)),
     (2, |_, _| Step::RemoveDue),
+    (4, |_, _| Step::MakePlanned),
     (5, |_, _| Step::RecoveryPoints),
     (2, |_, _| Step::HighWatermarks),
     (2, |_, _| Step::LogStarts),

@@ -54,6 +54,7 @@ impl<D: Disk> Log<D> {
         if self.segments.active().base() == base {
             return Ok(());
         }
+        self.make()?;
         // The snapshot first: a segment without one only costs a longer replay, never a wrong one.
         self.take_snapshot(base)?;
         self.segments.roll(base, now)?;
@@ -110,7 +111,7 @@ impl<D: Disk> Log<D> {
         let deletable = self.config.retention.delete;
         let log_start = self.partition.decide_delete_records(before, deletable)?;
         if log_start > self.partition.watermarks().log_start {
-            let kept = self.keep_topic_id();
+            let kept = self.make().and_then(|()| self.keep_topic_id());
             self.home.noted(kept)?;
             self.home.note_log_start_moved();
             // The epochs on disk may begin earlier than the log: opening brings them in line. The other way round, after
@@ -146,6 +147,7 @@ impl<D: Disk> Log<D> {
         if self.keeps_all() {
             return Ok(Retained::default());
         }
+        self.make()?;
         let summaries = self.summaries()?;
         let marks = self.partition.watermarks();
         let reasons = retention::plan(&self.config.retention, &summaries, &marks, now);
@@ -218,8 +220,9 @@ impl<D: Disk> Log<D> {
         let settled = self.abort_cleaning().and_then(|()| self.settle_segments());
         self.home.noted(settled)?;
         let end = self.partition.watermarks().log_end;
-        if self.made {
+        if self.made || self.first.is_some() {
             self.reserved(|log| {
+                log.make()?;
                 log.segments.finish()?;
                 log.write_epochs_due()?;
                 // Where there were never any producers, Kafka takes the lack of a snapshot for that.

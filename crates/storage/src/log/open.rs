@@ -103,6 +103,7 @@ impl<D: Disk> Log<D> {
             jitter: Millis(0),
             compaction: Compaction::default(),
             made: false,
+            first: None,
             epochs_due: false,
             gone: None,
             config,
@@ -118,8 +119,10 @@ impl<D: Disk> Log<D> {
         let (disk, directory) = (self.home.disk(), self.path());
         disk.create_dir(directory).map_err(|error| Fault::io("create", directory, error))?;
         let filled = partition_metadata::write(disk, directory, topic_id)
-            .and_then(|()| self.segments.iter().try_for_each(Segment::make));
+            .and_then(|()| self.segments.iter().try_for_each(Segment::make))
+            .and_then(|()| self.write_out_first());
         filled.inspect_err(|_| {
+            self.segments.iter().for_each(Segment::close);
             // Half a directory would be in the way of the next attempt; a start would find an empty log in it.
             if let Err(fault) = removals::remove(disk, directory) {
                 tracing::warn!(%fault, "what was made of a log cannot be removed");
@@ -127,7 +130,15 @@ impl<D: Disk> Log<D> {
         })?;
         self.flush.note_small(SmallFile::PartitionMetadata);
         self.made = true;
-        Ok(())
+        self.forget_first()
+    }
+
+    /// Makes the directory and files of a log that nobody waits for, where its directory has room for records.
+    pub(crate) fn make_at_leisure(&mut self) -> Result<(), Fault> {
+        self.check()?;
+        self.home.state().check_room()?;
+        let made = self.make();
+        self.home.noted(made)
     }
 
     /// Makes the directory and files of a log now that has none yet.
@@ -220,6 +231,7 @@ impl<D: Disk> Log<D> {
             jitter: Millis(0),
             compaction: Compaction::cleaned_to(cleaned_to),
             made: true,
+            first: None,
             epochs_due: false,
             gone: None,
             config,

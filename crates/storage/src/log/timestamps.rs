@@ -59,8 +59,10 @@ impl<D: Disk> Log<D> {
             EARLIEST | EARLIEST_LOCAL => {
                 return Ok(end(marks.log_start, self.partition.leader_epochs().epoch_for(marks.log_start)));
             }
-            MAX_TIMESTAMP => self.youngest(decompressors),
-            timestamp if timestamp.0 >= 0 => self.first_as_young(timestamp, decompressors),
+            MAX_TIMESTAMP => self.make_if_written().and_then(|()| self.youngest(decompressors)),
+            timestamp if timestamp.0 >= 0 => {
+                self.make_if_written().and_then(|()| self.first_as_young(timestamp, decompressors))
+            }
             _ => return Ok(None),
         };
         Ok(self.home.noted(found)?.filter(|found| found.offset < upper))
@@ -76,6 +78,8 @@ impl<D: Disk> Log<D> {
         now: Timestamp,
     ) -> Result<Vec<Offset>, Fault> {
         self.check()?;
+        let made = self.make_if_written();
+        self.home.noted(made)?;
         let marks = self.partition.watermarks();
         let mut times = Vec::with_capacity(self.segments.iter().len() + 1);
         for segment in self.segments.iter() {

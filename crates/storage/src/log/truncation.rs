@@ -50,8 +50,15 @@ impl<D: Disk> Log<D> {
         self.home.noted(outcome)
     }
 
-    fn truncate_within(&mut self, end: Offset, now: Timestamp) -> Result<(), Fault> {
+    /// What is cut must not come back, out of a cleaning or as the first batch of a log that seems to lack its own.
+    fn prepare_cut(&mut self) -> Result<(), Fault> {
         self.abort_cleaning()?;
+        self.make()?;
+        self.home.first_records().sync()
+    }
+
+    fn truncate_within(&mut self, end: Offset, now: Timestamp) -> Result<(), Fault> {
+        self.prepare_cut()?;
         // Before anything is cut: what is appended in the place of the tail must not count as flushed.
         self.flush.truncated(self.base_of(end), end);
         self.drop_snapshots_behind(end)?;
@@ -68,7 +75,7 @@ impl<D: Disk> Log<D> {
     }
 
     fn truncate_fully_within(&mut self, start: Offset, now: Timestamp) -> Result<(), Fault> {
-        self.abort_cleaning()?;
+        self.prepare_cut()?;
         self.flush.truncated(start, start);
         self.keep_topic_id()?;
         self.drop_snapshots_behind(Offset(-1))?;

@@ -16,6 +16,7 @@ use crate::checkpoint::{self, PartitionOffsets};
 use crate::clean_logs::CleanLogs;
 use crate::disk::Disk;
 use crate::fault::Fault;
+use crate::first_records::FoundBatch;
 use crate::log::{Checkpoints, Log, Opened};
 use crate::log_config::LogConfig;
 use crate::metadata_log::METADATA_DIRECTORY;
@@ -138,6 +139,7 @@ impl<D: Disk> LogDirs<D> {
         }
         drop(logs);
         self.take_up_moves(moving, &mut report, now);
+        self.take_up_first_records(placement, &mut report, now);
         // A start looks at every log once; most of them nobody will ask for soon.
         if let Some(home) = self.homes.first() {
             home.directory.descriptors().close_all();
@@ -202,6 +204,74 @@ impl<D: Disk> LogDirs<D> {
             }
         }
         loaded
+    }
+
+    /// Finds the first batches of logs that had no files yet when the process ended, and gives them back to them.
+    fn take_up_first_records(
+        &self,
+        placement: &impl Fn(&TopicPartition, Option<TopicId>) -> Placement,
+        report: &mut LoadReport,
+        now: Timestamp,
+    ) {
+        for home in &self.homes {
+            let directory = &home.directory;
+            if directory.state().check().is_err() {
+                continue;
+            }
+            let found = match directory.noted(directory.first_records().take_up()) {
+                Ok(found) => found,
+                Err(fault) => {
+                    directory.state().take_offline(&fault.to_string());
+                    continue;
+                }
+            };
+            for row in found {
+                match directory.noted(self.take_up_first(home, &row, placement, now)) {
+                    Ok(true) => report.loaded += 1,
+                    Ok(false) => {}
+                    Err(fault) => report.failed.push((row.name, fault)),
+                }
+            }
+        }
+    }
+
+    /// Gives one first batch back to its log; says whether that was made for it. A row that is nobody's any more ends to
+    /// count.
+    fn take_up_first(
+        &self,
+        home: &Home<D>,
+        row: &FoundBatch,
+        placement: &impl Fn(&TopicPartition, Option<TopicId>) -> Placement,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        let directory = &home.directory;
+        if let Some(log) = self.get(&row.name) {
+            let mut log = locked(&log);
+            if log.directory_id() == directory.id() {
+                // It has files, so that the row has done its duty either way.
+                log.take_first(row)?;
+            }
+            return directory.first_records().forget(row.place).map(|()| false);
+        }
+        if home.written().unloaded.contains_key(&row.name) {
+            // Whether the log has the batch shows when it can be read.
+            return Ok(false);
+        }
+        let Placement::Here(config) = placement(&row.name, Some(row.topic_id)) else {
+            return directory.first_records().forget(row.place).map(|()| false);
+        };
+        let mut log = Log::plan(Arc::clone(directory), row.name.clone(), row.topic_id, config, now)?;
+        if !log.take_first(row)? {
+            return directory.first_records().forget(row.place).map(|()| false);
+        }
+        for gone in home.gone().iter_mut() {
+            gone.remove(&row.name);
+        }
+        let log = Arc::new(Mutex::new(log));
+        self.planned().push(Arc::downgrade(&log));
+        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
+        logs.insert(row.name.clone(), log);
+        Ok(true)
     }
 
     /// Sets a log aside that is here twice, as after a crash in the middle of a move.

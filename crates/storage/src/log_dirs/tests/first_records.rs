@@ -1,0 +1,148 @@
+//! Logs that have a record before they have files.
+
+use super::*;
+use crate::first_records::FIRST_RECORDS;
+
+fn planned<D: Disk>(dirs: &LogDirs<D>, partition: i32, topic: TopicId) -> SharedLog<D> {
+    let log = dirs.plan(&name("t", partition), topic, Arc::default(), None, NOW).unwrap();
+    locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    log
+}
+
+fn partitions(node: &Node) -> usize {
+    entries(node.directory(0)).iter().filter(|name| name.starts_with("t-")).count()
+}
+
+/// Bytes of the file, which is there.
+fn rows(node: &Node) -> u64 {
+    std::fs::metadata(node.directory(0).join(FIRST_RECORDS)).unwrap().len()
+}
+
+fn read_all(log: &SharedLog) -> u32 {
+    let mut log = locked(log);
+    let end = log.partition().watermarks().log_end;
+    log.read(Offset(0), end, 1 << 20, true).unwrap().length
+}
+
+#[test]
+fn a_first_record_costs_one_call_and_the_files_of_its_log_a_few_more() {
+    let node = Node::new(&["a"]);
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    let logs: Vec<_> = (0..51).map(|partition| planned(&dirs, partition, TOPIC)).collect();
+    assert!(append(&logs[50]), "the first of all opens the file");
+    disk.reset();
+    assert!(logs[..50].iter().all(append));
+    assert_eq!(disk.total(), 50, "calls for 50 records");
+    disk.reset();
+    dirs.make_planned(50);
+    assert!(disk.total() <= 50 * 8, "{} calls for the files of 50 logs", disk.total());
+    assert_eq!(disk.count("fdatasync", "") + disk.count("fsync_dir", "") + disk.count("rename", ""), 0);
+    disk.reset();
+    dirs.close(BrokerEpoch(1));
+    assert!(disk.total() <= 51 * 22 + 40, "{} calls to close 51 logs", disk.total());
+}
+
+#[test]
+fn a_start_after_a_kill_takes_few_calls_for_a_log() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    for partition in 0..50 {
+        assert!(append(&create(&dirs, &name("t", partition))));
+    }
+    drop(dirs);
+    let disk = ScriptedDisk::default();
+    let dirs = LogDirs::open(disk.clone(), &node.config, NOW).unwrap();
+    disk.reset();
+    let report = dirs.load(|_, _| Placement::Here(Arc::default()), NOW);
+    assert_eq!((report.loaded, report.cut.len()), (50, 0));
+    assert!(disk.total() <= 50 * 9 + 16, "{} calls for 50 logs", disk.total());
+    assert_eq!(disk.count("pwrite", "") + disk.count("fdatasync", "") + disk.count("rename", ""), 0);
+}
+
+#[test]
+fn a_kill_before_the_files_are_made_loses_nothing() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    for partition in 0..4 {
+        assert!(append(&planned(&dirs, partition, TOPIC)));
+    }
+    // One has a second record, and with it files.
+    assert!(append(&planned(&dirs, 3, TOPIC)));
+    assert_eq!(partitions(&node), 1);
+    drop(dirs);
+    let (dirs, report) = node.start(RealDisk);
+    assert_eq!((report.loaded, report.strays.len(), report.failed.len()), (4, 0, 0));
+    let ends: Vec<_> = dirs.logs().iter().map(|(_, log)| end(log).0).collect();
+    assert_eq!(ends, [1, 1, 1, 2]);
+    // Reading makes the files, and so does the next record.
+    let log = planned(&dirs, 0, TOPIC);
+    assert_eq!(locked(&log).partition().watermarks().high_watermark, Offset(1));
+    assert!(read_all(&log) > 100);
+    assert!(append(&planned(&dirs, 1, TOPIC)));
+    assert_eq!(partitions(&node), 3);
+    dirs.make_planned(usize::MAX);
+    assert_eq!((partitions(&node), rows(&node)), (4, 0));
+    dirs.close(BrokerEpoch(3));
+    assert!(!node.directory(0).join(FIRST_RECORDS).exists());
+    drop((log, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    let ends: Vec<_> = dirs.logs().iter().map(|(_, log)| end(log).0).collect();
+    assert_eq!(ends, [1, 2, 1, 2]);
+}
+
+#[test]
+fn a_row_whose_mark_was_lost_brings_nothing_back() {
+    let node = Node::new(&["a"]);
+    let path = node.directory(0).join(FIRST_RECORDS);
+    let (dirs, _) = node.start(RealDisk);
+    for partition in 0..3 {
+        assert!(append(&planned(&dirs, partition, TOPIC)));
+    }
+    let unmarked = std::fs::read(&path).unwrap();
+    dirs.make_planned(usize::MAX);
+    assert!(append(&dirs.get(&name("t", 0)).unwrap()));
+    // Its topic is deleted, and another of the name is made.
+    assert!(dirs.delete(&name("t", 1), NOW).unwrap());
+    let other = Uuid([2; 16]);
+    planned(&dirs, 1, other);
+    // Its only record is deleted.
+    locked(&dirs.get(&name("t", 2)).unwrap()).delete_records(Offset(1)).unwrap();
+    dirs.keep_log_starts().unwrap();
+    drop(dirs);
+    std::fs::write(&path, unmarked).unwrap();
+    let dirs = LogDirs::open(RealDisk, &node.config, NOW).unwrap();
+    let placement = |name: &TopicPartition, id: Option<TopicId>| match (name.partition.0, id) {
+        (1, Some(TOPIC)) => Placement::Stray,
+        _ => Placement::Here(Arc::default()),
+    };
+    let report = dirs.load(placement, NOW);
+    assert_eq!((report.loaded, report.failed.len()), (2, 0));
+    assert_eq!(end(&dirs.get(&name("t", 0)).unwrap()), Offset(2));
+    assert!(dirs.get(&name("t", 1)).is_none());
+    let log = dirs.get(&name("t", 2)).unwrap();
+    let marks = locked(&log).partition().watermarks();
+    assert_eq!((marks.log_start, marks.log_end), (Offset(1), Offset(1)));
+    assert_eq!(rows(&node), 0, "no row counts any more");
+}
+
+#[test]
+fn a_log_without_room_for_its_files_keeps_its_record() {
+    let node = Node::new(&["a"]);
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    let log = planned(&dirs, 0, TOPIC);
+    assert!(append(&log));
+    for verb in ["create_dir", "open", "pwrite"] {
+        disk.fail_once(verb, if verb == "create_dir" { "t-0" } else { ".log" }, Errno::NOSPC);
+        dirs.make_planned(usize::MAX);
+        let made = locked(&log).ensure_made();
+        assert!(made.is_ok() || !locked(&log).is_made(), "{verb}");
+        disk.mend();
+    }
+    assert!(dirs.look_for_room() || append(&log));
+    locked(&log).ensure_made().unwrap();
+    drop((log, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    assert!(end(&dirs.get(&name("t", 0)).unwrap()) >= Offset(1));
+}
