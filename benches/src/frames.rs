@@ -136,6 +136,17 @@ impl Frame {
         records.context("an answer that ends within its records")
     }
 
+    /// A ListOffsets of one partition by time, or for one of the special times.
+    pub fn list_offsets(topic: &str, timestamp: i64) -> Self {
+        let mut fields = Fields::request(2, 6);
+        fields.i32(-1).i8(0).count(1).bytes(topic.as_bytes()).count(1);
+        let partition_at = fields.0.len();
+        fields.i32(0).i32(-1);
+        let time_at = fields.0.len();
+        fields.i64(timestamp).untagged().untagged().untagged();
+        fields.finish(Some(partition_at), Some(time_at))
+    }
+
     /// A CreateTopics of one topic with `partitions` partitions of one replica and these configs.
     pub fn create_topic(topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Self {
         let mut fields = Fields::request(19, 5);
@@ -171,7 +182,7 @@ impl Frame {
         }
     }
 
-    /// Turns a fetch to another offset.
+    /// Turns a fetch to another offset, or a look-up to another time.
     pub fn set_offset(&mut self, offset: i64) {
         if let Some(at) = self.offset_at {
             self.bytes[at..at + 8].copy_from_slice(&offset.to_be_bytes());
@@ -198,6 +209,17 @@ impl AnswerShape {
     /// Correlation, tags, throttle time, error, session, one topic, its name, one partition, its index.
     pub fn fetch(topic: &str) -> Self {
         Self { error_at: 5 + 4 + 2 + 4 + 1 + 1 + topic.len() + 1 + 4 }
+    }
+
+    /// Correlation, tags, throttle time, one topic, its name, one partition, its index.
+    pub fn list_offsets(topic: &str) -> Self {
+        Self { error_at: 5 + 4 + 1 + 1 + topic.len() + 1 + 4 }
+    }
+
+    /// The offset behind error and timestamp in an answer of [`Self::list_offsets`].
+    pub fn offset(&self, answer: &[u8]) -> Option<i64> {
+        let offset = answer.get(self.error_at + 2 + 8..)?.first_chunk()?;
+        Some(i64::from_be_bytes(*offset))
     }
 
     /// Correlation, tags, throttle time, one topic, its name.

@@ -84,6 +84,13 @@ impl Connection {
         self.receive(shape)
     }
 
+    /// Where the only partition of a topic ends.
+    pub fn latest_offset(&mut self, topic: &str) -> Result<i64> {
+        let shape = AnswerShape::list_offsets(topic);
+        self.ask(Frame::list_offsets(topic, -1), shape)?;
+        shape.offset(&self.scratch).context("an answer with an offset")
+    }
+
     /// Makes a topic.
     pub fn create_topic(&mut self, topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<()> {
         self.ask(Frame::create_topic(topic, partitions, configs), AnswerShape::topics(topic))

@@ -3,6 +3,7 @@
 mod compare;
 mod size;
 mod sweep;
+mod vast;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

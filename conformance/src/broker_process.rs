@@ -80,13 +80,18 @@ impl Launch {
         self.directory.join("output.log")
     }
 
+    /// Where a Headwater's data lies.
+    pub fn data_directory(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
     fn command(&self) -> Result<Command> {
         let mut line = self.wrapper.iter().map(AsRef::<OsStr>::as_ref).chain([self.program.as_os_str()]);
         let mut command = Command::new(line.next().context("a command line has a first word")?);
         command.args(line);
         match self.kind {
             Kind::Headwater => {
-                command.arg("--data").arg(self.directory.join("data"));
+                command.arg("--data").arg(self.data_directory());
                 command.args(["--listen", &self.address().to_string()]);
                 let http = format!("headwater.http.listen=127.0.0.1:{}", free_port_pair()?);
                 for setting in self.overrides.iter().chain([&http]) {
@@ -129,6 +134,11 @@ impl BrokerProcess {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.launch.address()
+    }
+
+    /// Where a Headwater's data lies.
+    pub fn data_directory(&self) -> PathBuf {
+        self.launch.data_directory()
     }
 
     /// Its process id. With a wrapper that replaces itself, as taskset does, the broker's own.

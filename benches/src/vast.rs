@@ -1,0 +1,299 @@
+//! `size --segments N` and `size --terabyte`: a log of very many or very large segments beside one with next to nothing
+//! in it: what a start, an append, a look at the tail, and look-ups by offset and time cost in either.
+//!
+//! The segments are written straight into the directory of a node that has ended, whole and valid but for being sparse:
+//! batches of a kilobyte at both ends of each, and between them, where there is to be a terabyte, one batch whose
+//! only record is a hole of the file.
+
+use std::fs::{File, OpenOptions, read_dir, remove_file};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use benches::frames::{AnswerShape, Frame};
+use benches::load::Connection;
+use benches::workload::WORKLOADS;
+use conformance::broker_process::{BrokerProcess, Kind, Launch};
+use protocol::id::Timestamp;
+use protocol::records::build::{BatchBuilder, BatchOptions};
+use protocol::records::checksum::crc32c;
+
+const TOPIC: &str = "vast";
+/// Small batches at each end of a segment.
+const EDGE: u32 = 16;
+/// Batches of a segment, each of one record.
+const BATCHES: u32 = 2 * EDGE + 1;
+const VALUE_BYTES: usize = 1000;
+/// The time of the first record; each later one is a millisecond younger.
+const BEGIN: i64 = 1_700_000_000_000;
+const INDEX_INTERVAL: u32 = 4096;
+const REQUESTS: u32 = 4_000;
+const ROUNDS: usize = 7;
+/// What the issue asks for.
+const RATIO_MAX: f64 = 1.05;
+
+/// The shape of the log.
+#[derive(Clone, Copy)]
+pub struct Vast {
+    /// How many segments.
+    pub segments: u32,
+    /// Bytes of the hole in each.
+    pub hole_bytes: u32,
+}
+
+/// A node on a directory of its own.
+struct Side {
+    launch: Launch,
+    /// How many records can be asked for.
+    records: u32,
+    _directory: tempfile::TempDir,
+}
+
+impl Vast {
+    /// Makes both logs, and prints what they cost.
+    pub fn run(self, parent: Option<&Path>) -> Result<()> {
+        let lean = Side::new(parent)?;
+        let mut vast = Side::new(parent)?;
+        let begin = Instant::now();
+        let bytes = self.write(&vast.partition())?;
+        vast.records = self.segments * BATCHES;
+        println!(
+            "log         {} segments, {:.3} TB, written in {:.1} s",
+            self.segments,
+            bytes as f64 / 1e12,
+            begin.elapsed().as_secs_f64()
+        );
+        println!("first start {:.1} ms: nothing is known of the log", millis(vast.start()?.1));
+        let mut starts = [Duration::MAX; 2];
+        for _ in 0..ROUNDS {
+            for (best, side) in starts.iter_mut().zip([&lean, &vast]) {
+                let (broker, took) = side.start()?;
+                broker.end()?;
+                *best = took.min(*best);
+            }
+        }
+        compare("start", starts);
+        let brokers = [lean.start()?.0, vast.start()?.0];
+        let sides = [&lean, &vast];
+        for what in [Ask::Append, Ask::Tail, Ask::Offset, Ask::Time] {
+            let mut best = [Duration::MAX; 2];
+            for round in 0..ROUNDS {
+                for ((best, side), broker) in best.iter_mut().zip(sides).zip(&brokers) {
+                    *best = side.ask(broker, what, round as u32)?.min(*best);
+                }
+            }
+            compare(what.name(), best);
+        }
+        let [one, other] = brokers;
+        one.end()?;
+        other.kill()?;
+        println!("kill -9     {:.1} ms to the first ack", millis(vast.start()?.1));
+        Ok(())
+    }
+
+    /// Writes the segments into the directory of the partition; says how long they are in all.
+    fn write(self, directory: &Path) -> Result<u64> {
+        for entry in read_dir(directory)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|kind| kind != "metadata") {
+                remove_file(path)?;
+            }
+        }
+        let hole = (self.hole_bytes > 0).then(|| hollow(self.hole_bytes)).transpose()?;
+        let mut total = 0;
+        for segment in 0..self.segments {
+            let last = segment + 1 == self.segments;
+            total += write_segment(directory, segment, hole.as_ref().filter(|_| !last), last)?;
+        }
+        Ok(total)
+    }
+}
+
+/// A batch of which all behind the beginning is zeros.
+struct Hollow {
+    front: Vec<u8>,
+    length: u32,
+}
+
+/// A batch of one record with a value of `bytes` zeros.
+fn hollow(bytes: u32) -> Result<Hollow> {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.push(Timestamp(BEGIN), None, Some(&vec![0; bytes as usize]), &[]);
+    let batch = builder.finish_uncompressed();
+    ensure!(crc32c(&batch[21..]).to_be_bytes() == batch[17..21], "the checksum lies elsewhere");
+    let length = u32::try_from(batch.len())?;
+    ensure!(batch[4096..].iter().all(|byte| *byte == 0), "the batch is no hole");
+    Ok(Hollow { front: batch[..4096].to_vec(), length })
+}
+
+/// Writes one segment with its indexes; says how long its log is.
+fn write_segment(directory: &Path, segment: u32, hole: Option<&Hollow>, last: bool) -> Result<u64> {
+    let base = i64::from(segment * BATCHES);
+    let create = |kind: &str| -> Result<File> {
+        let path = directory.join(format!("{base:020}.{kind}"));
+        Ok(OpenOptions::new().write(true).create(true).truncate(true).open(path)?)
+    };
+    let log = create("log")?;
+    let (mut offsets, mut times) = (Vec::new(), Vec::new());
+    let (mut position, mut since_entry) = (0u32, 0u32);
+    // The last one is appended to.
+    for number in 0..if last { EDGE } else { BATCHES } {
+        let offset = base + i64::from(number);
+        let (mut front, length) = match hole.filter(|_| number == EDGE) {
+            Some(hole) => (hole.front.clone(), hole.length),
+            None => {
+                let mut builder = BatchBuilder::new(BatchOptions::default());
+                builder.push(Timestamp(BEGIN + offset), None, Some(&[b'v'; VALUE_BYTES]), &[]);
+                let batch = builder.finish_uncompressed();
+                let length = u32::try_from(batch.len())?;
+                (batch, length)
+            }
+        };
+        front[..8].copy_from_slice(&offset.to_be_bytes());
+        front[12..16].copy_from_slice(&0i32.to_be_bytes());
+        log.write_all_at(&front, u64::from(position))?;
+        if since_entry > INDEX_INTERVAL {
+            offsets.extend_from_slice(&number.to_be_bytes());
+            offsets.extend_from_slice(&position.to_be_bytes());
+            push_time(&mut times, base, number);
+            since_entry = 0;
+        }
+        since_entry += length;
+        position += length;
+    }
+    push_time(&mut times, base, if last { EDGE } else { BATCHES } - 1);
+    log.set_len(u64::from(position))?;
+    create("index")?.write_all_at(&offsets, 0)?;
+    create("timeindex")?.write_all_at(&times, 0)?;
+    Ok(u64::from(position))
+}
+
+fn push_time(times: &mut Vec<u8>, base: i64, number: u32) {
+    if times.len() >= 12 && times[times.len() - 4..] == number.to_be_bytes() {
+        return;
+    }
+    times.extend_from_slice(&(BEGIN + base + i64::from(number)).to_be_bytes());
+    times.extend_from_slice(&number.to_be_bytes());
+}
+
+/// What is asked again and again.
+#[derive(Clone, Copy)]
+enum Ask {
+    Append,
+    Tail,
+    Offset,
+    Time,
+}
+
+impl Ask {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Tail => "tail",
+            Self::Offset => "by offset",
+            Self::Time => "by time",
+        }
+    }
+}
+
+impl Side {
+    /// A node that has the topic with a few records in it, and has ended.
+    fn new(parent: Option<&Path>) -> Result<Self> {
+        let directory = match parent {
+            Some(parent) => tempfile::tempdir_in(parent)?,
+            None => tempfile::tempdir()?,
+        };
+        let launch = Launch::new(Kind::Headwater, directory.path())?;
+        let side = Self { launch, records: EDGE, _directory: directory };
+        let broker = side.launch.start()?;
+        let mut connection = Connection::open(broker.address())?;
+        connection.create_topic(TOPIC, 1, &[("retention.ms", "-1")])?;
+        for offset in 0..EDGE {
+            let mut builder = BatchBuilder::new(BatchOptions::default());
+            builder.push(Timestamp(BEGIN + i64::from(offset)), None, Some(&[b'v'; VALUE_BYTES]), &[]);
+            let batch = builder.finish_uncompressed();
+            connection.ask(Frame::produce(TOPIC, &batch), AnswerShape::produce(TOPIC))?;
+        }
+        broker.end()?;
+        Ok(side)
+    }
+
+    fn partition(&self) -> std::path::PathBuf {
+        self.launch.data_directory().join(format!("{TOPIC}-0"))
+    }
+
+    /// Starts the node; says how long it takes to its first acknowledgement.
+    fn start(&self) -> Result<(BrokerProcess, Duration)> {
+        let batch = lone()?;
+        let begin = Instant::now();
+        let broker = self.launch.spawn()?;
+        loop {
+            let acknowledged = Connection::open(broker.address()).and_then(|mut connection| {
+                connection.ask(Frame::produce(TOPIC, &batch), AnswerShape::produce(TOPIC))
+            });
+            match acknowledged {
+                Ok(_) => return Ok((broker, begin.elapsed())),
+                Err(error) => {
+                    ensure!(begin.elapsed() < Duration::from_secs(60), "no acknowledgement: {error}")
+                }
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    fn ask(&self, broker: &BrokerProcess, what: Ask, round: u32) -> Result<Duration> {
+        let mut connection = Connection::open(broker.address())?;
+        let mut random = 0x9e37_79b9 ^ (round + 1);
+        let mut place = || {
+            random ^= random << 13;
+            random ^= random >> 17;
+            random ^= random << 5;
+            // A batch at an edge, never the hole.
+            let (segment, batch) = (random / BATCHES % self.records.div_ceil(BATCHES), random % EDGE);
+            i64::from(segment * BATCHES + batch)
+        };
+        let begin = Instant::now();
+        match what {
+            Ask::Append => {
+                let mut frame = Frame::produce(TOPIC, &lone()?);
+                connection.pump(&mut frame, AnswerShape::produce(TOPIC), REQUESTS, |_, _| ())?;
+            }
+            Ask::Tail => {
+                let end = connection.latest_offset(TOPIC)?;
+                let mut frame = Frame::fetch(TOPIC, 1);
+                frame.set_offset(end - 1);
+                connection.pump(&mut frame, AnswerShape::fetch(TOPIC), REQUESTS, |_, _| ())?;
+            }
+            Ask::Offset => {
+                let mut frame = Frame::fetch(TOPIC, 1);
+                let turn = |frame: &mut Frame, _| frame.set_offset(place());
+                connection.pump(&mut frame, AnswerShape::fetch(TOPIC), REQUESTS, turn)?;
+            }
+            Ask::Time => {
+                let mut frame = Frame::list_offsets(TOPIC, BEGIN);
+                let turn = |frame: &mut Frame, _| frame.set_offset(BEGIN + place());
+                connection.pump(&mut frame, AnswerShape::list_offsets(TOPIC), REQUESTS, turn)?;
+            }
+        }
+        Ok(begin.elapsed() / REQUESTS)
+    }
+}
+
+fn lone() -> Result<Vec<u8>> {
+    let lone = WORKLOADS.iter().find(|workload| workload.by_request).context("lone records")?;
+    Ok(lone.batch()?.0)
+}
+
+fn millis(took: Duration) -> f64 {
+    took.as_secs_f64() * 1e3
+}
+
+/// Prints the lesser log's figure, the larger's, and their ratio beside the goal.
+fn compare(what: &str, [lean, vast]: [Duration; 2]) {
+    let (lean, vast) = (lean.as_secs_f64() * 1e6, vast.as_secs_f64() * 1e6);
+    println!(
+        "{what:<11} {lean:.1} us nearly empty, {vast:.1} us vast: {:.2} (goal {RATIO_MAX})",
+        vast / lean
+    );
+}

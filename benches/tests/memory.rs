@@ -1,0 +1,84 @@
+//! What a partition with a record in it keeps in memory: very many of them must fit.
+#![expect(
+    unsafe_code,
+    reason = "an allocator is unsafe to write; this one hands everything on to the system's"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use benches::frames::{AnswerShape, Frame};
+use benches::load::{Connection, IN_FLIGHT};
+use benches::node::InProcess;
+use benches::workload::WORKLOADS;
+
+struct Held;
+
+static BYTES: AtomicI64 = AtomicI64::new(0);
+
+fn note(bytes: i64) {
+    BYTES.fetch_add(bytes, Ordering::Relaxed);
+}
+
+/// What an allocation takes of the heap: the system rounds up and adds its own word.
+fn taken(size: usize) -> i64 {
+    (size + 8).next_multiple_of(16).max(32) as i64
+}
+
+// SAFETY: every call is handed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Held {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(taken(layout.size()));
+        // SAFETY: the caller keeps the contract of this method, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        note(-taken(layout.size()));
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note(taken(size) - taken(layout.size()));
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Held = Held;
+
+const TOPIC: &str = "memory";
+const PARTITIONS: i32 = 3_000;
+/// A hundred thousand are to fit into 150 MB with all the rest.
+const BYTES_A_PARTITION_MAX: f64 = 1_750.0;
+
+/// One test, for the count is of the whole process.
+#[test]
+fn a_partition_with_a_record_keeps_little_in_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = InProcess::start(directory.path()).unwrap();
+    let mut connection = Connection::open(node.address().unwrap()).unwrap();
+    // Whatever the first topic brings along is not a partition's.
+    connection.create_topic("first", 1, &[]).unwrap();
+    let lone = WORKLOADS.iter().find(|workload| workload.by_request).unwrap();
+    let (batch, _) = lone.batch().unwrap();
+    let write = |connection: &mut Connection, topic: &str, partitions: i32| {
+        let mut frame = Frame::produce(topic, &batch);
+        let requests = (partitions as u32).max(IN_FLIGHT);
+        let turn = |frame: &mut Frame, number: u32| frame.set_partition(number as i32 % partitions);
+        connection.pump(&mut frame, AnswerShape::produce(topic), requests, turn).unwrap();
+    };
+    write(&mut connection, "first", 1);
+    let before = BYTES.load(Ordering::Relaxed);
+    connection.create_topic(TOPIC, PARTITIONS, &[]).unwrap();
+    write(&mut connection, TOPIC, PARTITIONS);
+    // The answer comes a moment before what it took is given back.
+    std::thread::sleep(Duration::from_millis(100));
+    let each = (BYTES.load(Ordering::Relaxed) - before) as f64 / f64::from(PARTITIONS);
+    println!("{each:.0} bytes a partition");
+    assert!(each <= BYTES_A_PARTITION_MAX, "{each:.0} bytes a partition");
+    assert!(each > 200.0, "{each:.0} bytes a partition: what is counted?");
+}
