@@ -7,6 +7,7 @@ mod full_disk;
 mod kill;
 mod messages;
 mod schemas;
+mod streams;
 mod there_and_back;
 mod transactions;
 
@@ -32,6 +33,8 @@ enum What {
     Kill(kill::Kill),
     /// Compare every declared message with the schema files of Apache Kafka.
     Schemas(schemas::Schemas),
+    /// Have Kafka Streams count words exactly once while the broker is killed.
+    Streams(streams::Streams),
     /// Have Headwater and Apache Kafka open each other's directories.
     ThereAndBack(there_and_back::ThereAndBack),
     /// Kill the broker in the middle of transactions and judge what readers of committed data saw.
@@ -59,6 +62,7 @@ fn main() -> anyhow::Result<()> {
         What::Messages(messages) => messages.run(),
         What::Kill(kill) => kill.run(),
         What::Schemas(schemas) => schemas.run(),
+        What::Streams(streams) => streams.run(),
         What::ThereAndBack(there_and_back) => there_and_back.run(),
         What::Transactions(transactions) => transactions.run(),
     }

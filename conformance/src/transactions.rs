@@ -5,11 +5,13 @@
 //! Every writer has a transactional id and a group. Each transaction puts records into two partitions and commits its own
 //! number as the group's offset; every fourth is aborted. Two writers speak as clients of KIP-890, one as clients before.
 //! What a writer does not know it asks again, or it begins anew and so ends what it left. A reader of committed data reads
-//! along; at the end everything is read once more, and nothing may be held back any longer.
+//! along; at the end everything is read once more, and nothing may be held back any longer. With `--in-turn` Apache Kafka
+//! is started on what Headwater left open, and the reverse.
 
 mod reader;
 mod writer;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -38,6 +40,9 @@ pub struct Transactions {
     /// Kill Apache Kafka instead, to see that the examination itself is right.
     #[arg(long)]
     apache_kafka: bool,
+    /// Headwater and Apache Kafka in turn on one directory: each ends what the other has left open.
+    #[arg(long, conflicts_with = "apache_kafka")]
+    in_turn: bool,
 }
 
 /// What the writers and the one who kills tell each other.
@@ -76,23 +81,18 @@ impl Transactions {
     /// Writes, kills, reads; an error if the history has an anomaly.
     pub fn run(&self) -> Result<()> {
         let directory = tempfile::tempdir()?;
-        let kind = if self.apache_kafka { Kind::ApacheKafka } else { Kind::Headwater };
-        // Few partitions, so that coordinators and groups meet in them.
-        let launch = Launch::new(kind, directory.path())?
-            .set("transaction.state.log.num.partitions", 2)
-            .set("offsets.topic.num.partitions", 2)
-            .set("transaction.state.log.replication.factor", 1)
-            .set("transaction.state.log.min.isr", 1)
-            .set("offsets.topic.replication.factor", 1);
+        let launches = self.launches(directory.path())?;
+        let launch = &launches[0];
         let mut broker = launch.start()?;
         create(&broker)?;
         let (story, progress) = (Story::default(), Progress::default());
         let stage: Vec<Partition> = (0..PARTITIONS).map(|index| story.partition(TOPIC, index)).collect();
-        let players = enter(&launch, &story, &progress, &stage);
+        let players = enter(launch, &story, &progress, &stage);
         for round in 1..=self.times {
             progress.wait_for(u64::from(round % 5 * 3 + 1))?;
             broker.kill()?;
-            broker = launch.start().context("starting again after the kill")?;
+            let next = &launches[usize::try_from(round)? % launches.len()];
+            broker = next.start().with_context(|| format!("{:?} after kill {round}", next.kind))?;
         }
         progress.wait_for(5)?;
         progress.stop.store(true, Ordering::Relaxed);
@@ -108,6 +108,29 @@ impl Transactions {
         judge(self.times, &story, directory)?;
         println!("1 passed, 0 failed");
         Ok(())
+    }
+}
+
+impl Transactions {
+    /// Whom to start, one after the other, and over again.
+    fn launches(&self, directory: &Path) -> Result<Vec<Launch>> {
+        let kind = if self.apache_kafka { Kind::ApacheKafka } else { Kind::Headwater };
+        let first = Launch::new(kind, directory)?;
+        let mut launches = vec![first.clone()];
+        if self.in_turn {
+            launches.push(Launch { port: first.port, ..Launch::new(Kind::ApacheKafka, directory)? });
+        }
+        // Few partitions, so that coordinators and groups meet in them.
+        let settings = [
+            ("node.id", 1),
+            ("transaction.state.log.num.partitions", 2),
+            ("offsets.topic.num.partitions", 2),
+            ("transaction.state.log.replication.factor", 1),
+            ("transaction.state.log.min.isr", 1),
+            ("offsets.topic.replication.factor", 1),
+        ];
+        let set = |launch: Launch| settings.iter().fold(launch, |all, (key, value)| all.set(key, value));
+        Ok(launches.into_iter().map(set).collect())
     }
 }
 

@@ -1,0 +1,58 @@
+//! Kafka Streams counts words with exactly_once_v2, in `conformance/streams`, while its broker is killed by SIGKILL and
+//! started again, and the application is replaced by another without its state: every word is counted once.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use conformance::broker_process::{Kind, Launch, repository};
+
+/// How often, and whom.
+#[derive(clap::Args)]
+pub struct Streams {
+    /// How many times the broker is killed.
+    #[arg(long, default_value_t = 3)]
+    times: u32,
+    /// Kill Apache Kafka instead, to see that the examination itself is right.
+    #[arg(long)]
+    apache_kafka: bool,
+}
+
+/// The broker is killed whenever so many more counts have come out.
+const COUNTS_A_KILL: u32 = 200;
+
+impl Streams {
+    /// Counts, kills; an error if a count is wrong.
+    pub fn run(&self) -> Result<()> {
+        let directory = tempfile::tempdir()?;
+        let kind = if self.apache_kafka { Kind::ApacheKafka } else { Kind::Headwater };
+        let launch = Launch::new(kind, directory.path())?;
+        let mut broker = launch.start()?;
+        let mut program = Command::new(repository().join("conformance/streams/run"))
+            .arg(launch.address().to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("starting conformance/streams/run")?;
+        let output = program.stdout.take().context("the output of the program")?;
+        let mut kills = 0;
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            let Some(seen) = line.strip_prefix("seen ").and_then(|seen| seen.parse::<u32>().ok()) else {
+                println!("{line}");
+                continue;
+            };
+            if kills < self.times && seen >= (kills + 1) * COUNTS_A_KILL {
+                broker.restart().context("starting again after the kill")?;
+                kills += 1;
+            }
+        }
+        let status = program.wait()?;
+        println!("     {kills} kills");
+        ensure!(
+            status.success() && kills == self.times,
+            "the count ended with {status}, after {kills} kills"
+        );
+        Ok(())
+    }
+}
