@@ -159,3 +159,35 @@ fn two_never_clean_one_log() {
     });
     outcome.unwrap().unwrap();
 }
+
+/// Between the moment when a segment takes the place of others and the moment when it has their names, all there is of them
+/// lies under a name that a compaction called off would clear away.
+#[test]
+fn calling_it_off_leaves_a_segment_that_has_taken_its_place() {
+    let bench = Bench::new(RealDisk);
+    let log = bench.create();
+    fill(&log);
+    let before = bytes(&log);
+    {
+        let mut log = locked(&log);
+        let base = log.bases(Offset(0), Offset(i64::MAX))[0];
+        let cleaning = log.begin_cleaning().unwrap().unwrap();
+        let mut cleaned = log.begin_segment(&cleaning, base, NOW).unwrap().unwrap();
+        let source = log.source(base, base).unwrap().unwrap();
+        let mut batches = vec![0; source.size as usize];
+        crate::whole_file::read_up_to(&RealDisk, &source.file, &mut batches, 0).unwrap();
+        cleaned.append(&batches, 100).unwrap();
+        cleaned.finish().unwrap();
+        assert!(log.offer_segment(&cleaning, &mut cleaned).unwrap());
+        assert!(log.replace_segments((&cleaning, &[base]), cleaned, NOW).unwrap());
+        let mut config = LogConfig::clone(log.config());
+        config.compaction.compact = false;
+        log.set_config(Arc::new(config));
+        assert!(cleaning.is_aborted());
+        log.settle_segment(base).unwrap();
+    }
+    assert_eq!(bytes(&log), before);
+    let high_watermark = locked(&log).partition().watermarks().high_watermark;
+    drop(log);
+    assert_eq!(bytes(&bench.reopen(RealDisk, high_watermark)), before);
+}
