@@ -96,8 +96,8 @@ impl Node {
         let broker = Arc::new(Broker::new(holdings.clone(), quorum));
         broker.coordinators.start();
         let reports = tokio::spawn(directory_reports::run(broker.clone()));
-        let moves = ReplicaMoves::start(broker.clone(), tokio::runtime::Handle::current())
-            .map_err(StartError::Threads)?;
+        let moves =
+            ReplicaMoves::start(&broker, &tokio::runtime::Handle::current()).map_err(StartError::Threads)?;
         // Before the runtime of connections: one that is dropped here, where waiting is not allowed, would panic.
         let set = holdings.config().settings.is_set("headwater.http.listen");
         let http = match holdings.config().http_listen.clone() {

@@ -10,10 +10,14 @@ use std::time::{Duration, Instant};
 use protocol::ErrorCode;
 use protocol::id::{DirectoryId, NodeId, PartitionIndex};
 use protocol::messages::alter_replica_log_dirs::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
+use protocol::messages::assign_replicas_to_dirs::{
+    RequestDirectoryData, RequestPartitionData, RequestTopicData,
+};
 use protocol::messages::create_topics::CreatableTopic;
 use protocol::messages::{
-    AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, CreateTopicsRequest, CreateTopicsResponse,
-    DescribeLogDirsRequest, DescribeLogDirsResponse, Message,
+    AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, AssignReplicasToDirsRequest,
+    AssignReplicasToDirsResponse, CreateTopicsRequest, CreateTopicsResponse, DescribeLogDirsRequest,
+    DescribeLogDirsResponse, Message,
 };
 use raw::Client;
 use raw::batch::batch;
@@ -354,4 +358,53 @@ fn moves_that_cannot_be_are_refused_as_kafka_refuses_them() {
     let broker = node.node().broker();
     broker.log_dirs.directories().find(|it| it.path() == b).unwrap().state().take_offline("an I/O error");
     assert_eq!(refused(&mut client, &b, "t", in_a[0]), ErrorCode::KafkaStorageError);
+}
+
+#[test]
+fn as_many_threads_move_replicas_as_are_asked_for() {
+    let directories = Directories::new();
+    let (node, in_a, _) = filled(&directories);
+    node.stop();
+    let node = directories.start(&[("num.replica.alter.log.dirs.threads", "7")]);
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let named = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
+    assert_eq!(named.filter(|name| name.trim() == "replica-moves-6").count(), 1);
+    let (b, mut client) = (directories.path("b"), node.connect());
+    for partition in &in_a {
+        assert_eq!(move_to(&mut client, &b, "t", *partition), 0);
+    }
+    for partition in in_a {
+        until("it has moved", || shown(&mut client, "t", partition) == [(b.clone(), false)]);
+        assert_eq!(all_values(&mut client, "t", partition, 1), ["kept"]);
+    }
+}
+
+#[test]
+fn the_controllers_port_hears_where_replicas_lie() {
+    let directories = Directories::new();
+    let (node, in_a, _) = filled(&directories);
+    let broker = node.node().broker();
+    let topic = broker.image().topics.by_name("t").unwrap().id;
+    let mut client = Client::connect(node.node().addresses()[1].1);
+    let mut told = |directory: DirectoryId, epoch: i64, partitions: &[i32]| {
+        let partition = |index: &i32| RequestPartitionData { partition_index: *index };
+        let partitions: Vec<_> = partitions.iter().map(partition).collect();
+        let topics = vec![RequestTopicData { topic_id: topic, partitions: partitions.into() }];
+        let directories = vec![RequestDirectoryData { id: directory, topics: topics.into() }].into();
+        let request = AssignReplicasToDirsRequest { broker_id: 1, broker_epoch: epoch, directories };
+        let body = client.ask(&request, 0);
+        let answer = AssignReplicasToDirsResponse::decode(&body, 0).unwrap();
+        let mut codes = Vec::new();
+        for directory in &answer.directories {
+            for topic in &directory.topics {
+                codes.extend(topic.partitions.iter().map(|partition| partition.error_code));
+            }
+        }
+        (answer.error_code, codes)
+    };
+    let (epoch, there) = (broker.quorum.broker_epoch().0, id_of(&node, &directories.path("b")));
+    let unknown = i16::from(ErrorCode::UnknownTopicOrPartition);
+    assert_eq!(told(there, epoch, &[in_a[0], 99]), (0, vec![0, unknown]));
+    assert_eq!(said(&node, "t", in_a[0]).0, there);
+    assert_eq!(told(there, epoch + 1, &[in_a[1]]), (ErrorCode::StaleBrokerEpoch.into(), vec![]));
 }

@@ -13,6 +13,7 @@ pub mod alter_replica_log_dirs;
 mod alteration;
 pub mod api_versions;
 mod ask;
+pub mod assign_replicas_to_dirs;
 pub mod authorized_operations;
 pub mod consumer_group_describe;
 pub mod consumer_group_heartbeat;
@@ -302,6 +303,7 @@ static TABLE: &[Served] = &[
         ..served!(GetTelemetrySubscriptions 0 to 0 by
                   get_telemetry_subscriptions::GetTelemetrySubscriptionsRequest)
     },
+    served!(AssignReplicasToDirs 0 to 0 by assign_replicas_to_dirs::AssignReplicasToDirsRequest),
     served!(ListConfigResources 0 to 1 by list_config_resources::ListConfigResourcesRequest),
     served!(DescribeTopicPartitions 0 to 0 by describe_topic_partitions::DescribeTopicPartitionsRequest),
 ];

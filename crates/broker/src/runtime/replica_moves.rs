@@ -1,12 +1,14 @@
 //! Moving replicas between log directories (AlterReplicaLogDirs, KIP-113), while they are written and read.
 //!
-//! One thread copies, in turn a piece of each replica on its way, no faster than
+//! As many threads copy as `num.replica.alter.log.dirs.threads` says, by default one for each log directory: each some of the
+//! replicas on their way, in turn a piece of each, all together no faster than
 //! `replica.alter.log.dirs.io.max.bytes.per.second`. When a copy has all but caught up the controller is told where the
 //! replica will lie (KIP-858); then the copy takes the place of the log. Moves that a crash cut off go on at the start.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metadata::controller::partitions::{ReplicaDirectory, decide_assign_directories};
 use storage::log_dirs::Move;
@@ -22,41 +24,55 @@ const LAG_MAX: i64 = 1000;
 /// How long a move rests that found no room or whose controller did not answer.
 const REST: Duration = Duration::from_secs(1);
 
-/// The thread.
+/// The threads.
 #[derive(Debug)]
 pub struct ReplicaMoves {
     bell: Arc<Bell>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
-/// Wakes the thread for a new move, or to end.
+/// Wakes the threads for a new move, or to end.
 #[derive(Debug, Default)]
 pub struct Bell {
-    state: Mutex<(bool, bool)>,
+    /// How often it was rung, and whether that was for the end.
+    state: Mutex<(u64, bool)>,
     rung: Condvar,
+}
+
+/// One of the threads.
+struct Worker {
+    broker: Arc<Broker>,
+    bell: Arc<Bell>,
+    quorum: Handle,
+    /// When what all of them have copied may be over.
+    busy_until: Arc<Mutex<Instant>>,
+    /// Which one it is, of how many.
+    place: (u64, u64),
+    /// How often it has heard the bell.
+    heard: u64,
 }
 
 impl Bell {
     /// There is something to move.
     pub fn ring(&self) {
-        self.set(|state| state.0 = true);
+        self.set(|state| state.0 += 1);
     }
 
     fn end(&self) {
         self.set(|state| state.1 = true);
     }
 
-    fn set(&self, change: impl FnOnce(&mut (bool, bool))) {
+    fn set(&self, change: impl FnOnce(&mut (u64, bool))) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
         self.rung.notify_all();
     }
 
-    /// Waits until it rings; `false` at the end.
-    fn wait(&self) -> bool {
+    /// Waits until it has rung more often than was heard; `false` at the end.
+    fn wait(&self, heard: &mut u64) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.rung.wait_while(state, |(rung, ended)| !*rung && !*ended);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
-        state.0 = false;
+        let waited = self.rung.wait_while(state, |(rung, ended)| *rung == *heard && !*ended);
+        let state = waited.unwrap_or_else(PoisonError::into_inner);
+        *heard = state.0;
         !state.1
     }
 
@@ -70,61 +86,90 @@ impl Bell {
 }
 
 impl ReplicaMoves {
-    /// Starts the thread; `quorum` is where the controller is asked.
-    pub fn start(broker: Arc<Broker>, quorum: Handle) -> std::io::Result<Self> {
+    /// Starts the threads; `quorum` is where the controller is asked.
+    pub fn start(broker: &Arc<Broker>, quorum: &Handle) -> std::io::Result<Self> {
         let bell = broker.moves_bell.clone();
         bell.ring();
-        let heard = bell.clone();
-        let thread = std::thread::Builder::new()
-            .name("replica-moves".into())
-            .spawn(move || while heard.wait() && run(&broker, &heard, &quorum) {})?;
-        Ok(Self { bell, thread: Some(thread) })
+        let asked = broker.config().settings.integer_if_set("num.replica.alter.log.dirs.threads");
+        let asked = asked.ok().flatten().and_then(|asked| u64::try_from(asked).ok());
+        let directories = broker.log_dirs.directories().count() as u64;
+        let count = asked.unwrap_or(directories).max(1);
+        let busy_until = Arc::new(Mutex::new(Instant::now()));
+        let mut moves = Self { bell, threads: Vec::new() };
+        for index in 0..count {
+            let mut worker = Worker {
+                broker: Arc::clone(broker),
+                bell: moves.bell.clone(),
+                quorum: quorum.clone(),
+                busy_until: busy_until.clone(),
+                place: (index, count),
+                heard: 0,
+            };
+            let thread = std::thread::Builder::new().name(format!("replica-moves-{index}"));
+            moves.threads.push(thread.spawn(move || while worker.run() {})?);
+        }
+        Ok(moves)
     }
 }
 
 impl Drop for ReplicaMoves {
-    /// Ends the thread after the piece it is at.
+    /// Ends the threads, each after the piece it is at.
     fn drop(&mut self) {
         self.bell.end();
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // A thread that panicked has said so.
             let _ended = thread.join();
         }
     }
 }
 
-/// Moves until there is nothing left to move; `false` at the end.
-fn run(broker: &Broker, bell: &Bell, quorum: &Handle) -> bool {
-    loop {
-        let moves = broker.log_dirs.moves();
-        if moves.is_empty() {
-            return true;
-        }
-        let mut rest = Duration::ZERO;
-        for moving in &moves {
-            match advance(broker, moving, quorum) {
-                Ok(bytes) => rest += throttled(broker, bytes),
-                Err(fault) if fault.no_space() => {
-                    tracing::warn!(partition = %moving.name, %fault, "a replica on its way waits for room");
-                    rest += REST;
-                }
-                Err(fault) => give_up(broker, moving, &fault),
-            }
-        }
-        if !bell.rest(rest) {
+impl Worker {
+    /// Waits for moves, and moves until there is nothing left for it to move; `false` at the end.
+    fn run(&mut self) -> bool {
+        if !self.bell.wait(&mut self.heard) {
             return false;
         }
+        loop {
+            let mut moves = self.broker.log_dirs.moves();
+            moves.retain(|moving| self.is_mine(&moving.name));
+            if moves.is_empty() {
+                return true;
+            }
+            let mut rest = Duration::ZERO;
+            for moving in &moves {
+                match advance(&self.broker, moving, &self.quorum) {
+                    Ok(bytes) => rest = rest.max(self.throttled(bytes)),
+                    Err(fault) if fault.no_space() => {
+                        tracing::warn!(partition = %moving.name, %fault, "a replica on its way waits for room");
+                        rest += REST;
+                    }
+                    Err(fault) => give_up(&self.broker, moving, &fault),
+                }
+            }
+            if !self.bell.rest(rest) {
+                return false;
+            }
+        }
     }
-}
 
-/// How long so many bytes must take.
-fn throttled(broker: &Broker, bytes: u64) -> Duration {
-    let config = broker.config();
-    let rate = config.settings.integer("replica.alter.log.dirs.io.max.bytes.per.second").unwrap_or(i64::MAX);
-    match u32::try_from(rate.max(1)) {
-        Ok(rate) => Duration::from_secs_f64(bytes as f64 / f64::from(rate)),
+    fn is_mine(&self, name: &TopicPartition) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (&*name.topic, name.partition.0).hash(&mut hasher);
+        let (index, count) = self.place;
+        hasher.finish() % count == index
+    }
+
+    /// How long to rest after so many bytes, with what the others have copied.
+    fn throttled(&self, bytes: u64) -> Duration {
+        let config = self.broker.config();
+        let key = "replica.alter.log.dirs.io.max.bytes.per.second";
+        let rate = config.settings.integer(key).unwrap_or(i64::MAX);
         // Four gigabytes a second are no bound.
-        Err(_) => Duration::ZERO,
+        let Ok(rate) = u32::try_from(rate.max(1)) else { return Duration::ZERO };
+        let now = Instant::now();
+        let mut busy_until = self.busy_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *busy_until = now.max(*busy_until) + Duration::from_secs_f64(bytes as f64 / f64::from(rate));
+        *busy_until - now
     }
 }
 

@@ -136,24 +136,32 @@ pub fn decide_assign_directories(
         let Some(topic) = image.topics.get(replica.topic) else { continue };
         let Some(partition) = topic.partition(replica.partition) else { continue };
         let Some(place) = partition.replicas.iter().position(|&id| id == broker) else { continue };
-        if partition.directory_of(broker) == replica.directory {
-            continue;
-        }
-        let mut directories: Vec<_> =
-            partition.replicas.iter().map(|&id| partition.directory_of(id)).collect();
-        directories[place] = replica.directory;
-        // A partition that lost its leader with a directory may have found it again in another.
-        let moved = Partition { directories: directories.clone(), ..(**partition).clone() };
-        let elected = (partition.leader.is_none()).then(|| elect(image, topic, &moved)).flatten();
-        let record = PartitionChangeRecord {
-            partition_id: replica.partition.0,
-            topic_id: replica.topic,
-            directories: Some(directories.into()),
-            ..elected.unwrap_or_default()
-        };
-        records.push(record.into());
+        let assigned = assigned(image, (topic, partition), (place, replica.directory));
+        records.extend(assigned.map(|(_, record)| record.into()));
     }
     Ok(Decision::new(records, ()))
+}
+
+/// The partition with its replica at this place in a directory, and the record that says so; `None` where it is known.
+pub(super) fn assigned(
+    image: &Image,
+    (topic, partition): (&Topic, &Partition),
+    (place, directory): (usize, DirectoryId),
+) -> Option<(Partition, PartitionChangeRecord<'static>)> {
+    let mut directories: Vec<_> = partition.replicas.iter().map(|&id| partition.directory_of(id)).collect();
+    if std::mem::replace(&mut directories[place], directory) == directory {
+        return None;
+    }
+    // A partition that lost its leader with a directory may have found it again in another.
+    let moved = Partition { directories: directories.clone(), ..partition.clone() };
+    let elected = (partition.leader.is_none()).then(|| elect(image, topic, &moved)).flatten();
+    let record = PartitionChangeRecord {
+        partition_id: partition.index.0,
+        topic_id: topic.id,
+        directories: Some(directories.into()),
+        ..elected.unwrap_or_default()
+    };
+    Some((moved, record))
 }
 
 fn elect(image: &Image, topic: &Topic, partition: &Partition) -> Option<PartitionChangeRecord<'static>> {

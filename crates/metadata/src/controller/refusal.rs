@@ -46,6 +46,16 @@ pub enum Refusal {
         /// The index asked for.
         partition: PartitionIndex,
     },
+    /// The broker has no replica of the partition.
+    #[error("broker {broker} has no replica of partition {partition} of '{topic}'")]
+    NotAReplica {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: PartitionIndex,
+        /// The broker.
+        broker: NodeId,
+    },
     /// A number of partitions that cannot be.
     #[error("{0}")]
     InvalidPartitions(String),
@@ -138,6 +148,7 @@ impl From<&Refusal> for ErrorCode {
             Refusal::TopicAlreadyExists(_) => Self::TopicAlreadyExists,
             Refusal::UnknownTopic(_) | Refusal::UnknownPartition { .. } => Self::UnknownTopicOrPartition,
             Refusal::UnknownTopicId(_) => Self::UnknownTopicId,
+            Refusal::NotAReplica { .. } => Self::NotLeaderOrFollower,
             Refusal::InvalidPartitions(_) => Self::InvalidPartitions,
             Refusal::InvalidReplicationFactor(_) => Self::InvalidReplicationFactor,
             Refusal::InvalidReplicaAssignment(_) => Self::InvalidReplicaAssignment,

@@ -9,7 +9,7 @@ use protocol::messages::record::partition_change_record::PartitionChangeRecord;
 
 use super::brokers::{Heartbeat, Sessions, decide_fence, decide_heartbeat, decide_register_broker};
 use super::configs::{ConfigChanges, ConfigOp, decide_alter_configs, decide_incremental_alter_configs};
-use super::directories::{decide_cordon, decide_directories_offline};
+use super::directories::{decide_assign_replicas, decide_cordon, decide_directories_offline};
 use super::elections::{ElectionType, decide_elect_leaders};
 use super::features::{FeatureUpdate, UpgradeType, decide_update_features};
 use super::partitions::{
@@ -480,6 +480,46 @@ fn directories_are_noted_once() {
     ledger.take(decided).unwrap();
     assert_eq!(partition(&ledger, "a", 0).directory_of(NodeId(1)), Uuid([77; 16]));
     assert!(decide_assign_directories(&ledger.image, broker, &[replica]).unwrap().records.is_empty());
+}
+
+#[test]
+fn every_replica_that_is_assigned_a_directory_is_answered_by_itself() {
+    let mut ledger = Ledger::with_brokers(&[(1, ""), (2, "")]);
+    assert_eq!(create(&mut ledger, vec![by_hand("a", &[(0, &[1]), (1, &[1]), (2, &[2])])]), [None]);
+    let known = ledger.image.cluster.broker(NodeId(1)).unwrap();
+    let (broker, good, lost) = ((NodeId(1), known.epoch), known.log_dirs[0], Uuid([77; 16]));
+    let lies_in = |topic, partition: i32, directory| ReplicaDirectory {
+        topic,
+        partition: PartitionIndex(partition),
+        directory,
+    };
+    let asked = [
+        lies_in(id_of("a"), 0, good),
+        lies_in(id_of("a"), 1, lost),
+        lies_in(id_of("a"), 2, good),
+        lies_in(id_of("a"), 9, good),
+        lies_in(Uuid([9; 16]), 0, good),
+    ];
+    let decided = decide_assign_replicas(&ledger.image, broker, &asked);
+    let outcomes = ledger.take(decided).unwrap();
+    let codes: Vec<ErrorCode> =
+        outcomes.iter().map(|it| it.as_ref().map_or_else(ErrorCode::from, |()| ErrorCode::None)).collect();
+    let expected = [
+        ErrorCode::None,
+        ErrorCode::None,
+        ErrorCode::NotLeaderOrFollower,
+        ErrorCode::UnknownTopicOrPartition,
+        ErrorCode::UnknownTopicId,
+    ];
+    assert_eq!(codes, expected);
+    let (kept, gone) = (partition(&ledger, "a", 0), partition(&ledger, "a", 1));
+    assert_eq!((kept.directory_of(NodeId(1)), kept.leader), (good, Some(NodeId(1))));
+    assert_eq!((gone.directory_of(NodeId(1)), gone.leader), (lost, None), "that directory is not in use");
+    let stale = (NodeId(1), BrokerEpoch(broker.1.0 + 7));
+    assert!(matches!(
+        decide_assign_replicas(&ledger.image, stale, &asked),
+        Err(Refusal::StaleBrokerEpoch { .. })
+    ));
 }
 
 #[test]

@@ -14,8 +14,8 @@ pub const KEYS: &[Key] = &[
         .doc("When Kafka cleans up waiting fetches."),
     long("leader.imbalance.check.interval.seconds", "300").at_least(1).high().since("0.8.1")
         .doc("How often the balance of leaders is checked."),
-    Key::unset(Type::Int, "num.replica.alter.log.dirs.threads").high().since("1.1")
-        .doc("Threads that move replicas between log directories."),
+    Key::unset(Type::Int, "num.replica.alter.log.dirs.threads").high().since("1.1").honoured()
+        .doc("Threads that move replicas between log directories; one for each directory if not set."),
     int("num.replica.fetchers", "1").at_least(1).high().cluster_wide().since("0.8.0")
         .doc("Connections to each other broker from which replicas fetch."),
     int("producer.purgatory.purge.interval.requests", "1000").since("0.8.0").without_effect(NO_PURGATORY)
