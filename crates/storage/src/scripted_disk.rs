@@ -26,6 +26,8 @@ struct Script {
 #[derive(Default)]
 struct State {
     calls: BTreeMap<&'static str, Vec<PathBuf>>,
+    /// The calls that change names or bring something to stable storage, in order.
+    lasting: Vec<(&'static str, PathBuf)>,
     failures: Vec<Failure>,
     /// fsyncs wait while this is set.
     held: bool,
@@ -101,6 +103,13 @@ impl ScriptedDisk {
         self.script.state.lock().unwrap().calls.clear();
     }
 
+    /// The renames and fsyncs since the start that `wanted` picks by verb and path, in order.
+    pub fn lasting(&self, wanted: impl Fn(&'static str, &str) -> bool) -> Vec<String> {
+        let state = self.script.state.lock().unwrap();
+        let calls = state.lasting.iter().map(|(verb, path)| (*verb, path.to_string_lossy()));
+        calls.filter(|(verb, path)| wanted(verb, path)).map(|(verb, path)| format!("{verb} {path}")).collect()
+    }
+
     /// Holds back every fsync until the guard is dropped, so that a test that fails does not hang.
     pub fn hold_syncs(&self) -> HeldSyncs {
         self.script.state.lock().unwrap().held = true;
@@ -116,6 +125,9 @@ impl ScriptedDisk {
     fn call(&self, verb: &'static str, path: &Path) -> io::Result<()> {
         let mut state = self.script.state.lock().unwrap();
         state.calls.entry(verb).or_default().push(path.to_owned());
+        if ["rename", "fsync_dir", "fdatasync"].contains(&verb) {
+            state.lasting.push((verb, path.to_owned()));
+        }
         match &mut state.left {
             Some(0) => return Err(Errno::IO.into()),
             Some(left) => *left -= 1,

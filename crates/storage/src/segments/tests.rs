@@ -175,7 +175,8 @@ fn a_bound_inside_the_log_ends_the_slice() {
 
 #[test]
 fn leftovers_of_an_interrupted_compaction_are_finished() {
-    let dir = Dir::new(RealDisk);
+    let disk = crate::scripted_disk::ScriptedDisk::default();
+    let dir = Dir::new(disk.clone());
     let mut segments = dir.create();
     for base in 0..6 {
         segments.append(&batch(base, 1, 100)).unwrap();
@@ -205,6 +206,8 @@ fn leftovers_of_an_interrupted_compaction_are_finished() {
             || name.contains("99")
     };
     assert_eq!(names.iter().find(odd), None);
+    let renamed = disk.lasting(|verb, path| verb == "rename" && path.ends_with(".swap"));
+    assert!(renamed.len() == 3 && renamed[2].ends_with(".log.swap"), "its name says that the others count");
 }
 
 #[test]

@@ -121,3 +121,41 @@ fn old_segments_that_cannot_be_renamed_take_the_directory_offline_and_lose_nothi
         assert!(found.len() >= stored(&log).len() && stored(&log).len() == 5, "{suffix}: {before}");
     }
 }
+
+/// No file system keeps the order of names for us but those that happen to: the old segments may only go once the new one
+/// is there for good under a name that counts, and it may only take its own once they are gone for good.
+#[test]
+fn names_are_on_stable_storage_between_the_steps_of_a_swap() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let log = fill(&bench);
+    let disk = locked(&log).home().disk().clone();
+    let before = disk.lasting(|_, _| true).len();
+    clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    let calls = disk.lasting(|_, _| true).split_off(before);
+    let directory = format!("fsync_dir {}", bench.temp.path().join("t-0").display());
+    let mut steps: Vec<&str> = Vec::new();
+    for call in &calls {
+        let step = match call.split_once(' ').unwrap() {
+            _ if *call == directory => "names are synced",
+            ("fdatasync", path) if path.ends_with(".log.cleaned") => "the new log is synced",
+            ("rename", path) if path.ends_with(".log.cleaned") => "it is offered",
+            ("rename", path) if path.ends_with(".log.swap") => "it takes its name",
+            ("rename", path) if path.ends_with(".log") => "an old one goes",
+            _ => continue,
+        };
+        if steps.last() != Some(&step) {
+            steps.push(step);
+        }
+    }
+    let swap = [
+        "the new log is synced",
+        "names are synced",
+        "it is offered",
+        "names are synced",
+        "an old one goes",
+        "names are synced",
+        "it takes its name",
+        "names are synced",
+    ];
+    assert!(steps.len() >= swap.len() && steps.chunks(swap.len()).all(|steps| steps == swap), "{steps:?}");
+}
