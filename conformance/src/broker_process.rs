@@ -94,7 +94,8 @@ impl Launch {
                 command.arg("--data").arg(self.data_directory());
                 command.args(["--listen", &self.address().to_string()]);
                 let http = format!("headwater.http.listen=127.0.0.1:{}", free_port_pair()?);
-                for setting in self.overrides.iter().chain([&http]) {
+                // What was set comes last, and counts.
+                for setting in [&http].into_iter().chain(&self.overrides) {
                     command.args(["--override", setting]);
                 }
             }

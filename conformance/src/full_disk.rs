@@ -4,10 +4,7 @@
 //! It mounts a tmpfs and an ext4 in a file, and so needs to be root. Apache Kafka is not asked: it exits.
 
 use std::fs::File;
-use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
@@ -19,6 +16,8 @@ use protocol::error_code::ErrorCode;
 use protocol::id::Timestamp;
 use protocol::records::build::{BatchBuilder, BatchOptions};
 use serde_json::{Value, json};
+
+use crate::mounted::Mounted;
 
 /// The bytes of each small file system.
 const SIZE: u64 = 96 << 20;
@@ -46,64 +45,8 @@ impl FullDisk {
     }
 }
 
-/// A small file system, mounted until this is dropped.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    fn mount(kind: &str, at: &Path) -> Result<Self> {
-        std::fs::create_dir_all(at)?;
-        if kind == "tmpfs" {
-            system("mount", &["-t", "tmpfs", "-o", &format!("size={SIZE}"), "none", text(at)])?;
-        } else {
-            let image = at.with_extension("image");
-            File::create(&image)?.set_len(SIZE)?;
-            // No blocks for root alone: they would be room that only this process finds.
-            system("mkfs.ext4", &["-q", "-m", "0", text(&image)])?;
-            system("mount", &["-o", "loop", text(&image), text(at)])?;
-        }
-        Ok(Self(at.to_owned()))
-    }
-
-    /// Fills all that is left; how much that was.
-    fn fill(&self) -> Result<u64> {
-        let mut filler = File::options().create(true).append(true).open(self.filler())?;
-        let (mut filled, mut step) = (0, 1 << 20);
-        let zeros = vec![b'f'; step];
-        while step > 0 {
-            match filler.write(&zeros[..step]) {
-                Ok(count) if count > 0 => filled += count as u64,
-                _ => step /= 2,
-            }
-        }
-        // ext4 takes bytes it has no blocks for yet; without this the last ones are missing later.
-        let _ = filler.sync_all();
-        Ok(filled)
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.0.join("filler")
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        // A process that is still going away may hold it for a moment.
-        let _ = system("umount", &["-l", text(&self.0)]);
-    }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap_or_default()
-}
-
-fn system(program: &str, arguments: &[&str]) -> Result<()> {
-    let status = Command::new(program).args(arguments).status().with_context(|| program.to_owned())?;
-    ensure!(status.success(), "{program} {} ended with {status}", arguments.join(" "));
-    Ok(())
-}
-
 /// A batch of one large record.
-fn batch(number: u64, bytes: usize) -> Vec<u8> {
+pub fn batch(number: u64, bytes: usize) -> Vec<u8> {
     let mut builder = BatchBuilder::new(BatchOptions::default());
     let value: Vec<u8> = format!("{number:08}").into_bytes().into_iter().cycle().take(bytes).collect();
     // Old enough for retention, it would go.
@@ -123,7 +66,7 @@ struct Story {
 
 fn story(kind: &str) -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let disk = Mounted::mount(kind, &directory.path().join("data"))?;
+    let disk = Mounted::mount(kind, &directory.path().join("data"), SIZE)?;
     let launch = Launch::new(Kind::Headwater, directory.path())?
         .set("log.segment.bytes", 4 << 20)
         .set("log.initial.task.delay.ms", 100)

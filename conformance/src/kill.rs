@@ -4,16 +4,17 @@
 //! The run goes in acts of some kills each, every act with topics of its own: one with Kafka's defaults and one with
 //! `flush.messages=1`, both in small segments, and one that comes and goes. Idempotent writers keep five batches in
 //! flight and send what is not acknowledged once more; others do not know what became of theirs; readers read along;
-//! somebody deletes records. At the end of an act everything is read once more.
+//! somebody deletes records, and somebody moves replicas between the three log directories. At the end of an act everything is read once more.
 
 mod deletions;
 mod fleeting;
+mod moves;
 mod plain;
 mod reader;
 pub mod story;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -85,7 +86,10 @@ impl Kill {
     pub fn run(&self) -> Result<()> {
         let directory = tempfile::tempdir()?;
         let kind = if self.apache_kafka { Kind::ApacheKafka } else { Kind::Headwater };
-        let launch = Launch::new(kind, directory.path())?;
+        let launch = Launch::new(kind, directory.path())?
+            .set("log.dirs", directories(directory.path()).map(|path| path.display().to_string()).join(","))
+            // Slow enough for kills to come in the midst of moves.
+            .set("replica.alter.log.dirs.io.max.bytes.per.second", 8 << 20);
         let mut broker = launch.start()?;
         let (mut left, mut act) = (self.times, 0);
         while left > 0 {
@@ -95,6 +99,13 @@ impl Kill {
             let outcome = play(act, kills, &launch, broker);
             broker = outcome.inspect_err(|_| keep(directory.path()))?;
             println!("ok   act {act}: {} of {} kills", self.times - left, self.times);
+        }
+        if kind == Kind::Headwater {
+            let output = std::fs::read_to_string(launch.output())?;
+            let arrived = output.matches("a replica has moved").count();
+            let resumed = output.matches("a replica goes on moving").count();
+            println!("     {arrived} replicas have moved, {resumed} moves went on after a kill");
+            ensure!(arrived > 0, "no replica has moved");
         }
         println!("{act} passed, 0 failed");
         Ok(())
@@ -163,9 +174,20 @@ fn enter(launch: &Launch, story: &Story, progress: &Progress, stage: &[Vec<Parti
     let shortened = vec![everything[1].clone(), everything[5].clone()];
     let delete = move || deletions::run(address, &story_of_deletions, &progress_of_deletions, &shortened);
     player("who deletes records", Box::new(delete));
+    let mut movable: Vec<(String, i32)> =
+        everything.iter().map(|partition| (partition.topic.clone(), partition.index)).collect();
+    movable.push((fleeting::TOPIC.to_owned(), 0));
+    let (directories, (_, progress)) = (directories(&launch.directory), cast());
+    let move_about = move || moves::run(address, &progress, &directories, &movable);
+    player("who moves replicas", Box::new(move_about));
     let (story, progress) = cast();
     player("who makes and deletes topics", Box::new(move || fleeting::run(address, &story, &progress)));
     players
+}
+
+/// The log directories; as many as share no divisor with the number of replicas that move.
+fn directories(below: &Path) -> [PathBuf; 3] {
+    ["data", "data-2", "data-3"].map(|name| below.join(name))
 }
 
 fn judge(act: u32, story: &Story, directory: &Path) -> Result<()> {

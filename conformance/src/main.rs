@@ -1,11 +1,13 @@
 //! Apache Kafka and real clients held against Headwater: `cargo run -p headwater-conformance -- WHAT`.
 
 mod answers;
+mod broken_disk;
 mod clients;
 mod compaction;
 mod full_disk;
 mod kill;
 mod messages;
+mod mounted;
 mod schemas;
 mod streams;
 mod there_and_back;
@@ -19,6 +21,8 @@ use clap::Parser;
 enum What {
     /// Put the same requests to Apache Kafka and to Headwater and compare the answers.
     Answers(answers::Answers),
+    /// Have the device of a log directory fail and see what goes on.
+    BrokenDisk(broken_disk::BrokenDisk),
     /// Run the clients of conformance/clients against a broker.
     Clients(clients::Clients),
     /// Run the clients of years ago, in conformance/old-clients, against a broker.
@@ -55,6 +59,7 @@ struct Against {
 fn main() -> anyhow::Result<()> {
     match What::parse() {
         What::Answers(answers) => answers.run(),
+        What::BrokenDisk(broken_disk) => broken_disk.run(),
         What::Clients(clients) => clients.run("clients"),
         What::OldClients(clients) => clients.run(clients::OLD),
         What::Compaction(compaction) => compaction.run(),

@@ -15,7 +15,8 @@ use super::Progress;
 use super::story::{Partition, Story};
 use super::{plain, reader};
 
-const TOPIC: &str = "fleeting";
+/// Its name.
+pub const TOPIC: &str = "fleeting";
 const PARTITIONS: i32 = 2;
 const BATCHES: usize = 12;
 const WITHIN: Duration = Duration::from_secs(60);

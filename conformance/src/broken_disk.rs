@@ -1,0 +1,199 @@
+//! A log directory whose device begins to fail under load: it goes offline alone, says so everywhere, is never tried again
+//! before the next start, and then holds every record that was acknowledged as durable.
+//!
+//! The device is real to the broker: fsync fails in the kernel ([`crate::mounted`]). It needs to be
+//! root. Apache Kafka is not asked.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use conformance::broker_process::{BrokerProcess, Kind, Launch};
+use conformance::connection::{Answer, Connection};
+use conformance::partition_client::{produce, produce_until_done, read_all};
+use protocol::api_key::ApiKey;
+use protocol::error_code::ErrorCode;
+use serde_json::{Value, json};
+
+use crate::full_disk::batch;
+use crate::mounted::Frail;
+
+const PARTITIONS: i32 = 4;
+const TOPIC: &str = "durable";
+/// What the failing device holds.
+const SIZE: u64 = 64 << 20;
+const SOON: Duration = Duration::from_secs(20);
+
+/// Nothing to choose.
+#[derive(clap::Args)]
+pub struct BrokenDisk {}
+
+struct Story {
+    launch: Launch,
+    broker: Option<BrokerProcess>,
+    disk: Frail,
+    http: SocketAddr,
+    bad: PathBuf,
+    /// How many batches of each partition were acknowledged.
+    acknowledged: Vec<u64>,
+    /// The partitions that lie on the failing device.
+    struck: Vec<i32>,
+}
+
+impl BrokenDisk {
+    /// Runs the story; an error if anything is not as it must be.
+    pub fn run(&self) -> Result<()> {
+        let directory = tempfile::tempdir()?;
+        let (good, bad) = (directory.path().join("good"), directory.path().join("bad"));
+        let disk = Frail::mount(&bad, SIZE)?;
+        // A directory of its own: ext4 has one at the root that is not ours.
+        let bad = bad.join("logs");
+        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let launch = Launch::new(Kind::Headwater, directory.path())?
+            .set("log.dirs", format!("{},{}", good.display(), bad.display()))
+            .set("headwater.http.listen", http);
+        let broker = Some(launch.start()?);
+        let acknowledged = vec![0; PARTITIONS as usize];
+        let mut story = Story { launch, broker, disk, http, bad, acknowledged, struck: Vec::new() };
+        story.begin()?;
+        story.fails()?;
+        story.is_told()?;
+        story.is_not_tried_again()?;
+        story.starts_again()
+    }
+}
+
+impl Story {
+    fn ask(&self, api: ApiKey, version: i16, request: &Value) -> Result<Value> {
+        match Connection::open(self.launch.address())?.ask(api, version, request)? {
+            Answer::Response(answer) => Ok(answer),
+            other => anyhow::bail!("{} was answered with {other:?}", api.name()),
+        }
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        let topic = json!({"Name": TOPIC, "NumPartitions": PARTITIONS, "ReplicationFactor": 1,
+            "Configs": [{"Name": "flush.messages", "Value": "1"}]});
+        let request = json!({"Topics": [topic], "timeoutMs": 10_000});
+        let end = Instant::now() + SOON;
+        loop {
+            let answer = self.ask(ApiKey::CreateTopics, 5, &request)?;
+            if answer["Topics"][0]["ErrorCode"] == 0 {
+                break;
+            }
+            ensure!(Instant::now() < end, "CreateTopics: {answer}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        for _ in 0..5 {
+            for partition in 0..PARTITIONS {
+                let sent = batch(self.acknowledged[partition as usize], 64 << 10);
+                produce_until_done(self.launch.address(), (TOPIC, partition), &sent, SOON)?;
+                self.acknowledged[partition as usize] += 1;
+            }
+        }
+        let described = self.described()?;
+        let there = described.iter().find(|it| it["LogDir"] == self.bad.display().to_string());
+        let of_topic = there.and_then(|there| there["Topics"][0]["Partitions"].as_array());
+        let indexes = of_topic.into_iter().flatten().filter_map(|it| it["PartitionIndex"].as_i64());
+        self.struck = indexes.filter_map(|index| i32::try_from(index).ok()).collect();
+        ensure!(self.struck.len() == 2, "half of the partitions lie on the device: {described:?}");
+        Ok(())
+    }
+
+    fn described(&self) -> Result<Vec<Value>> {
+        let answer = self.ask(ApiKey::DescribeLogDirs, 4, &json!({"Topics": null}))?;
+        answer["Results"].as_array().cloned().context("results")
+    }
+
+    /// Writes to all partitions until the device has failed for each on it; the others go on.
+    fn fails(&mut self) -> Result<()> {
+        self.disk.fail()?;
+        let mut refused = Vec::new();
+        for _ in 0..200 {
+            for partition in 0..PARTITIONS {
+                let index = partition as usize;
+                let sent = batch(self.acknowledged[index], 256 << 10);
+                let mut connection = Connection::open(self.launch.address())?;
+                let produced = produce(&mut connection, (TOPIC, partition), &sent)?;
+                match produced.error {
+                    ErrorCode::None => self.acknowledged[index] += 1,
+                    _ if self.struck.contains(&partition) => refused.push(partition),
+                    _ => anyhow::bail!("partition {partition} lies elsewhere: {produced:?}"),
+                }
+                let first = refused.iter().filter(|known| **known == partition).count() == 1;
+                let told = matches!(
+                    produced.error,
+                    ErrorCode::None | ErrorCode::KafkaStorageError | ErrorCode::NotLeaderOrFollower
+                );
+                ensure!(told, "a record for the failing device: {produced:?}");
+                if first && !refused.is_empty() {
+                    println!("     partition {partition}: {:?} {:?}", produced.error, produced.message);
+                }
+            }
+            if self.struck.iter().all(|partition| refused.iter().filter(|it| *it == partition).count() > 2) {
+                println!("ok   {:?} are refused, the others go on", self.struck);
+                return Ok(());
+            }
+        }
+        anyhow::bail!("the device does not fail: {:?}", self.acknowledged)
+    }
+
+    /// Logs, DescribeLogDirs and metrics name it.
+    fn is_told(&self) -> Result<()> {
+        let output = std::fs::read_to_string(self.launch.output())?;
+        let name = self.bad.display().to_string();
+        let line = output.lines().find(|line| line.contains("goes offline") && line.contains(&name));
+        println!("ok   {}", line.context("the output does not name the directory")?.trim());
+        for directory in self.described()? {
+            let expected =
+                if directory["LogDir"] == name { i16::from(ErrorCode::KafkaStorageError) } else { 0 };
+            ensure!(directory["ErrorCode"] == expected, "DescribeLogDirs: {directory}");
+        }
+        let mut stream = TcpStream::connect(self.http)?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")?;
+        let mut metrics = String::new();
+        stream.read_to_string(&mut metrics)?;
+        let offline = "kafka_log_logmanager_offlinelogdirectorycount 1";
+        ensure!(metrics.contains(offline), "the metrics do not say {offline}");
+        println!("ok   DescribeLogDirs and the metrics name it");
+        Ok(())
+    }
+
+    /// Though the device works again: what its page cache has dropped nobody knows.
+    fn is_not_tried_again(&self) -> Result<()> {
+        self.disk.mend()?;
+        for partition in &self.struck {
+            let mut connection = Connection::open(self.launch.address())?;
+            let produced = produce(&mut connection, (TOPIC, *partition), &batch(0, 100))?;
+            ensure!(produced.error != ErrorCode::None, "partition {partition} takes records: {produced:?}");
+        }
+        println!("ok   it stays offline though the device works again");
+        Ok(())
+    }
+
+    /// After a restart all that was acknowledged is there, and it goes on.
+    fn starts_again(&mut self) -> Result<()> {
+        self.broker.take().context("a broker runs")?.kill()?;
+        self.disk.mount_again()?;
+        self.broker = Some(self.launch.start()?);
+        for partition in 0..PARTITIONS {
+            let acknowledged = self.acknowledged[partition as usize];
+            let sent = batch(acknowledged, 1000);
+            produce_until_done(self.launch.address(), (TOPIC, partition), &sent, SOON)?;
+            let contents = read_all(self.launch.address(), (TOPIC, partition))?;
+            for number in 0..acknowledged {
+                let record = usize::try_from(number).ok().and_then(|at| contents.records.get(at));
+                let value = record.and_then(|record| record.value.as_deref()).unwrap_or_default();
+                let whole = value.starts_with(format!("{number:08}").as_bytes());
+                ensure!(whole, "partition {partition} has lost offset {number} of {acknowledged}");
+            }
+            // What was refused may be there or not; nothing else may.
+            let more = contents.records.len() as u64 - acknowledged;
+            ensure!(more <= 4, "partition {partition} has {more} records that nobody wrote");
+        }
+        println!("ok   all acknowledged records are there after a restart: {:?}", self.acknowledged);
+        Ok(())
+    }
+}
