@@ -601,10 +601,7 @@ impl Life {
             ledger.start_min = ledger.start_max;
         }
         self.node = None;
-        let inspected = inspect(&self.disk);
-        // What was still to be synced may have been the last that the power was there for.
-        self.check()?;
-        inspected.map_err(Stop::Wrong)?;
+        self.sound(inspect(&self.disk))?;
         self.start(Before::End)
     }
 

@@ -5,7 +5,7 @@ use partition::Partition;
 use partition::fetch::{FetchFrom, Isolation};
 use partition::producers::ProducerEntry;
 use partition::transactions::AbortedTransaction;
-use protocol::id::{LeaderEpoch, Timestamp};
+use protocol::id::{LeaderEpoch, ProducerId, Timestamp};
 use protocol::offset::Offset;
 use protocol::records::batches::Batches;
 use protocol::records::compression::Decompressors;
@@ -35,13 +35,37 @@ pub(super) fn judge(ledger: &Ledger, log: &mut Log<SimulatedDisk>, all: bool) ->
         return Err(format!("it begins at {start}, and was begun between {min} and {max}"));
     }
     let found = read_all(log)?;
+    let (machine, aborted) = replayed(ledger, end)?;
     match ledger.compacted {
-        true => judge_compacted(ledger, &found, (start, end))?,
+        true => judge_compacted(ledger, &found, &aborted, (start, end))?,
         false => judge_batches(ledger, &found, (start, end))?,
     }
     judge_indexes(log, &found, (start, end))?;
     judge_epochs(log, &found, (start, end))?;
-    judge_machine(ledger, log, (start, end))
+    judge_machine(ledger, log, &machine, start)?;
+    let left = match ledger.compacted {
+        // Of a transaction without a record nobody needs to be told.
+        true => aborted_with_records(&aborted, &found)?,
+        false => aborted.clone(),
+    };
+    judge_aborted(log, (&aborted, &left, ledger.compacted), (start, end))
+}
+
+/// A machine that has replayed all that was ever written up to the end, and the transactions that were aborted.
+fn replayed(ledger: &Ledger, end: Offset) -> Result<(Partition, Vec<AbortedTransaction>), String> {
+    let mut machine = Partition::empty(Offset::ZERO);
+    let mut aborted = Vec::new();
+    let under_way = match &ledger.under_way {
+        UnderWay::Append(batch) => Some(batch),
+        _ => None,
+    };
+    for bytes in ledger.batches.iter().chain(under_way) {
+        let batch = Batches::new(bytes).next_batch().ok().flatten().ok_or("half a batch")?;
+        if batch.header.next_offset() <= end {
+            aborted.extend(machine.replay(&batch).map_err(|refusal| refusal.to_string())?);
+        }
+    }
+    Ok((machine, aborted))
 }
 
 /// The batches from the log start to the log end, by fetches of odd sizes.
@@ -107,25 +131,67 @@ fn judge_batches(ledger: &Ledger, found: &[Vec<u8>], (start, end): (Offset, Offs
     Ok(())
 }
 
-/// The records of batches: offset, key, value.
-fn records_of<'b>(batches: impl Iterator<Item = &'b Vec<u8>>) -> Result<Vec<Keyed>, String> {
+/// The records of batches.
+fn records_of<'b>(batches: impl Iterator<Item = &'b Vec<u8>>) -> Result<Vec<Entry>, String> {
     let mut all = Vec::new();
     for bytes in batches {
         let batch = Batches::new(bytes).next_batch().ok().flatten().ok_or("half a batch")?;
         for record in Records::new(batch.payload(), batch.header.count) {
             let record = record.map_err(|error| error.to_string())?;
-            let offset = batch.header.base_offset.plus(i64::from(record.offset_delta));
-            all.push((offset, record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec)));
+            all.push(Entry {
+                offset: batch.header.base_offset.plus(i64::from(record.offset_delta)),
+                key: record.key.map(<[u8]>::to_vec),
+                value: record.value.map(<[u8]>::to_vec),
+                transaction: batch.header.attributes.is_transactional().then_some(batch.header.producer_id),
+                marker: batch.header.attributes.is_control(),
+            });
         }
     }
     Ok(all)
 }
 
-type Keyed = (Offset, Option<Vec<u8>>, Option<Vec<u8>>);
+/// A record as it was written.
+#[derive(PartialEq, Eq)]
+struct Entry {
+    offset: Offset,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    /// Whose transaction it is of.
+    transaction: Option<ProducerId>,
+    /// Whether it ends that.
+    marker: bool,
+}
 
-/// Of a compacted log every record must be one that was written, and the last of each key must be there; what was never
-/// compacted must be there as it is.
-fn judge_compacted(ledger: &Ledger, found: &[Vec<u8>], (start, end): (Offset, Offset)) -> Result<(), String> {
+impl Entry {
+    fn is_of(&self, transaction: &AbortedTransaction) -> bool {
+        self.transaction == Some(transaction.producer_id)
+            && !self.marker
+            && transaction.first_offset <= self.offset
+            && self.offset.0 <= transaction.last_offset.0
+    }
+}
+
+/// The transactions of which there are records, each from the first of those on.
+fn aborted_with_records(
+    aborted: &[AbortedTransaction],
+    found: &[Vec<u8>],
+) -> Result<Vec<AbortedTransaction>, String> {
+    let found = records_of(found.iter())?;
+    let left = aborted.iter().filter_map(|it| {
+        let first = found.iter().find(|record| record.is_of(it))?;
+        Some(AbortedTransaction { first_offset: first.offset, ..*it })
+    });
+    Ok(left.collect())
+}
+
+/// Of a compacted log every record must be one that was written, and the last of each key must be there unless its
+/// transaction was aborted; what was never compacted must be there as it is.
+fn judge_compacted(
+    ledger: &Ledger,
+    found: &[Vec<u8>],
+    aborted: &[AbortedTransaction],
+    (start, end): (Offset, Offset),
+) -> Result<(), String> {
     let under_way = match &ledger.under_way {
         UnderWay::Append(batch) => Some(batch),
         _ => None,
@@ -136,18 +202,28 @@ fn judge_compacted(ledger: &Ledger, found: &[Vec<u8>], (start, end): (Offset, Of
     if let (UnderWay::Anew(_), []) = (&ledger.under_way, &found[..]) {
         return Ok(());
     }
-    if let Some((offset, ..)) = found.iter().find(|record| !written.contains(record)) {
+    if let Some(Entry { offset, .. }) = found.iter().find(|record| !written.contains(record)) {
         return Err(format!("the record at {offset} is not what was written"));
     }
-    if !found.is_sorted_by(|one, next| one.0 < next.0) {
+    if !found.is_sorted_by(|one, next| one.offset < next.offset) {
         return Err("its records are not in order".to_owned());
     }
-    // Only a newer record of the same key that was compacted along makes one superfluous.
-    let newer = |record: &Keyed| {
-        written.iter().any(|it| it.1 == record.1 && it.0 > record.0 && it.0 < ledger.clean_max)
+    let was_aborted = |record: &Entry| aborted.iter().any(|transaction| record.is_of(transaction));
+    // Only a newer record of the same key that was compacted along and counts makes one superfluous.
+    let newer = |record: &Entry| {
+        written.iter().any(|it| {
+            let later = it.key == record.key && it.offset > record.offset && it.offset < ledger.clean_max;
+            later && !it.marker && !was_aborted(it)
+        })
     };
-    match written.iter().find(|it| it.0 >= start && !newer(it) && !found.contains(it)) {
-        Some((offset, ..)) => Err(format!("the record at {offset} is gone, and none has taken its place")),
+    let may_go = |record: &Entry| match record.offset < ledger.clean_max {
+        true => record.marker || was_aborted(record) || newer(record),
+        false => false,
+    };
+    match written.iter().find(|it| it.offset >= start && !may_go(it) && !found.contains(it)) {
+        Some(Entry { offset, .. }) => {
+            Err(format!("the record at {offset} is gone, and none has taken its place"))
+        }
         None => Ok(()),
     }
 }
@@ -220,21 +296,10 @@ fn judge_epochs(
 /// Holds producers and transactions against a machine that has replayed all that was ever written up to the end.
 fn judge_machine(
     ledger: &Ledger,
-    log: &mut Log<SimulatedDisk>,
-    (start, end): (Offset, Offset),
+    log: &Log<SimulatedDisk>,
+    machine: &Partition,
+    start: Offset,
 ) -> Result<(), String> {
-    let mut machine = Partition::empty(Offset::ZERO);
-    let mut aborted = Vec::new();
-    let under_way = match &ledger.under_way {
-        UnderWay::Append(batch) => Some(batch),
-        _ => None,
-    };
-    for bytes in ledger.batches.iter().chain(under_way) {
-        let batch = Batches::new(bytes).next_batch().ok().flatten().ok_or("half a batch")?;
-        if batch.header.next_offset() <= end {
-            aborted.extend(machine.replay(&batch).map_err(|refusal| refusal.to_string())?);
-        }
-    }
     let known: Vec<ProducerEntry> = log.partition().producer_snapshot().collect();
     for entry in machine.producer_snapshot().filter(|entry| entry.last_offset.0 >= start.0) {
         let told = known.iter().find(|told| told.producer_id == entry.producer_id);
@@ -249,14 +314,14 @@ fn judge_machine(
     }
     // What began before the log start may be forgotten or not.
     let undecided = |machine: &Partition| machine.transactions().first_undecided_offset();
-    let (told, expected) = (undecided(log.partition()), undecided(&machine));
+    let (told, expected) = (undecided(log.partition()), undecided(machine));
     if told != expected
         && expected.is_none_or(|first| first >= start)
         && told.is_none_or(|first| first >= start)
     {
         return Err(format!("its first open transaction begins at {told:?}, and should at {expected:?}"));
     }
-    judge_aborted(log, &aborted, (start, end))
+    Ok(())
 }
 
 fn same(told: &ProducerEntry, entry: &ProducerEntry, (start, compacted): (Offset, bool)) -> bool {
@@ -274,7 +339,7 @@ fn same(told: &ProducerEntry, entry: &ProducerEntry, (start, compacted): (Offset
 
 fn judge_aborted(
     log: &mut Log<SimulatedDisk>,
-    aborted: &[AbortedTransaction],
+    (aborted, left, compacted): (&[AbortedTransaction], &[AbortedTransaction], bool),
     (start, end): (Offset, Offset),
 ) -> Result<(), String> {
     let mut offset = start;
@@ -292,15 +357,23 @@ fn judge_aborted(
         read.map_err(|error| error.to_string())?;
         let next = Batches::new(&bytes).map(|batch| batch.header.next_offset()).last().unwrap_or(end);
         let wanted = |it: &&AbortedTransaction| it.last_offset.next() > offset && it.first_offset < next;
-        for transaction in aborted.iter().filter(wanted).filter(|it| it.first_offset >= start) {
-            if !fetched.aborted.contains(transaction) {
+        for transaction in left.iter().filter(wanted).filter(|it| it.first_offset >= start) {
+            let covers = |told: &AbortedTransaction| {
+                (told.producer_id, told.last_offset) == (transaction.producer_id, transaction.last_offset)
+                    && told.first_offset <= transaction.first_offset
+            };
+            if !fetched.aborted.iter().any(covers) {
                 return Err(format!("a committed read at {offset} is not told of {transaction:?}"));
             }
         }
+        // A replica that moves finds out anew where the records begin that compaction has left.
+        let moved = |it: &AbortedTransaction, told: &AbortedTransaction| {
+            compacted && it.first_offset < told.first_offset
+        };
         for told in fetched.aborted.iter().filter(|told| told.first_offset >= start) {
             let same = |it: &AbortedTransaction| {
                 (it.producer_id, it.last_offset) == (told.producer_id, told.last_offset)
-                    && (it.first_offset == told.first_offset || it.first_offset < start)
+                    && (it.first_offset == told.first_offset || it.first_offset < start || moved(it, told))
             };
             if !aborted.iter().any(same) {
                 return Err(format!(

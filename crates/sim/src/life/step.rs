@@ -167,7 +167,7 @@ fn filled(topic: u8) -> Vec<Step> {
 pub fn scenes() -> Vec<(&'static str, usize, Vec<Step>)> {
     use Step::*;
     let append = |topic| Append(topic, By::Anybody);
-    let scenes: [(&str, u8, &[Step]); 11] = [
+    let scenes: [(&str, u8, &[Step]); 12] = [
         (
             "the recovery point at the very end of a segment whose indexes are not on stable storage",
             1,
@@ -182,6 +182,11 @@ pub fn scenes() -> Vec<(&'static str, usize, Vec<Step>)> {
             "segments dropped by a name that is not on stable storage",
             0,
             &[Roll(0), append(0), Background, DeleteRecords(0, 7), Retain, LogStarts, append(0), LogStarts],
+        ),
+        (
+            "a segment that begins where there is a snapshot of the producers already",
+            1,
+            &[CleanRestart, Roll(1), append(1), Commit, append(1), Commit],
         ),
         (
             "a tail that was flushed, cut away, and another written in its place",
@@ -262,7 +267,9 @@ fn compactions(steps: &mut Vec<Step>) {
             for producer in 1..=3 {
                 steps.extend([Append(topic, By::Idempotent(producer)), Append(topic, By::Anybody)]);
             }
-            steps.extend([Commit, Append(topic, By::Anybody), Retry(topic, 2)]);
+            steps.extend([Append(topic, By::Transactional(5)), Append(topic, By::Transactional(6))]);
+            steps.extend([Commit, Append(topic, By::Anybody), Retry(topic, 2), End(topic, 5, round == 1)]);
+            steps.extend([Append(topic, By::Anybody), End(topic, 6, round == 2)]);
         }
         steps.extend([Background, RecoveryPoints, Compact, Compact, RemoveDue]);
         if round == 2 {
@@ -330,8 +337,6 @@ const KINDS: &[(u64, Make)] = &[
 
 fn append(topic: u8, dice: &mut Dice) -> Step {
     let by = match dice.place(4) {
-        // What compaction makes of transactions is examined where it is made.
-        3 if topic >= 4 => By::Anybody,
         0 => By::Anybody,
         1 | 2 => By::Idempotent(1 + dice.place(4) as u8),
         _ => By::Transactional(5 + dice.place(3) as u8),
