@@ -1,5 +1,6 @@
 //! A load generator that costs little, what the broker's process costs under it, and brokers side by side.
 
+pub mod asker;
 pub mod contender;
 pub mod cost;
 pub mod crowd;

@@ -1,6 +1,7 @@
 //! `cargo run --release -p headwater-benches -- compare`: Headwater, Apache Kafka and the floor side by side.
 
 mod compare;
+mod groups;
 mod size;
 mod sweep;
 mod vast;
@@ -28,6 +29,8 @@ enum What {
         #[arg(long)]
         directory: PathBuf,
     },
+    /// Run the coordinators of both brokers in turn and print what members, commits and groups cost.
+    Groups(groups::Groups),
     /// Make very many partitions and print what they cost.
     Size(size::Size),
     /// Run a node on an empty directory and print its address: what the guard of system calls traces.
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
             benches::floor::serve(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &directory)
         }
         What::Sweep(sweep) => sweep.run(),
+        What::Groups(groups) => groups.run(),
         What::Size(size) => size.run(),
         What::Serve { directory } => {
             let node = InProcess::start(&directory)?;

@@ -1,0 +1,114 @@
+//! A connection that asks with the protocol's own messages, one request at a time, with blocking reads and writes.
+//!
+//! Many of them are driven in step by one thread: all send, then all read. So the load costs little, and a request that
+//! waits for others costs nothing at all.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use protocol::messages::header::{
+    RequestHeader, ResponseHeader, request_header_version, response_header_version,
+};
+use protocol::messages::{Message, Request};
+
+/// A connection.
+#[derive(Debug)]
+pub struct Asker {
+    stream: TcpStream,
+    answer: Vec<u8>,
+}
+
+/// A request as it goes over the wire.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    bytes: Vec<u8>,
+    header_version: i16,
+}
+
+impl Encoded {
+    /// Encodes a request once, to be sent any number of times.
+    pub fn new<'a, R: Request<'a>>(request: &R, version: i16) -> Result<Self> {
+        let mut bytes = vec![0; 4];
+        let header = RequestHeader {
+            request_api_key: R::API_KEY as i16,
+            request_api_version: version,
+            correlation_id: 7,
+            client_id: Some("bench".into()),
+        };
+        header.encode(request_header_version(R::API_KEY, version), &mut bytes)?;
+        request.encode(version, &mut bytes)?;
+        let length = i32::try_from(bytes.len() - 4)?;
+        bytes[..4].copy_from_slice(&length.to_be_bytes());
+        Ok(Self { bytes, header_version: response_header_version(R::API_KEY, version) })
+    }
+}
+
+impl Asker {
+    /// Connects.
+    pub fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+        Ok(Self { stream, answer: Vec::new() })
+    }
+
+    /// So many of them. Each is known to be accepted before the next comes: only so many may wait for that.
+    pub fn open_many(address: SocketAddr, count: usize) -> Result<Vec<Self>> {
+        let ask = Encoded::new(&protocol::messages::ApiVersionsRequest::default(), 0)?;
+        (0..count)
+            .map(|_| {
+                let mut asker = Self::open(address)?;
+                asker.send(&ask)?;
+                asker.receive(&ask)?;
+                Ok(asker)
+            })
+            .collect()
+    }
+
+    /// Sends a request.
+    pub fn send(&mut self, request: &Encoded) -> Result<()> {
+        Ok(self.stream.write_all(&request.bytes)?)
+    }
+
+    /// Reads the body of the answer to a request.
+    pub fn receive(&mut self, request: &Encoded) -> Result<&[u8]> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length).context("waiting for an answer")?;
+        let length = usize::try_from(i32::from_be_bytes(length))?;
+        self.answer.resize(length, 0);
+        self.stream.read_exact(&mut self.answer)?;
+        let (_, body) = ResponseHeader::decode_prefix(&self.answer, request.header_version)?;
+        Ok(body)
+    }
+
+    /// Asks, and reads the answer with `read`.
+    pub fn ask<'a, R: Request<'a>, T>(
+        &mut self,
+        request: &R,
+        version: i16,
+        read: impl FnOnce(&[u8]) -> Result<T>,
+    ) -> Result<T> {
+        let encoded = Encoded::new(request, version)?;
+        self.send(&encoded)?;
+        read(self.receive(&encoded)?)
+    }
+
+    /// Asks until `read` makes something of the answer: what a broker needs to begin with comes in its own time.
+    pub fn ask_until<'a, R: Request<'a>, T>(
+        &mut self,
+        request: &R,
+        version: i16,
+        mut read: impl FnMut(&[u8]) -> Result<Option<T>>,
+    ) -> Result<T> {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(found) = self.ask(request, version, &mut read)? {
+                return Ok(found);
+            }
+            ensure!(Instant::now() < end, "{} is not answered as it should be", R::API_KEY.name());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
