@@ -1,6 +1,6 @@
 //! How many requests may be at a log directory at a time with a thread each that may have to wait for its disk.
 //!
-//! Threads that wait are few, and each stalled request would take one. Beyond as many as serve connections, requests wait
+//! Threads that wait are few, and each stalled request would take one. Beyond twice as many as serve connections, requests wait
 //! for their turn without a thread, up to a time. As no more run at once than there are threads, nobody waits here unless a
 //! disk stalls. Driven by the coordinators; nothing here knows what a turn is used for.
 

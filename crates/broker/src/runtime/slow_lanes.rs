@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
 use protocol::id::DirectoryId;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::net::Close;
@@ -36,7 +37,15 @@ impl SlowLanes {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Close> {
         let (done, is_done) = oneshot::channel();
-        self.submit(directory, Box::new(move || drop(done.send(work()))));
+        let runtime = Handle::current();
+        self.submit(
+            directory,
+            Box::new(move || {
+                // What is run may ask somebody whose answer has a time limit.
+                let _entered = runtime.enter();
+                drop(done.send(work()));
+            }),
+        );
         is_done.await.map_err(|_| Close::Unfinished)
     }
 
@@ -81,6 +90,9 @@ fn run(inbox: &Receiver<Job>) {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+    use std::time::Duration;
+
     use protocol::id::Uuid;
 
     use super::*;
@@ -100,5 +112,13 @@ mod tests {
         assert_eq!(second.await.unwrap(), 2);
         assert!(lanes.run(one, || panic!("on purpose")).await.is_err());
         assert_eq!(lanes.run(one, || 3).await.unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_run_may_set_itself_a_time_limit() {
+        let lanes = SlowLanes::default();
+        let soon =
+            lanes.run(Uuid([1; 16]), || tokio::time::timeout(Duration::from_millis(1), pending::<()>()));
+        assert!(soon.await.unwrap().await.is_err());
     }
 }

@@ -52,7 +52,7 @@ impl Coordinators {
     /// Coordinators that lead nothing yet.
     pub fn new(holdings: &Arc<Holdings>, quorum: &Quorum, producer_ids: Arc<ProducerIds>) -> Self {
         let directories = holdings.log_dirs.directories().map(|directory| directory.id());
-        let turns = Arc::new(DirectoryTurns::new(directories, connection_threads()));
+        let turns = Arc::new(DirectoryTurns::new(directories, 2 * connection_threads()));
         Self {
             groups: Arc::new(Coordinator::new(holdings.clone(), quorum.clone(), turns.clone())),
             transactions: Arc::new(Coordinator::new(holdings.clone(), quorum.clone(), turns)),
