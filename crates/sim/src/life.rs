@@ -11,6 +11,7 @@ mod ledger;
 mod moves;
 mod node;
 mod quorum;
+mod scenes;
 mod step;
 
 use rustix::io::Errno;
@@ -19,7 +20,8 @@ use crate::dice::Dice;
 use crate::disk::{Fate, SimulatedDisk};
 
 use chapters::Life;
-pub use step::{Step, random, scenes, scripted};
+pub use scenes::scenes;
+pub use step::{Step, random, scripted};
 
 /// A life and the moment it is cut.
 #[derive(Clone, Debug)]
