@@ -5,6 +5,7 @@ use metadata::image::{ConfigResource, ResourceType};
 use protocol::id::Timestamp;
 
 use super::assignor::Assignor;
+use super::streams::StreamsConfig;
 
 /// A stretch of time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -42,6 +43,8 @@ pub struct GroupConfig {
     pub members_max: usize,
     /// The settings of consumer groups.
     pub consumer: ConsumerConfig,
+    /// The settings of streams groups.
+    pub streams: StreamsConfig,
     /// `offset.metadata.max.bytes`; Kafka counts UTF-16 units.
     pub offset_metadata_max: usize,
     /// `offsets.retention.minutes`.
@@ -59,6 +62,7 @@ impl Default for GroupConfig {
             initial_delay: Millis(3_000),
             members_max: i32::MAX as usize,
             consumer: ConsumerConfig::default(),
+            streams: StreamsConfig::default(),
             offset_metadata_max: 4096,
             offsets_retention: Millis(7 * 24 * 60 * 60 * 1000),
             offsets_check_interval: Millis(600_000),

@@ -2,6 +2,7 @@
 
 use protocol::messages::record::GroupMetadataKey;
 
+use super::streams::StreamsGroup;
 use super::{Group, GroupDecision, GroupRefusal, GroupShard};
 use crate::record::GroupRecord;
 
@@ -30,6 +31,7 @@ impl GroupShard {
                 vec![GroupRecord::GroupMetadata(GroupMetadataKey { group: id.to_owned().into() }, None)]
             }
             Some(Group::Consumer(group)) => group.tombstones(id, None),
+            Some(Group::Streams(_)) => StreamsGroup::tombstones(id),
         }
     }
 }
@@ -38,5 +40,6 @@ fn is_empty(group: &Group) -> bool {
     match group {
         Group::Classic(classic) => classic.live.is_empty(),
         Group::Consumer(group) => group.is_empty(),
+        Group::Streams(group) => group.is_empty(),
     }
 }

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use super::classic::{CONSUMER, State};
 use super::{Group, GroupShard};
 
+/// Kafka's name of the protocol of Kafka Streams, and of what its members are.
+const STREAMS: &str = "streams";
+
 /// A group in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedGroup {
@@ -63,6 +66,12 @@ impl GroupShard {
                 protocol_type: Arc::from(CONSUMER),
                 state: group.state().name(),
                 kind: "consumer",
+            },
+            Group::Streams(group) => ListedGroup {
+                id: id.clone(),
+                protocol_type: Arc::from(STREAMS),
+                state: group.state().name(),
+                kind: STREAMS,
             },
         })
     }

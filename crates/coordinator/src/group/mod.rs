@@ -1,7 +1,7 @@
 //! Groups of consumers, and the offsets they commit: one shard for each partition of `__consumer_offsets`.
 //!
 //! `classic/` is the protocol in which clients assign among themselves, `consumer/` the one in which the coordinator
-//! assigns; `assignor/` and `subscription/` are what it needs for that; `offsets/` is what any group commits. A
+//! assigns, `streams/` that of Kafka Streams; `assignor/` and `subscription/` are what assigning needs; `offsets/` is what any group commits. A
 //! group's durable state is what the last records say; for how a member's request is judged see the file named after
 //! the API.
 
@@ -13,6 +13,7 @@ pub mod delete;
 pub mod describe;
 pub mod offsets;
 pub mod refusal;
+pub mod streams;
 pub mod subscription;
 mod timers;
 
@@ -28,6 +29,7 @@ pub use refusal::GroupRefusal;
 use self::classic::{ClassicGroup, JoinAnswer, Live, SyncAnswer};
 use self::consumer::{ConsumerGroup, SoftChange};
 use self::offsets::Offsets;
+use self::streams::{StreamsChange, StreamsGroup};
 use self::timers::Timers;
 use crate::record::{GroupRecord, RecordError};
 use crate::shard::{Decision, Ground, Shard, Written};
@@ -57,6 +59,8 @@ pub enum Group {
     Classic(ClassicGroup),
     /// The coordinator assigns (KIP-848).
     Consumer(ConsumerGroup),
+    /// The coordinator assigns tasks of Kafka Streams (KIP-1071).
+    Streams(Box<StreamsGroup>),
 }
 
 impl Group {
@@ -65,6 +69,7 @@ impl Group {
         match self {
             Self::Classic(group) => group.live.is_subscribed_to(topic),
             Self::Consumer(group) => group.is_subscribed_to(topic),
+            Self::Streams(group) => group.is_subscribed_to(topic),
         }
     }
 }
@@ -86,6 +91,8 @@ pub enum Transition {
     ClassicHeard(GroupId, MemberId, Timestamp),
     /// Something about a consumer group is like this now.
     Consumer(GroupId, SoftChange),
+    /// Something about a streams group is like this now.
+    Streams(GroupId, StreamsChange),
     /// Expired offsets are looked for next at this time.
     SweepOffsets(Timestamp),
 }
@@ -104,6 +111,7 @@ pub enum Answer {
 enum DurableGroup<'a> {
     Classic(Option<&'a classic::Recorded>),
     Consumer(&'a ConsumerGroup),
+    Streams(&'a StreamsGroup),
 }
 
 /// The durable half, for comparing what a log gives with what is live.
@@ -134,6 +142,7 @@ impl GroupShard {
         let groups = self.groups.iter().map(|(id, group)| match group {
             Group::Classic(group) => (&**id, DurableGroup::Classic(group.recorded.as_ref())),
             Group::Consumer(group) => (&**id, DurableGroup::Consumer(group)),
+            Group::Streams(group) => (&**id, DurableGroup::Streams(group)),
         });
         Durable { groups: groups.collect(), offsets: &self.offsets }
     }
@@ -177,7 +186,10 @@ impl Shard for GroupShard {
                 self.offsets.replay(written, key, value.as_ref());
             }
             GroupRecord::GroupMetadata(key, value) => self.replay_classic(&key.group, value.as_ref()),
-            _ => self.replay_consumer(record),
+            _ => {
+                self.replay_consumer(record);
+                self.replay_streams(record);
+            }
         }
     }
 
@@ -194,6 +206,7 @@ impl Shard for GroupShard {
                 }
             }
             Transition::Consumer(id, change) => self.change_consumers(&id, change),
+            Transition::Streams(id, change) => self.change_streams(&id, change),
             Transition::SweepOffsets(at) => self.timers.sweep_at = Some(at),
         }
     }
@@ -201,6 +214,7 @@ impl Shard for GroupShard {
     fn loaded(&mut self, now: Timestamp, config: &GroupConfig) {
         self.load_classic(now, config);
         self.load_consumers(now);
+        self.load_streams(now);
         self.timers.sweep_at = Some(config.offsets_check_interval.after(now));
     }
 
@@ -216,6 +230,7 @@ impl Shard for GroupShard {
         match self.group(id)? {
             Group::Classic(_) => self.wake_classic(ground, id),
             Group::Consumer(_) => self.wake_consumer(ground, id),
+            Group::Streams(_) => self.wake_streams(ground, id),
         }
     }
 }

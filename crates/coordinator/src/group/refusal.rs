@@ -64,6 +64,24 @@ pub enum GroupRefusal {
     /// A member of the consumer protocol commits in a version without its errors.
     #[error("members of the consumer protocol commit offsets with version 9 of OffsetCommit or later")]
     UnsupportedVersion,
+    /// The streams group is full.
+    #[error("the group has as many members as group.streams.max.size allows")]
+    StreamsGroupMaxSizeReached,
+    /// The topology of an application of Kafka Streams is none.
+    #[error("the topology is invalid: {0}")]
+    InvalidTopology(&'static str),
+    /// The topology contradicts itself in a way that Kafka has no word for.
+    #[error("the topology contradicts itself, or there is none")]
+    ImpossibleTopology,
+    /// The topology is another than the group's.
+    #[error("the group has another topology, and cannot change it: take another application id")]
+    TopologyChanged,
+    /// A member says that it has a task that there is not.
+    #[error("the member says that it has a task that is not in the topology")]
+    NoSuchTask,
+    /// A member tells of the state of a task twice.
+    #[error("the member tells the offset of one task twice")]
+    TaskToldTwice,
     /// The group is full.
     #[error("the group has as many members as group.max.size allows")]
     GroupMaxSizeReached,
@@ -111,11 +129,15 @@ impl From<GroupRefusal> for ErrorCode {
             GroupRefusal::StaleMemberEpoch => Self::StaleMemberEpoch,
             GroupRefusal::UnreleasedInstance => Self::UnreleasedInstanceId,
             GroupRefusal::InvalidRegularExpression => Self::InvalidRegularExpression,
-            GroupRefusal::NoAssignment => Self::UnknownServerError,
-            GroupRefusal::UnsupportedVersion => Self::UnsupportedVersion,
-            GroupRefusal::GroupMaxSizeReached | GroupRefusal::ConsumerGroupMaxSizeReached => {
-                Self::GroupMaxSizeReached
+            GroupRefusal::NoAssignment | GroupRefusal::ImpossibleTopology => Self::UnknownServerError,
+            GroupRefusal::InvalidTopology(_) => Self::StreamsInvalidTopology,
+            GroupRefusal::TopologyChanged | GroupRefusal::NoSuchTask | GroupRefusal::TaskToldTwice => {
+                Self::InvalidRequest
             }
+            GroupRefusal::UnsupportedVersion => Self::UnsupportedVersion,
+            GroupRefusal::GroupMaxSizeReached
+            | GroupRefusal::ConsumerGroupMaxSizeReached
+            | GroupRefusal::StreamsGroupMaxSizeReached => Self::GroupMaxSizeReached,
             GroupRefusal::GroupIdNotFound => Self::GroupIdNotFound,
             GroupRefusal::NonEmptyGroup => Self::NonEmptyGroup,
             GroupRefusal::GroupSubscribedToTopic => Self::GroupSubscribedToTopic,

@@ -17,6 +17,7 @@ mod consumers;
 mod groups;
 mod offsets;
 mod records;
+mod streams;
 mod words;
 
 use std::collections::BTreeMap;
@@ -140,7 +141,7 @@ impl Stage {
     fn live(&self, group: &str) -> Option<&Live> {
         match self.shard.group(group)? {
             Group::Classic(group) => Some(&group.live),
-            Group::Consumer(_) => None,
+            Group::Consumer(_) | Group::Streams(_) => None,
         }
     }
 
@@ -148,7 +149,7 @@ impl Stage {
     pub fn consumers(&self, group: &str) -> Option<&ConsumerGroup> {
         match self.shard.group(group)? {
             Group::Consumer(group) => Some(group),
-            Group::Classic(_) => None,
+            Group::Classic(_) | Group::Streams(_) => None,
         }
     }
 
@@ -162,6 +163,7 @@ impl Stage {
         self.tokens += 1;
         let is_known = cluster::ask(self, words)
             || consumers::ask(self, name, token, words)
+            || streams::ask(self, name, token, words)
             || groups::ask(self, name, token, words)
             || offsets::ask(self, name, words);
         if !is_known {
@@ -221,7 +223,8 @@ impl Stage {
                 Written { offset: self.end, timestamp: self.now, transaction: decision.transaction };
             self.end = self.end.plus(1);
             self.shard.replay(written, record);
-            self.say(format!("+ {}", records::record(record)));
+            let said = streams::record(record).unwrap_or_else(|| records::record(record));
+            self.say(format!("+ {said}"));
             self.log.push(Logged::Record { written, key, value: has_value.then_some(value) });
         }
         for transition in decision.transitions {
@@ -311,6 +314,7 @@ impl Stage {
             match key {
                 "size" => self.config.members_max = usize::try_from(number).unwrap(),
                 "delay" => self.config.initial_delay = Millis(number),
+                "streams_delay" => self.config.streams.initial_delay = Millis(number),
                 "retention" => self.config.offsets_retention = Millis(number),
                 "check" => {
                     self.config.offsets_check_interval = Millis(number);

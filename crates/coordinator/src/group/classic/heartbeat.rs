@@ -36,7 +36,7 @@ impl GroupShard {
         let group = match self.group(&beat.group) {
             Some(Group::Classic(group)) => group,
             Some(Group::Consumer(group)) => return self.heartbeat_consumers(ground, group, beat),
-            None => return Err(GroupRefusal::UnknownMember),
+            Some(Group::Streams(_)) | None => return Err(GroupRefusal::UnknownMember),
         };
         let member = group.live.validate(&beat.member, beat.instance.as_deref())?;
         if beat.generation != group.live.generation {

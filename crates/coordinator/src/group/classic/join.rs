@@ -110,13 +110,16 @@ impl GroupShard {
             Some(Group::Consumer(group)) if !group.is_empty() => {
                 return self.join_consumers(ground, group, join);
             }
-            // A consumer group that nobody is in makes room for a classic one.
-            Some(Group::Consumer(_)) | None if newcomer => {
+            Some(Group::Streams(group)) if !group.is_empty() => {
+                return Err(GroupRefusal::InconsistentProtocol);
+            }
+            // A group of another kind that nobody is in makes room for a classic one.
+            _ if newcomer => {
                 let group = ClassicGroup::default();
                 let supported = group.supports(&join.protocol_type, &join.protocols);
                 (Live { since: ground.now, ..group.live }, supported)
             }
-            Some(Group::Consumer(_)) | None => return Err(GroupRefusal::UnknownMember),
+            _ => return Err(GroupRefusal::UnknownMember),
         };
         let is_new_group = !matches!(self.group(&join.group), Some(Group::Classic(_)));
         let mut turn = Turn::new(join.group.clone(), live, ground.now, ground.config);

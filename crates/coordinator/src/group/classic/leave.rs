@@ -43,7 +43,7 @@ impl GroupShard {
         let group = match self.group(&leave.group) {
             Some(Group::Classic(group)) => group,
             Some(Group::Consumer(group)) => return self.leave_consumers(ground, group, leave),
-            None => {
+            Some(Group::Streams(_)) | None => {
                 return Ok(GroupDecision::reply(vec![Err(GroupRefusal::UnknownMember); leave.members.len()]));
             }
         };

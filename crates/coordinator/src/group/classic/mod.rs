@@ -84,8 +84,8 @@ impl GroupShard {
         let recorded = Recorded::of(value);
         match self.groups.get_mut(id) {
             Some(Group::Classic(group)) => group.recorded = Some(recorded),
-            // A consumer group that has become a classic one is taken away first, unless compaction has.
-            Some(Group::Consumer(_)) | None => {
+            // A group that has become a classic one is taken away first, unless compaction has.
+            Some(Group::Consumer(_) | Group::Streams(_)) | None => {
                 self.groups.insert(id.into(), Group::Classic(ClassicGroup::new(recorded)));
             }
         }

@@ -60,7 +60,7 @@ impl GroupShard {
         let group = match self.group(&sync.group) {
             Some(Group::Classic(group)) => group,
             Some(Group::Consumer(group)) => return self.sync_consumers(ground, group, sync),
-            None => return Err(GroupRefusal::UnknownMember),
+            Some(Group::Streams(_)) | None => return Err(GroupRefusal::UnknownMember),
         };
         let live = &group.live;
         check(live, sync)?;

@@ -100,6 +100,7 @@ impl GroupShard {
         let new = || Cow::Owned(ConsumerGroup::default());
         match self.group(id) {
             Some(Group::Consumer(group)) => Ok(Turn::new(id.clone(), ground, Cow::Borrowed(group))),
+            Some(Group::Streams(_)) => Err(GroupRefusal::GroupIdNotFound),
             _ if !joins => Err(GroupRefusal::GroupIdNotFound),
             None => Ok(Turn::new(id.clone(), ground, new())),
             Some(Group::Classic(classic)) if classic.live.is_empty() => {

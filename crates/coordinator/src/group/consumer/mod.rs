@@ -220,14 +220,14 @@ impl GroupShard {
     pub(super) fn consumer_group(&self, id: &str) -> Option<&ConsumerGroup> {
         match self.group(id)? {
             Group::Consumer(group) => Some(group),
-            Group::Classic(_) => None,
+            Group::Classic(_) | Group::Streams(_) => None,
         }
     }
 
     fn consumer_group_mut(&mut self, id: &str) -> Option<&mut ConsumerGroup> {
         match self.groups.get_mut(id)? {
             Group::Consumer(group) => Some(group),
-            Group::Classic(_) => None,
+            Group::Classic(_) | Group::Streams(_) => None,
         }
     }
 

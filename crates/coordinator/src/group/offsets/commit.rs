@@ -7,6 +7,7 @@ use protocol::messages::record::{OffsetCommitKey, OffsetCommitValue};
 use protocol::offset::Offset;
 
 use crate::group::consumer::MayCommit;
+use crate::group::streams::MayCommitTasks;
 use crate::group::{
     Generation, Group, GroupDecision, GroupGround, GroupRefusal, GroupShard, Millis, Transition,
 };
@@ -75,7 +76,7 @@ impl GroupShard {
     ) -> Result<GroupDecision<Committed>, GroupRefusal> {
         let committer = &commit.committer;
         let mut decision = GroupDecision::wait();
-        let mut may = MayCommit::All;
+        let mut may = May::Consumer(MayCommit::All);
         match self.group(&committer.group) {
             Some(Group::Classic(group)) => {
                 group.live.may_commit(committer, commit.transaction.is_some())?;
@@ -90,7 +91,14 @@ impl GroupShard {
             Some(Group::Consumer(group)) => {
                 let transactional = commit.transaction.is_some();
                 let knows = commit.knows_missing_groups;
-                may = group.may_commit(committer, transactional, knows).map_err(|no| no.of_old(knows))?;
+                let of = group.may_commit(committer, transactional, knows);
+                may = May::Consumer(of.map_err(|no| no.of_old(knows))?);
+            }
+            Some(Group::Streams(group)) => {
+                let transactional = commit.transaction.is_some();
+                let knows = commit.knows_missing_groups;
+                let of = group.may_commit(committer, transactional, knows);
+                may = May::Streams(of.map_err(|no| no.of_old(knows))?);
             }
             // A group that nobody has joined takes the offsets of whoever claims no membership.
             None if committer.generation < Generation(0) => {}
@@ -105,14 +113,28 @@ impl GroupShard {
                 outcomes.push(Err(GroupRefusal::OffsetMetadataTooLarge));
                 continue;
             }
-            may.check(offset.topic_id, offset.partition)
-                .map_err(|no| no.of_old(commit.knows_missing_groups))?;
+            may.check(&offset).map_err(|no| no.of_old(commit.knows_missing_groups))?;
             decision.records.push(record(&commit.committer.group, offset, ground.now, expires_at));
             outcomes.push(Ok(()));
         }
         decision.transaction = commit.transaction;
         decision.reply = Some(outcomes);
         Ok(decision)
+    }
+}
+
+/// Of which partitions offsets may be committed, by the kind of the group; of a classic one of all.
+enum May {
+    Consumer(MayCommit),
+    Streams(MayCommitTasks),
+}
+
+impl May {
+    fn check(&self, offset: &NewOffset) -> Result<(), GroupRefusal> {
+        match self {
+            Self::Consumer(may) => may.check(offset.topic_id, offset.partition),
+            Self::Streams(may) => may.check(&offset.topic, offset.partition),
+        }
     }
 }
 

@@ -58,7 +58,7 @@ impl GroupShard {
     ) -> bool {
         let since = match group {
             Group::Classic(classic) => classic.live.offsets_count_since(),
-            Group::Consumer(_) => Since::Commit,
+            Group::Consumer(_) | Group::Streams(_) => Since::Commit,
         };
         let mut all = true;
         for (topic, partitions) in self.offsets().of(id).into_iter().flatten() {

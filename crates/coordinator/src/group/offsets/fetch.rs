@@ -48,6 +48,7 @@ impl GroupShard {
     ) -> Result<(), GroupRefusal> {
         match self.group(group) {
             Some(Group::Consumer(group)) => group.may_fetch(member, epoch),
+            Some(Group::Streams(group)) => group.may_fetch(member, epoch),
             Some(Group::Classic(_)) | None => Ok(()),
         }
     }

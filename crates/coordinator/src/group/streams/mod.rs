@@ -1,0 +1,240 @@
+//! The protocol of Kafka Streams (KIP-1071): members hand in what their application is made of and what they have of
+//! it, the coordinator has its topics made, assigns its tasks, and brings each member to its part by itself.
+//!
+//! All that counts is recorded: the group's epoch, the topology, the members, the target assignment with its epoch,
+//! and how far each member has come. In memory only, as in Kafka, is when members were last heard of, what the
+//! topology comes to with the topics there are (it can be told again from both), how far copies of state are, and
+//! who asked for the end. A task is given to a member only after nobody else has it.
+//!
+//! As in Kafka 4.4.0 a group keeps its topology for good, takes no regular expressions for source topics and gives
+//! no warm-up tasks.
+
+mod assignor;
+mod commit;
+mod config;
+mod configured;
+mod describe;
+mod endpoints;
+mod heartbeat;
+mod holders;
+mod invalid;
+mod leave;
+mod live;
+mod member;
+mod partition_counts;
+mod process;
+mod reconcile;
+mod recorded;
+mod replay;
+mod status;
+mod target;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod topology;
+mod turn;
+mod wake;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::id::Timestamp;
+
+pub(in crate::group) use commit::MayCommitTasks;
+pub use config::{StreamsConfig, StreamsSettings};
+pub use configured::InternalTopic;
+pub use describe::{DescribedStreamsGroup, DescribedStreamsMember, DescribedSubtopology, DescribedTopic};
+pub use endpoints::EndpointPartitions;
+pub use heartbeat::{StreamsAnswer, StreamsHeartbeat};
+pub use invalid::InvalidStreamsHeartbeat;
+pub use live::{Live, StreamsChange};
+pub use member::{Endpoint, Member, MemberState};
+pub use status::{Status, StatusCode};
+pub use tasks::{ByRole, Held, HeldTasks, Offsets, Part, SubtopologyId, TaskOffsets, Tasks};
+pub use topology::{CopartitionGroup, Subtopology, TopicInfo, Topology};
+
+use super::consumer::Epoch;
+use super::{Group, GroupId, GroupShard, MemberId};
+use holders::Holders;
+
+/// What is recorded of the group itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct GroupEpochs {
+    /// Grows with everything that asks for another assignment.
+    epoch: Epoch,
+    /// What the topics of the topology looked like then.
+    metadata_hash: i64,
+    /// The topology whose topics were all there; -1 for none.
+    validated_topology: i32,
+    /// The configuration that assignments rest on.
+    assignment_configs: BTreeMap<Arc<str>, Arc<str>>,
+    /// The topology whose description a plugin has stored; -1 for none.
+    stored_description: i32,
+    /// The topology whose description a plugin has refused; -1 for none.
+    failed_description: i32,
+}
+
+/// A streams group.
+#[derive(Clone, Debug)]
+pub struct StreamsGroup {
+    epochs: GroupEpochs,
+    topology: Option<Arc<Topology>>,
+    members: BTreeMap<MemberId, Arc<Member>>,
+    /// The epoch that the target assignment was made for.
+    target_epoch: Epoch,
+    /// When it was made; zero where the next may be made at once.
+    target_made: Timestamp,
+    /// What each member is to have.
+    target: BTreeMap<MemberId, Arc<Part>>,
+    /// Static members by their own names.
+    instances: BTreeMap<Arc<str>, MemberId>,
+    holders: Holders,
+    /// What is in memory only.
+    live: Live,
+}
+
+impl Default for StreamsGroup {
+    /// A group of which nothing is known.
+    fn default() -> Self {
+        Self {
+            epochs: GroupEpochs {
+                epoch: Epoch::FIRST,
+                metadata_hash: 0,
+                validated_topology: -1,
+                assignment_configs: BTreeMap::new(),
+                stored_description: -1,
+                failed_description: -1,
+            },
+            topology: None,
+            members: BTreeMap::new(),
+            target_epoch: Epoch::FIRST,
+            target_made: Timestamp(0),
+            target: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            holders: Holders::default(),
+            live: Live::default(),
+        }
+    }
+}
+
+impl PartialEq for StreamsGroup {
+    /// Compares the durable halves.
+    fn eq(&self, other: &Self) -> bool {
+        self.epochs == other.epochs
+            && self.topology == other.topology
+            && self.members == other.members
+            && (self.target_epoch, self.target_made) == (other.target_epoch, other.target_made)
+            && self.target == other.target
+            && self.instances == other.instances
+            && self.holders == other.holders
+    }
+}
+
+/// Where a streams group stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Nobody is in it.
+    Empty,
+    /// Topics are missing, or do not fit.
+    NotReady,
+    /// It has changed since the target assignment was made.
+    Assigning,
+    /// Not every member has come to its part.
+    Reconciling,
+    /// Every member has its part.
+    Stable,
+}
+
+impl State {
+    /// Kafka's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::NotReady => "NotReady",
+            Self::Assigning => "Assigning",
+            Self::Reconciling => "Reconciling",
+            Self::Stable => "Stable",
+        }
+    }
+}
+
+impl StreamsGroup {
+    /// Where the group stands.
+    pub fn state(&self) -> State {
+        let settled = |member: &Arc<Member>| member.is_at(self.target_epoch);
+        let topology = self.topology.as_ref().map(|topology| topology.epoch);
+        if self.members.is_empty() {
+            State::Empty
+        } else if topology.is_none_or(|epoch| epoch != self.epochs.validated_topology) {
+            State::NotReady
+        } else if self.epochs.epoch > self.target_epoch {
+            State::Assigning
+        } else if self.members.values().all(settled) {
+            State::Stable
+        } else {
+            State::Reconciling
+        }
+    }
+
+    /// The group's epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.epochs.epoch
+    }
+
+    /// The members.
+    pub fn members(&self) -> &BTreeMap<MemberId, Arc<Member>> {
+        &self.members
+    }
+
+    /// Whether nobody is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Whether the application reads a topic, and runs.
+    pub(super) fn is_subscribed_to(&self, topic: &str) -> bool {
+        let reads = |topology: &Arc<Topology>| topology.reader_of(topic).is_some();
+        !self.is_empty() && self.topology.as_ref().is_some_and(reads)
+    }
+
+    /// The static member of this name.
+    fn static_member(&self, instance: &str) -> Option<(&MemberId, &Arc<Member>)> {
+        let id = self.instances.get(instance)?;
+        self.members.get_key_value(id)
+    }
+}
+
+impl GroupShard {
+    /// A streams group by its id.
+    pub fn streams_group(&self, id: &str) -> Option<&StreamsGroup> {
+        match self.group(id)? {
+            Group::Streams(group) => Some(group),
+            _ => None,
+        }
+    }
+
+    /// Every member of a group that was just loaded is given a session to be heard of; how long that is the group's
+    /// configuration says, when the shard is woken for it.
+    pub(super) fn load_streams(&mut self, now: Timestamp) {
+        let mut due = Vec::new();
+        for (id, group) in &mut self.groups {
+            let Group::Streams(group) = group else { continue };
+            group.live = Live::loaded(now);
+            due.push(id.clone());
+        }
+        for id in due {
+            self.timers.set(&id, Some(now));
+        }
+    }
+
+    /// Takes a change of what is in memory only.
+    pub(super) fn change_streams(&mut self, id: &GroupId, change: StreamsChange) {
+        let Some(Group::Streams(group)) = self.groups.get_mut(id) else { return };
+        if let StreamsChange::Woken = change {
+            let at = group.live.wake_at();
+            self.timers.set(id, at);
+        } else if let Some(at) = group.live.change(change) {
+            self.timers.set_earlier(id, at);
+        }
+    }
+}

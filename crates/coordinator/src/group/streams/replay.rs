@@ -1,0 +1,234 @@
+//! What the records of a streams group do to it: the only way its durable half changes.
+//!
+//! A tombstone about what is gone says nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::id::{PartitionIndex, Timestamp};
+use protocol::messages::record::streams_group_current_member_assignment::TaskIds as CurrentTaskIds;
+use protocol::messages::record::streams_group_target_assignment_member::TaskIds as TargetTaskIds;
+use protocol::messages::record::{
+    StreamsGroupCurrentMemberAssignmentValue, StreamsGroupMemberMetadataValue, StreamsGroupMetadataValue,
+    StreamsGroupTargetAssignmentMemberValue, StreamsGroupTargetAssignmentMetadataValue,
+};
+use protocol::wire::Array;
+
+use super::tasks::{Held, HeldTasks, Part, Tasks};
+use super::{Endpoint, GroupEpochs, Member, MemberState, StreamsGroup, Topology};
+use crate::group::consumer::Epoch;
+use crate::group::{Group, GroupId, GroupShard, Millis};
+use crate::record::GroupRecord;
+
+impl GroupShard {
+    /// Takes a record of a streams group; those of others say nothing.
+    pub(in crate::group) fn replay_streams(&mut self, record: &GroupRecord<'_>) {
+        let Some((id, lives)) = group_of(record) else { return };
+        if let GroupRecord::StreamsGroupMetadata(_, None) = record {
+            if self.streams_group(id).is_some() {
+                self.timers.set(&GroupId::from(id), None);
+                self.groups.remove(id);
+            }
+            return;
+        }
+        if lives && self.streams_group(id).is_none() {
+            self.groups.insert(id.into(), Group::Streams(Box::default()));
+        }
+        if let Some(Group::Streams(group)) = self.groups.get_mut(id) {
+            group.replay(record);
+        }
+    }
+}
+
+/// The group that a record is about, and whether it says that the group is there.
+fn group_of<'r>(record: &'r GroupRecord<'_>) -> Option<(&'r str, bool)> {
+    match record {
+        GroupRecord::StreamsGroupMetadata(key, value) => Some((&key.group_id, value.is_some())),
+        GroupRecord::StreamsGroupMemberMetadata(key, value) => Some((&key.group_id, value.is_some())),
+        GroupRecord::StreamsGroupTargetAssignmentMetadata(key, value) => {
+            Some((&key.group_id, value.is_some()))
+        }
+        GroupRecord::StreamsGroupTargetAssignmentMember(key, value) => Some((&key.group_id, value.is_some())),
+        GroupRecord::StreamsGroupCurrentMemberAssignment(key, value) => {
+            Some((&key.group_id, value.is_some()))
+        }
+        GroupRecord::StreamsGroupTopology(key, value) => Some((&key.group_id, value.is_some())),
+        _ => None,
+    }
+}
+
+impl StreamsGroup {
+    /// Takes a record into the group. The tombstone of the group itself is not for it to take.
+    fn replay(&mut self, record: &GroupRecord<'_>) {
+        match record {
+            GroupRecord::StreamsGroupMetadata(_, Some(value)) => self.epochs = GroupEpochs::from(value),
+            GroupRecord::StreamsGroupMemberMetadata(key, value) => {
+                self.replay_member(&key.member_id, value.as_ref());
+            }
+            GroupRecord::StreamsGroupTargetAssignmentMetadata(_, value) => {
+                self.replay_target_epoch(value.as_ref());
+            }
+            GroupRecord::StreamsGroupTargetAssignmentMember(key, value) => {
+                self.replay_target(&key.member_id, value.as_ref());
+            }
+            GroupRecord::StreamsGroupCurrentMemberAssignment(key, value) => {
+                self.replay_current(&key.member_id, value.as_ref());
+            }
+            GroupRecord::StreamsGroupTopology(_, value) => {
+                self.topology = value.as_ref().map(|value| Arc::new(Topology::from(value)));
+            }
+            _ => {}
+        }
+    }
+
+    fn replay_member(&mut self, id: &str, value: Option<&StreamsGroupMemberMetadataValue<'_>>) {
+        let Some(value) = value else {
+            self.drop_member(id);
+            return;
+        };
+        let known = self.members.get(id).map(|member| Member::clone(member)).unwrap_or_default();
+        let tags = value.client_tags.iter().map(|tag| (Arc::from(&*tag.key), Arc::from(&*tag.value)));
+        let member = Member {
+            instance: value.instance_id.as_deref().map(Arc::from),
+            rack: value.rack_id.as_deref().map(Arc::from),
+            client_id: Arc::from(&*value.client_id),
+            client_host: Arc::from(&*value.client_host),
+            rebalance_timeout: Millis(value.rebalance_timeout_ms.into()),
+            topology_epoch: value.topology_epoch,
+            process: Arc::from(&*value.process_id),
+            endpoint: value
+                .user_endpoint
+                .as_ref()
+                .map(|at| Endpoint { host: Arc::from(&*at.host), port: at.port }),
+            tags: Arc::new(tags.collect()),
+            ..known
+        };
+        self.put_member(id, member);
+    }
+
+    fn replay_target_epoch(&mut self, value: Option<&StreamsGroupTargetAssignmentMetadataValue>) {
+        (self.target_epoch, self.target_made) = match value {
+            Some(value) => (Epoch(value.assignment_epoch), Timestamp(value.assignment_timestamp)),
+            None => (Epoch::NONE, Timestamp(0)),
+        };
+    }
+
+    fn replay_target(&mut self, id: &str, value: Option<&StreamsGroupTargetAssignmentMemberValue<'_>>) {
+        let Some(value) = value else {
+            self.target.remove(id);
+            return;
+        };
+        let part = Part {
+            active: targeted(&value.active_tasks),
+            standby: targeted(&value.standby_tasks),
+            warmup: targeted(&value.warmup_tasks),
+        };
+        self.target.insert(id.into(), Arc::new(part));
+    }
+
+    fn replay_current(&mut self, id: &str, value: Option<&StreamsGroupCurrentMemberAssignmentValue<'_>>) {
+        let known = self.members.get(id).map(|member| Member::clone(member));
+        let member = match (value, known) {
+            (Some(value), known) => Member {
+                epoch: Epoch(value.member_epoch),
+                previous_epoch: Epoch(value.previous_member_epoch),
+                state: MemberState::of(value.state),
+                assigned: Arc::new(Held {
+                    active: held(&value.active_tasks, value.member_epoch),
+                    standby: plain(&value.standby_tasks),
+                    warmup: plain(&value.warmup_tasks),
+                }),
+                revoking: Arc::new(Held {
+                    active: held(&value.active_tasks_pending_revocation, value.member_epoch),
+                    standby: plain(&value.standby_tasks_pending_revocation),
+                    warmup: plain(&value.warmup_tasks_pending_revocation),
+                }),
+                ..known.unwrap_or_default()
+            },
+            (None, Some(known)) => Member {
+                epoch: Epoch::NONE,
+                previous_epoch: Epoch::NONE,
+                assigned: Arc::default(),
+                revoking: Arc::default(),
+                ..known
+            },
+            (None, None) => return,
+        };
+        self.put_member(id, member);
+    }
+
+    fn put_member(&mut self, id: &str, member: Member) {
+        let known = self.members.get_key_value(id).map(|(id, before)| (id.clone(), before.clone()));
+        let id = match known {
+            Some((id, before)) => {
+                self.holders.remove(&before);
+                self.forget_instance(&before);
+                id
+            }
+            None => id.into(),
+        };
+        if let Some(instance) = &member.instance {
+            self.instances.insert(instance.clone(), id.clone());
+        }
+        self.holders.add(&member);
+        self.members.insert(id, Arc::new(member));
+    }
+
+    fn drop_member(&mut self, id: &str) {
+        if let Some(member) = self.members.remove(id) {
+            self.holders.remove(&member);
+            self.forget_instance(&member);
+        }
+    }
+
+    fn forget_instance(&mut self, member: &Member) {
+        if let Some(instance) = &member.instance {
+            self.instances.remove(instance);
+        }
+    }
+}
+
+impl From<&StreamsGroupMetadataValue<'_>> for GroupEpochs {
+    fn from(value: &StreamsGroupMetadataValue<'_>) -> Self {
+        let configs = value.last_assignment_configs.iter().flat_map(Array::iter);
+        Self {
+            epoch: Epoch(value.epoch),
+            metadata_hash: value.metadata_hash,
+            validated_topology: value.validated_topology_epoch,
+            assignment_configs: configs
+                .map(|config| (Arc::from(&*config.key), Arc::from(&*config.value)))
+                .collect(),
+            stored_description: value.stored_description_topology_epoch,
+            failed_description: value.failed_description_topology_epoch,
+        }
+    }
+}
+
+fn targeted(tasks: &Array<'_, TargetTaskIds<'_>>) -> Tasks {
+    let of_subtopology = tasks.iter().map(|tasks| {
+        (Arc::from(&*tasks.subtopology_id), tasks.partitions.iter().map(PartitionIndex).collect())
+    });
+    of_subtopology.collect()
+}
+
+fn plain(tasks: &Array<'_, CurrentTaskIds<'_>>) -> Tasks {
+    let of_subtopology = tasks.iter().map(|tasks| {
+        (Arc::from(&*tasks.subtopology_id), tasks.partitions.iter().map(PartitionIndex).collect())
+    });
+    of_subtopology.collect()
+}
+
+/// Tasks with their epochs; those of brokers before 4.3 were given at the member's own.
+fn held(tasks: &Array<'_, CurrentTaskIds<'_>>, default: i32) -> HeldTasks {
+    let of_subtopology = tasks.iter().map(|tasks| {
+        let epochs = tasks.assignment_epochs.as_ref();
+        let epochs = epochs.filter(|epochs| epochs.len() == tasks.partitions.len());
+        let epochs: Vec<i32> = epochs.map_or_else(Vec::new, |epochs| epochs.iter().collect());
+        let with_epochs = tasks.partitions.iter().enumerate();
+        let held: BTreeMap<_, _> = with_epochs
+            .map(|(place, task)| (PartitionIndex(task), Epoch(epochs.get(place).copied().unwrap_or(default))))
+            .collect();
+        (Arc::from(&*tasks.subtopology_id), held)
+    });
+    of_subtopology.collect()
+}
