@@ -27,6 +27,7 @@ mod old;
 mod partitions;
 mod produce;
 mod producers;
+mod streams_groups;
 mod topics;
 mod transactions;
 
@@ -182,6 +183,7 @@ fn cases() -> Vec<Case> {
         groups::cases(),
         consumer_groups::cases(),
         transactions::cases(),
+        streams_groups::cases(),
         message_sets::cases(),
         list_offsets::cases(),
         log_dirs::cases(),

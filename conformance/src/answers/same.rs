@@ -13,12 +13,13 @@ use super::scene::Scene;
 const BATCHES_SINCE: i16 = 4;
 
 /// Fields that are not compared at all.
-const IGNORED: [&str; 7] = [
+const IGNORED: [&str; 8] = [
     // How busy a broker is.
     "ThrottleTimeMs",
     // Texts are ours.
     "ErrorMessage",
     "BatchIndexErrorMessage",
+    "StatusDetail",
     "Documentation",
     // Clocks, and what a quorum counts for itself.
     "LastFetchTimestamp",

@@ -28,6 +28,7 @@ use crate::runtime::quorum::Quorum;
 use crate::runtime::replica_moves::Bell;
 use crate::runtime::request_memory::RequestMemory;
 use crate::runtime::slow_lanes::SlowLanes;
+use crate::runtime::streams_topics::StreamsTopics;
 
 /// What this broker holds by itself, without anybody to ask: all that applying the metadata works on.
 pub struct Holdings {
@@ -77,6 +78,8 @@ pub struct Broker {
     pub producer_ids: Arc<ProducerIds>,
     /// What this broker coordinates.
     pub coordinators: Arc<Coordinators>,
+    /// Topics that are being made for applications of Kafka Streams.
+    pub streams_topics: StreamsTopics,
 }
 
 impl Deref for Broker {
@@ -173,6 +176,7 @@ impl Broker {
             request_memory: RequestMemory::new(requests.memory_bytes),
             fetch_sessions,
             producer_ids,
+            streams_topics: StreamsTopics::default(),
             coordinators,
         }
     }
@@ -187,6 +191,13 @@ impl Broker {
     pub fn serves_consumer_groups(&self) -> bool {
         let enabled = self.config().groups.decisions.consumer.enabled;
         enabled && self.image().feature("group.version") >= 1
+    }
+
+    /// Whether members may speak the protocol of Kafka Streams (KIP-1071): the configuration and the cluster's
+    /// `streams.version` say so.
+    pub fn serves_streams_groups(&self) -> bool {
+        let enabled = self.config().groups.decisions.streams.enabled;
+        enabled && self.image().feature("streams.version") >= 1
     }
 
     /// Has the starts of logs that DeleteRecords moved on stable storage.

@@ -10,6 +10,7 @@ use protocol::records::compression::{Codec, Compression};
 
 use super::settings::{ConfigError, Settings};
 use super::static_config::millis;
+use super::streams_groups_config;
 
 /// What the configuration says of groups and offsets.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +54,7 @@ impl GroupCoordinatorConfig {
                 initial_delay: Millis(number("group.initial.rebalance.delay.ms")?),
                 members_max: usize::try_from(number("group.max.size")?).unwrap_or(usize::MAX),
                 consumer: consumer(settings)?,
+                streams: streams_groups_config::read(settings)?,
                 offset_metadata_max: usize::try_from(number("offset.metadata.max.bytes")?).unwrap_or(0),
                 offsets_retention: Millis(number("offsets.retention.minutes")?.saturating_mul(60_000)),
                 offsets_check_interval: Millis(number("offsets.retention.check.interval.ms")?),

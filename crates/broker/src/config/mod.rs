@@ -21,6 +21,7 @@ pub mod properties;
 pub mod quorum_config;
 pub mod settings;
 pub mod static_config;
+mod streams_groups_config;
 pub mod topic_config;
 pub mod transaction_coordinator_config;
 pub mod value;

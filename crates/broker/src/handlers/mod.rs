@@ -52,6 +52,9 @@ pub mod offset_for_leader_epoch;
 mod partition_errors;
 pub mod produce;
 pub mod replicas;
+pub mod streams_group_describe;
+pub mod streams_group_heartbeat;
+pub mod streams_group_topology_description_update;
 pub mod sync_group;
 pub mod txn_offset_commit;
 pub mod update_features;
@@ -306,6 +309,10 @@ static TABLE: &[Served] = &[
     served!(AssignReplicasToDirs 0 to 0 by assign_replicas_to_dirs::AssignReplicasToDirsRequest),
     served!(ListConfigResources 0 to 1 by list_config_resources::ListConfigResourcesRequest),
     served!(DescribeTopicPartitions 0 to 0 by describe_topic_partitions::DescribeTopicPartitionsRequest),
+    served!(StreamsGroupHeartbeat 0 to 1 by streams_group_heartbeat::StreamsGroupHeartbeatRequest),
+    served!(StreamsGroupDescribe 0 to 1 by streams_group_describe::StreamsGroupDescribeRequest),
+    served!(StreamsGroupTopologyDescriptionUpdate 0 to 0 by
+            streams_group_topology_description_update::StreamsGroupTopologyDescriptionUpdateRequest),
 ];
 
 fn served(api: ApiKey) -> Option<&'static Served> {

@@ -18,4 +18,5 @@ pub mod replica_moves;
 pub mod request_memory;
 pub mod slow_lanes;
 pub mod stall_watch;
+pub mod streams_topics;
 pub mod topic_creation;

@@ -1,6 +1,6 @@
 //! Keys of the config resource GROUP.
 
-use super::ASSIGNED_AT_ONCE;
+use super::{ASSIGNED_AT_ONCE, NO_WARMUPS};
 use crate::config::key::{Allowed, Key, Type, boolean, int, list, long, string};
 
 /// The table.
@@ -38,26 +38,26 @@ pub const KEYS: &[Key] = &[
         .doc("Whether a consumer may ask for more time with a record."),
     int("share.session.timeout.ms", "45000").at_least(1).since("4.0")
         .doc("A member that is silent for this long is removed."),
-    long("streams.acceptable.recovery.lag", "10000").at_least(0).internal().since("4.4")
+    long("streams.acceptable.recovery.lag", "10000").at_least(0).internal().since("4.4").honoured()
         .doc("How far a state store may lag and still count as caught up."),
-    int("streams.assignment.interval.ms", "1000").at_least(0).since("4.3")
+    int("streams.assignment.interval.ms", "1000").at_least(0).since("4.3").honoured()
         .doc("Shortest time between two assignments of the group."),
-    Key::unset(Type::String, "streams.assignor.name").since("4.4")
+    Key::unset(Type::String, "streams.assignor.name").since("4.4").without_effect("there is one assignor, sticky")
         .doc("Assignor of the group, one of the broker's group.streams.assignors."),
-    boolean("streams.assignor.offload.enable", "true").internal().since("4.4")
+    boolean("streams.assignor.offload.enable", "true").internal().since("4.4").without_effect(ASSIGNED_AT_ONCE)
         .doc("Whether assignments are computed away from the coordinator's own task."),
-    int("streams.heartbeat.interval.ms", "5000").at_least(1).since("4.1")
+    int("streams.heartbeat.interval.ms", "5000").at_least(1).since("4.1").honoured()
         .doc("How often members report."),
-    int("streams.initial.rebalance.delay.ms", "3000").at_least(0).since("4.2")
+    int("streams.initial.rebalance.delay.ms", "3000").at_least(0).since("4.2").honoured()
         .doc("How long the first assignment of an empty group waits for more members."),
-    int("streams.num.standby.replicas", "0").at_least(0).since("4.1")
+    int("streams.num.standby.replicas", "0").at_least(0).since("4.1").honoured()
         .doc("Standby copies of each stateful task."),
-    int("streams.num.warmup.replicas", "2").at_least(0).internal().since("4.4")
+    int("streams.num.warmup.replicas", "2").at_least(0).internal().since("4.4").without_effect(NO_WARMUPS)
         .doc("Extra copies that warm up at a time before a task moves."),
-    list("streams.rack.aware.assignment.tags", "").list().low().since("4.4")
+    list("streams.rack.aware.assignment.tags", "").list().low().since("4.4").honoured()
         .doc("Client tags over which standby tasks are spread."),
-    int("streams.session.timeout.ms", "45000").at_least(1).since("4.1")
+    int("streams.session.timeout.ms", "45000").at_least(1).since("4.1").honoured()
         .doc("A member that is silent for this long is removed."),
-    int("streams.task.offset.interval.ms", "60000").at_least(1).internal().since("4.4")
+    int("streams.task.offset.interval.ms", "60000").at_least(1).internal().since("4.4").honoured()
         .doc("How often members report the offsets of their tasks."),
 ];

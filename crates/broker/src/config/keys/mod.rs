@@ -33,6 +33,8 @@ use super::key::Key;
 const NO_JAVA: &str = "Headwater loads no Java classes";
 /// Why a key that sizes one of Kafka's thread pools changes nothing.
 const NO_POOL: &str = "requests run on the connection's own task, there is no such thread pool to size";
+/// Why no task is warmed up.
+const NO_WARMUPS: &str = "as in Kafka 4.4.0, no assignor gives warm-up tasks";
 /// Why nothing is assigned elsewhere.
 const ASSIGNED_AT_ONCE: &str =
     "an assignment is made with the heartbeat that asks for it, on the connection's own task";

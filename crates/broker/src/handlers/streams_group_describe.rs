@@ -1,0 +1,165 @@
+//! StreamsGroupDescribe, 0 to 1: streams groups with topology and members (KIP-1071).
+//!
+//! 1 names the assignor, and has the description of the topology where a plugin keeps it; there is none.
+
+use std::sync::Arc;
+
+use coordinator::group::streams::{
+    DescribedStreamsGroup, DescribedStreamsMember, DescribedSubtopology, DescribedTopic, HeldTasks, Offsets,
+    Tasks,
+};
+use protocol::ErrorCode;
+use protocol::messages::streams_group_describe::{
+    Assignment, DescribedGroup, Endpoint, KeyValue, Member, StreamsGroupDescribeRequest,
+    StreamsGroupDescribeResponse, Subtopology, TaskIds, TaskOffset, TopicInfo, Topology,
+};
+use protocol::wire::Array;
+
+use super::Call;
+use super::authorized_operations::{GROUP, NOT_ASKED};
+
+/// The only assignor there is.
+const ASSIGNOR: &str = "sticky";
+/// No description of the topology is kept.
+const NOT_STORED: i8 = 1;
+
+/// Handles one request.
+pub async fn handle(
+    call: &Call,
+    request: StreamsGroupDescribeRequest<'_>,
+) -> StreamsGroupDescribeResponse<'static> {
+    let operations = if request.include_authorized_operations { GROUP } else { NOT_ASKED };
+    let description = if request.include_topology_description { NOT_STORED } else { 0 };
+    let enabled = call.broker.serves_streams_groups();
+    let groups = &call.broker.coordinators.groups;
+    let mut described = Vec::new();
+    for id in &request.group_ids {
+        let group = if !enabled {
+            refused(ErrorCode::UnsupportedVersion)
+        } else if id.is_empty() {
+            refused(ErrorCode::InvalidGroupId)
+        } else {
+            match groups.read(&id, |shard| shard.describe_streams(&id)).await {
+                Ok(Some(group)) => DescribedGroup {
+                    authorized_operations: operations,
+                    topology_description_status: description,
+                    ..told(group)
+                },
+                Ok(None) => DescribedGroup {
+                    error_message: Some(format!("there is no streams group '{id}'").into()),
+                    ..refused(ErrorCode::GroupIdNotFound)
+                },
+                Err(error) => refused(error.into()),
+            }
+        };
+        described.push(DescribedGroup { group_id: id.into_owned().into(), ..group });
+    }
+    StreamsGroupDescribeResponse { groups: described.into(), ..StreamsGroupDescribeResponse::default() }
+}
+
+fn refused(error: ErrorCode) -> DescribedGroup<'static> {
+    DescribedGroup { error_code: error.into(), ..DescribedGroup::default() }
+}
+
+fn told(group: DescribedStreamsGroup) -> DescribedGroup<'static> {
+    let topology = group.topology.map(|(epoch, parts)| Topology {
+        epoch,
+        subtopologies: Some(parts.into_iter().map(subtopology).collect()),
+    });
+    DescribedGroup {
+        group_state: group.state.into(),
+        group_epoch: group.epoch.0,
+        assignment_epoch: group.target_epoch.0,
+        topology,
+        members: group.members.into_iter().map(member).collect(),
+        assignor_name: Some(ASSIGNOR.into()),
+        ..DescribedGroup::default()
+    }
+}
+
+type Text = std::borrow::Cow<'static, str>;
+
+fn texts(words: &[Arc<str>]) -> Array<'static, Text> {
+    words.iter().map(|word| Text::from(word.to_string())).collect()
+}
+
+fn subtopology(part: DescribedSubtopology) -> Subtopology<'static> {
+    Subtopology {
+        subtopology_id: part.id.to_string().into(),
+        source_topics: texts(&part.sources),
+        repartition_sink_topics: texts(&part.repartition_sinks),
+        state_changelog_topics: part.changelogs.into_iter().map(topic_info).collect(),
+        repartition_source_topics: part.repartition_sources.into_iter().map(topic_info).collect(),
+    }
+}
+
+fn topic_info(topic: DescribedTopic) -> TopicInfo<'static> {
+    let configs = topic.configs.iter();
+    TopicInfo {
+        name: topic.name.to_string().into(),
+        partitions: topic.partitions,
+        replication_factor: topic.replication_factor,
+        topic_configs: configs.map(|(key, value)| key_value(key, value)).collect(),
+    }
+}
+
+fn key_value(key: &str, value: &str) -> KeyValue<'static> {
+    KeyValue { key: key.to_owned().into(), value: value.to_owned().into() }
+}
+
+fn member(described: DescribedStreamsMember) -> Member<'static> {
+    let DescribedStreamsMember { id, member, target, told } = described;
+    let text = |word: &Arc<str>| Text::from(word.to_string());
+    Member {
+        member_id: text(&id),
+        member_epoch: member.epoch.0,
+        instance_id: member.instance.as_ref().map(text),
+        rack_id: member.rack.as_ref().map(text),
+        client_id: text(&member.client_id),
+        client_host: text(&member.client_host),
+        topology_epoch: member.topology_epoch,
+        process_id: text(&member.process),
+        user_endpoint: member.endpoint.as_ref().map(|at| Endpoint { host: text(&at.host), port: at.port }),
+        client_tags: member.tags.iter().map(|(key, value)| key_value(key, value)).collect(),
+        task_offsets: task_offsets(&told.offsets),
+        task_end_offsets: task_offsets(&told.end_offsets),
+        assignment: Assignment {
+            active_tasks: held(&member.assigned.active),
+            standby_tasks: tasks(&member.assigned.standby),
+            warmup_tasks: tasks(&member.assigned.warmup),
+        },
+        target_assignment: Assignment {
+            active_tasks: tasks(&target.active),
+            standby_tasks: tasks(&target.standby),
+            warmup_tasks: tasks(&target.warmup),
+        },
+        is_classic: false,
+    }
+}
+
+fn tasks(tasks: &Tasks) -> Array<'static, TaskIds<'static>> {
+    let of_part = tasks.iter().map(|(id, tasks)| TaskIds {
+        subtopology_id: id.to_string().into(),
+        partitions: tasks.iter().map(|task| task.0).collect(),
+    });
+    of_part.collect()
+}
+
+fn held(tasks: &HeldTasks) -> Array<'static, TaskIds<'static>> {
+    let of_part = tasks.iter().map(|(id, tasks)| TaskIds {
+        subtopology_id: id.to_string().into(),
+        partitions: tasks.keys().map(|task| task.0).collect(),
+    });
+    of_part.collect()
+}
+
+fn task_offsets(offsets: &Offsets) -> Array<'static, TaskOffset<'static>> {
+    let all = offsets.iter().flat_map(|(id, tasks)| {
+        tasks.iter().map(|(task, offset)| TaskOffset {
+            subtopology_id: id.to_string().into(),
+            partition: task.0,
+            offset: *offset,
+        })
+    });
+    all.collect()
+}
