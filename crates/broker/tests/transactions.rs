@@ -14,16 +14,17 @@ use protocol::ErrorCode;
 use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::messages::add_partitions_to_txn::AddPartitionsToTxnTopic;
 use protocol::messages::describe_producers::TopicRequest;
+use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::offset_fetch::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use protocol::messages::txn_offset_commit::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
 use protocol::messages::write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTopic};
 use protocol::messages::{
     AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
-    DescribeProducersRequest, DescribeProducersResponse, DescribeTransactionsRequest,
+    DeleteTopicsRequest, DescribeProducersRequest, DescribeProducersResponse, DescribeTransactionsRequest,
     DescribeTransactionsResponse, EndTxnRequest, EndTxnResponse, FetchResponse, FindCoordinatorRequest,
-    InitProducerIdRequest, InitProducerIdResponse, ListTransactionsRequest, ListTransactionsResponse,
-    Message, OffsetFetchRequest, OffsetFetchResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
-    WriteTxnMarkersRequest, WriteTxnMarkersResponse,
+    InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListTransactionsRequest, ListTransactionsResponse, Message, OffsetFetchRequest, OffsetFetchResponse,
+    TxnOffsetCommitRequest, TxnOffsetCommitResponse, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 use protocol::records::batches::Batches;
 use protocol::records::build::{BatchBuilder, BatchOptions};
@@ -220,6 +221,23 @@ fn offset(client: &mut Client, stable: bool) -> Result<i64, i16> {
     if partition.error_code == 0 { Ok(partition.committed_offset) } else { Err(partition.error_code) }
 }
 
+/// Where the log ends for readers of this isolation.
+fn latest(client: &mut Client, isolation_level: i8) -> i64 {
+    let partition = ListOffsetsPartition { partition_index: 0, timestamp: -1, ..Default::default() };
+    let topic =
+        ListOffsetsTopic { name: "t".into(), partitions: vec![partition].into(), ..Default::default() };
+    let request = ListOffsetsRequest {
+        replica_id: -1,
+        isolation_level,
+        topics: vec![topic].into(),
+        ..Default::default()
+    };
+    let body = client.ask(&request, 5);
+    let said = ListOffsetsResponse::decode(&body, 5).unwrap();
+    let topic = said.topics.iter().next().unwrap();
+    topic.partitions.iter().next().unwrap().offset
+}
+
 fn code(error: ErrorCode) -> i16 {
     error.into()
 }
@@ -239,6 +257,7 @@ fn what_old_clients_commit_is_seen_and_what_they_abort_is_not() {
     assert_eq!(send(&mut client, producer, 1, "two", OLD.produce).error, 0);
     assert_eq!((state(&mut client).as_str(), committed(&mut client)), ("Ongoing", vec![]));
     assert_eq!(client.fetch("t", 0, 0).2.len(), 2, "who reads all sees them");
+    assert_eq!((latest(&mut client, 0), latest(&mut client, 1)), (2, 0));
     assert_eq!(end(&mut client, producer, true, OLD.end).0, 0);
     assert_eq!(
         (state(&mut client).as_str(), committed(&mut client)),
@@ -485,6 +504,58 @@ fn a_transaction_that_nobody_coordinates_is_found_and_ended_by_hand() {
     }
     assert_eq!(described(&mut client).2, -1);
     assert_eq!(committed(&mut client), ["held back"]);
+}
+
+#[test]
+fn a_partition_that_is_deleted_holds_no_transaction_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_node, mut client) = node(directory.path(), &[]);
+    client.create(&["gone"]);
+    let producer = begin(&mut client, NEW.init);
+    assert_eq!(send(&mut client, producer, 0, "stays", NEW.produce).error, 0);
+    let mut request = produce_request("gone", 0, -1, transactional(producer, 0, "goes"));
+    request.transactional_id = Some(ID.into());
+    assert_eq!(produced(&client.ask(&request, NEW.produce), NEW.produce).error, 0);
+    let delete = DeleteTopicsRequest {
+        topic_names: vec!["gone".into()].into(),
+        timeout_ms: 10_000,
+        ..DeleteTopicsRequest::default()
+    };
+    client.ask(&delete, 4);
+    assert_eq!(end(&mut client, producer, true, NEW.end).0, 0);
+    assert_eq!(
+        (state(&mut client).as_str(), committed(&mut client)),
+        ("CompleteCommit", vec!["stays".into()])
+    );
+}
+
+#[test]
+fn two_phase_commit_is_behind_its_settings() {
+    let ask = |client: &mut Client| {
+        let request = InitProducerIdRequest {
+            transactional_id: Some(ID.into()),
+            transaction_timeout_ms: 1,
+            enable2_pc: true,
+            ..InitProducerIdRequest::default()
+        };
+        let body = client.ask(&request, 6);
+        InitProducerIdResponse::decode(&body, 6).unwrap().error_code
+    };
+    let unstable = ("unstable.api.versions.enable", "true");
+    let two_phase = ("transaction.two.phase.commit.enable", "true");
+    for (settings, expected) in [
+        (&[unstable][..], ErrorCode::TransactionalIdAuthorizationFailed),
+        (&[unstable, two_phase], ErrorCode::None),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let (_node, mut client) = node(directory.path(), settings);
+        assert_eq!(ask(&mut client), code(expected));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (_node, mut client) = node(directory.path(), &[two_phase]);
+    let frame = client.frame(&InitProducerIdRequest::default(), 6);
+    client.send(&frame);
+    client.assert_closed();
 }
 
 #[test]

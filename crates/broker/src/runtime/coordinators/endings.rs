@@ -22,8 +22,8 @@ use protocol::id::LeaderEpoch;
 use protocol::records::control::{CoordinatorEpoch, EndMarker};
 use tokio::sync::{Notify, Semaphore};
 
-use super::Coordinators;
 use super::markers::Marker;
+use super::{CoordinatorError, Coordinators};
 
 /// How many transactions the task works on at a time.
 const AT_ONCE: usize = 32;
@@ -123,7 +123,17 @@ impl Coordinators {
         // What is seen here is committed: a marker never comes before the decision it tells of.
         let seen =
             self.transactions.read_led(id, |shard, epoch| shard.ending(id).map(|it| (it, epoch))).await;
-        let Ok(Some((ending, coordinator_epoch))) = seen else { return self.endings.done(id) };
+        let (ending, coordinator_epoch) = match seen {
+            Ok(Some(seen)) => seen,
+            // It has ended, or somebody else coordinates it.
+            Ok(None) | Err(CoordinatorError::NotCoordinator) => return self.endings.done(id),
+            Err(error) => {
+                if self.endings.leave(id) {
+                    tracing::info!(transactional_id = %id, %error, "a transaction cannot be ended yet");
+                }
+                return;
+            }
+        };
         let (written, failed) = self.write_all(&ending, coordinator_epoch).await;
         let told = match written.is_empty() && failed.is_some() {
             true => Ok(()),
