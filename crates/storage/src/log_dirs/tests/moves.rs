@@ -185,6 +185,29 @@ fn a_copy_that_parted_from_its_log_is_begun_again() {
 }
 
 #[test]
+fn a_copy_that_holds_what_its_log_has_lost_goes_on_from_where_that_ends() {
+    let (mut node, dirs, log) = filled(RealDisk);
+    let moving = begin(&dirs, &name("t", 0));
+    while moving.step(1, NOW).unwrap().lag > 0 {}
+    drop((moving, log, dirs));
+    let both = std::mem::take(&mut node.config.directories);
+    node.config.directories = vec![both[0].clone()];
+    let (dirs, _) = node.start(RealDisk);
+    dirs.truncate(&name("t", 0), Offset(3), NOW).unwrap();
+    drop(dirs);
+    node.config.directories = both;
+    let (dirs, _) = node.start(RealDisk);
+    let moving = dirs.moving(&name("t", 0)).unwrap();
+    assert_eq!((end(&moving.future), moving.progress().lag), (Offset(3), 0));
+    let log = dirs.get(&name("t", 0)).unwrap();
+    locked(&log).become_leader(LeaderEpoch(1), NodeId(1), 1, [NodeId(1)]).unwrap();
+    (0..4).for_each(|_| assert!(append_in(&log, LeaderEpoch(1))));
+    let all = bytes(&log);
+    dirs.finish_move(&moving, NOW).unwrap();
+    assert_eq!(bytes(&log), all);
+}
+
+#[test]
 fn deleted_records_stay_deleted_when_a_replica_has_just_arrived() {
     let disk = ScriptedDisk::default();
     let (node, dirs, log) = filled(disk.clone());
