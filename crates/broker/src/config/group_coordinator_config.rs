@@ -72,23 +72,24 @@ impl GroupCoordinatorConfig {
 /// What holds for consumer groups.
 fn consumer(settings: &Settings) -> Result<ConsumerConfig, ConfigError> {
     let millis = |name: String| settings.integer(&name).map(Millis);
-    let per_group = |what: &str| {
+    let per_group = |name: &str| {
+        let what = name.trim_start_matches("group.consumer.");
         let (default, least, most) = (
-            millis(format!("group.consumer.{what}"))?,
+            millis(name.to_owned())?,
             millis(format!("group.consumer.min.{what}"))?,
             millis(format!("group.consumer.max.{what}"))?,
         );
         if default < least || default > most {
             return Err(ConfigError::conflict(format!(
-                "group.consumer.{what} is {}: it must lie between group.consumer.min.{what}, which is {}, and \
+                "{name} is {}: it must lie between group.consumer.min.{what}, which is {}, and \
                  group.consumer.max.{what}, which is {}",
                 default.0, least.0, most.0
             )));
         }
         Ok(PerGroup { default, least, most })
     };
-    let session_timeout = per_group("session.timeout.ms")?;
-    let heartbeat_interval = per_group("heartbeat.interval.ms")?;
+    let session_timeout = per_group("group.consumer.session.timeout.ms")?;
+    let heartbeat_interval = per_group("group.consumer.heartbeat.interval.ms")?;
     if session_timeout.default <= heartbeat_interval.default {
         return Err(ConfigError::conflict(format!(
             "group.consumer.session.timeout.ms is {}: it must be more than group.consumer.heartbeat.interval.ms, which is {}",
@@ -101,7 +102,7 @@ fn consumer(settings: &Settings) -> Result<ConsumerConfig, ConfigError> {
         enabled: protocols.iter().any(|protocol| protocol == "consumer"),
         session_timeout,
         heartbeat_interval,
-        assignment_interval: per_group("assignment.interval.ms")?,
+        assignment_interval: per_group("group.consumer.assignment.interval.ms")?,
         members_max: usize::try_from(settings.integer("group.consumer.max.size")?).unwrap_or(usize::MAX),
         assignors: assignors(&settings.list("group.consumer.assignors")?)?,
         migration: policy.as_deref().and_then(MigrationPolicy::of_name).unwrap_or_default(),
