@@ -248,6 +248,11 @@ impl<D: Disk> LogDirs<D> {
         if let Some(log) = self.get(&row.name) {
             let mut log = locked(&log);
             if log.directory_id() == directory.id() {
+                // A kill may have come between the directory and the file in it that says whose it is.
+                let placed = || placement(&row.name, Some(row.topic_id));
+                if log.topic_id().is_none() && matches!(placed(), Placement::Here(_)) {
+                    log.set_topic_id(row.topic_id)?;
+                }
                 // It has files, so that the row has done its duty either way.
                 log.take_first(row)?;
             }

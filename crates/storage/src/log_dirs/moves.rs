@@ -185,7 +185,11 @@ impl<D: Disk> LogDirs<D> {
             future.mark_deleted();
             future.path().to_owned()
         };
-        self.put_away(&removed.to, &removed.name, &path, now)
+        match self.put_away(&removed.to, &removed.name, &path, now) {
+            // It has taken the place of its log in the last moment.
+            Err(fault) if fault.not_found() => Ok(()),
+            put_away => put_away,
+        }
     }
 
     /// Has a replica whose copy has all but caught up go on where the copy lies. The lock of its log is held for the rest

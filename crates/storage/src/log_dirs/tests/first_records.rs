@@ -146,3 +146,30 @@ fn a_log_without_room_for_its_files_keeps_its_record() {
     let (dirs, _) = node.start(RealDisk);
     assert!(end(&dirs.get(&name("t", 0)).unwrap()) >= Offset(1));
 }
+
+#[test]
+fn a_kill_in_the_midst_of_making_the_files_loses_nothing() {
+    for calls in 0.. {
+        let node = Node::new(&["a"]);
+        let disk = ScriptedDisk::default();
+        let (dirs, _) = node.start(disk.clone());
+        let log = planned(&dirs, 0, TOPIC);
+        assert!(append(&log), "the first goes apart");
+        disk.die_after(calls);
+        let done = append(&log);
+        drop((log, dirs));
+        let (dirs, report) = node.start(RealDisk);
+        assert!(report.failed.is_empty(), "killed after {calls} calls: {report:?}");
+        let log = dirs.get(&name("t", 0)).unwrap();
+        let expected = if done { 1..=2 } else { 1..=1 };
+        let batches = end(&log).0;
+        assert!(expected.contains(&batches) && read_all(&log) > 0, "killed after {calls} calls: {batches}");
+        assert_eq!(locked(&log).topic_id(), Some(TOPIC), "killed after {calls} calls");
+        locked(&log).become_leader(LeaderEpoch(1), NodeId(1), 1, [NodeId(1)]).unwrap();
+        assert!(append_in(&log, LeaderEpoch(1)));
+        if done {
+            assert!(calls > 5 && batches == 2, "{calls} calls, {batches} batches");
+            return;
+        }
+    }
+}
