@@ -224,8 +224,7 @@ fn offset(client: &mut Client, stable: bool) -> Result<i64, i16> {
 /// Where the log ends for readers of this isolation.
 fn latest(client: &mut Client, isolation_level: i8) -> i64 {
     let partition = ListOffsetsPartition { partition_index: 0, timestamp: -1, ..Default::default() };
-    let topic =
-        ListOffsetsTopic { name: "t".into(), partitions: vec![partition].into(), ..Default::default() };
+    let topic = ListOffsetsTopic { name: "t".into(), partitions: vec![partition].into() };
     let request = ListOffsetsRequest {
         replica_id: -1,
         isolation_level,
