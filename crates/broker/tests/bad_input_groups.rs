@@ -7,15 +7,23 @@ mod raw;
 
 use std::time::{Duration, Instant};
 
+use protocol::id::Uuid;
+use protocol::messages::consumer_group_heartbeat::RequestTopicPartitions;
 use protocol::messages::join_group::JoinGroupRequestProtocol;
 use protocol::messages::{
-    DescribeGroupsRequest, DescribeGroupsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, Message,
+    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse, DescribeGroupsRequest, DescribeGroupsResponse, FindCoordinatorRequest,
+    FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
+    Message,
 };
 use raw::Client;
 use raw::node::{TestNode, start};
 
 const NONE: i16 = 0;
+const UNKNOWN_SERVER_ERROR: i16 = -1;
+const GROUP_ID_NOT_FOUND: i16 = 69;
+const FENCED_MEMBER_EPOCH: i16 = 110;
+const INVALID_REGULAR_EXPRESSION: i16 = 128;
 const INVALID_GROUP_ID: i16 = 24;
 const UNKNOWN_MEMBER_ID: i16 = 25;
 const INVALID_SESSION_TIMEOUT: i16 = 26;
@@ -122,4 +130,83 @@ fn what_members_say_of_themselves_is_opaque_however_odd_or_large() {
     let body = client.ask(&request, 4);
     let described = DescribeGroupsResponse::decode(&body, 4).unwrap();
     assert!(described.groups.iter().all(|group| group.error_code == 0 && group.members.len() == 1));
+}
+
+/// A member that joins a consumer group.
+fn joining(group: &str, topics: Vec<String>) -> ConsumerGroupHeartbeatRequest<'static> {
+    ConsumerGroupHeartbeatRequest {
+        group_id: group.to_owned().into(),
+        member_id: "me".into(),
+        rebalance_timeout_ms: 10_000,
+        subscribed_topic_names: Some(topics.into_iter().map(Into::into).collect()),
+        topic_partitions: Some(Vec::new().into()),
+        ..ConsumerGroupHeartbeatRequest::default()
+    }
+}
+
+fn beat(client: &mut Client, request: &ConsumerGroupHeartbeatRequest<'_>) -> (i16, i32) {
+    let body = client.ask(request, 1);
+    let answer = ConsumerGroupHeartbeatResponse::decode(&body, 1).unwrap();
+    (answer.error_code, answer.member_epoch)
+}
+
+/// The error of a description, and the epoch of the group.
+fn epoch(client: &mut Client, group: &str) -> (i16, i32) {
+    let request = ConsumerGroupDescribeRequest {
+        group_ids: vec![group.to_owned().into()].into(),
+        include_authorized_operations: false,
+    };
+    let body = client.ask(&request, 1);
+    let described = ConsumerGroupDescribeResponse::decode(&body, 1).unwrap();
+    let group = described.groups.iter().next().unwrap();
+    (group.error_code, group.group_epoch)
+}
+
+#[test]
+fn a_member_that_lies_or_asks_for_too_much_moves_nothing() {
+    let (_directory, node) = node();
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let begun = Instant::now();
+    // More names than a batch of the offsets topic may hold.
+    let names = (0..200_000).map(|number| format!("no-{number}")).collect();
+    assert_eq!(beat(&mut client, &joining("many", names)).0, UNKNOWN_SERVER_ERROR);
+    assert_eq!(epoch(&mut client, "many").0, GROUP_ID_NOT_FOUND);
+    for regex in ["((a{1000}){1000}){1000}", "(", "(?=a)", &"(".repeat(30_000)] {
+        let request = ConsumerGroupHeartbeatRequest {
+            subscribed_topic_regex: Some(regex.to_owned().into()),
+            subscribed_topic_names: None,
+            ..joining("regex", Vec::new())
+        };
+        assert_eq!(
+            beat(&mut client, &request).0,
+            INVALID_REGULAR_EXPRESSION,
+            "{}",
+            &regex[..20.min(regex.len())]
+        );
+    }
+    assert_eq!(epoch(&mut client, "regex").0, GROUP_ID_NOT_FOUND);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+
+    let (code, at) = beat(&mut client, &joining("g", vec!["t".to_owned()]));
+    assert_eq!(code, NONE);
+    let known = epoch(&mut client, "g");
+    let lie = |member: &str, member_epoch, topics: Vec<RequestTopicPartitions<'static>>| {
+        ConsumerGroupHeartbeatRequest {
+            group_id: "g".into(),
+            member_id: member.to_owned().into(),
+            member_epoch,
+            topic_partitions: Some(topics.into()),
+            ..ConsumerGroupHeartbeatRequest::default()
+        }
+    };
+    assert_eq!(beat(&mut client, &lie("somebody", at, Vec::new())).0, UNKNOWN_MEMBER_ID);
+    assert_eq!(beat(&mut client, &lie("me", at + 1, Vec::new())).0, FENCED_MEMBER_EPOCH);
+    assert_eq!(beat(&mut client, &lie("me", i32::MAX, Vec::new())).0, FENCED_MEMBER_EPOCH);
+    let held = (0..50_000_u32).map(|number| RequestTopicPartitions {
+        topic_id: Uuid(u128::from(number).to_be_bytes()),
+        partitions: vec![0, -1, i32::MAX].into(),
+    });
+    assert_eq!(beat(&mut client, &lie("me", at, held.collect())), (NONE, at));
+    assert_eq!(epoch(&mut client, "g"), known);
 }
