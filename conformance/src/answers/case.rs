@@ -31,6 +31,8 @@ pub enum Given {
     /// The end of the scene's transaction, in this version of EndTxn and with its markers written; the scene's producer
     /// is the one that it leaves.
     Ended { version: i16, committed: bool },
+    /// A coordinator of the scene's group that has heard of the scene's topic.
+    Heard,
     /// Another request, answered without error.
     Asked(ApiKey, i16, Ask),
 }
@@ -164,6 +166,11 @@ impl Case {
     /// With the scene's transaction ended as older clients do it.
     pub fn ended_old(self, committed: bool) -> Self {
         self.give(Given::Ended { version: 4, committed })
+    }
+
+    /// With a topic that the coordinator of the scene's group has heard of.
+    pub fn heard_of(self, partitions: i32) -> Self {
+        self.topic(partitions).give(Given::Heard)
     }
 
     /// With another request before it.

@@ -11,6 +11,7 @@ use protocol::messages::schema::Versions;
 use serde_json::{Value, json};
 
 use super::case::{Case, Given};
+use super::consumer_groups::{self, with};
 use super::{groups, transactions};
 
 /// A broker that is asked.
@@ -191,6 +192,7 @@ impl Side {
                 Given::Member { has_part } => self.make_member(scene, *has_part)?,
                 Given::Transactional => self.begin(scene)?,
                 Given::Ended { version, committed } => self.end(scene, *version, *committed)?,
+                Given::Heard => self.have_heard(scene)?,
                 Given::Asked(api, version, ask) => {
                     self.succeed(*api, *version, &ask(scene)?)?;
                 }
@@ -249,6 +251,24 @@ impl Side {
             self.succeed(ApiKey::SyncGroup, 3, &request)?;
         }
         Ok(())
+    }
+
+    /// A coordinator of Kafka may hear of a topic after its leaders: it is asked, by a member that goes again, until
+    /// it has.
+    fn have_heard(&mut self, scene: &Scene) -> Result<()> {
+        let beat = ApiKey::ConsumerGroupHeartbeat;
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            let request = with(consumer_groups::joining(scene), &[("MemberId", json!("first"))]);
+            let answer = self.succeed(beat, 1, &request)?;
+            let leaving = with(consumer_groups::beat(scene, -1), &[("MemberId", json!("first"))]);
+            self.succeed(beat, 1, &leaving)?;
+            self.succeed(ApiKey::DeleteGroups, 2, &json!({"GroupsNames": [scene.topic]}))?;
+            if answer["Assignment"]["TopicPartitions"].as_array().is_some_and(|topics| !topics.is_empty()) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "the coordinator does not hear of {}", scene.topic);
+        }
     }
 
     /// Asks until there is a response without errors.

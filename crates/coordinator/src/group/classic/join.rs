@@ -108,7 +108,12 @@ impl GroupShard {
                 (group.live.clone(), group.supports(&join.protocol_type, &join.protocols))
             }
             Some(Group::Consumer(group)) if !group.is_empty() => {
-                return self.join_consumers(ground, group, join);
+                // As in Kafka: who is refused here is not told its own name.
+                let refused = |refusal| {
+                    let told = JoinAnswer::refused(Arc::from(""), refusal);
+                    Ok(GroupDecision::reply(Answer::Join(told)))
+                };
+                return self.join_consumers(ground, group, join).or_else(refused);
             }
             Some(Group::Streams(group)) if !group.is_empty() => {
                 return Err(GroupRefusal::InconsistentProtocol);
