@@ -135,15 +135,21 @@ fn group_config(case: Case, name: &'static str, value: &'static str) -> Case {
     })
 }
 
-/// With a group that assigns as soon as it is asked to. What is made after it gives Kafka the time to take it in.
+/// With a group that assigns as soon as it is asked to.
 fn hasty(case: Case) -> Case {
     let case = group_config(case, "streams.initial.rebalance.delay.ms", "0");
     group_config(case, "streams.assignment.interval.ms", "0")
 }
 
+/// The same, and the scene's topic. Kafka's coordinator hears of topics and settings some time after they are made: what
+/// is set again afterwards gives it that time.
+fn hasty_with_topic(case: Case, partitions: i32) -> Case {
+    hasty(hasty(case).topic(partitions))
+}
+
 /// With the member "one", which has a task for each partition of the scene's topic.
 fn alone(case: Case) -> Case {
-    hasty(case).topic(3).asked(StreamsGroupHeartbeat, 1, joining)
+    hasty_with_topic(case, 3).asked(StreamsGroupHeartbeat, 1, joining)
 }
 
 /// With "one" and "two", of whom the second waits for what the first is to give up.
@@ -152,7 +158,7 @@ fn two(case: Case) -> Case {
 }
 
 fn joins() -> Vec<Case> {
-    let newcomer = |name| hasty(case(StreamsGroupHeartbeat, name).fresh()).topic(3);
+    let newcomer = |name| hasty_with_topic(case(StreamsGroupHeartbeat, name).fresh(), 3);
     vec![
         newcomer("a newcomer").ask(joining).then(StreamsGroupDescribe, 1, described).then(
             ListGroups,
@@ -216,7 +222,7 @@ fn topologies() -> Vec<Case> {
             json!({"Topics": [{"Name": format!("{}-b", s.topic), "NumPartitions": partitions,
                 "ReplicationFactor": 1, "Assignments": [], "Configs": []}], "timeoutMs": 30_000, "validateOnly": false})
         });
-        hasty(made).topic(3)
+        hasty_with_topic(made, 3)
     };
     let joined = |s: &Scene| {
         let sources = json!([s.topic, format!("{}-b", s.topic)]);
@@ -314,8 +320,7 @@ fn broken_topologies() -> Vec<Case> {
         alone(case(StreamsGroupHeartbeat, "a later topology than the group's"))
             .errors(&[InvalidRequest])
             .ask(|s| with(second(s), &[("Topology", with(plain(s), &[("Epoch", json!(1))]))])),
-        hasty(case(StreamsGroupHeartbeat, "an older topology than the group's").fresh())
-            .topic(3)
+        hasty_with_topic(case(StreamsGroupHeartbeat, "an older topology than the group's").fresh(), 3)
             .asked(StreamsGroupHeartbeat, 1, |s| joining_with(s, &with(plain(s), &[("Epoch", json!(3))])))
             .ask(|s| with(second(s), &[("Topology", with(keeping(s), &[("Epoch", json!(2))]))]))
             .then(StreamsGroupDescribe, 1, described),
@@ -383,7 +388,7 @@ fn kept(case: Case) -> Case {
         json!({"Topics": [{"Name": format!("{}-state", s.topic), "NumPartitions": 2, "ReplicationFactor": 1,
             "Assignments": [], "Configs": []}], "timeoutMs": 30_000, "validateOnly": false})
     });
-    group_config(hasty(case), "streams.num.standby.replicas", "1").topic(2).asked(
+    group_config(hasty_with_topic(case, 2), "streams.num.standby.replicas", "1").asked(
         StreamsGroupHeartbeat,
         1,
         |s| joining_with(s, &keeping(s)),
@@ -443,7 +448,7 @@ fn static_joining(s: &Scene, member: &str) -> Value {
 
 /// With the static member "one", which has all tasks.
 fn named(case: Case) -> Case {
-    hasty(case).topic(3).asked(StreamsGroupHeartbeat, 1, |s| static_joining(s, "one"))
+    hasty_with_topic(case, 3).asked(StreamsGroupHeartbeat, 1, |s| static_joining(s, "one"))
 }
 
 fn away(s: &Scene) -> Value {
@@ -587,8 +592,7 @@ fn others() -> Vec<Case> {
             .member()
             .errors(&[GroupIdNotFound])
             .ask(joining),
-        hasty(case(StreamsGroupHeartbeat, "a group that only has offsets").fresh())
-            .topic(3)
+        hasty_with_topic(case(StreamsGroupHeartbeat, "a group that only has offsets").fresh(), 3)
             .asked(OffsetCommit, 9, |s| commit(s, "", -1))
             .ask(joining)
             .then(StreamsGroupDescribe, 1, described),
