@@ -88,6 +88,15 @@ pub fn write_leader_epochs_unsynced<D: Disk>(
     whole_file::replace_unsynced(disk, path, leader_epochs_text(epochs).as_bytes())
 }
 
+/// Writes a checkpoint of leader epochs that is not there yet, by the rules of [`whole_file::create_unsynced`].
+pub fn create_leader_epochs<D: Disk>(
+    disk: &D,
+    path: &Path,
+    epochs: &[(LeaderEpoch, Offset)],
+) -> Result<(), Fault> {
+    whole_file::create_unsynced(disk, path, leader_epochs_text(epochs).as_bytes())
+}
+
 fn leader_epochs_text(epochs: &[(LeaderEpoch, Offset)]) -> String {
     let mut text = format!("{VERSION}\n{}\n", epochs.len());
     for (epoch, start) in epochs {

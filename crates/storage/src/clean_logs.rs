@@ -9,7 +9,7 @@ use std::path::Path;
 
 use partition::leader_epochs::EpochEntry;
 use protocol::id::{BrokerEpoch, LeaderEpoch, Timestamp, TopicId, Uuid};
-use protocol::offset::Offset;
+use protocol::offset::{LastOffset, Offset};
 use protocol::records::checksum::crc32c;
 
 use crate::disk::Disk;
@@ -17,12 +17,13 @@ use crate::fault::Fault;
 use crate::listing::Listing;
 use crate::names::SegmentFile;
 use crate::segment::SegmentFacts;
+use crate::time_index::TimestampOffset;
 use crate::whole_file;
 
 /// The name of the file.
 pub const CLEAN_LOGS: &str = "headwater-clean-logs";
 
-const MAGIC: &[u8; 8] = b"HWCLEAN1";
+const MAGIC: &[u8; 8] = b"HWCLEAN2";
 
 /// What is known of one log.
 #[derive(Debug)]
@@ -63,13 +64,22 @@ impl CleanLogsWriter {
         }
         row.extend_from_slice(&(known.listing.segments.len() as u32).to_be_bytes());
         for (base, facts) in &known.listing.segments {
-            let SegmentFacts { size, modified, offset_index, time_index, transaction_index } = facts;
+            let SegmentFacts { size, modified, offset_index, time_index, transaction_index, largest } = facts;
             row.extend_from_slice(&base.0.to_be_bytes());
             row.extend_from_slice(&size.to_be_bytes());
             row.extend_from_slice(&modified.0.to_be_bytes());
+            let (known, some) = (largest.is_some(), largest.flatten().is_some());
             row.push(
-                u8::from(*offset_index) | u8::from(*time_index) << 1 | u8::from(*transaction_index) << 2,
+                u8::from(*offset_index)
+                    | u8::from(*time_index) << 1
+                    | u8::from(*transaction_index) << 2
+                    | u8::from(known) << 3
+                    | u8::from(some) << 4,
             );
+            if let Some(largest) = largest.flatten() {
+                row.extend_from_slice(&largest.timestamp.0.to_be_bytes());
+                row.extend_from_slice(&largest.offset.0.to_be_bytes());
+            }
         }
         self.rows.push((name.as_bytes().to_vec(), row));
     }
@@ -151,12 +161,20 @@ impl CleanLogs {
             let base = Offset(reader.long()?);
             let (size, modified) = (reader.int()?, Timestamp(reader.long()?));
             let flags = *reader.take(1)?.first()?;
+            let largest = match flags & 16 != 0 {
+                true => Some(TimestampOffset {
+                    timestamp: Timestamp(reader.long()?),
+                    offset: LastOffset(reader.long()?),
+                }),
+                false => None,
+            };
             let facts = SegmentFacts {
                 size,
                 modified,
                 offset_index: flags & 1 != 0,
                 time_index: flags & 2 != 0,
                 transaction_index: flags & 4 != 0,
+                largest: (flags & 8 != 0).then_some(largest),
             };
             listing.segments.insert(base, facts);
         }

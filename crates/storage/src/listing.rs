@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
+use crate::checkpoint;
 use crate::disk::{Access, Disk};
 use crate::fault::Fault;
 use crate::names::{FileName, SegmentFile, Stage};
@@ -20,6 +21,8 @@ pub struct Listing {
     pub segments: BTreeMap<Offset, SegmentFacts>,
     /// The offsets of the producer snapshots.
     pub snapshots: BTreeSet<Offset>,
+    /// Whether there is a checkpoint of leader epochs.
+    pub epochs: bool,
 }
 
 #[derive(Default)]
@@ -28,6 +31,7 @@ struct Found {
     swaps: Vec<(SegmentFile, Offset)>,
     cleaned: BTreeSet<Offset>,
     garbage: Vec<PathBuf>,
+    epochs: bool,
 }
 
 impl Listing {
@@ -41,7 +45,7 @@ impl Listing {
             }
             found = find(disk, directory)?;
         }
-        let mut listing = Self::default();
+        let mut listing = Self { epochs: found.epochs, ..Self::default() };
         for (offset, kinds) in found.files {
             let has = |kind| kinds.contains(&kind);
             if has(SegmentFile::ProducerSnapshot) {
@@ -56,6 +60,7 @@ impl Listing {
                     offset_index: has(SegmentFile::OffsetIndex),
                     time_index: has(SegmentFile::TimeIndex),
                     transaction_index: has(SegmentFile::TransactionIndex),
+                    largest: None,
                 };
                 listing.segments.insert(offset, facts);
                 continue;
@@ -89,7 +94,7 @@ fn find<D: Disk>(disk: &D, directory: &Path) -> Result<Found, Fault> {
                 found.cleaned.extend(digits.map(Offset));
             }
             FileName::Swap(kind, offset) => found.swaps.push((kind, offset)),
-            FileName::Other => {}
+            FileName::Other => found.epochs |= name == checkpoint::LEADER_EPOCH,
         }
     }
     Ok(found)

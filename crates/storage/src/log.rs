@@ -69,6 +69,8 @@ pub struct Log<D: Disk = RealDisk> {
     /// Whether `leader-epoch-checkpoint` says less than the machine knows. Recovery learns the rest from the batches, so it
     /// is written when the recovery point is about to pass them.
     epochs_due: bool,
+    /// Whether there may be a `leader-epoch-checkpoint` already.
+    epochs_there: bool,
     /// Set once the log was closed or deleted: whoever still holds it is refused.
     gone: Option<&'static str>,
 }
@@ -362,6 +364,7 @@ impl<D: Disk> Log<D> {
         self.epochs_due = true;
         if self.made {
             let (path, epochs) = self.epochs_to_write();
+            self.epochs_there = true;
             checkpoint::write_leader_epochs(self.home.disk(), &path, &epochs)?;
             self.epochs_due = false;
         }
@@ -375,8 +378,13 @@ impl<D: Disk> Log<D> {
             match self.flush.recovery_point() > Offset::ZERO {
                 // Those of flushed batches are on stable storage, and recovery does not learn them again.
                 true => checkpoint::write_leader_epochs_unnamed(self.home.disk(), &path, &epochs)?,
-                false => checkpoint::write_leader_epochs_unsynced(self.home.disk(), &path, &epochs)?,
+                false if self.epochs_there => {
+                    checkpoint::write_leader_epochs_unsynced(self.home.disk(), &path, &epochs)?;
+                }
+                // Recovery learns them from the batches if only half of it is there.
+                false => checkpoint::create_leader_epochs(self.home.disk(), &path, &epochs)?,
             }
+            self.epochs_there = true;
             self.flush.note_small(SmallFile::LeaderEpochs);
             self.epochs_due = false;
         }

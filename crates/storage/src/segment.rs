@@ -40,6 +40,8 @@ pub struct SegmentFacts {
     pub time_index: bool,
     /// Whether there is a transaction index.
     pub transaction_index: bool,
+    /// The largest timestamp, where that is known; `Some(None)` if no batch has one.
+    pub largest: Option<Option<TimestampOffset>>,
 }
 
 /// A segment of at most this many bytes is walked with one read.
@@ -51,6 +53,8 @@ pub type DirtyFile<D> = (PathBuf, Arc<<D as Disk>::File>);
 /// One segment of a log.
 pub struct Segment<D: Disk = RealDisk> {
     base: Offset,
+    /// How many bytes of the log lay before it when it was begun or the log loaded.
+    start: u64,
     size: u32,
     /// Set when a failed write left bytes beyond `size` that could not be cut.
     torn: bool,
@@ -119,8 +123,8 @@ impl<D: Disk> Segment<D> {
         base: Offset,
         now: Timestamp,
     ) -> Self {
-        let facts = SegmentFacts { modified: now, ..SegmentFacts::default() };
-        Self { largest: Some(None), ..Self::open(descriptors, directory, base, facts) }
+        let facts = SegmentFacts { modified: now, largest: Some(None), ..SegmentFacts::default() };
+        Self::open(descriptors, directory, base, facts)
     }
 
     /// Makes the log file.
@@ -142,6 +146,7 @@ impl<D: Disk> Segment<D> {
     ) -> Self {
         Self {
             base,
+            start: 0,
             size: facts.size,
             torn: false,
             unfinished: !(facts.offset_index && facts.time_index),
@@ -153,7 +158,7 @@ impl<D: Disk> Segment<D> {
             },
             indexes: None,
             bytes_since_entry: 0,
-            largest: None,
+            largest: facts.largest,
             first_timestamp: None,
             created: facts.modified,
             recent: RecentBatches::default(),
@@ -195,6 +200,16 @@ impl<D: Disk> Segment<D> {
     /// The offset its name says: no record in it has a smaller one.
     pub fn base(&self) -> Offset {
         self.base
+    }
+
+    /// Where in the log its bytes begin, counted from any place.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Says where in the log its bytes begin.
+    pub fn set_start(&mut self, start: u64) {
+        self.start = start;
     }
 
     /// Bytes of its batches.
@@ -514,7 +529,7 @@ impl<D: Disk> Segment<D> {
     pub fn facts(&mut self) -> Result<SegmentFacts, Fault> {
         let path = self.log.path();
         let facts = self.log.disk().facts(&path).map_err(|error| Fault::io("read", &path, error))?;
-        let (size, modified) = (self.size, facts.modified);
+        let (size, modified, largest) = (self.size, facts.modified, self.largest);
         let Present { offsets, times, transactions } = self.present;
         let (mut offset_index, mut time_index, mut transaction_index) = (offsets, times, transactions);
         if let Some(indexes) = &mut self.indexes {
@@ -522,7 +537,7 @@ impl<D: Disk> Segment<D> {
             time_index = indexes.times.entries().exists();
             transaction_index = indexes.transactions.entries().exists();
         }
-        Ok(SegmentFacts { size, modified, offset_index, time_index, transaction_index })
+        Ok(SegmentFacts { size, modified, offset_index, time_index, transaction_index, largest })
     }
 
     /// The files it has, for renaming and removing them.

@@ -174,6 +174,7 @@ impl<D: Disk> Segments<D> {
             segments.restart(loading.log_start, loading.now)?;
             end = loading.log_start;
         }
+        segments.place();
         Ok(Loaded { segments, end, cut, restarted })
     }
 
@@ -236,7 +237,9 @@ impl<D: Disk> Segments<D> {
             return Ok(false);
         }
         self.active().finish()?;
-        let next = Segment::create(&self.descriptors, &self.directory, base, now)?;
+        let mut next = Segment::create(&self.descriptors, &self.directory, base, now)?;
+        let active = self.active();
+        next.set_start(active.start() + u64::from(active.size()));
         self.list.push(next);
         Ok(true)
     }
@@ -335,6 +338,7 @@ impl<D: Disk> Segments<D> {
         }
         // The new one is complete on disk, so an error from here on leaves what a start would finish.
         let replaced: Vec<Segment<D>> = self.list.splice(old, [segment]).collect();
+        self.place();
         let disk = self.descriptors.disk().clone();
         let mut renamed = Vec::new();
         for mut gone in replaced {
@@ -398,10 +402,10 @@ impl<D: Disk> Segments<D> {
         (end, log_end): (Offset, Offset),
         (bytes_max, min_one): (u32, bool),
     ) -> Result<ReadSlice<D>, Fault> {
-        let behind: u64 = self.list[index + 1..].iter().map(|later| u64::from(later.size())).sum();
+        let end_of_log = self.list.last().map_or(0, |active| active.start() + u64::from(active.size()));
         let next_base = self.list.get(index + 1).map(Segment::base);
         let segment = &mut self.list[index];
-        let behind = behind + u64::from(segment.size() - position);
+        let behind = end_of_log - (segment.start() + u64::from(position));
         let goes_on = next_base.is_some_and(|next| next <= end);
         let whole = end >= log_end || goes_on;
         let limit = match whole {
@@ -424,6 +428,15 @@ impl<D: Disk> Segments<D> {
         let (file, base, segment_end) = (segment.file()?, segment.base(), segment.size());
         let position = u64::from(position);
         Ok(ReadSlice { file, base, position, length, first_batch, behind, segment_end, checked, goes_on })
+    }
+
+    /// Notes of each segment how many bytes of the log lie before it.
+    fn place(&mut self) {
+        let mut start = 0;
+        for segment in &mut self.list {
+            segment.set_start(start);
+            start += u64::from(segment.size());
+        }
     }
 
     fn drop_after(&mut self, index: usize) -> Result<(), Fault> {

@@ -20,8 +20,8 @@ use crate::names::SegmentFile;
 use crate::producer_snapshot;
 use crate::segment::DirtyFile;
 
-/// What is known of a log with more segments than this is not worth its place beside a look at its directory.
-const KNOWN_SEGMENTS_MAX: usize = 16;
+/// Of a log with more segments than this the next start learns from its directory.
+const KNOWN_SEGMENTS_MAX: usize = 1 << 16;
 
 /// Why records are not deleted.
 #[derive(Clone, Debug, thiserror::Error)]

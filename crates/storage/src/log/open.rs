@@ -105,6 +105,7 @@ impl<D: Disk> Log<D> {
             made: false,
             first: None,
             epochs_due: false,
+            epochs_there: false,
             gone: None,
             config,
             home,
@@ -173,9 +174,12 @@ impl<D: Disk> Log<D> {
         (checkpoints, now): (Checkpoints, Timestamp),
     ) -> Result<Opened<D>, Fault> {
         let directory: Arc<Path> = home.path().join(directory).into();
-        let epochs = read_epochs(home.disk(), &directory, checkpoints.clean)?;
-        let torn = epochs.is_none();
         let listing = Listing::read(home.disk(), &directory)?;
+        let epochs = match listing.epochs {
+            true => read_epochs(home.disk(), &directory, checkpoints.clean)?,
+            false => Some(Vec::new()),
+        };
+        let torn = epochs.is_none();
         let found = (directory, listing, epochs.unwrap_or_default(), None);
         let mut opened = Self::open_listed(home, (name, topic_id), config, (checkpoints, now), found)?;
         opened.log.epochs_due |= torn;
@@ -233,6 +237,7 @@ impl<D: Disk> Log<D> {
             made: true,
             first: None,
             epochs_due: false,
+            epochs_there: true,
             gone: None,
             config,
             home,
@@ -293,6 +298,9 @@ impl<D: Disk> Log<D> {
 
     /// Kafka keeps a snapshot for each segment and the newest of all.
     fn drop_stray_snapshots(&mut self) -> Result<(), Fault> {
+        if self.snapshots.is_empty() {
+            return Ok(());
+        }
         let end = self.partition.watermarks().log_end;
         let beyond: Vec<Offset> = self.snapshots.iter().copied().filter(|offset| *offset > end).collect();
         let newest = self.snapshots.range(..=end).next_back().copied();

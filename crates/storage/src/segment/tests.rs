@@ -47,6 +47,7 @@ impl Dir {
             offset_index: true,
             time_index: true,
             transaction_index: false,
+            largest: None,
         };
         Segment::open(&self.descriptors, &self.temp.path().into(), Offset(0), facts)
     }
