@@ -38,6 +38,7 @@ use anyhow::{Context, Result, ensure};
 use conformance::broker_process::{BrokerProcess, Kind, Launch};
 use conformance::by_schema::encode;
 use conformance::connection::Answer;
+use conformance::patience::error_codes;
 use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
 use protocol::messages::schema::Versions;
@@ -45,14 +46,14 @@ use protocol::messages::schema::Versions;
 use case::Case;
 use deviations::Deviations;
 use same::{Difference, comparable, differences};
-use scene::{Scene, Side, error_codes};
+use scene::{Scene, Side};
 
 /// The deviations from Kafka 4.4, and those from 3.9 in removed versions.
 const DEVIATIONS: &str = "deviations.md";
 const OLD_DEVIATIONS: &str = "deviations-old-versions.md";
 
 /// How long what follows from a request may take to be seen.
-const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Which brokers to ask, and what.
 #[derive(clap::Args)]

@@ -1,7 +1,7 @@
 //! A broker as a child process: Headwater's release binary, or Apache Kafka from its jars.
 //!
-//! Starts it on loopback, waits until it accepts connections, and ends it with the value. Knows nothing of what is
-//! asked of the broker.
+//! Starts it on loopback, waits until it is ready, and ends it with the value. Knows nothing else of what is asked of the
+//! broker.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::patience::{self, PATIENCE};
 
 /// Whose broker it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,10 +125,11 @@ impl Launch {
         Ok(BrokerProcess { child, launch: self.clone() })
     }
 
-    /// Starts the process and waits until it accepts connections.
+    /// Starts the process and waits until it leads the partitions it is to lead: Apache Kafka listens well before that.
     pub fn start(&self) -> Result<BrokerProcess> {
         let mut broker = self.spawn()?;
-        broker.wait_until_listening(Duration::from_secs(120))?;
+        broker.wait_until(&mut |address| TcpStream::connect(address).is_ok())?;
+        broker.wait_until(&mut patience::is_ready)?;
         Ok(broker)
     }
 }
@@ -166,7 +169,7 @@ impl BrokerProcess {
     pub fn end(self) -> Result<()> {
         let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
         ensure!(asked.success(), "kill ended with {asked}");
-        self.wait_for_end(Duration::from_secs(60))
+        self.wait_for_end(PATIENCE)
     }
 
     /// Waits until it has ended by itself, as after a signal.
@@ -179,14 +182,14 @@ impl BrokerProcess {
         Ok(())
     }
 
-    fn wait_until_listening(&mut self, at_most: Duration) -> Result<()> {
-        let end = Instant::now() + at_most;
-        while TcpStream::connect(self.address()).is_err() {
+    fn wait_until(&mut self, holds: &mut dyn FnMut(SocketAddr) -> bool) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while !holds(self.address()) {
             let output = self.launch.output();
             if let Some(status) = self.child.try_wait()? {
-                bail!("the broker ended with {status} before it listened:\n{}", tail(&output));
+                bail!("the broker ended with {status} before it was ready:\n{}", tail(&output));
             }
-            ensure!(Instant::now() < end, "no listener after {at_most:?}:\n{}", tail(&output));
+            ensure!(Instant::now() < end, "not ready after {PATIENCE:?}:\n{}", tail(&output));
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(())

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, anyhow, ensure};
 use conformance::broker_process::{BrokerProcess, Kind, Launch};
 use conformance::connection::{Answer, Connection};
+use conformance::patience::PATIENCE;
 use partition::Millis;
 use partition::compaction::CompactionRules;
 use protocol::api_key::ApiKey;
@@ -87,7 +88,7 @@ fn create(broker: &BrokerProcess, topic: &str, timestamp_type: &str) -> Result<(
     .collect();
     let request =
         json!({"Topics": [{"Name": topic, "NumPartitions": 1, "ReplicationFactor": 1, "Configs": configs}]});
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + PATIENCE;
     loop {
         match Connection::open(broker.address())?.ask(ApiKey::CreateTopics, 5, &request)? {
             Answer::Response(answer) if answer["Topics"][0]["ErrorCode"] == 0 => return Ok(()),
@@ -148,7 +149,7 @@ fn checkpoint(data: &Path, topic: &str) -> Result<Option<Offset>> {
 }
 
 fn wait_for_checkpoint(data: &Path, topic: &str, end: Offset) -> Result<()> {
-    let limit = Instant::now() + Duration::from_secs(60);
+    let limit = Instant::now() + PATIENCE;
     loop {
         let reached = checkpoint(data, topic)?;
         if reached == Some(end) {

@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::by_schema::{decode, encode};
 
+/// How long a broker may take for an answer on a slow machine.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
 /// One open connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -29,11 +32,11 @@ pub enum Answer {
 }
 
 impl Connection {
-    /// Connects; an answer may take ten seconds.
+    /// Connects; an answer may take [`ANSWER_WITHIN`].
     pub fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
         Ok(Self { stream, correlation: 0 })
     }
 
@@ -104,7 +107,7 @@ impl Connection {
                 Ok(false)
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                bail!("no answer within 10 s")
+                bail!("no answer within {ANSWER_WITHIN:?}")
             }
             Err(error) => Err(error.into()),
         }

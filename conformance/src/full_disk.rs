@@ -22,7 +22,7 @@ use crate::mounted::Mounted;
 /// The bytes of each small file system.
 const SIZE: u64 = 96 << 20;
 /// How soon a broker takes records again once there is room.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// On which file systems.
 #[derive(clap::Args)]

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use conformance::broker_process::{BrokerProcess, Kind, Launch};
 use conformance::connection::{Answer, Connection};
+use conformance::patience::PATIENCE;
 use protocol::api_key::ApiKey;
 use serde_json::json;
 use sim::history::{Expect, check, write_lines};
@@ -67,11 +68,11 @@ impl Progress {
 
     /// Waits until each writer had so many more batches acknowledged.
     fn wait_for(&self, batches: u64) -> Result<()> {
-        let end = Instant::now() + Duration::from_secs(90);
+        let end = Instant::now() + PATIENCE;
         let goals = self.acknowledged.each_ref().map(|count| count.load(Ordering::Relaxed) + batches);
         for (count, goal) in self.acknowledged.iter().zip(goals) {
             while count.load(Ordering::Relaxed) < goal {
-                ensure!(Instant::now() < end, "not {batches} more acknowledgements within 90 s");
+                ensure!(Instant::now() < end, "not {batches} more acknowledgements within {PATIENCE:?}");
                 std::thread::sleep(Duration::from_millis(1));
             }
         }

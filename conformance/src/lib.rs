@@ -4,3 +4,5 @@ pub mod broker_process;
 pub mod by_schema;
 pub mod connection;
 pub mod partition_client;
+pub mod patience;
+pub mod transactional_producer;

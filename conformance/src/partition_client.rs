@@ -1,5 +1,6 @@
 //! Writes to one partition and reads it whole, over one connection at a time: the little that examinations of data need.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -11,14 +12,19 @@ use protocol::messages::fetch::{FetchPartition, FetchTopic};
 use protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use protocol::messages::{FetchRequest, FetchResponse, Message, ProduceRequest, ProduceResponse};
 use protocol::records::batch::TimestampType;
-use protocol::records::batches::Batches;
+use protocol::records::batches::{Batch, Batches};
 use protocol::records::compression::{Codec, Decompressors};
+use protocol::records::control::ControlRecord;
 use protocol::records::record::{Header, Records};
 
 use serde_json::json;
 
 use crate::connection::{Answer, Connection};
+use crate::patience::{PATIENCE, asks_again};
 
+/// Isolation levels of a fetch.
+const READ_UNCOMMITTED: i8 = 0;
+const READ_COMMITTED: i8 = 1;
 const PRODUCE: i16 = 9;
 const FETCH: i16 = 12;
 
@@ -110,12 +116,27 @@ pub fn produce_until_done(
 }
 
 /// Reads a partition from its start to its end.
-pub fn read_all(address: SocketAddr, (topic, partition): (&str, i32)) -> Result<Contents> {
+pub fn read_all(address: SocketAddr, place: (&str, i32)) -> Result<Contents> {
+    read_to_the_end(address, place, READ_UNCOMMITTED)
+}
+
+/// The same as one who reads what is committed: up to the last stable offset, which is then told as the high watermark,
+/// and without the records of aborted transactions.
+pub fn read_committed(address: SocketAddr, place: (&str, i32)) -> Result<Contents> {
+    read_to_the_end(address, place, READ_COMMITTED)
+}
+
+fn read_to_the_end(
+    address: SocketAddr,
+    (topic, partition): (&str, i32),
+    isolation_level: i8,
+) -> Result<Contents> {
     let mut connection = Connection::open(address)?;
     let mut contents = Contents { log_start: 0, high_watermark: 0, records: Vec::new() };
-    let (mut next, end) = (0, Instant::now() + Duration::from_secs(60));
+    let (mut next, end) = (0, Instant::now() + PATIENCE);
+    let mut aborted = Aborted::default();
     loop {
-        let frame = fetch(&mut connection, (topic, partition), next)?;
+        let frame = fetch(&mut connection, (topic, partition), next, isolation_level)?;
         let response = FetchResponse::decode(&frame[5..], FETCH)?;
         let answer = response.responses.iter().next().context("no topic in the answer")?;
         let answer = answer.partitions.iter().next().context("no partition in the answer")?;
@@ -137,8 +158,13 @@ pub fn read_all(address: SocketAddr, (topic, partition): (&str, i32)) -> Result<
             }
         }
         (contents.log_start, contents.high_watermark) = (answer.log_start_offset, answer.high_watermark);
+        if isolation_level == READ_COMMITTED {
+            contents.high_watermark = answer.last_stable_offset;
+            let told = answer.aborted_transactions.iter().flat_map(|told| told.iter());
+            aborted.told(told.map(|told| (told.first_offset, told.producer_id)));
+        }
         let before = next;
-        take(&answer.records.unwrap_or_default(), &mut next, &mut contents.records)?;
+        take(&answer.records.unwrap_or_default(), &mut next, &mut contents.records, &mut aborted)?;
         if next == before {
             let at_end = next >= contents.high_watermark;
             ensure!(at_end, "nothing at {next} of {topic}-{partition}, below {}", contents.high_watermark);
@@ -154,20 +180,20 @@ pub fn read_some(
     next: &mut i64,
     records: &mut Vec<Read>,
 ) -> Result<ErrorCode> {
-    let frame = fetch(connection, (topic, partition), *next)?;
+    let frame = fetch(connection, (topic, partition), *next, READ_UNCOMMITTED)?;
     let response = FetchResponse::decode(&frame[5..], FETCH)?;
     let answer = response.responses.iter().next().context("no topic in the answer")?;
     let answer = answer.partitions.iter().next().context("no partition in the answer")?;
     let said = code(answer.error_code);
     if said == ErrorCode::None {
-        take(&answer.records.unwrap_or_default(), next, records)?;
+        take(&answer.records.unwrap_or_default(), next, records, &mut Aborted::default())?;
     }
     Ok(said)
 }
 
 /// Waits a moment before what gave an error is asked again: a broker that has just started may not lead yet.
 fn again(code: ErrorCode, end: Instant, what: &str) -> Result<()> {
-    ensure!(code.is_retriable() && Instant::now() < end, "{what} gives {}", code.name());
+    ensure!(asks_again(i16::from(code)) && Instant::now() < end, "{what} gives {}", code.name());
     std::thread::sleep(Duration::from_millis(50));
     Ok(())
 }
@@ -191,7 +217,12 @@ fn code(number: i16) -> ErrorCode {
     ErrorCode::from_i16(number).unwrap_or(ErrorCode::UnknownServerError)
 }
 
-fn fetch(connection: &mut Connection, (topic, partition): (&str, i32), offset: i64) -> Result<Vec<u8>> {
+fn fetch(
+    connection: &mut Connection,
+    (topic, partition): (&str, i32),
+    offset: i64,
+    isolation_level: i8,
+) -> Result<Vec<u8>> {
     let partition = FetchPartition {
         partition,
         fetch_offset: offset,
@@ -200,26 +231,71 @@ fn fetch(connection: &mut Connection, (topic, partition): (&str, i32), offset: i
     };
     let topic =
         FetchTopic { topic: topic.into(), partitions: vec![partition].into(), ..FetchTopic::default() };
-    let request = FetchRequest { max_bytes: 1 << 24, topics: vec![topic].into(), ..FetchRequest::default() };
+    let request = FetchRequest {
+        max_bytes: 1 << 24,
+        isolation_level,
+        topics: vec![topic].into(),
+        ..FetchRequest::default()
+    };
     let mut body = Vec::new();
     request.encode(FETCH, &mut body)?;
     connection.send(ApiKey::Fetch, FETCH, &body)?;
     connection.receive()?.context("the broker closed the connection")
 }
 
-/// Takes the records of whole batches from `next` on; control batches only move on.
-fn take(bytes: &[u8], next: &mut i64, records: &mut Vec<Read>) -> Result<()> {
+/// The aborted transactions that a fetch told of, as a consumer keeps them.
+#[derive(Default)]
+struct Aborted {
+    /// Those to come: their first offsets and producers.
+    ahead: BTreeSet<(i64, i64)>,
+    /// The producers whose records are not to be seen until their marker.
+    producers: BTreeSet<i64>,
+}
+
+impl Aborted {
+    /// Of every fetch, all transactions aborted in the offsets it covers are told.
+    fn told(&mut self, transactions: impl Iterator<Item = (i64, i64)>) {
+        self.ahead = transactions.collect();
+    }
+
+    /// Whether the records of a batch are not to be seen.
+    fn hides(&mut self, batch: &Batch<'_>) -> Result<bool> {
+        let header = &batch.header;
+        while let Some(&(first, producer)) = self.ahead.first()
+            && first <= header.last_offset().0
+        {
+            self.ahead.pop_first();
+            self.producers.insert(producer);
+        }
+        if header.attributes.is_control() {
+            if let Some(ControlRecord::EndTransaction(marker)) = ControlRecord::first_of(batch)?
+                && !marker.committed
+            {
+                self.producers.remove(&header.producer_id.0);
+            }
+            return Ok(true);
+        }
+        Ok(header.attributes.is_transactional() && self.producers.contains(&header.producer_id.0))
+    }
+}
+
+/// Takes the records of whole batches from `next` on; control batches and what is aborted only move on.
+fn take(bytes: &[u8], next: &mut i64, records: &mut Vec<Read>, aborted: &mut Aborted) -> Result<()> {
     let mut batches = Batches::new(bytes);
     // A fetch may end within a batch.
     while let Ok(Some(batch)) = batches.next_batch() {
         batch.verify_crc()?;
         let header = &batch.header;
         let codec = header.attributes.codec().context("an unknown codec")?;
+        if aborted.hides(&batch)? {
+            *next = header.next_offset().0;
+            continue;
+        }
         let payload = payload(codec, batch.payload())?;
         for record in Records::new(&payload, header.count) {
             let record = record?;
             let offset = header.base_offset.0 + i64::from(record.offset_delta);
-            if offset < *next || header.attributes.is_control() {
+            if offset < *next {
                 continue;
             }
             let timestamp = match header.attributes.timestamp_type() {

@@ -1,17 +1,21 @@
 //! One data directory, opened by Headwater and by Apache Kafka in turn, twice there and back: each serves what the other
 //! wrote, to the offset, timestamp, config and topic id, after clean ends and after kills, and Apache Kafka's
-//! kafka-dump-log reads every file. Three log directories, every codec, compacted and rolled logs, metadata snapshots.
+//! kafka-dump-log reads every file. Three log directories, every codec, compacted and rolled logs, transactions that end and
+//! that do not, consumer groups, producers that go on, metadata snapshots.
 
+mod cleaned;
 mod dump;
+mod groups;
 mod picture;
+mod repeated;
+mod transactions;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use conformance::broker_process::{BrokerProcess, Kind, Launch};
-use conformance::connection::{Answer, Connection};
 use conformance::partition_client::produce_until_done;
+use conformance::patience::{self, PATIENCE};
 use protocol::api_key::ApiKey;
 use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::records::build::{BatchBuilder, BatchOptions};
@@ -20,11 +24,11 @@ use protocol::records::record::Header;
 use serde_json::{Value, json};
 
 use picture::Picture;
+use repeated::Repeated;
+use transactions::Transactions;
 
 /// How many partitions each topic has.
 const PARTITIONS: i32 = 3;
-/// How long a broker may take to lead after its start.
-const SOON: Duration = Duration::from_secs(60);
 /// A topic: its name, the codec of its batches, its configs.
 type TopicOf = (&'static str, Codec, &'static [(&'static str, &'static str)]);
 
@@ -63,6 +67,8 @@ struct Journey {
     kafka: Launch,
     directories: Vec<PathBuf>,
     seen: Picture,
+    transactions: Transactions,
+    repeated: Repeated,
     leg: u8,
     passed: u8,
 }
@@ -106,12 +112,23 @@ impl Journey {
                 // Apache Kafka forgets deleted records in a crash before this has passed.
                 .set("log.flush.start.offset.checkpoint.interval.ms", 100)
                 .set("log.initial.task.delay.ms", 100)
+                .set("log.cleaner.backoff.ms", 100)
+                .set("group.initial.rebalance.delay.ms", 0)
         };
         let headwater = Launch::new(Kind::Headwater, directory)?;
         let port = headwater.port;
         let kafka = Launch { port, ..Launch::new(Kind::ApacheKafka, directory)? };
         let (headwater, kafka) = (shared(headwater), shared(kafka));
-        Ok(Self { headwater, kafka, directories, seen: Picture::default(), leg: 0, passed: 0 })
+        Ok(Self {
+            headwater,
+            kafka,
+            directories,
+            seen: Picture::default(),
+            transactions: Transactions::default(),
+            repeated: Repeated::default(),
+            leg: 0,
+            passed: 0,
+        })
     }
 
     /// Has one broker look at what is there, add to it and end.
@@ -121,12 +138,12 @@ impl Journey {
         if self.leg == 0 {
             self.create(&broker)?;
         } else {
-            let now = Picture::take(broker.address(), &names(self.leg))?;
+            let now = Picture::take(broker.address())?;
             self.seen.expect(&now).with_context(|| format!("leg {}: {who:?} opened it", self.leg + 1))?;
         }
         self.leg += 1;
         self.add(&broker)?;
-        self.seen = Picture::take(broker.address(), &names(self.leg))?;
+        self.seen = Picture::take(broker.address())?;
         match end {
             End::Killed => broker.kill()?,
             End::Clean => broker.end()?,
@@ -141,7 +158,9 @@ impl Journey {
     }
 
     fn create(&self, broker: &BrokerProcess) -> Result<()> {
-        let topics: Vec<_> = TOPICS.iter().map(|(name, _, configs)| topic(name, configs)).collect();
+        let own = TOPICS.iter().map(|(name, _, configs)| topic(name, configs));
+        let others = [topic(cleaned::TOPIC, cleaned::CONFIGS), topic(transactions::TOPIC, &[])];
+        let topics: Vec<_> = own.chain(others).collect();
         let answer = ask(broker, ApiKey::CreateTopics, 5, &json!({"Topics": topics}))?;
         let topics = answer["Topics"].as_array().context("topics")?;
         ensure!(topics.iter().all(|topic| topic["ErrorCode"] == 0), "creating topics: {answer}");
@@ -149,13 +168,20 @@ impl Journey {
     }
 
     /// Adds records to every partition, a topic, a config, and moves a log start.
-    fn add(&self, broker: &BrokerProcess) -> Result<()> {
+    fn add(&mut self, broker: &BrokerProcess) -> Result<()> {
+        let address = broker.address();
+        self.repeated.go_on(address).context("a producer that goes on")?;
+        groups::go_on(address, self.leg).context("consumer groups")?;
+        if groups::is_served(address, ApiKey::EndTxn)? {
+            self.transactions.go_on(address, self.leg).context("transactions")?;
+        }
+        cleaned::go_on(address, self.leg).context("compaction")?;
         for (name, codec, _) in TOPICS {
             for partition in 0..PARTITIONS {
                 for batch in 0..3 {
                     let bytes = if name == "rolled" { 400 << 10 } else { 300 };
                     let batch = self.batch(codec, i32::from(self.leg) * 10 + batch, bytes)?;
-                    produce_until_done(broker.address(), (name, partition), &batch, SOON)?;
+                    produce_until_done(broker.address(), (name, partition), &batch, PATIENCE)?;
                 }
             }
         }
@@ -163,7 +189,7 @@ impl Journey {
         let answer = ask(broker, ApiKey::CreateTopics, 5, &new)?;
         ensure!(answer["Topics"][0]["ErrorCode"] == 0, "creating a topic: {answer}");
         let produced = self.batch(Codec::None, 0, 100)?;
-        produce_until_done(broker.address(), (&format!("leg-{}", self.leg), 0), &produced, SOON)?;
+        produce_until_done(broker.address(), (&format!("leg-{}", self.leg), 0), &produced, PATIENCE)?;
         let config = json!({"Name": "retention.bytes", "ConfigOperation": 0, "Value": format!("{}000000000", self.leg)});
         let resource = json!({"ResourceType": 2, "ResourceName": "plain", "Configs": [config]});
         let answer = ask(
@@ -183,7 +209,7 @@ impl Journey {
     /// A batch with keys, nulls, headers and a producer.
     fn batch(&self, codec: Codec, number: i32, bytes: usize) -> Result<Vec<u8>> {
         // Each leg is another producer, so that its sequences begin at 0 in each partition.
-        let producer = if number % 10 == 0 { (-1, -1, -1) } else { (1000 + number, 0, 0) };
+        let producer = if number % 10 == 0 { (-1, -1, -1) } else { (1_000_000 + number, 0, 0) };
         let options = BatchOptions {
             compression: codec.into(),
             producer: (
@@ -210,17 +236,19 @@ impl Journey {
 
     /// Has Apache Kafka's own tool read every file.
     fn dumped(&mut self) -> Result<()> {
-        let files = dump::all(&self.directories)?;
+        let dump::Dumped { files, transaction_indexes, producer_snapshots } = dump::all(&self.directories)?;
+        ensure!(producer_snapshots > 0, "none of {files} files is a producer snapshot with producers");
+        ensure!(
+            self.leg == 1 || transaction_indexes > 0,
+            "none of {files} files is a filled transaction index"
+        );
         self.passed += 1;
-        println!("ok   kafka-dump-log reads {files} files");
+        println!(
+            "ok   kafka-dump-log reads {files} files, {transaction_indexes} transaction indexes and \
+             {producer_snapshots} producer snapshots among them"
+        );
         Ok(())
     }
-}
-
-/// The topics there are after so many legs.
-fn names(legs: u8) -> Vec<String> {
-    let own = TOPICS.iter().map(|(name, ..)| (*name).to_owned());
-    own.chain((1..=legs).map(|leg| format!("leg-{leg}"))).collect()
 }
 
 fn topic(name: &str, configs: &[(&str, &str)]) -> Value {
@@ -228,20 +256,6 @@ fn topic(name: &str, configs: &[(&str, &str)]) -> Value {
     json!({"Name": name, "NumPartitions": PARTITIONS, "ReplicationFactor": 1, "Configs": configs})
 }
 
-/// Asks and wants a response, again while the broker has only just come up.
 fn ask(broker: &BrokerProcess, api: ApiKey, version: i16, request: &Value) -> Result<Value> {
-    let end = std::time::Instant::now() + SOON;
-    loop {
-        let answer = Connection::open(broker.address())?.ask(api, version, request)?;
-        match answer {
-            Answer::Response(answer) if !is_too_early(&answer) => return Ok(answer),
-            other => ensure!(std::time::Instant::now() < end, "{} was answered with {other:?}", api.name()),
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Whether an answer says that no broker has registered yet.
-fn is_too_early(answer: &Value) -> bool {
-    answer["Topics"].as_array().into_iter().flatten().any(|topic| topic["ErrorCode"] == 38)
+    patience::ask(broker.address(), api, version, request)
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use conformance::connection::{Answer, Connection};
+use conformance::patience::{PATIENCE, error_codes};
 use protocol::api_key::ApiKey;
 use protocol::id::{ProducerEpoch, ProducerId, Uuid};
 use protocol::messages::schema::Versions;
@@ -74,18 +75,12 @@ impl Side {
         let cluster = side.succeed(ApiKey::DescribeCluster, 0, &json!({}))?;
         side.cluster_id = cluster["ClusterId"].as_str().context("a cluster id")?.to_owned();
         // The first producer id of a new broker comes when its controller has given it a block of them.
-        side.succeed_within(
-            Duration::from_secs(10),
-            ApiKey::InitProducerId,
-            4,
-            &json!({"TransactionalId": null}),
-        )?;
+        side.succeed_in_time(ApiKey::InitProducerId, 4, &json!({"TransactionalId": null}))?;
         // The offsets topic comes into being when it is first asked for, and each of its partitions is loaded then.
-        let patience = Duration::from_secs(30);
-        side.succeed_within(patience, ApiKey::FindCoordinator, 2, &json!({"Key": "warm", "KeyType": 0}))?;
+        side.succeed_in_time(ApiKey::FindCoordinator, 2, &json!({"Key": "warm", "KeyType": 0}))?;
         for number in 0..100 {
             let request = json!({"GroupId": format!("warm-{number}"), "Topics": []});
-            side.succeed_within(patience, ApiKey::OffsetFetch, 5, &request)?;
+            side.succeed_in_time(ApiKey::OffsetFetch, 5, &request)?;
         }
         // That of transactions likewise.
         side.succeed_within(patience, ApiKey::FindCoordinator, 2, &json!({"Key": "warm", "KeyType": 1}))?;
@@ -124,7 +119,7 @@ impl Side {
     pub fn wait_for(&mut self, topic: &str) -> Result<()> {
         let request = json!({"ReplicaId": -1, "Topics": [{"Name": topic,
             "Partitions": [{"PartitionIndex": 0, "Timestamp": -1}]}]});
-        self.succeed_within(Duration::from_secs(20), ApiKey::ListOffsets, 5, &request)?;
+        self.succeed_in_time(ApiKey::ListOffsets, 5, &request)?;
         Ok(())
     }
 
@@ -174,7 +169,7 @@ impl Side {
                 Given::Batch(batch) => {
                     let request = json!({"Acks": -1, "TimeoutMs": 10_000, "TopicData": [{"Name": scene.topic,
                         "PartitionData": [{"Index": 0, "Records": batch(scene)}]}]});
-                    self.succeed_within(Duration::from_secs(10), ApiKey::Produce, 9, &request)?;
+                    self.succeed_in_time(ApiKey::Produce, 9, &request)?;
                 }
                 Given::Producer => {
                     let answer =
@@ -237,7 +232,7 @@ impl Side {
         let indexes: Vec<_> =
             (0..partitions).map(|index| json!({"PartitionIndex": index, "Timestamp": -1})).collect();
         let request = json!({"ReplicaId": -1, "Topics": [{"Name": scene.topic, "Partitions": indexes}]});
-        self.succeed_within(Duration::from_secs(10), ApiKey::ListOffsets, 5, &request)?;
+        self.succeed_in_time(ApiKey::ListOffsets, 5, &request)?;
         Ok(())
     }
 
@@ -272,14 +267,8 @@ impl Side {
     }
 
     /// Asks until there is a response without errors.
-    fn succeed_within(
-        &mut self,
-        at_most: Duration,
-        api: ApiKey,
-        version: i16,
-        request: &Value,
-    ) -> Result<Value> {
-        let end = Instant::now() + at_most;
+    fn succeed_in_time(&mut self, api: ApiKey, version: i16, request: &Value) -> Result<Value> {
+        let end = Instant::now() + PATIENCE;
         loop {
             match self.succeed(api, version, request) {
                 Err(refusal) if Instant::now() > end => return Err(refusal),
@@ -287,31 +276,5 @@ impl Side {
                 answer => return answer,
             }
         }
-    }
-}
-
-/// All error codes in an answer but 0.
-pub fn error_codes(answer: &Value) -> Vec<i16> {
-    let mut codes = Vec::new();
-    collect(answer, &mut codes);
-    codes.sort_unstable();
-    codes.dedup();
-    codes
-}
-
-fn collect(value: &Value, codes: &mut Vec<i16>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                if name.ends_with("ErrorCode") {
-                    codes.extend(
-                        value.as_i64().and_then(|code| i16::try_from(code).ok()).filter(|code| *code != 0),
-                    );
-                }
-                collect(value, codes);
-            }
-        }
-        Value::Array(elements) => elements.iter().for_each(|element| collect(element, codes)),
-        _ => {}
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use conformance::connection::{Answer, Connection};
+use conformance::patience::{PATIENCE, asks_again};
 use protocol::api_key::ApiKey;
 use protocol::id::{LeaderEpoch, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::messages::Message;
@@ -157,7 +158,7 @@ impl History {
         };
         let mut body = Vec::new();
         request.encode(9, &mut body)?;
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + PATIENCE;
         loop {
             let Answer::Response(answer) = self.connection.ask_bytes(ApiKey::Produce, 9, &body)? else {
                 bail!("the broker closed the connection")
@@ -166,9 +167,10 @@ impl History {
             match partition["ErrorCode"].as_i64() {
                 Some(0) => return Ok(()),
                 // Not leading yet, or the transaction before is still being ended.
-                Some(3 | 6 | 51) if Instant::now() < end => std::thread::sleep(Duration::from_millis(20)),
+                Some(code) if again(code) && Instant::now() < end => {}
                 _ => bail!("produce to {}: {partition}", self.topic),
             }
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -212,7 +214,7 @@ impl History {
         // The marker is written after the answer; whoever begins again waits for it.
         let name = self.producers[index].name.clone();
         let describe = json!({"TransactionalIds": [name]});
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + PATIENCE;
         loop {
             let answer = self.insist(ApiKey::DescribeTransactions, 0, &describe, |answer| {
                 &answer["TransactionStates"][0]["ErrorCode"]
@@ -234,7 +236,7 @@ impl History {
         request: &Value,
         code: impl Fn(&Value) -> &Value,
     ) -> Result<Value> {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + PATIENCE;
         loop {
             let answer = self.connection.ask(api, version, request);
             let answer = match answer {
@@ -243,11 +245,16 @@ impl History {
             };
             match code(&answer).as_i64() {
                 Some(0) => return Ok(answer),
-                Some(14..=16 | 51) if Instant::now() < end => std::thread::sleep(Duration::from_millis(20)),
+                Some(code) if again(code) && Instant::now() < end => {}
                 _ => bail!("{api:?} is answered {answer}"),
             }
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+fn again(code: i64) -> bool {
+    i16::try_from(code).is_ok_and(asks_again)
 }
 
 fn now() -> Timestamp {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use conformance::connection::{Answer, Connection};
+use conformance::patience::PATIENCE;
 use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
 use serde_json::json;
@@ -19,7 +20,6 @@ use super::{plain, reader};
 pub const TOPIC: &str = "fleeting";
 const PARTITIONS: i32 = 2;
 const BATCHES: usize = 12;
-const WITHIN: Duration = Duration::from_secs(60);
 
 /// Lets the topic come and go until it is over.
 pub fn run(address: SocketAddr, story: &Story, progress: &Progress) -> Result<()> {
@@ -59,7 +59,7 @@ fn ask_until(
     (version, request): (i16, &serde_json::Value),
     (list, done): (&str, ErrorCode),
 ) -> Result<()> {
-    let end = Instant::now() + WITHIN;
+    let end = Instant::now() + PATIENCE;
     loop {
         let answer =
             Connection::open(address).and_then(|mut connection| connection.ask(api, version, request));
@@ -69,7 +69,7 @@ fn ask_until(
         {
             return Ok(());
         }
-        ensure!(Instant::now() < end, "{} was not done within {WITHIN:?}: {answer:?}", api.name());
+        ensure!(Instant::now() < end, "{} was not done within {PATIENCE:?}: {answer:?}", api.name());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use conformance::connection::{Answer, Connection};
 use conformance::partition_client::{Read, read_some};
+use conformance::patience::PATIENCE;
 use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
 use serde_json::json;
@@ -16,7 +17,6 @@ use super::story::{Partition, Story, value};
 
 /// Where there is nothing new.
 const PAUSE: Duration = Duration::from_millis(10);
-const WITHIN: Duration = Duration::from_secs(60);
 
 /// Reads partitions along, each from where it was, until it is over.
 pub fn follow(
@@ -82,7 +82,7 @@ fn seek(
 
 /// Reads a partition from its start to its end and tells of it.
 pub fn read_to_the_end(address: SocketAddr, story: &Story, partition: &Partition) -> Result<()> {
-    let end = Instant::now() + WITHIN;
+    let end = Instant::now() + PATIENCE;
     loop {
         match read_whole(address, story, partition) {
             Ok(()) => return Ok(()),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use conformance::connection::{Answer, Connection};
+use conformance::patience::PATIENCE;
 use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
 use protocol::id::{ProducerEpoch, ProducerId, Sequence};
@@ -21,7 +22,6 @@ use super::story::{Partition, Story, batch, sends};
 const VERSION: i16 = 9;
 const IN_FLIGHT: usize = 5;
 const RECORDS_A_BATCH: u64 = 5;
-const BACK_WITHIN: Duration = Duration::from_secs(60);
 
 /// One batch under way.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,7 @@ pub fn run(
 }
 
 fn producer_id(connection: &mut Connection) -> Result<(ProducerId, ProducerEpoch)> {
-    let end = Instant::now() + BACK_WITHIN;
+    let end = Instant::now() + PATIENCE;
     loop {
         let request = json!({"TransactionalId": null, "TransactionTimeoutMs": 60_000});
         let answer = connection.ask(ApiKey::InitProducerId, 4, &request)?;
@@ -154,7 +154,7 @@ impl Writer<'_> {
 
     /// Connects again and sends everything that is under way once more.
     fn reconnect(&mut self) -> Result<()> {
-        let end = Instant::now() + BACK_WITHIN;
+        let end = Instant::now() + PATIENCE;
         loop {
             std::thread::sleep(Duration::from_millis(20));
             match Connection::open(self.address) {

@@ -17,25 +17,57 @@ const COMPLAINTS: [&str; 7] = [
     "truncated",
 ];
 
-/// Reads all files of partitions and of the metadata log; how many there were.
-pub fn all(directories: &[PathBuf]) -> Result<usize> {
-    let (mut partitions, mut metadata) = (Vec::new(), Vec::new());
+/// Reads all files of partitions and of the metadata log.
+pub fn all(directories: &[PathBuf]) -> Result<Dumped> {
+    let mut kinds = KINDS.map(|(prefix, option)| (prefix, option, Vec::new()));
     for directory in directories {
         for entry in std::fs::read_dir(directory)? {
             let path = entry?.path();
             if path.is_dir() {
-                let of_metadata = path.ends_with("__cluster_metadata-0");
-                collect(&path, if of_metadata { &mut metadata } else { &mut partitions })?;
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let kind = kinds.iter_mut().find(|(prefix, ..)| name.starts_with(prefix));
+                collect(&path, &mut kind.context("every name starts with nothing")?.2)?;
             }
         }
     }
-    ensure!(!partitions.is_empty() && !metadata.is_empty(), "there is nothing to dump");
-    dump(&partitions, &["--deep-iteration"])?;
-    let (snapshots, logs): (Vec<_>, Vec<_>) =
-        metadata.into_iter().partition(|path| path.extension().is_some_and(|end| end == "checkpoint"));
-    dump(&logs, &["--cluster-metadata-decoder"])?;
-    dump(&snapshots, &["--cluster-metadata-decoder"])?;
-    Ok(partitions.len() + logs.len() + snapshots.len())
+    let mut dumped = Dumped::default();
+    for (prefix, option, files) in &kinds {
+        let (snapshots, logs): (Vec<_>, Vec<_>) =
+            files.iter().cloned().partition(|path| path.extension().is_some_and(|end| end == "checkpoint"));
+        ensure!(!logs.is_empty() || prefix.starts_with(TRANSACTIONS), "there is no file of {prefix}");
+        for files in [logs, snapshots].iter().filter(|files| !files.is_empty()) {
+            dump(files, option)?;
+        }
+        dumped.files += files.len();
+        let filled = |ending: &str| {
+            let of_kind = files.iter().filter(|path| path.extension().is_some_and(|end| end == ending));
+            of_kind.filter(|path| path.metadata().is_ok_and(|facts| facts.len() > 0)).count()
+        };
+        dumped.transaction_indexes += filled("txnindex");
+        dumped.producer_snapshots += filled("snapshot");
+    }
+    Ok(dumped)
+}
+
+/// The log that transactions are written down in.
+const TRANSACTIONS: &str = "__transaction_state";
+/// How directories begin, and what is told to the tool about what is in them.
+const KINDS: [(&str, &str); 4] = [
+    ("__cluster_metadata-", "--cluster-metadata-decoder"),
+    ("__consumer_offsets-", "--offsets-decoder"),
+    (TRANSACTIONS, "--transaction-log-decoder"),
+    ("", "--deep-iteration"),
+];
+
+/// How many files were read.
+#[derive(Default)]
+pub struct Dumped {
+    /// All of them.
+    pub files: usize,
+    /// The transaction indexes that hold something.
+    pub transaction_indexes: usize,
+    /// The producer snapshots that hold something.
+    pub producer_snapshots: usize,
 }
 
 fn collect(directory: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
@@ -49,10 +81,10 @@ fn collect(directory: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn dump(files: &[PathBuf], options: &[&str]) -> Result<()> {
+fn dump(files: &[PathBuf], option: &str) -> Result<()> {
     let names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
     let output = Command::new(repository().join("conformance/apache-kafka/dump"))
-        .args(options)
+        .arg(option)
         .args(["--files", &names.join(",")])
         .stdin(Stdio::null())
         .output()

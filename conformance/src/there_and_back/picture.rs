@@ -1,20 +1,21 @@
-//! What a cluster shows of its topics: ids, configs, and every record.
+//! What a cluster shows: its topics with ids, configs, and every record, the internal ones too, and its consumer groups.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail, ensure};
-use conformance::connection::{Answer, Connection};
-use conformance::partition_client::{Contents, read_all};
+use conformance::partition_client::{Contents, read_all, read_committed};
+use conformance::patience;
 use protocol::api_key::ApiKey;
 use serde_json::{Value, json};
 
-use super::PARTITIONS;
+use super::groups;
 
 /// All that is shown.
 #[derive(Debug, Default)]
 pub struct Picture {
     topics: BTreeMap<String, TopicPicture>,
+    groups: BTreeMap<String, Value>,
 }
 
 #[derive(Debug)]
@@ -23,27 +24,42 @@ struct TopicPicture {
     /// The configs that are the topic's own.
     configs: BTreeMap<String, String>,
     partitions: Vec<Contents>,
+    /// The same as those see it who read only what is committed.
+    committed: Vec<Contents>,
+    rules: Rules,
+}
+
+/// What may become of a topic from one look to the next.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    /// Records may go that later ones of the same key replace.
+    compacted: bool,
+    /// The broker itself writes to it.
+    internal: bool,
 }
 
 impl Picture {
     /// Asks a broker for everything.
-    pub fn take(address: SocketAddr, names: &[String]) -> Result<Self> {
+    pub fn take(address: SocketAddr) -> Result<Self> {
+        // First, because asking for groups makes their topic.
+        let groups = groups::picture(address)?;
+        let metadata = patience::insist(address, ApiKey::Metadata, 12, &json!({"Topics": null}))?;
         let mut topics = BTreeMap::new();
-        for name in names {
-            let mut connection = Connection::open(address)?;
-            let request = json!({"Topics": [{"TopicId": "AAAAAAAAAAAAAAAAAAAAAA", "Name": name}],
-                "AllowAutoTopicCreation": false});
-            let mut partitions = Vec::new();
-            for partition in 0..PARTITIONS {
+        for topic in metadata["Topics"].as_array().context("topics")? {
+            let name = topic["Name"].as_str().context("a topic's name")?;
+            let (mut partitions, mut committed) = (Vec::new(), Vec::new());
+            let count = topic["Partitions"].as_array().context("partitions")?.len();
+            for partition in 0..i32::try_from(count)? {
                 partitions.push(read_all(address, (name, partition))?);
+                committed.push(read_committed(address, (name, partition))?);
             }
-            let metadata = ask(&mut connection, ApiKey::Metadata, 12, &request)?;
-            let topic = &metadata["Topics"][0];
-            ensure!(topic["ErrorCode"] == 0, "metadata of {name}: {metadata}");
-            let configs = configs(&mut connection, name)?;
-            topics.insert(name.clone(), TopicPicture { id: topic["TopicId"].clone(), configs, partitions });
+            let configs = configs(address, name)?;
+            let compacted = configs.get("cleanup.policy").is_some_and(|policy| policy == "compact");
+            let rules = Rules { compacted, internal: topic["IsInternal"] == true };
+            let id = topic["TopicId"].clone();
+            topics.insert(name.to_owned(), TopicPicture { id, configs, partitions, committed, rules });
         }
-        Ok(Self { topics })
+        Ok(Self { topics, groups })
     }
 
     /// How many records it holds.
@@ -63,18 +79,28 @@ impl Picture {
                 before.configs,
                 after.configs
             );
-            for (index, (before, after)) in before.partitions.iter().zip(&after.partitions).enumerate() {
-                same(before, after, name == "compacted").with_context(|| format!("{name}-{index}"))?;
+            let pairs = before.partitions.iter().zip(&after.partitions);
+            let committed = before.committed.iter().zip(&after.committed);
+            for (index, (pair, committed)) in pairs.zip(committed).enumerate() {
+                let rules = before.rules;
+                same(pair.0, pair.1, rules).with_context(|| format!("{name}-{index}"))?;
+                same(committed.0, committed.1, rules)
+                    .with_context(|| format!("{name}-{index}, what is committed of it"))?;
             }
+        }
+        for (name, before) in &self.groups {
+            let after = &now.groups[name];
+            ensure!(before == after, "group {name} was {before} and is {after}");
         }
         Ok(())
     }
 }
 
 /// Whether a partition is what it was. A compacted one may have lost what newer records of the same key replaced.
-fn same(before: &Contents, after: &Contents, compacted: bool) -> Result<()> {
+fn same(before: &Contents, after: &Contents, rules: Rules) -> Result<()> {
+    let grown = rules.internal && after.high_watermark >= before.high_watermark;
     ensure!(
-        (before.log_start, before.high_watermark) == (after.log_start, after.high_watermark),
+        before.log_start == after.log_start && (before.high_watermark == after.high_watermark || grown),
         "it went from {} to {} and goes from {} to {}",
         before.log_start,
         before.high_watermark,
@@ -88,7 +114,7 @@ fn same(before: &Contents, after: &Contents, compacted: bool) -> Result<()> {
             Some(found) => {
                 ensure!(found == record, "offset {} was {record:?} and is {found:?}", record.offset)
             }
-            None if compacted => {
+            None if rules.compacted => {
                 let replaced = before
                     .records
                     .iter()
@@ -98,24 +124,19 @@ fn same(before: &Contents, after: &Contents, compacted: bool) -> Result<()> {
             None => bail!("offset {} is gone", record.offset),
         }
     }
-    ensure!(later.next().is_none(), "there are records that were not there");
+    let more = later.next();
+    let grown = grown && more.is_some_and(|record| record.offset >= before.high_watermark);
+    ensure!(more.is_none() || grown, "there are records that were not there: {more:?}");
     Ok(())
 }
 
-fn configs(connection: &mut Connection, topic: &str) -> Result<BTreeMap<String, String>> {
+fn configs(address: SocketAddr, topic: &str) -> Result<BTreeMap<String, String>> {
     let resource = json!({"ResourceType": 2, "ResourceName": topic, "ConfigurationKeys": null});
     let request = json!({"Resources": [resource], "IncludeSynonyms": false, "IncludeDocumentation": false});
-    let answer = ask(connection, ApiKey::DescribeConfigs, 4, &request)?;
+    let answer = patience::insist(address, ApiKey::DescribeConfigs, 4, &request)?;
     let configs = answer["Results"][0]["Configs"].as_array().context("configs")?;
     // 1 is what was set on the topic itself.
     let own = configs.iter().filter(|config| config["ConfigSource"] == 1);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Ok(own.map(|config| (text(&config["Name"]), text(&config["Value"]))).collect())
-}
-
-fn ask(connection: &mut Connection, api: ApiKey, version: i16, request: &Value) -> Result<Value> {
-    match connection.ask(api, version, request)? {
-        Answer::Response(answer) => Ok(answer),
-        other => bail!("{} was answered with {other:?}", api.name()),
-    }
 }
