@@ -1,7 +1,8 @@
 //! `log verify DIR...`: reads log directories, or single partitions, whole, and prints what is wrong and what to do.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use storage::verify::{self, Problem, Report};
@@ -18,7 +19,8 @@ pub struct Log {
 
 #[derive(Subcommand)]
 enum What {
-    /// Read everything and name what is wrong: checksums, indexes, epochs, producers, metadata. Writes nothing; ends with 1 if
+    /// Read everything and name what is wrong: checksums, indexes, epochs, producers, transactions,
+    /// checkpoints, metadata. Writes nothing; ends with 1 if
     /// anything is wrong.
     Verify {
         /// Log directories, or the directories of single partitions.
@@ -55,13 +57,18 @@ fn verify(directories: &[PathBuf]) -> Result<Report, Fault> {
             let reason = "holds no log: name a log directory or the directory of a partition".to_owned();
             return Err(Fault::Mismatch { path: directory.clone(), reason });
         }
-        verify::verify_root(&RealDisk, directory, &mut report)?;
-        logs.extend(found);
+        logs.push((directory, found));
         total += bytes;
     }
     let mut bar = Bar::new(total);
-    for log in logs {
-        verify::verify_log(&RealDisk, &log, &mut report, &mut |bytes| bar.add(bytes))?;
+    for (directory, found) in logs {
+        let mut extents = verify::Extents::new();
+        for log in found {
+            bar.begin(&log);
+            let extent = verify::verify_log(&RealDisk, &log, &mut report, &mut |bytes| bar.add(bytes))?;
+            verify::add_extent(&mut extents, &log, extent);
+        }
+        verify::verify_root(&RealDisk, directory, &extents, &mut report)?;
     }
     bar.end();
     Ok(report)
@@ -75,31 +82,81 @@ fn shown(problem: &Problem) -> String {
 
 /// How far it is, on a terminal only.
 struct Bar {
+    begun: Instant,
     total: u64,
     done: u64,
-    /// The per cent shown last; `None` where nobody looks.
-    shown: Option<u64>,
+    log: String,
+    /// When it was drawn last; `None` where nobody looks.
+    drawn: Option<Instant>,
 }
+
+/// How often it is drawn.
+const REDRAWN_AFTER: Duration = Duration::from_millis(100);
+/// Columns of the line, and of the bar in it.
+const COLUMNS: usize = 79;
+const BAR: usize = 24;
 
 impl Bar {
     fn new(total: u64) -> Self {
+        let begun = Instant::now();
         let watched = std::io::stderr().is_terminal() && total > 0;
-        Self { total, done: 0, shown: watched.then_some(0) }
+        Self { begun, total, done: 0, log: String::new(), drawn: watched.then_some(begun) }
+    }
+
+    fn begin(&mut self, log: &Path) {
+        self.log = log.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.add(0);
     }
 
     fn add(&mut self, bytes: u64) {
         self.done += bytes;
-        let per_cent = (self.done * 100 / self.total.max(1)).min(100);
-        if self.shown.is_some_and(|shown| shown != per_cent) {
-            self.shown = Some(per_cent);
-            let filled = "#".repeat(usize::try_from(per_cent / 2).unwrap_or(0));
-            let _unseen = write!(std::io::stderr(), "\r[{filled:<50}] {per_cent} %");
+        let now = Instant::now();
+        if self.drawn.is_some_and(|drawn| now.duration_since(drawn) >= REDRAWN_AFTER) {
+            self.drawn = Some(now);
+            let line = line((self.done, self.total), self.begun.elapsed(), &self.log);
+            let _unseen = write!(std::io::stderr(), "\r{line}");
         }
     }
 
     fn end(&self) {
-        if self.shown.is_some() {
-            let _unseen = write!(std::io::stderr(), "\r{:60}\r", "");
+        if self.drawn.is_some() {
+            let _unseen = write!(std::io::stderr(), "\r{:COLUMNS$}\r", "");
+        }
+    }
+}
+
+/// What the bar shows: how much of how much, how fast, how long it will take, and which log it is at.
+fn line((done, total): (u64, u64), elapsed: Duration, log: &str) -> String {
+    // A log that is written to meanwhile may grow.
+    let part = (done as f64 / total.max(1) as f64).min(1.0);
+    let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
+    let left = total.saturating_sub(done) as f64 / rate.max(1.0);
+    let filled = "#".repeat((part * BAR as f64) as usize);
+    let (done, total) = (done as f64 / 1e9, total as f64 / 1e9);
+    let text = format!(
+        "[{filled:<BAR$}] {:>3.0} %  {done:.1} of {total:.1} GB, {:.0} MB/s, {left:.0} s left: {log}",
+        part * 100.0,
+        rate / 1e6
+    );
+    let shown: String = text.chars().take(COLUMNS).collect();
+    format!("{shown:<COLUMNS$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_says_how_far_it_is_and_stays_on_its_line() {
+        let half = line((500_000_000, 1_000_000_000), Duration::from_secs(2), "orders-3");
+        assert_eq!(
+            half.trim_end(),
+            "[############            ]  50 %  0.5 of 1.0 GB, 250 MB/s, 2 s left: orders-3"
+        );
+        let table = [(0, 0), (0, 10), (20, 10), (u64::MAX, u64::MAX)];
+        for progress in table {
+            let line = line(progress, Duration::ZERO, &"long".repeat(60));
+            assert_eq!(line.chars().count(), COLUMNS, "{line}");
         }
     }
 }

@@ -4,27 +4,34 @@
 //! It never writes and takes no lock, so it may look at a directory that is in use, or that Apache Kafka wrote; what is
 //! being appended meanwhile may then look like a torn tail. Driven by `headwater log verify`.
 
+mod checkpoints;
+mod history;
 mod indexes;
 mod segment;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
 use protocol::offset::Offset;
 
 use crate::checkpoint;
+use crate::clean_shutdown::CLEAN_SHUTDOWN;
 use crate::disk::Disk;
 use crate::fault::Fault;
-use crate::meta_properties::{META_PROPERTIES, MetaProperties};
+use crate::meta_properties::META_PROPERTIES;
 use crate::metadata_log::METADATA_DIRECTORY;
-use crate::names::{DirectoryName, FileName, SegmentFile};
+use crate::names::{DirectoryName, FileName, SegmentFile, TopicPartition};
 use crate::{partition_metadata, producer_snapshot, quorum_state, snapshots};
+
+use history::{History, Snapshot};
 
 /// What helps against a corrupt batch.
 const LOST_BATCH: &str = "if another replica has it, remove this partition's directory while the node is stopped; else readers get past it \
      with DeleteRecords up to the offset behind it, or by seeking";
 /// What helps against a tail that is no batch.
 const TORN_TAIL: &str = "nothing to do after a crash: the next start cuts it off";
+/// What helps against one where the next start would not look.
+const TORN_TAIL_AT_A_CLEAN_END: &str = "remove .kafka_cleanshutdown beside the partitions while the node is stopped: the next start then cuts it off";
 /// What helps against anything that is made again from the batches.
 const MADE_AGAIN: &str = "remove the file, and .kafka_cleanshutdown beside the partitions, while the node is stopped: it is made anew at the start";
 /// What helps against a file of the cluster or the quorum.
@@ -115,19 +122,43 @@ pub fn logs_in<D: Disk>(disk: &D, directory: &Path) -> Result<(Vec<PathBuf>, u64
     Ok((found, bytes))
 }
 
-/// Looks at the files at the root of a log directory; nothing where there are none.
-pub fn verify_root<D: Disk>(disk: &D, directory: &Path, report: &mut Report) -> Result<(), Fault> {
+/// How far a log goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Extent {
+    /// Behind its last record.
+    pub end: Offset,
+    /// Whether all of it could be read.
+    pub whole: bool,
+}
+
+/// Where the logs of a log directory end, by partition.
+pub type Extents = BTreeMap<TopicPartition, Extent>;
+
+/// Takes note of where the log in this directory ends.
+pub fn add_extent(extents: &mut Extents, directory: &Path, extent: Extent) {
+    let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match DirectoryName::parse(name) {
+        DirectoryName::Partition(partition) => {
+            extents.insert(partition, extent);
+        }
+        DirectoryName::Future(partition) => {
+            extents.entry(partition).or_insert(extent);
+        }
+        _ => {}
+    }
+}
+
+/// Looks at the files at the root of a log directory whose logs were read; nothing where there are none.
+pub fn verify_root<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    logs: &Extents,
+    report: &mut Report,
+) -> Result<(), Fault> {
     if disk.facts(&directory.join(META_PROPERTIES)).is_err() {
         return Ok(());
     }
-    report.checked(MetaProperties::read(disk, directory), FROM_ELSEWHERE)?;
-    let names =
-        [checkpoint::RECOVERY_POINT, checkpoint::REPLICATION, checkpoint::LOG_START, checkpoint::CLEANER];
-    for name in names {
-        let read = checkpoint::read_offsets(disk, &directory.join(name));
-        report.checked(read, "remove the file while the node is stopped: recovery then reads more")?;
-    }
-    Ok(())
+    checkpoints::verify(disk, directory, logs, report)
 }
 
 /// Reads a partition's directory, or the metadata log's, whole. `progress` is told of bytes as they are read.
@@ -136,9 +167,10 @@ pub fn verify_log<D: Disk>(
     directory: &Path,
     report: &mut Report,
     progress: &mut dyn FnMut(u64),
-) -> Result<(), Fault> {
+) -> Result<Extent, Fault> {
     report.logs += 1;
     let of_metadata = directory.ends_with(METADATA_DIRECTORY);
+    let clean = directory.parent().is_some_and(|parent| disk.facts(&parent.join(CLEAN_SHUTDOWN)).is_ok());
     let mut files: BTreeMap<Offset, Vec<SegmentFile>> = BTreeMap::new();
     for entry in disk.list(directory).map_err(|error| Fault::io("list", directory, error))? {
         if let Some(FileName::Segment(kind, base)) = entry.name.to_str().map(FileName::parse) {
@@ -147,33 +179,62 @@ pub fn verify_log<D: Disk>(
         }
     }
     report.checked(partition_metadata::read(disk, directory), FROM_ELSEWHERE)?;
-    let epochs = checkpoint::read_leader_epochs(disk, &directory.join(checkpoint::LEADER_EPOCH));
-    let epochs = report.checked(epochs, MADE_AGAIN)?.unwrap_or_default();
+    let epochs_path = directory.join(checkpoint::LEADER_EPOCH);
+    let epochs = report.checked(checkpoint::read_leader_epochs(disk, &epochs_path), MADE_AGAIN)?;
+    let epochs = epochs.unwrap_or_default();
+    let mut history = History::new(snapshots_in(disk, (directory, &files), report)?);
     let is_log = |kinds: &Vec<SegmentFile>| kinds.contains(&SegmentFile::Log);
     let bases: Vec<Offset> = files.iter().filter(|(_, kinds)| is_log(kinds)).map(|(base, _)| *base).collect();
+    let mut extent = Extent { end: Offset::ZERO, whole: true };
     for (base, kinds) in &files {
-        if kinds.contains(&SegmentFile::ProducerSnapshot) {
-            let path = SegmentFile::ProducerSnapshot.path(directory, *base);
-            report.checked(producer_snapshot::read(disk, &path), MADE_AGAIN)?;
-        }
         let next = bases.iter().copied().find(|other| other > base);
         if !is_log(kinds) {
-            let index = kinds.iter().find(|kind| **kind != SegmentFile::ProducerSnapshot);
-            if let Some(kind) = index {
-                let path = kind.path(directory, *base);
-                let what = "an index without the log it belongs to".to_owned();
-                report.note(&path, (None, Some(*base)), what, "remove the file while the node is stopped");
-            }
+            orphan(directory, (*base, kinds), report);
             continue;
         }
-        let reading = segment::Reading { directory, base: *base, next, epochs: &epochs, of_metadata };
-        let read = segment::verify(disk, &reading, report, progress)?;
-        indexes::verify(disk, &reading, (kinds, &read), report)?;
+        let reading = segment::Reading { directory, base: *base, next, epochs: &epochs, of_metadata, clean };
+        let read = segment::verify(disk, (&reading, &mut history), report, progress)?;
+        indexes::verify(disk, (&reading, &history), (kinds, &read), report)?;
+        history.next_segment();
+        extent = Extent { end: read.end, whole: extent.whole && read.whole };
     }
+    if let Some((epoch, start)) = epochs.last().filter(|(_, start)| extent.whole && *start > extent.end) {
+        let what = format!(
+            "leader epoch {epoch} is said to begin at offset {start}, and the log ends at {}",
+            extent.end
+        );
+        report.note(&epochs_path, (None, Some(*start)), what, MADE_AGAIN);
+    }
+    history.end(extent.end, report);
     if of_metadata {
         verify_quorum_files(disk, directory, report)?;
     }
-    Ok(())
+    Ok(extent)
+}
+
+/// The producer snapshots that can be read, in order.
+fn snapshots_in<D: Disk>(
+    disk: &D,
+    (directory, files): (&Path, &BTreeMap<Offset, Vec<SegmentFile>>),
+    report: &mut Report,
+) -> Result<VecDeque<Snapshot>, Fault> {
+    let mut found = VecDeque::new();
+    for (offset, _) in files.iter().filter(|(_, kinds)| kinds.contains(&SegmentFile::ProducerSnapshot)) {
+        let path = SegmentFile::ProducerSnapshot.path(directory, *offset);
+        if let Some(Some(entries)) = report.checked(producer_snapshot::read(disk, &path), MADE_AGAIN)? {
+            found.push_back(Snapshot { offset: *offset, path, entries });
+        }
+    }
+    Ok(found)
+}
+
+/// Names an index that belongs to no log.
+fn orphan(directory: &Path, (base, kinds): (Offset, &[SegmentFile]), report: &mut Report) {
+    if let Some(kind) = kinds.iter().find(|kind| **kind != SegmentFile::ProducerSnapshot) {
+        let what = "an index without the log it belongs to".to_owned();
+        let path = kind.path(directory, base);
+        report.note(&path, (None, Some(base)), what, "remove the file while the node is stopped");
+    }
 }
 
 fn verify_quorum_files<D: Disk>(disk: &D, directory: &Path, report: &mut Report) -> Result<(), Fault> {

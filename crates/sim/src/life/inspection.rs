@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use storage::verify::{Report, logs_in, verify_log, verify_root};
+use storage::verify::{Extents, Report, add_extent, logs_in, verify_log, verify_root};
 
 use super::node::DIRECTORIES;
 use crate::disk::SimulatedDisk;
@@ -11,11 +11,14 @@ use crate::disk::SimulatedDisk;
 pub(super) fn inspect(disk: &SimulatedDisk) -> Result<(), String> {
     let mut report = Report::default();
     for directory in DIRECTORIES.map(Path::new) {
-        verify_root(disk, directory, &mut report).map_err(|fault| fault.to_string())?;
+        let mut extents = Extents::new();
         let (logs, _) = logs_in(disk, directory).map_err(|fault| fault.to_string())?;
         for log in logs {
-            verify_log(disk, &log, &mut report, &mut |_| ()).map_err(|fault| fault.to_string())?;
+            let extent =
+                verify_log(disk, &log, &mut report, &mut |_| ()).map_err(|fault| fault.to_string())?;
+            add_extent(&mut extents, &log, extent);
         }
+        verify_root(disk, directory, &extents, &mut report).map_err(|fault| fault.to_string())?;
     }
     match report.problems.first() {
         Some(problem) => Err(format!("a clean end left {}: {}", problem.path.display(), problem.what)),

@@ -252,8 +252,8 @@ impl<D: Disk> Log<D> {
         }
         log.drop_stray_snapshots()?;
         // What only the batches knew must be written before the recovery point passes them.
-        let learned = |entry| !epochs.contains(entry);
-        log.epochs_due = cut.is_some() || log.partition.leader_epochs().entries().iter().any(learned);
+        // Batches may have told of more epochs than the file, and of some in it a power cut may have left nothing.
+        log.epochs_due = cut.is_some() || *log.partition.leader_epochs().entries() != *epochs;
         Ok(Opened { log, cut })
     }
 

@@ -1,6 +1,9 @@
 //! The indexes of one segment, held against its batches.
 
+use protocol::id::ProducerId;
 use protocol::offset::Offset;
+
+use super::history::{Aborted, History};
 
 use super::segment::{Read, Reading};
 use super::{MADE_AGAIN, Report};
@@ -13,10 +16,11 @@ use crate::whole_file;
 /// Checks the indexes there are.
 pub(super) fn verify<D: Disk>(
     disk: &D,
-    reading: &Reading<'_>,
+    (reading, history): (&Reading<'_>, &History),
     (kinds, read): (&[SegmentFile], &Read),
     report: &mut Report,
 ) -> Result<(), Fault> {
+    let mut told = Vec::new();
     let indexes: [(SegmentFile, usize, Check); 3] = [
         (SegmentFile::OffsetIndex, 8, offsets),
         (SegmentFile::TimeIndex, 12, times),
@@ -36,7 +40,14 @@ pub(super) fn verify<D: Disk>(
             }
             let position = Some((number * width) as u64);
             let wrong = match entry.len() == width {
-                true => check(reading.base, (before, entry), read),
+                true => check(reading.base, (before, entry), read).or_else(|| {
+                    if kind != SegmentFile::TransactionIndex {
+                        return None;
+                    }
+                    let aborted = aborted(entry);
+                    told.push(aborted);
+                    history.is_whole().then(|| without_marker(&aborted, (read, history))).flatten()
+                }),
                 false => Some(format!("{} bytes where an entry has {width}", entry.len())),
             };
             if let Some(what) = wrong {
@@ -46,7 +57,37 @@ pub(super) fn verify<D: Disk>(
             before = entry;
         }
     }
+    let lacking = history.aborted().iter().find(|known| {
+        let same = |told: &&Aborted| told.producer_id == known.producer_id && told.last == known.last;
+        told.iter().find(same).is_none_or(|told| told.first > known.first)
+    });
+    if let Some(Aborted { producer_id, first, last }) = lacking.filter(|_| history.is_whole()) {
+        let path = SegmentFile::TransactionIndex.path(reading.directory, reading.base);
+        let what = format!(
+            "producer {producer_id} aborted at offset {last} what it had written since {first}, and there is no entry for it: \
+             readers of committed records see it"
+        );
+        report.note(&path, (None, Some(*last)), what, MADE_AGAIN);
+    }
     Ok(())
+}
+
+/// The transaction an entry tells of.
+fn aborted(entry: &[u8]) -> Aborted {
+    Aborted {
+        producer_id: ProducerId(number(&entry[2..10])),
+        first: Offset(number(&entry[10..18])),
+        last: Offset(number(&entry[18..26])),
+    }
+}
+
+/// Compaction may have taken the marker away; something else must not be in its place.
+fn without_marker(told: &Aborted, (read, history): (&Read, &History)) -> Option<String> {
+    let Aborted { producer_id, last, .. } = told;
+    let wrong = read.place_of(*last).is_some() && !history.has_marker(*producer_id, *last);
+    wrong.then(|| {
+        format!("producer {producer_id} is said to have aborted at offset {last}, where no marker says so")
+    })
 }
 
 /// What is wrong with an entry that follows another.
@@ -86,7 +127,9 @@ fn times(base: Offset, (before, entry): (&[u8], &[u8]), read: &Read) -> Option<S
     if read.whole && (offset > last.last.0 || timestamp > read.largest.0) {
         return Some(format!("timestamp {timestamp} of offset {offset}, and the log has none so late"));
     }
-    None
+    let place =
+        read.place_of(Offset(offset)).filter(|place| place.exact && place.timestamp.0 != timestamp)?;
+    Some(format!("timestamp {timestamp} of offset {offset}, whose batch has {}", place.timestamp))
 }
 
 fn transactions(_: Offset, (before, entry): (&[u8], &[u8]), _: &Read) -> Option<String> {
@@ -96,6 +139,10 @@ fn transactions(_: Offset, (before, entry): (&[u8], &[u8]), _: &Read) -> Option<
     }
     if first > last || (!before.is_empty() && number(&before[18..26]) > last) {
         return Some(format!("a transaction from offset {first} to {last} out of order"));
+    }
+    let stable = number(&entry[26..]);
+    if stable > last + 1 {
+        return Some(format!("a transaction that ends at offset {last} and made all stable up to {stable}"));
     }
     None
 }

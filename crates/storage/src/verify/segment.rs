@@ -9,7 +9,8 @@ use protocol::records::batch::MAGIC_V2;
 use protocol::records::batches::{Batch, Batches};
 use protocol::records::record::Records;
 
-use super::{LOST_BATCH, MADE_AGAIN, Report, TORN_TAIL};
+use super::history::History;
+use super::{LOST_BATCH, MADE_AGAIN, Report, TORN_TAIL, TORN_TAIL_AT_A_CLEAN_END};
 use crate::checkpoint;
 use crate::disk::{Access, Disk};
 use crate::fault::Fault;
@@ -24,6 +25,8 @@ pub(super) struct Reading<'a> {
     pub(super) next: Option<Offset>,
     pub(super) epochs: &'a [(LeaderEpoch, Offset)],
     pub(super) of_metadata: bool,
+    /// Whether the next start takes the files as they are.
+    pub(super) clean: bool,
 }
 
 /// Where a batch begins, and what indexes say of it.
@@ -32,6 +35,9 @@ pub(super) struct Place {
     pub(super) position: u32,
     pub(super) base: Offset,
     pub(super) last: LastOffset,
+    /// Its largest timestamp, and whether it is exactly that: of a compressed message of an old format it is not.
+    pub(super) timestamp: Timestamp,
+    pub(super) exact: bool,
 }
 
 /// What was read of a segment.
@@ -43,12 +49,23 @@ pub(super) struct Read {
     pub(super) largest: Timestamp,
     /// Whether all of it could be read.
     pub(super) whole: bool,
+    /// Where it ends.
+    pub(super) end: Offset,
+}
+
+impl Read {
+    /// The batch that holds an offset.
+    pub(super) fn place_of(&self, offset: Offset) -> Option<&Place> {
+        let behind = self.places.partition_point(|place| place.base <= offset);
+        let place = self.places.get(behind.checked_sub(1)?)?;
+        (place.last.next() > offset).then_some(place)
+    }
 }
 
 /// Reads every batch; names those that are wrong and goes on behind them where that can be.
 pub(super) fn verify<D: Disk>(
     disk: &D,
-    reading: &Reading<'_>,
+    (reading, history): (&Reading<'_>, &mut History),
     report: &mut Report,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Read, Fault> {
@@ -65,7 +82,12 @@ pub(super) fn verify<D: Disk>(
             Next::End => break,
             Next::Torn(reason) => {
                 if !zeros_from(disk, (&file, &path), position)? {
-                    let way_out = if reading.next.is_none() { TORN_TAIL } else { LOST_BATCH };
+                    let way_out = match (reading.next, reading.clean) {
+                        (Some(_), _) => LOST_BATCH,
+                        (None, true) => TORN_TAIL_AT_A_CLEAN_END,
+                        (None, false) => TORN_TAIL,
+                    };
+                    history.break_off();
                     report.note(&path, place, format!("no whole batch: {reason}"), way_out);
                     read.whole = false;
                 }
@@ -78,27 +100,39 @@ pub(super) fn verify<D: Disk>(
         report.bytes += u64::from(span.size);
         progress(u64::from(span.size));
         if let Err(reason) = recovery::check(&span, bytes, (next, reading.next)) {
+            history.break_off();
             report.note(&path, place, reason, LOST_BATCH);
         } else if span.magic == MAGIC_V2 {
-            let wrong = contents(reading, bytes);
+            history.reach(span.base_offset, report);
+            let wrong = contents(reading, history, bytes);
             if let Some((what, way_out)) = wrong {
                 report.note(&path, place, what, way_out);
             }
         }
-        read.places.push(Place { position: span.position, base: span.base_offset, last: span.last_offset });
+        read.places.push(Place {
+            position: span.position,
+            base: span.base_offset,
+            last: span.last_offset,
+            timestamp: span.max_timestamp,
+            exact: span.magic == MAGIC_V2,
+        });
         read.largest = read.largest.max(span.max_timestamp);
         (next, position) = (next.max(span.last_offset.next()), span.end());
     }
+    read.end = next;
     Ok(read)
 }
 
 /// What is wrong with a batch whose checksum is right.
-fn contents(reading: &Reading<'_>, bytes: &[u8]) -> Option<(String, &'static str)> {
+fn contents(reading: &Reading<'_>, history: &mut History, bytes: &[u8]) -> Option<(String, &'static str)> {
     let batch = match Batches::new(bytes).next_batch() {
         Ok(Some(batch)) => batch,
         Ok(None) => return None,
         Err(error) => return Some((error.to_string(), LOST_BATCH)),
     };
+    if let Some(what) = history.note(&batch) {
+        return Some((what, LOST_BATCH));
+    }
     let header = &batch.header;
     let known = reading.epochs.iter().rev().find(|(_, start)| *start <= header.base_offset);
     if let Some((epoch, _)) = known

@@ -1,0 +1,237 @@
+//! What the batches of one log say about producers and transactions, taken in from the front: what producer snapshots and
+//! transaction indexes are held against.
+//!
+//! A log may not go back to its beginning, and compaction takes batches out of its midst; so a snapshot may know more than
+//! the batches do, and only what contradicts them is wrong.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+
+use partition::producers::ProducerEntry;
+use protocol::id::{LeaderEpoch, ProducerEpoch, ProducerId, Sequence, Timestamp};
+use protocol::offset::{LastOffset, Offset};
+use protocol::records::batch::BatchHeader;
+use protocol::records::batches::Batch;
+use protocol::records::control::ControlRecord;
+
+use super::{MADE_AGAIN, Report};
+
+/// What one producer has come to.
+#[derive(Clone, Copy)]
+struct Producer {
+    epoch: ProducerEpoch,
+    last_sequence: Sequence,
+    /// The last record of data; `None` after a marker of a later epoch.
+    last_offset: Option<LastOffset>,
+    timestamp: Timestamp,
+    /// The first record of the open transaction, as far as it is there.
+    open: Option<Offset>,
+    marker: Option<Offset>,
+}
+
+/// A transaction that a marker has aborted.
+#[derive(Clone, Copy)]
+pub(super) struct Aborted {
+    pub(super) producer_id: ProducerId,
+    /// The first of its records that is there.
+    pub(super) first: Offset,
+    /// Where the marker is.
+    pub(super) last: Offset,
+}
+
+/// The batches so far.
+#[derive(Default)]
+pub(super) struct History {
+    producers: BTreeMap<ProducerId, Producer>,
+    epoch: Option<LeaderEpoch>,
+    /// The transactions aborted in the segment at hand.
+    aborted: Vec<Aborted>,
+    /// Where markers of aborted transactions are in it, and those of which only the empty batch is left.
+    markers: BTreeMap<Offset, Option<ProducerId>>,
+    /// Whether a batch could not be read, so that nothing can be said any more.
+    broken: bool,
+    /// The snapshots of offsets still to come.
+    snapshots: VecDeque<Snapshot>,
+}
+
+/// A producer snapshot.
+pub(super) struct Snapshot {
+    pub(super) offset: Offset,
+    pub(super) path: PathBuf,
+    pub(super) entries: Vec<ProducerEntry>,
+}
+
+impl History {
+    /// Nothing yet, and the snapshots to come, in order.
+    pub(super) fn new(snapshots: VecDeque<Snapshot>) -> Self {
+        Self { snapshots, ..Self::default() }
+    }
+
+    /// Holds against the batches so far the snapshots up to this offset, behind all of them.
+    pub(super) fn reach(&mut self, offset: Offset, report: &mut Report) {
+        while self.snapshots.front().is_some_and(|snapshot| snapshot.offset <= offset) {
+            let Some(snapshot) = self.snapshots.pop_front() else { break };
+            if let Some(what) = self.contradicts(&snapshot.entries).filter(|_| !self.broken) {
+                report.note(&snapshot.path, (None, Some(snapshot.offset)), what, MADE_AGAIN);
+            }
+        }
+    }
+
+    /// Holds the rest against where the log ends.
+    pub(super) fn end(mut self, end: Offset, report: &mut Report) {
+        self.reach(end, report);
+        for beyond in self.snapshots.iter().filter(|_| !self.broken) {
+            let what = format!("a snapshot of offset {}, and the log ends at {end}", beyond.offset);
+            report.note(&beyond.path, (None, Some(beyond.offset)), what, MADE_AGAIN);
+        }
+    }
+
+    /// Takes in a batch whose checksum is right; says what is wrong with it in the light of those before.
+    pub(super) fn note(&mut self, batch: &Batch<'_>) -> Option<String> {
+        let header = &batch.header;
+        let before = self.epoch.replace(header.leader_epoch);
+        let wrong = before
+            .filter(|before| header.leader_epoch < *before)
+            .map(|before| format!("a batch of leader epoch {} behind one of {before}", header.leader_epoch));
+        if header.producer_id != ProducerId::NONE {
+            self.note_producer(batch);
+        }
+        wrong
+    }
+
+    fn note_producer(&mut self, batch: &Batch<'_>) {
+        let header = &batch.header;
+        let known = self.producers.entry(header.producer_id).or_insert_with(|| Producer::of(header));
+        known.timestamp = header.max_timestamp;
+        if header.attributes.is_control() {
+            let committed = match ControlRecord::first_of(batch) {
+                Ok(Some(ControlRecord::EndTransaction(marker))) => Some(marker.committed),
+                _ => None,
+            };
+            if header.producer_epoch > known.epoch {
+                known.last_offset = None;
+            }
+            known.epoch = known.epoch.max(header.producer_epoch);
+            let (open, at) = (known.open.take(), header.base_offset);
+            known.marker = Some(at);
+            if committed != Some(true) {
+                self.markers.insert(at, committed.map(|_| header.producer_id));
+            }
+            if let (Some(first), Some(false)) = (open, committed) {
+                self.aborted.push(Aborted { producer_id: header.producer_id, first, last: at });
+            }
+            return;
+        }
+        known.epoch = header.producer_epoch;
+        known.last_sequence = last_sequence(header);
+        known.last_offset = Some(header.last_offset());
+        if header.attributes.is_transactional() {
+            known.open.get_or_insert(header.base_offset);
+        }
+    }
+
+    /// From here on nothing is known: a batch could not be read.
+    pub(super) fn break_off(&mut self) {
+        self.broken = true;
+    }
+
+    /// Whether every batch so far could be read.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.broken
+    }
+
+    /// The transactions aborted in the segment that ends here.
+    pub(super) fn aborted(&self) -> &[Aborted] {
+        &self.aborted
+    }
+
+    /// Whether an entry for an abort of this producer may name this offset: a marker is there, or has been.
+    pub(super) fn has_marker(&self, producer_id: ProducerId, at: Offset) -> bool {
+        self.markers.get(&at).is_some_and(|producer| producer.is_none_or(|known| known == producer_id))
+    }
+
+    /// Goes on with the next segment.
+    pub(super) fn next_segment(&mut self) {
+        self.aborted.clear();
+        self.markers.clear();
+    }
+
+    /// What in a snapshot taken here contradicts the batches.
+    fn contradicts(&self, snapshot: &[ProducerEntry]) -> Option<String> {
+        let wrong = snapshot.iter().find_map(|entry| {
+            let known = self.producers.get(&entry.producer_id)?;
+            let what = known.contradicts(entry)?;
+            Some(format!("producer {} {what}", entry.producer_id))
+        });
+        wrong.or_else(|| self.missing(snapshot))
+    }
+
+    /// A producer that ought to be in a snapshot and is not: producers are forgotten in the order they fell silent in, and
+    /// never with a transaction open.
+    fn missing(&self, snapshot: &[ProducerEntry]) -> Option<String> {
+        let oldest = snapshot.iter().map(|entry| entry.timestamp).min();
+        let lost = |(id, known): &(&ProducerId, &Producer)| {
+            let expected = known.open.is_some() || oldest.is_some_and(|oldest| known.timestamp > oldest);
+            expected && snapshot.iter().all(|entry| entry.producer_id != **id)
+        };
+        let (id, known) = self.producers.iter().find(lost)?;
+        let what = if known.open.is_some() { " with its open transaction" } else { "" };
+        Some(format!("producer {id} is missing{what}"))
+    }
+}
+
+impl Producer {
+    fn of(header: &BatchHeader) -> Self {
+        Self {
+            epoch: header.producer_epoch,
+            last_sequence: Sequence::NONE,
+            last_offset: None,
+            timestamp: header.max_timestamp,
+            open: None,
+            marker: None,
+        }
+    }
+
+    fn contradicts(&self, entry: &ProducerEntry) -> Option<String> {
+        if entry.producer_epoch < self.epoch {
+            return Some(format!(
+                "is said to be at epoch {}, and has come to {}",
+                entry.producer_epoch, self.epoch
+            ));
+        }
+        let same_epoch = entry.producer_epoch == self.epoch;
+        if let Some(last) = self.last_offset.filter(|_| same_epoch) {
+            if entry.last_offset < last {
+                return Some(format!(
+                    "is said to have ended at offset {}, and has a batch up to {last}",
+                    entry.last_offset
+                ));
+            }
+            if entry.last_offset == last && entry.last_sequence != self.last_sequence {
+                let (said, is) = (entry.last_sequence, self.last_sequence);
+                return Some(format!("is said to have come to sequence {said}, and has come to {is}"));
+            }
+        }
+        match (self.open, entry.current_transaction_first_offset) {
+            (Some(first), None) => {
+                Some(format!("is said to have no transaction open, and has one since offset {first}"))
+            }
+            (Some(first), Some(said)) if said > first => {
+                Some(format!("is said to have a transaction open since offset {said}, and has since {first}"))
+            }
+            (None, Some(said)) if self.marker.is_some_and(|marker| marker > said) => {
+                Some(format!("is said to have a transaction open since offset {said}, which has ended"))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn last_sequence(header: &BatchHeader) -> Sequence {
+    if header.base_sequence == Sequence::NONE {
+        return Sequence::NONE;
+    }
+    // Behind the largest sequence comes 0.
+    let last = i64::from(header.base_sequence.0) + i64::from(header.last_offset_delta);
+    Sequence((last % (i64::from(i32::MAX) + 1)) as i32)
+}
