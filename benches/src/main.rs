@@ -1,5 +1,6 @@
 //! `cargo run --release -p headwater-benches -- compare`: Headwater, Apache Kafka and the floor side by side.
 
+mod cleaning;
 mod compare;
 mod groups;
 mod size;
@@ -31,6 +32,8 @@ enum What {
     },
     /// Run the coordinators of both brokers in turn and print what members, commits and groups cost.
     Groups(groups::Groups),
+    /// Measure how long a producer waits beside a compaction, and without one.
+    Cleaning(cleaning::Cleaning),
     /// Make very many partitions and print what they cost.
     Size(size::Size),
     /// Run a node on an empty directory and print its address: what the guard of system calls traces.
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         }
         What::Sweep(sweep) => sweep.run(),
         What::Groups(groups) => groups.run(),
+        What::Cleaning(cleaning) => cleaning.run(),
         What::Size(size) => size.run(),
         What::Serve { directory } => {
             let node = InProcess::start(&directory)?;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use partition::Millis;
 use partition::compaction::dirty::Cleanable;
-use partition::compaction::groups::groups;
+use partition::compaction::groups::{SegmentSize, groups};
 use partition::compaction::{CleanedTransactions, LastOfProducer, OffsetMap, Pass};
 use protocol::id::{ProducerId, Timestamp};
 use protocol::offset::Offset;
@@ -39,6 +39,14 @@ use source::SourceBatches;
 /// New segments are brought to stable storage in pieces of this size: one large fsync at the end would hold up those of
 /// appends.
 const SYNC_BYTES: u64 = 16 << 20;
+/// The system is asked to write them out in smaller ones before that.
+const WRITEBACK_BYTES: u64 = 1 << 20;
+/// The most that is written by one call.
+const WRITE_BYTES: usize = 64 << 10;
+/// After so much work others are let in.
+const PIECE_BYTES: usize = 32 << 10;
+/// What a record costs besides its bytes, as if it were bytes.
+const RECORD_BYTES: usize = 64;
 
 /// What a cleaner may use.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -55,6 +63,29 @@ pub struct CleanerOptions {
 pub trait Pace {
     /// Takes note of bytes read or written, and waits if that was too fast. `false`: end without effect.
     fn go_on(&mut self, bytes: u64) -> bool;
+
+    /// A small piece of work is done: whoever waits for the processor should have it.
+    fn let_others_in(&mut self) {}
+}
+
+/// Counts work done in small pieces, down to the single record.
+pub(crate) struct Work<'p> {
+    pace: &'p mut dyn Pace,
+    /// Bytes until the end of the piece.
+    left: usize,
+}
+
+impl Work<'_> {
+    /// Takes note that bytes, of records or other work, were gone through.
+    pub(crate) fn note(&mut self, bytes: usize) {
+        match self.left.checked_sub(bytes + RECORD_BYTES) {
+            Some(left) => self.left = left,
+            None => {
+                self.left = PIECE_BYTES;
+                self.pace.let_others_in();
+            }
+        }
+    }
 }
 
 /// Why a cleaning had no effect, or only in part.
@@ -105,10 +136,19 @@ struct Run<'a, D: Disk> {
     cleaning: &'a Cleaning,
     options: CleanerOptions,
     now: Timestamp,
-    pace: &'a mut dyn Pace,
-    /// Bytes that `pace` was not told of yet.
+    work: Work<'a>,
+    /// Bytes that the pace was not told of yet.
     unpaced: u64,
     report: Cleaned,
+}
+
+/// How far a segment that is being written is on its way to stable storage.
+#[derive(Default)]
+struct Synced {
+    /// Up to here the system was asked to write it out.
+    begun: u64,
+    /// Up to here it is there.
+    done: u64,
 }
 
 /// What a whole cleaning goes by, on its way through the groups.
@@ -146,7 +186,7 @@ impl Cleaner {
             cleaning: &cleaning,
             options: self.options,
             now,
-            pace,
+            work: Work { pace, left: PIECE_BYTES },
             unpaced: 0,
             report: Cleaned::default(),
         };
@@ -181,7 +221,7 @@ impl Cleaner {
         let legacy_horizon = run.legacy_horizon(cleanable.first_dirty)?;
         let transactions = CleanedTransactions::default();
         let mut plan = Plan { map, legacy_horizon, transactions };
-        let sizes = whole(run.log)?.sizes(latest.next())?;
+        let sizes = run.sizes(latest.next())?;
         let mut rest = &sizes[..];
         for count in groups(&run.config.roll, &sizes, cleanable.first_uncleanable) {
             let (group, behind) = rest.split_at(count);
@@ -213,7 +253,7 @@ impl Cleaner {
             (log.last_of_producers(), log.begin_segment(run.cleaning, bases[0], run.now)?)
         };
         let Some(mut cleaned) = begun else { return Err(CleanError::Aborted) };
-        let mut synced = 0;
+        let mut synced = Synced::default();
         let mut modified = Timestamp(0);
         for base in bases {
             let source = whole(run.log)?.source(*base, *base)?;
@@ -232,7 +272,7 @@ impl Cleaner {
 
     fn clean_into<D: Disk>(
         &mut self,
-        (cleaned, synced): (&mut Segment<D>, &mut u64),
+        (cleaned, synced): (&mut Segment<D>, &mut Synced),
         run: &mut Run<'_, D>,
         (plan, producers): (&mut Plan, &BTreeMap<ProducerId, LastOfProducer>),
         (source, modified): (&Source<D>, Timestamp),
@@ -253,7 +293,9 @@ impl Cleaner {
             run.go_on(bytes.len())?;
             run.report.bytes_read += bytes.len() as u64;
             let before = self.out.len();
-            let filtered = self.filter.apply((&pass, &mut plan.transactions), bytes, cap, &mut self.out);
+            run.work.note(bytes.len());
+            let judge = (&pass, &mut plan.transactions);
+            let filtered = self.filter.apply(judge, (bytes, cap), &mut self.out, &mut run.work);
             let Filtered { aborted } = filtered.map_err(|reason| {
                 Fault::corrupt(
                     &source.path,
@@ -265,7 +307,7 @@ impl Cleaner {
                 cleaned.abort(&aborted);
             }
             run.go_on(self.out.len() - before)?;
-            if self.out.len() >= run.options.buffer_bytes {
+            if self.out.len() >= run.options.buffer_bytes.min(WRITE_BYTES) {
                 self.write(cleaned, run)?;
                 run.sync_if_due(cleaned, synced)?;
             }
@@ -302,6 +344,16 @@ impl<D: Disk> Run<'_, D> {
         Ok(())
     }
 
+    /// The sizes of the segments in front of `end`, each looked at by itself: a log may have very many.
+    fn sizes(&self, end: Offset) -> Result<Vec<SegmentSize>, CleanError> {
+        let mut sizes = Vec::new();
+        let bases = whole(self.log)?.bases(Offset::ZERO, end);
+        for base in bases {
+            sizes.extend(whole(self.log)?.size_of(base)?);
+        }
+        Ok(sizes)
+    }
+
     fn go_on(&mut self, bytes: usize) -> Result<(), CleanError> {
         self.unpaced += bytes as u64;
         if self.cleaning.is_aborted() {
@@ -310,7 +362,11 @@ impl<D: Disk> Run<'_, D> {
         if self.unpaced < self.options.buffer_bytes as u64 {
             return Ok(());
         }
-        if self.pace.go_on(std::mem::take(&mut self.unpaced)) { Ok(()) } else { Err(CleanError::Aborted) }
+        if self.work.pace.go_on(std::mem::take(&mut self.unpaced)) {
+            Ok(())
+        } else {
+            Err(CleanError::Aborted)
+        }
     }
 
     /// Tombstones of formats v0 and v1 may go from segments that had not changed for `delete.retention.ms` when the last
@@ -333,9 +389,16 @@ impl<D: Disk> Run<'_, D> {
         Ok(facts.modified)
     }
 
-    fn sync_if_due(&self, cleaned: &mut Segment<D>, synced: &mut u64) -> Result<(), CleanError> {
-        if u64::from(cleaned.size()) - *synced >= SYNC_BYTES {
-            *synced = u64::from(cleaned.size());
+    fn sync_if_due(&self, cleaned: &mut Segment<D>, synced: &mut Synced) -> Result<(), CleanError> {
+        let size = u64::from(cleaned.size());
+        if size - synced.begun >= WRITEBACK_BYTES {
+            for (_, file) in cleaned.dirty_files(false)? {
+                self.disk.begin_writeback(&file, synced.begun, size - synced.begun);
+            }
+            synced.begun = size;
+        }
+        if size - synced.done >= SYNC_BYTES {
+            synced.done = size;
             self.sync_files(cleaned.dirty_files(false)?)?;
         }
         Ok(())
@@ -370,6 +433,9 @@ impl<D: Disk> Run<'_, D> {
         let replaced = whole(self.log)?.replace_segments((self.cleaning, bases), cleaned, self.now)?;
         if !replaced {
             return if self.cleaning.is_aborted() { Err(CleanError::Aborted) } else { Ok(false) };
+        }
+        while whole(self.log)?.retire_replaced()? {
+            self.work.pace.let_others_in();
         }
         self.sync_names()?;
         whole(self.log)?.settle_segment(base)?;

@@ -6,12 +6,13 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use protocol::id::Timestamp;
-use rustix::fs::{self, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{self, Advice, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 /// How a file is opened.
@@ -58,6 +59,9 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn pwrite(&self, file: &Self::File, bytes: &[u8], position: u64) -> io::Result<usize>;
     /// Cuts or extends the file to `length`.
     fn truncate(&self, file: &Self::File, length: u64) -> io::Result<()>;
+    /// Has the system begin to write these bytes of the file out, and returns at once: what a later fsync has to wait for is
+    /// less. Promises nothing; a disk may pass over it.
+    fn begin_writeback(&self, _file: &Self::File, _from: u64, _length: u64) {}
     /// Brings the file's bytes and length to stable storage.
     fn fdatasync(&self, file: &Self::File) -> io::Result<()>;
     /// Takes the exclusive lock of a file, held until it is dropped. `false` if another process has it.
@@ -134,6 +138,12 @@ impl Disk for RealDisk {
 
     fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
         Ok(retried(|| fs::ftruncate(file, length))?)
+    }
+
+    fn begin_writeback(&self, file: &File, from: u64, length: u64) {
+        // Of this advice Linux writes out what is dirty and drops what is clean: of bytes that were just written nothing is.
+        // A file system that cannot do it says so, and fsync does it later.
+        let _advised = fs::fadvise(file, from, NonZeroU64::new(length), Advice::DontNeed);
     }
 
     fn fdatasync(&self, file: &File) -> io::Result<()> {

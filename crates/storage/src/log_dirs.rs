@@ -33,7 +33,7 @@ use crate::log_directory::LogDirectory;
 use crate::names::{TopicPartition, deletion_name};
 use crate::whole_file;
 
-pub use compaction::{Dirtiest, Uncleanable};
+pub use compaction::{Crowded, Dirtiest, Uncleanable};
 use home::Home;
 pub use home::format;
 pub use load::{LoadReport, Placement};
@@ -526,6 +526,8 @@ impl<D: Disk> LogDirs<D> {
 /// # Errors
 /// If a thread panicked with it.
 pub fn whole<D: Disk>(log: &SharedLog<D>) -> Result<MutexGuard<'_, Log<D>>, Fault> {
+    #[cfg(test)]
+    crate::scripted_disk::note_hold();
     log.lock().map_err(|poisoned| Fault::Mismatch {
         path: poisoned.into_inner().path().to_owned(),
         reason: "an operation on this log ended in the middle; restart the broker to recover it".into(),
@@ -534,6 +536,8 @@ pub fn whole<D: Disk>(log: &SharedLog<D>) -> Result<MutexGuard<'_, Log<D>>, Faul
 
 /// A log, to be asked where it lies or what the checkpoints say of it, which a panic leaves as it was, or to be deleted.
 pub(crate) fn locked<D: Disk>(log: &SharedLog<D>) -> MutexGuard<'_, Log<D>> {
+    #[cfg(test)]
+    crate::scripted_disk::note_hold();
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

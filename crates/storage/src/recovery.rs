@@ -223,6 +223,24 @@ impl<'a, D: Disk> WholeBatches<'a, D> {
         Ok(Next::Batch(span, &self.buffer[from..from + span.size as usize]))
     }
 
+    /// The batch that follows, if it has been read already; it stays the next one.
+    pub fn peek_held(&self) -> Option<(BatchSpan, &[u8])> {
+        let held = self.held();
+        let span = BatchSpan::parse(held, self.position).ok()?;
+        let whole = span.end() <= self.end;
+        held.get(..span.size as usize).filter(|_| whole).map(|bytes| (span, bytes))
+    }
+
+    /// Goes on behind a batch that was peeked at.
+    pub fn pass(&mut self, span: &BatchSpan) {
+        self.position = span.end();
+    }
+
+    /// All bytes from a batch that was read, since which only held ones were passed, up to here.
+    pub fn since(&self, position: u32) -> &[u8] {
+        &self.buffer[(position - self.buffer_start) as usize..(self.position - self.buffer_start) as usize]
+    }
+
     fn held(&self) -> &[u8] {
         &self.buffer[(self.position - self.buffer_start) as usize..]
     }

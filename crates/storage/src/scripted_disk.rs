@@ -1,10 +1,12 @@
 //! A real disk for tests that counts the calls made on it, fails those it is told to fail, and can hold fsyncs back.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 
 use protocol::id::Timestamp;
 use rustix::io::Errno;
@@ -23,6 +25,8 @@ struct Script {
     changed: Condvar,
 }
 
+type HeldLock = Box<dyn Fn() -> bool + Send>;
+
 #[derive(Default)]
 struct State {
     calls: BTreeMap<&'static str, Vec<PathBuf>>,
@@ -37,6 +41,21 @@ struct State {
     torn: Option<usize>,
     /// So many more calls, then all fail: the process was killed.
     left: Option<usize>,
+    /// What the file system says is free.
+    usable: Option<u64>,
+    /// Says whether a lock is held that is watched, and in which thread.
+    held_lock: Option<(ThreadId, HeldLock)>,
+    /// The calls made under it, each with the number of the hold.
+    under_lock: Vec<(usize, &'static str, PathBuf)>,
+}
+
+thread_local! {
+    static HOLDS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts that this thread has come to hold the lock of a log.
+pub fn note_hold() {
+    HOLDS.set(HOLDS.get() + 1);
 }
 
 struct Failure {
@@ -122,8 +141,32 @@ impl ScriptedDisk {
         drop(self.script.changed.wait_while(state, |state| state.syncing < count).unwrap());
     }
 
+    /// Has the file system say that so much is free.
+    pub fn set_usable(&self, bytes: u64) {
+        self.script.state.lock().unwrap().usable = Some(bytes);
+    }
+
+    /// From here on takes note of the calls that this thread makes while it says that a lock is held.
+    pub fn watch(&self, held_lock: impl Fn() -> bool + Send + 'static) {
+        self.script.state.lock().unwrap().held_lock = Some((thread::current().id(), Box::new(held_lock)));
+    }
+
+    /// The calls under the lock that is watched, hold by hold.
+    pub fn under_lock(&self) -> BTreeMap<usize, Vec<(&'static str, PathBuf)>> {
+        let mut holds: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+        for (hold, verb, path) in &self.script.state.lock().unwrap().under_lock {
+            holds.entry(*hold).or_default().push((*verb, path.clone()));
+        }
+        holds
+    }
+
     fn call(&self, verb: &'static str, path: &Path) -> io::Result<()> {
         let mut state = self.script.state.lock().unwrap();
+        // Other threads, such as those that sync, make their calls while somebody else holds it.
+        let watched = |(thread, held): &(ThreadId, HeldLock)| *thread == thread::current().id() && held();
+        if state.held_lock.as_ref().is_some_and(watched) {
+            state.under_lock.push((HOLDS.get(), verb, path.to_owned()));
+        }
         state.calls.entry(verb).or_default().push(path.to_owned());
         if ["rename", "fsync_dir", "fdatasync"].contains(&verb) {
             state.lasting.push((verb, path.to_owned()));
@@ -237,6 +280,8 @@ impl Disk for ScriptedDisk {
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {
-        RealDisk.space(path)
+        let space = RealDisk.space(path)?;
+        let usable = self.script.state.lock().unwrap().usable.unwrap_or(space.usable);
+        Ok(Space { usable, ..space })
     }
 }

@@ -327,24 +327,18 @@ impl<D: Disk> Segments<D> {
         self.list.iter_mut().find(|segment| segment.base() == base)
     }
 
-    /// Puts a segment in place of those with these bases, which are neighbours and not active: their files are renamed,
-    /// and their new names handed back to be removed later. `None` if they are not all there any more.
-    pub fn replace(&mut self, bases: &[Offset], segment: Segment<D>) -> Result<Option<Vec<PathBuf>>, Fault> {
+    /// Puts a segment in place of those with these bases, which are neighbours and not active: their files, which keep
+    /// their names for now, are handed back. `None` if they are not all there any more.
+    pub fn replace(&mut self, bases: &[Offset], segment: Segment<D>) -> Option<Vec<PathBuf>> {
         let first = self.list.partition_point(|known| Some(known.base()) < bases.first().copied());
         let old = first..first + bases.len();
         let same = |known: &[Segment<D>]| known.iter().map(Segment::base).eq(bases.iter().copied());
         if old.end >= self.list.len() || !same(&self.list[old.clone()]) {
-            return Ok(None);
+            return None;
         }
-        // The new one is complete on disk, so an error from here on leaves what a start would finish.
-        let replaced: Vec<Segment<D>> = self.list.splice(old, [segment]).collect();
+        let files = self.list.splice(old, [segment]).flat_map(|mut gone| gone.files()).collect();
         self.place();
-        let disk = self.descriptors.disk().clone();
-        let mut renamed = Vec::new();
-        for mut gone in replaced {
-            renamed.extend(rename_deleted(&disk, gone.files())?);
-        }
-        Ok(Some(renamed))
+        Some(files)
     }
 
     /// Drops every batch that holds `end` or later offsets. `end` must not lie before the first segment.

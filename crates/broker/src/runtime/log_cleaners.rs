@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use storage::cleaner::{CleanError, Cleaner, CleanerOptions, Pace};
+use storage::log_dirs::Crowded;
 use storage::{SharedLog, TopicPartition};
 
 use crate::Holdings;
@@ -22,6 +23,8 @@ const CONFIG_INTERVAL: Duration = Duration::from_millis(500);
 const NICENESS: i32 = 10;
 /// The smallest buffer a thread is given, whatever the configuration says.
 const BUFFER_BYTES_MIN: usize = 4096;
+/// How soon it is said again that there is no room.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// A debt below this is not worth a sleep.
 const DEBT_MIN: Duration = Duration::from_millis(20);
 
@@ -159,8 +162,9 @@ impl Worker {
             tracing::warn!(%error, "compaction runs at the priority of everything else");
         }
         let mut cleaner = Cleaner::new(options);
+        let mut told = Told::default();
         loop {
-            let busy = self.round(&mut cleaner);
+            let busy = self.round(&mut cleaner, &mut told);
             let rest = if busy { Duration::ZERO } else { self.backoff };
             if !self.stop.wait(rest) {
                 return;
@@ -169,11 +173,15 @@ impl Worker {
     }
 
     /// Cleans the dirtiest log, if one is due; says whether that brought anything.
-    fn round(&self, cleaner: &mut Cleaner) -> bool {
+    fn round(&self, cleaner: &mut Cleaner, told: &mut Told) -> bool {
         let dirs = &self.broker.log_dirs;
         let now = self.broker.now();
         let dirtiest = dirs.dirtiest(now);
         self.broker.metrics.cleaner.looked(now, dirtiest.ratio_max, dirtiest.overdue_max_ms);
+        // One thread is enough to tell of it.
+        if self.index == 0 {
+            told.tell(&dirtiest.crowded, Instant::now());
+        }
         let busy = match dirtiest.log {
             Some((name, log, cleanable)) => self.clean(cleaner, (&name, &log), &cleanable),
             None => false,
@@ -214,6 +222,29 @@ impl Worker {
     }
 }
 
+/// When it was last told that there is no room to compact.
+#[derive(Default)]
+struct Told(Option<Instant>);
+
+impl Told {
+    fn tell(&mut self, crowded: &[Crowded], now: Instant) -> bool {
+        let Some(first) = crowded.first() else {
+            self.0 = None;
+            return false;
+        };
+        if self.0.is_some_and(|before| now.duration_since(before) < TOLD_AGAIN_AFTER) {
+            return false;
+        }
+        self.0 = Some(now);
+        let Crowded { name, directory, needed, free } = first;
+        tracing::warn!(
+            logs = crowded.len(), partition = %name, directory = %directory.display(), needed, free,
+            "compaction waits for room in a full log directory; delete a topic, or records of one, to make some"
+        );
+        true
+    }
+}
+
 /// What all threads together have read and written lately.
 #[derive(Debug)]
 struct Throttle {
@@ -249,9 +280,13 @@ struct Unhurried<'a> {
 
 impl Pace for Unhurried<'_> {
     fn go_on(&mut self, bytes: u64) -> bool {
-        // A thread that runs on uses up its slice of time before one that wakes up is let in, whatever their priorities.
-        std::thread::yield_now();
         self.stop.wait(self.throttle.note(bytes, Instant::now()))
+    }
+
+    fn let_others_in(&mut self) {
+        // A thread that runs on uses up its slice of time before one that wakes up is let in, whatever their priorities:
+        // up to the next tick of the clock, which may be 4 ms away.
+        std::thread::yield_now();
     }
 }
 
@@ -274,6 +309,22 @@ mod tests {
         assert_eq!(throttle.note(0, at(5000)), Duration::ZERO);
         assert_eq!(throttle.note(100, at(9000)), Duration::ZERO);
         assert_eq!(throttle.note(1000, at(9000)), Duration::from_millis(1000), "idle time is not saved up");
+    }
+
+    #[test]
+    fn want_of_room_is_told_now_and_then_and_at_once_when_it_comes_back() {
+        let crowded = |count: usize| {
+            let name = TopicPartition::new("t", protocol::id::PartitionIndex(0));
+            vec![Crowded { name, directory: "/d".into(), needed: 2, free: 1 }; count]
+        };
+        let (mut told, now) = (Told::default(), Instant::now());
+        let at = |seconds| now + Duration::from_secs(seconds);
+        assert!(!told.tell(&[], at(0)));
+        assert!(told.tell(&crowded(1), at(1)));
+        assert!(!told.tell(&crowded(2), at(2)));
+        assert!(told.tell(&crowded(2), at(61)));
+        assert!(!told.tell(&[], at(62)));
+        assert!(told.tell(&crowded(1), at(63)));
     }
 
     #[test]

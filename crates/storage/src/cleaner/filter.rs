@@ -12,7 +12,10 @@ use protocol::records::batches::{Batch, Batches};
 use protocol::records::compression::Compressors;
 use protocol::records::control::{ControlRecord, ControlType, EndMarker};
 use protocol::records::legacy::{LegacyError, LegacyRecord, LegacyScratch, Message, Messages, each_record};
-use protocol::records::rebuild::{Rebuild, RecordReader, plain_record, timestamp_of};
+use protocol::records::rebuild::{ReadRecordsError, Rebuild, RecordReader, plain_record, timestamp_of};
+use protocol::records::record::Record;
+
+use super::Work;
 
 /// What a batch brought besides its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -69,27 +72,28 @@ impl Kept {
 type Judge<'a, 'p> = (&'a Pass<'p>, &'a mut CleanedTransactions);
 
 impl Filter {
-    /// Appends to `out` what stays of a batch, or of a message of format v0 or v1, which becomes a batch.
+    /// Appends to `out` what stays of a batch, or of messages of format v0 or v1, which become a batch.
     pub fn apply(
         &mut self,
         judge: Judge<'_, '_>,
-        bytes: &[u8],
-        cap: u64,
+        (bytes, cap): (&[u8], u64),
         out: &mut Vec<u8>,
+        work: &mut Work<'_>,
     ) -> Result<Filtered, String> {
         self.kept.clear();
         if magic(bytes) == Some(MAGIC_V2) {
-            return self.apply_batch(judge, &whole(bytes)?, cap, out);
+            return self.apply_batch(judge, (&whole(bytes)?, cap), out, work);
         }
-        self.apply_message(judge, bytes, cap, out).map(|()| Filtered::default()).map_err(|e| e.to_string())
+        let applied = self.apply_message(judge, (bytes, cap), out, work);
+        applied.map(|()| Filtered::default()).map_err(|error| error.to_string())
     }
 
     fn apply_batch(
         &mut self,
         (pass, transactions): Judge<'_, '_>,
-        batch: &Batch<'_>,
-        cap: u64,
+        (batch, cap): (&Batch<'_>, u64),
         out: &mut Vec<u8>,
+        work: &mut Work<'_>,
     ) -> Result<Filtered, String> {
         let header = &batch.header;
         let subject = subject(batch)?;
@@ -100,7 +104,8 @@ impl Filter {
         }
         let kept = &mut self.kept;
         if !verdict.drop_records {
-            let note = |record: &protocol::records::record::Record<'_>| {
+            let note = |record: &Record<'_>| {
+                work.note(bytes_of(record.key, record.value));
                 let offset = header.base_offset.plus(i64::from(record.offset_delta));
                 let has_value = record.value.is_some();
                 kept.note(pass.keeps((&subject, &verdict), offset, record.key, has_value), offset, has_value);
@@ -114,7 +119,7 @@ impl Filter {
             0 if verdict.keep_empty => rebuild.empty(out),
             0 => {}
             count if count == self.kept.seen && horizon.is_none() => out.extend_from_slice(batch.bytes),
-            _ => self.rebuild(rebuild, batch, cap, out).map_err(|error| error.to_string())?,
+            _ => self.rebuild(rebuild, (batch, cap), out, work).map_err(|error| error.to_string())?,
         }
         Ok(filtered)
     }
@@ -122,13 +127,14 @@ impl Filter {
     fn rebuild(
         &mut self,
         rebuild: Rebuild,
-        batch: &Batch<'_>,
-        cap: u64,
+        (batch, cap): (&Batch<'_>, u64),
         out: &mut Vec<u8>,
-    ) -> Result<(), protocol::records::rebuild::ReadRecordsError> {
+        work: &mut Work<'_>,
+    ) -> Result<(), ReadRecordsError> {
         let (mut index, kept) = (0, &self.kept);
         let mut building = rebuild.start(&mut self.compressors, out)?;
         self.reader.each(batch, cap, |record| {
+            work.note(bytes_of(record.key, record.value));
             if kept.stays(index) {
                 building.push(timestamp_of(&batch.header, record), record)?;
             }
@@ -141,15 +147,16 @@ impl Filter {
     fn apply_message(
         &mut self,
         (pass, transactions): Judge<'_, '_>,
-        bytes: &[u8],
-        cap: u64,
+        (bytes, cap): (&[u8], u64),
         out: &mut Vec<u8>,
+        work: &mut Work<'_>,
     ) -> Result<(), LegacyError> {
-        let message = message(bytes)?;
+        let message = last_message(bytes)?;
         let subject = legacy_subject(&message);
         let verdict = pass.judge(&subject, transactions);
         let kept = &mut self.kept;
         each_record(bytes, &mut self.legacy, cap, |record| {
+            work.note(bytes_of(record.key, record.value));
             let stays = pass.keeps((&subject, &verdict), record.offset, record.key, record.value.is_some());
             kept.note(stays, record.offset, record.value.is_some());
             Ok::<_, LegacyError>(())
@@ -164,7 +171,8 @@ impl Filter {
             None => {}
             Some(first) => {
                 let header = legacy_header(&message, first, self.kept.last)?;
-                self.rebuild_message(Rebuild { header, delete_horizon: horizon }, bytes, cap, out)?;
+                let rebuild = Rebuild { header, delete_horizon: horizon };
+                self.rebuild_message(rebuild, (bytes, cap), out, work)?;
             }
         }
         Ok(())
@@ -173,13 +181,14 @@ impl Filter {
     fn rebuild_message(
         &mut self,
         rebuild: Rebuild,
-        bytes: &[u8],
-        cap: u64,
+        (bytes, cap): (&[u8], u64),
         out: &mut Vec<u8>,
+        work: &mut Work<'_>,
     ) -> Result<(), LegacyError> {
         let (mut index, kept, base) = (0, &self.kept, rebuild.header.base_offset);
         let mut building = rebuild.start(&mut self.compressors, out)?;
         each_record(bytes, &mut self.legacy, cap, |record: LegacyRecord<'_>| {
+            work.note(bytes_of(record.key, record.value));
             if kept.stays(index) {
                 let delta = i32::try_from(record.offset.0 - base.0).map_err(|_| LegacyError::Wrapper)?;
                 building.push(record.timestamp, &plain_record(delta, record.key, record.value))?;
@@ -199,7 +208,7 @@ impl Filter {
         mut see: impl FnMut(Offset, Option<&[u8]>),
     ) -> Result<LastOffset, String> {
         if magic(bytes) != Some(MAGIC_V2) {
-            let message = message(bytes).map_err(|error| error.to_string())?;
+            let message = last_message(bytes).map_err(|error| error.to_string())?;
             let seen = each_record(bytes, &mut self.legacy, cap, |record| {
                 see(record.offset, record.key);
                 Ok::<_, LegacyError>(())
@@ -224,6 +233,10 @@ impl Filter {
     }
 }
 
+fn bytes_of(key: Option<&[u8]>, value: Option<&[u8]>) -> usize {
+    key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+}
+
 fn whole(bytes: &[u8]) -> Result<Batch<'_>, String> {
     match Batches::new(bytes).next_batch() {
         Ok(Some(batch)) => Ok(batch),
@@ -232,8 +245,13 @@ fn whole(bytes: &[u8]) -> Result<Batch<'_>, String> {
     }
 }
 
-fn message(bytes: &[u8]) -> Result<Message<'_>, LegacyError> {
-    Messages::new(bytes).next_message()?.ok_or(LegacyError::Truncated)
+/// The last of the messages that become one batch, all of whose attributes are the same.
+fn last_message(bytes: &[u8]) -> Result<Message<'_>, LegacyError> {
+    let (mut messages, mut last) = (Messages::new(bytes), None);
+    while let Some(message) = messages.next_message()? {
+        last = Some(message);
+    }
+    last.ok_or(LegacyError::Truncated)
 }
 
 fn subject(batch: &Batch<'_>) -> Result<BatchSubject, String> {

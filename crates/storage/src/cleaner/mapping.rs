@@ -10,7 +10,7 @@ use super::{CleanError, Run};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::log::Source;
-use crate::log_dirs::locked;
+use crate::log_dirs::whole;
 
 impl<D: Disk> Run<'_, D> {
     /// Reads from the first dirty offset on until all that may be cleaned is mapped, or the map is full.
@@ -26,12 +26,12 @@ impl<D: Disk> Run<'_, D> {
         let mut map = OffsetMap::new(key, self.options.map_bytes, self.options.map_load, records);
         let mut transactions = CleanedTransactions::default();
         let bases = {
-            let mut log = locked(self.log);
+            let mut log = whole(self.log)?;
             transactions.add(log.aborted_between(first, end)?);
             log.bases(first, end)
         };
         for (index, base) in bases.iter().enumerate() {
-            let source = locked(self.log).source(*base, first)?;
+            let source = whole(self.log)?.source(*base, first)?;
             // Retention may have been faster.
             let Some(source) = source else { continue };
             if !self.map_segment(&source, first, (&mut map, &mut transactions), filter)? {
@@ -59,7 +59,10 @@ impl<D: Disk> Run<'_, D> {
             self.go_on(bytes.len())?;
             self.report.map_bytes_read += bytes.len() as u64;
             let mut full = false;
+            let work = &mut self.work;
+            work.note(bytes.len());
             let put = |offset: Offset, key: Option<&[u8]>| {
+                work.note(key.map_or(0, <[u8]>::len));
                 let Some(key) = key.filter(|_| offset >= first && !full) else { return };
                 full = !map.put(key, offset);
             };

@@ -1,6 +1,7 @@
 //! Cleanings of real logs: against a model that holds every record there ever was, with a process killed at every call,
 //! and with the ground pulled away.
 
+mod beside;
 mod formats;
 mod interference;
 mod kills;

@@ -22,7 +22,10 @@ use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::names::Stage;
 use crate::segment::replacement::remove_files;
-use crate::segment::{DirtyFile, Segment};
+use crate::segment::{DirtyFile, Segment, rename_deleted};
+
+/// So many files of replaced segments are renamed under one hold of the log's lock.
+const RETIRED_AT_ONCE: usize = 16;
 
 /// One cleaning of a log, known to both sides.
 #[derive(Debug, Default)]
@@ -49,8 +52,19 @@ pub(crate) struct Compaction {
     under_way: Option<Arc<Cleaning>>,
     /// The base of a `.swap` segment that is not in the log yet.
     swap: Option<Offset>,
+    /// What is left of segments that another has taken the place of.
+    replaced: Replaced,
     /// Why the log is passed over until the next start.
     uncleanable: Option<String>,
+}
+
+/// Files of segments that are no part of the log any more, still to be got out of the way.
+#[derive(Default, Debug)]
+struct Replaced {
+    /// Since when.
+    at: Timestamp,
+    files: Vec<PathBuf>,
+    snapshots: Vec<Offset>,
 }
 
 impl Compaction {
@@ -218,10 +232,13 @@ impl<D: Disk> Log<D> {
         if let Some(cleaning) = &self.compaction.under_way {
             cleaning.abort();
         }
-        let Some(base) = self.compaction.swap.take() else { return Ok(()) };
-        let directory = Arc::clone(self.segments.directory());
-        remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
-        self.sync_names()
+        let mut changed = self.retire_all()?;
+        if let Some(base) = self.compaction.swap.take() {
+            let directory = Arc::clone(self.segments.directory());
+            remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
+            changed = true;
+        }
+        if changed { self.sync_names() } else { Ok(()) }
     }
 
     /// Nothing behind the base of the active segment is clean any more.
@@ -240,18 +257,14 @@ impl<D: Disk> Log<D> {
         bases.take_while(|base| *base < end).collect()
     }
 
-    /// The sizes of the segments in front of `end`, active one left out.
-    pub fn sizes(&mut self, end: Offset) -> Result<Vec<SegmentSize>, Fault> {
+    /// The sizes of a segment and its indexes; `None` if it is gone.
+    pub fn size_of(&mut self, base: Offset) -> Result<Option<SegmentSize>, Fault> {
         self.check()?;
-        let count = self.segments.iter().len() - 1;
-        let before = self.segments.iter_mut().take(count).take_while(|segment| segment.base() < end);
-        let size = |segment: &mut Segment<D>| {
-            let (offset_index_bytes, time_index_bytes) = segment.index_bytes()?;
-            let (base_offset, bytes) = (segment.base(), u64::from(segment.size()));
-            Ok(SegmentSize { base_offset, bytes, offset_index_bytes, time_index_bytes })
-        };
-        let outcome = before.map(size).collect();
-        self.home.noted(outcome)
+        let Some(segment) = self.segments.with_base(base) else { return Ok(None) };
+        let bytes = u64::from(segment.size());
+        let indexes = segment.index_bytes();
+        let (offset_index_bytes, time_index_bytes) = self.home.noted(indexes)?;
+        Ok(Some(SegmentSize { base_offset: base, bytes, offset_index_bytes, time_index_bytes }))
     }
 
     /// A segment to read from the batch that holds `from` on; `None` if it is gone or is active.
@@ -306,7 +319,8 @@ impl<D: Disk> Log<D> {
     }
 
     /// Puts an offered segment in place of those with these bases. `false`: they are not what they were, and the offer
-    /// was taken back. The caller brings the names to stable storage before [`Log::settle_segment`].
+    /// was taken back. The caller goes on with [`Log::retire_replaced`] until there is no more to do, and brings the names
+    /// to stable storage before [`Log::settle_segment`].
     pub fn replace_segments(
         &mut self,
         (cleaning, bases): (&Cleaning, &[Offset]),
@@ -321,22 +335,36 @@ impl<D: Disk> Log<D> {
         let replaced = self.segments.replace(bases, segment);
         // Taken or refused, it is no offer any more: files that have taken their place must not be cleared away.
         self.compaction.swap = None;
-        if let Err(fault) = &replaced {
-            // Some of the old names may be gone and some not: only a start sorts them out.
-            self.home.state().take_offline(&format!("a compaction was cut short: {fault}"));
-        }
-        let Some(renamed) = replaced? else {
+        let Some(files) = replaced else {
             let directory = Arc::clone(self.segments.directory());
             remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
             return Ok(false);
         };
-        self.home.removals().schedule(now, self.config.file_delete_delay, renamed);
         self.flush.note_names_changed();
         let gone = bases.iter().copied().filter(|gone| *gone != base);
-        let snapshots: Vec<Offset> = gone.filter(|gone| self.snapshots.contains(gone)).collect();
-        for offset in snapshots {
-            self.remove_snapshot(offset)?;
+        let snapshots = gone.filter(|gone| self.snapshots.contains(gone)).collect();
+        self.compaction.replaced = Replaced { at: now, files, snapshots };
+        Ok(true)
+    }
+
+    /// Marks some of the files for deletion that a replacement has left; whether there were any. A few at a time, because
+    /// there may be very many, and who appends waits meanwhile.
+    pub fn retire_replaced(&mut self) -> Result<bool, Fault> {
+        self.check()?;
+        let Replaced { at, files, snapshots } = &mut self.compaction.replaced;
+        let at = *at;
+        if files.is_empty() {
+            let some = snapshots.split_off(snapshots.len().saturating_sub(RETIRED_AT_ONCE));
+            let any = !some.is_empty();
+            some.into_iter().try_for_each(|offset| self.remove_snapshot(offset))?;
+            return Ok(any);
         }
+        let some = files.split_off(files.len().saturating_sub(RETIRED_AT_ONCE));
+        let renamed = rename_deleted(self.home.disk(), some).inspect_err(|fault| {
+            // Some of the old names are gone and some not: only a start sorts them out.
+            self.home.state().take_offline(&format!("a compaction was cut short: {fault}"));
+        })?;
+        self.home.removals().schedule(at, self.config.file_delete_delay, renamed);
         Ok(true)
     }
 
@@ -348,8 +376,18 @@ impl<D: Disk> Log<D> {
         self.home.noted(moved)
     }
 
+    /// The same at once for all: no one may meet the names of segments that are no part of the log any more.
+    fn retire_all(&mut self) -> Result<bool, Fault> {
+        let any = !self.compaction.replaced.files.is_empty();
+        while self.retire_replaced()? {}
+        Ok(any)
+    }
+
     /// Gives every segment its own names, where that could not be done before.
     pub(super) fn settle_segments(&mut self) -> Result<(), Fault> {
+        if self.retire_all()? {
+            self.sync_names()?;
+        }
         self.segments.iter_mut().try_for_each(|segment| segment.move_to(Stage::Live))
     }
 

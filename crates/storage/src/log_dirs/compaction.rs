@@ -20,7 +20,25 @@ pub struct Dirtiest<D: Disk> {
     pub ratio_max: f64,
     /// The longest that records wait beyond `max.compaction.lag.ms`.
     pub overdue_max_ms: i64,
+    /// Logs on full directories that are due, and cannot be cleaned for want of room.
+    pub crowded: Vec<Crowded>,
 }
+
+/// A log that is due to be cleaned, and has no room for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Crowded {
+    /// The partition.
+    pub name: TopicPartition,
+    /// The full log directory.
+    pub directory: PathBuf,
+    /// Bytes that a cleaning may write before it frees any.
+    pub needed: u64,
+    /// Bytes that are free.
+    pub free: u64,
+}
+
+/// What indexes may take besides the batches of a new segment.
+const INDEXES: u64 = 1 << 20;
 
 /// A log that compaction has given up on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,13 +57,13 @@ impl<D: Disk> LogDirs<D> {
     /// Looks for the dirtiest log that is due to be cleaned. Logs that somebody is at, and those that cannot be cleaned,
     /// are passed over.
     pub fn dirtiest(&self, now: Timestamp) -> Dirtiest<D> {
-        let mut found = Dirtiest { log: None, ratio_max: 0.0, overdue_max_ms: 0 };
+        let mut found = Dirtiest { log: None, ratio_max: 0.0, overdue_max_ms: 0, crowded: Vec::new() };
         let mut best = f64::NEG_INFINITY;
         for (name, shared) in self.logs() {
             // Retention says what is wrong with one that a thread panicked with.
             let Ok(mut log) = whole(&shared) else { continue };
-            // On a full disk there is no room for a second copy, however much would be gained.
-            if !log.config().compaction.compact || log.home().state().health() != DirectoryHealth::Online {
+            let health = log.home().state().health();
+            if !log.config().compaction.compact || health == DirectoryHealth::Offline {
                 continue;
             }
             let cleanable = match log.cleanable(now) {
@@ -64,7 +82,19 @@ impl<D: Disk> LogDirs<D> {
             }
             found.overdue_max_ms = found.overdue_max_ms.max(cleanable.overdue_ms);
             found.ratio_max = found.ratio_max.max(cleanable.ratio());
-            if cleanable.is_due(&log.config().compaction) && cleanable.ratio() > best {
+            let due = cleanable.is_due(&log.config().compaction);
+            if due && health == DirectoryHealth::Full {
+                // There must be room for a second copy of what is cleaned at a time, however much is gained after that.
+                let bytes = cleanable.clean_bytes + cleanable.cleanable_bytes;
+                let needed = bytes.min(u64::from(log.config().roll.segment_bytes)) + INDEXES;
+                let directory = log.home().path().to_owned();
+                let free = log.home().disk().space(&directory).map_or(0, |space| space.usable);
+                if free < needed {
+                    found.crowded.push(Crowded { name, directory, needed, free });
+                    continue;
+                }
+            }
+            if due && cleanable.ratio() > best {
                 best = cleanable.ratio();
                 drop(log);
                 found.log = Some((name, shared, cleanable));

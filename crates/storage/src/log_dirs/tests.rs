@@ -495,6 +495,30 @@ fn a_full_directory_is_taken_only_where_there_is_no_other() {
 }
 
 #[test]
+fn a_full_directory_is_compacted_where_there_is_room_for_it_and_says_why_where_not() {
+    let node = Node::new(&["a"]);
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    let mut config = LogConfig::default();
+    config.compaction.compact = true;
+    config.compaction.dirty_ratio_min = 0.0;
+    let log = dirs.create(&name("t", 0), TOPIC, Arc::new(config), None, NOW).unwrap();
+    locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    assert!(append(&log));
+    locked(&log).roll(NOW).unwrap();
+    disk.fail_once("pwrite", ".log", rustix::io::Errno::NOSPC);
+    assert!(!append(&log) && dirs.is_any_full());
+    disk.set_usable(1000);
+    let dirtiest = dirs.dirtiest(NOW);
+    assert!(dirtiest.log.is_none());
+    let told = dirtiest.crowded.iter().map(|it| (&it.name, it.free, it.needed > 1 << 20));
+    assert_eq!(told.collect::<Vec<_>>(), [(&name("t", 0), 1000, true)]);
+    disk.set_usable(2 << 20);
+    let dirtiest = dirs.dirtiest(NOW);
+    assert!(dirtiest.log.is_some() && dirtiest.crowded.is_empty());
+}
+
+#[test]
 fn an_error_at_the_end_leaves_no_mark() {
     for (verb, suffix) in
         [("sync_all", "a"), ("rename", "recovery-point-offset-checkpoint.tmp"), ("pwrite", ".index")]

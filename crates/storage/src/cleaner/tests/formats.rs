@@ -43,18 +43,10 @@ fn messages_become_batches_and_keep_their_offsets_and_times() {
             let told: Vec<_> = found.iter().map(|it| (it.offset, it.key.clone(), it.timestamp)).collect();
             let wanted = expected.map(|(offset, key)| (offset, key.as_bytes().to_vec(), time(offset)));
             assert_eq!(told, wanted, "v{magic} {codec}");
-            // A plain message is a batch of its own, a compressed set stays one; a tombstone now has a horizon.
+            // Plain messages become one batch, a compressed set stays one; a tombstone now has a horizon.
             let horizon = Some(NOW.0 + RETENTION);
             let batches = match codec {
-                Codec::None => {
-                    vec![
-                        (1, 1, 1, None),
-                        (2, 2, 1, None),
-                        (3, 3, 1, None),
-                        (4, 4, 1, horizon),
-                        (5, 5, 1, None),
-                    ]
-                }
+                Codec::None => vec![(1, 5, 5, horizon)],
                 _ => vec![(1, 2, 2, None), (3, 5, 3, horizon)],
             };
             assert_eq!(headers(&log), batches, "v{magic} {codec}");
@@ -65,6 +57,25 @@ fn messages_become_batches_and_keep_their_offsets_and_times() {
             let again = bench.reopen(RealDisk, Offset(6));
             assert_eq!(stored(&again), found);
         }
+    }
+}
+
+#[test]
+fn a_segment_of_tiny_messages_does_not_grow() {
+    for magic in [0, 1] {
+        let mut bench = Bench::new(RealDisk);
+        bench.config.roll.segment_bytes = 1 << 20;
+        let keys: Vec<String> = (0..3000).map(|key| key.to_string()).collect();
+        let records: Vec<_> =
+            (0..).zip(&keys).map(|(offset, key)| (offset, key.as_str(), Some("v"))).collect();
+        let bytes = set(magic, Codec::None, false, &records);
+        let log = old_log(&bench, &bytes, 3000);
+        let options = CleanerOptions { buffer_bytes: 1 << 16, ..OPTIONS };
+        let cleaned = clean(&log, options, NOW).unwrap().unwrap();
+        assert_eq!(stored(&log).len(), 3000);
+        assert!(cleaned.bytes_written < bytes.len() as u64, "{} became {cleaned:?}", bytes.len());
+        let largest = headers(&log).into_iter().map(|header| header.2).max().unwrap();
+        assert!(largest < 1000, "a batch of {largest} records is more than a reader may want at once");
     }
 }
 

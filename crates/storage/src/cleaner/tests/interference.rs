@@ -17,17 +17,26 @@ impl<F: FnMut()> Pace for Meanwhile<F> {
         self.after = self.after.wrapping_sub(1);
         true
     }
+
+    /// Between two handfuls of renames, too.
+    fn let_others_in(&mut self) {
+        self.go_on(0);
+    }
 }
 
 fn fill(log: &SharedLog<RealDisk>) {
     let filler = "v".repeat(300);
-    for round in ["1", "2", "3", "4"] {
+    for round in ["0", "1", "1", "1", "2", "3", "4"] {
         for key in ["a", "b", "c"] {
             put(log, &[(key, Some(round)), ("same", Some(&filler))]);
         }
         roll(log);
     }
 }
+
+/// Within the second segment, and where that begins.
+const CUT: Offset = Offset(8);
+const CUT_BASE: Offset = Offset(6);
 
 const TINY: CleanerOptions = CleanerOptions { buffer_bytes: 1, ..OPTIONS };
 
@@ -52,6 +61,10 @@ fn blocks() -> usize {
         fn go_on(&mut self, _bytes: u64) -> bool {
             *self.0 += 1;
             true
+        }
+
+        fn let_others_in(&mut self) {
+            *self.0 += 1;
         }
     }
     let bench = Bench::new(RealDisk);
@@ -82,15 +95,14 @@ fn appends_and_reads_go_on_beside_it() {
 fn a_truncation_calls_it_off() {
     for after in 0..blocks() {
         let bench = Bench::new(RealDisk);
-        let (log, outcome) =
-            cleaned_beside(&bench, after, |log| locked(log).truncate(Offset(8), NOW).unwrap());
+        let (log, outcome) = cleaned_beside(&bench, after, |log| locked(log).truncate(CUT, NOW).unwrap());
         assert!(matches!(outcome, Err(CleanError::Aborted)), "{outcome:?}");
         // A batch in front of the cut may have gone already.
         let end = locked(&log).partition().watermarks().log_end;
-        assert!((Offset(6)..=Offset(8)).contains(&end), "{end}");
-        assert!(locked(&log).cleaned_to() <= Some(Offset(6)));
+        assert!((CUT_BASE..=CUT).contains(&end), "{end}");
+        assert!(locked(&log).cleaned_to() <= Some(CUT_BASE));
         drop(log);
-        let again = bench.reopen(RealDisk, Offset(8));
+        let again = bench.reopen(RealDisk, CUT);
         assert_eq!(locked(&again).partition().watermarks().log_end, end, "nothing comes back");
     }
 }

@@ -1,0 +1,79 @@
+//! What those who append beside a cleaning have to wait for, counted rather than timed: the work between two moments at
+//! which others are let in, and the calls on the disk under one hold of the log's lock.
+
+use super::*;
+use crate::disk::RealDisk;
+use crate::scripted_disk::ScriptedDisk;
+
+/// The most calls on the disk under one hold: files of a few segments renamed, or the files of one made.
+const CALLS_UNDER_LOCK_MAX: usize = 20;
+
+/// Records of a batch, of a thousand bytes each.
+const RECORDS: usize = 900;
+
+#[derive(Default)]
+struct Counting {
+    pieces: usize,
+}
+
+impl Pace for Counting {
+    fn go_on(&mut self, _bytes: u64) -> bool {
+        true
+    }
+
+    fn let_others_in(&mut self) {
+        self.pieces += 1;
+    }
+}
+
+#[test]
+fn no_hold_of_the_lock_waits_for_the_disk_or_does_much() {
+    let mut bench = Bench::new(ScriptedDisk::default());
+    bench.config.roll.segment_bytes = 1 << 20;
+    let log = bench.create();
+    for round in 0..100 {
+        let value = round.to_string();
+        put(&log, &[("a", Some(&value)), ("b", Some(&value))]);
+        roll(&log);
+    }
+    let cleanable = locked(&log).cleanable(NOW).unwrap().unwrap();
+    let disk = locked(&log).home().disk().clone();
+    let watched = Arc::downgrade(&log);
+    disk.watch(move || watched.upgrade().is_some_and(|log| log.try_lock().is_err()));
+    let cleaned =
+        Cleaner::new(OPTIONS).clean(&log, &cleanable, NOW, &mut Counting::default()).unwrap().unwrap();
+    assert_eq!(stored(&log).len(), 2, "all of it became one segment");
+    assert!(cleaned.bytes_read > cleaned.bytes_written);
+    let holds = disk.under_lock();
+    assert!(holds.values().flatten().filter(|(verb, _)| *verb == "rename").count() > 200, "{holds:?}");
+    for calls in holds.values() {
+        assert!(calls.len() <= CALLS_UNDER_LOCK_MAX, "{} calls under one hold: {calls:?}", calls.len());
+        let waits = calls.iter().find(|(verb, _)| ["fdatasync", "fsync_dir", "sync_all"].contains(verb));
+        assert_eq!(waits, None);
+        let read = calls.iter().filter(|(verb, path)| {
+            ["pread", "pwrite"].contains(verb) && path.extension().is_some_and(|end| end == "log")
+        });
+        assert_eq!(read.count(), 0, "batches are read and written without the lock: {calls:?}");
+    }
+}
+
+#[test]
+fn others_are_let_in_within_a_batch_however_large_it_is() {
+    for codec in [Codec::None, Codec::Zstd] {
+        let mut bench = Bench::new(RealDisk);
+        bench.config.roll.segment_bytes = 1 << 30;
+        let log = bench.create();
+        let value = "v".repeat(1000);
+        let keys: Vec<String> = (0..RECORDS).map(|key| format!("key-{key}")).collect();
+        let sent: Vec<_> = keys.iter().map(|key| (key.as_str(), Some(value.as_str()))).collect();
+        append(&log, batch(&sent, codec, (-1, -1, false)));
+        put(&log, &[("key-7", Some("new"))]);
+        roll(&log);
+        let cleanable = locked(&log).cleanable(NOW).unwrap().unwrap();
+        let mut pace = Counting::default();
+        Cleaner::new(OPTIONS).clean(&log, &cleanable, NOW, &mut pace).unwrap().unwrap();
+        // Its bytes are gone through to be mapped (keys alone count), to be judged, and to be written anew.
+        let pieces = 2 * (RECORDS * 1000) / PIECE_BYTES;
+        assert!(pace.pieces > pieces, "{codec:?}: {} pieces where {pieces} are due", pace.pieces);
+    }
+}
