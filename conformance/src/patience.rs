@@ -11,6 +11,7 @@ use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
 use serde_json::{Value, json};
 
+use crate::by_schema::encode;
 use crate::connection::{Answer, Connection};
 
 /// How long a slow machine may take for what a quick one has done at once.
@@ -21,8 +22,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Asks on connections of its own until the answer holds no code that asks to try again.
 pub fn ask(address: SocketAddr, api: ApiKey, version: i16, request: &Value) -> Result<Value> {
     let end = Instant::now() + PATIENCE;
+    let body = encode(api.request(), version, request)?;
     loop {
-        let answer = Connection::open(address).and_then(|mut asked| asked.ask(api, version, request));
+        let answer = Connection::open(address).and_then(|mut asked| asked.ask_bytes(api, version, &body));
         match answer {
             Ok(Answer::Response(answer)) if !error_codes(&answer).into_iter().any(asks_again) => {
                 return Ok(answer);

@@ -83,11 +83,11 @@ impl Side {
             side.succeed_in_time(ApiKey::OffsetFetch, 5, &request)?;
         }
         // That of transactions likewise.
-        side.succeed_within(patience, ApiKey::FindCoordinator, 2, &json!({"Key": "warm", "KeyType": 1}))?;
+        side.succeed_in_time(ApiKey::FindCoordinator, 2, &json!({"Key": "warm", "KeyType": 1}))?;
         for number in 0..200 {
             let request =
                 json!({"TransactionalId": format!("warm-{number}"), "TransactionTimeoutMs": 60_000});
-            side.succeed_within(patience, ApiKey::InitProducerId, 2, &request)?;
+            side.succeed_in_time(ApiKey::InitProducerId, 2, &request)?;
         }
         Ok(side)
     }
@@ -198,8 +198,7 @@ impl Side {
 
     /// A producer begins under the scene's transactional id. Its coordinator may have to be loaded first.
     fn begin(&mut self, scene: &mut Scene) -> Result<()> {
-        let patience = Duration::from_secs(20);
-        let answer = self.succeed_within(patience, ApiKey::InitProducerId, 4, &transactions::init(scene))?;
+        let answer = self.succeed_in_time(ApiKey::InitProducerId, 4, &transactions::init(scene))?;
         scene.take_producer(&answer)
     }
 
@@ -209,7 +208,7 @@ impl Side {
         if version >= 5 {
             scene.take_producer(&answer)?;
         }
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + PATIENCE;
         loop {
             let told = self.succeed(ApiKey::DescribeTransactions, 0, &transactions::describe(scene))?;
             let state = told["TransactionStates"][0]["TransactionState"].clone();

@@ -1,0 +1,140 @@
+import java.util.*;
+import java.util.concurrent.Future;
+import org.apache.kafka.clients.consumer.*;
+import org.apache.kafka.clients.producer.*;
+import org.apache.kafka.common.TopicPartition;
+
+/** What the Java client of 0.9, the first with a consumer of its own, does with one broker. It knows no timestamps. */
+public class Check {
+    static final int COUNT = 60;
+    static final String RUN = Integer.toHexString(new Random().nextInt());
+    static String bootstrap;
+    static int passed, failed;
+
+    interface Action { void run() throws Exception; }
+
+    static void check(String what, Action action) {
+        long begin = System.nanoTime();
+        try {
+            action.run();
+            passed++;
+            System.out.printf("ok   %s (%.1f s)%n", what, (System.nanoTime() - begin) / 1e9);
+        } catch (Throwable error) {
+            failed++;
+            System.out.println("FAIL " + what + ": " + error);
+        }
+    }
+
+    static void same(Object got, Object wanted) {
+        if (!Objects.equals(got, wanted)) throw new AssertionError("got " + got + ", wanted " + wanted);
+    }
+
+    static String topic(String name) { return "check-" + RUN + "-java09-" + name; }
+    static String key(int index) { return index % 7 == 0 ? null : "key-" + index % 11; }
+    static String value(int index) { return index % 7 == 3 ? null : "value-" + index; }
+
+    static Properties properties(Object... more) {
+        Properties all = new Properties();
+        all.put("bootstrap.servers", bootstrap);
+        String text = "org.apache.kafka.common.serialization.String";
+        all.put("key.serializer", text + "Serializer");
+        all.put("value.serializer", text + "Serializer");
+        all.put("key.deserializer", text + "Deserializer");
+        all.put("value.deserializer", text + "Deserializer");
+        for (int at = 0; at < more.length; at += 2) all.put((String) more[at], more[at + 1].toString());
+        return all;
+    }
+
+    static void codec(String codec) throws Exception {
+        String topic = topic(codec);
+        Properties properties = properties("compression.type", codec, "linger.ms", 50, "acks", "all");
+        try (KafkaProducer<String, String> producer = new KafkaProducer<>(properties)) {
+            List<Future<RecordMetadata>> sent = new ArrayList<>();
+            for (int index = 0; index < COUNT; index++)
+                sent.add(producer.send(new ProducerRecord<>(topic, 0, key(index), value(index))));
+            producer.flush();
+            for (int index = 0; index < COUNT; index++) same(sent.get(index).get().offset(), (long) index);
+        }
+        for (int bytes : new int[] {1 << 20, 300}) {
+            Properties reading = properties("max.partition.fetch.bytes", bytes, "check.crcs", "true");
+            try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(reading)) {
+                TopicPartition where = new TopicPartition(topic, 0);
+                consumer.assign(Collections.singletonList(where));
+                for (int start : new int[] {0, 23}) {
+                    consumer.seek(where, start);
+                    read(consumer, start);
+                }
+                consumer.seekToEnd(where);
+                same(consumer.position(where), (long) COUNT);
+                consumer.seekToBeginning(where);
+                same(consumer.position(where), 0L);
+            }
+        }
+    }
+
+    static void read(KafkaConsumer<String, String> consumer, int first) {
+        int next = first;
+        long end = System.currentTimeMillis() + 30_000;
+        while (next < COUNT) {
+            if (System.currentTimeMillis() > end) throw new AssertionError(next + " of " + COUNT + " records");
+            for (ConsumerRecord<String, String> record : consumer.poll(1000)) {
+                same(record.offset(), (long) next);
+                same(record.key(), key(next));
+                same(record.value(), value(next));
+                next++;
+            }
+        }
+    }
+
+    static void group() {
+        for (int round = 0; round < 2; round++) {
+            Properties reading = properties("group.id", topic("group"), "auto.offset.reset", "earliest",
+                "enable.auto.commit", "false", "session.timeout.ms", "10000");
+            try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(reading)) {
+                consumer.subscribe(Collections.singletonList(topic("none")));
+                read(consumer, round == 0 ? 0 : 41);
+                TopicPartition where = new TopicPartition(topic("none"), 0);
+                consumer.commitSync(Collections.singletonMap(where, new OffsetAndMetadata(41, "here")));
+                same(consumer.committed(where).offset(), 41L);
+                same(consumer.committed(where).metadata(), "here");
+            }
+        }
+    }
+
+    /** Two members share the partitions, and one takes over what the other leaves. */
+    static void rebalance() throws Exception {
+        Properties reading = properties("group.id", topic("shared"), "session.timeout.ms", "10000");
+        List<String> topics = Arrays.asList(topic("none"), topic("gzip"));
+        try (KafkaConsumer<String, String> first = new KafkaConsumer<>(reading)) {
+            first.subscribe(topics);
+            until(first, null, 2);
+            KafkaConsumer<String, String> second = new KafkaConsumer<>(reading);
+            second.subscribe(topics);
+            Thread other = new Thread(() -> {
+                long end = System.currentTimeMillis() + 30_000;
+                while (second.assignment().isEmpty() && System.currentTimeMillis() < end) second.poll(100);
+                second.close();
+            });
+            other.start();
+            until(first, other, 2);
+        }
+    }
+
+    static void until(KafkaConsumer<String, String> consumer, Thread other, int partitions) {
+        long end = System.currentTimeMillis() + 40_000;
+        do {
+            consumer.poll(100);
+            if (System.currentTimeMillis() > end) throw new AssertionError("assigned " + consumer.assignment());
+        } while (consumer.assignment().size() != partitions || (other != null && other.isAlive()));
+    }
+
+    public static void main(String[] arguments) {
+        bootstrap = arguments[0];
+        for (String codec : new String[] {"none", "gzip", "snappy", "lz4"})
+            check("produce and consume " + codec, () -> codec(codec));
+        check("a group", Check::group);
+        check("a group of two", Check::rebalance);
+        System.out.println(passed + " passed, " + failed + " failed");
+        System.exit(failed == 0 ? 0 : 1);
+    }
+}
