@@ -77,14 +77,16 @@ impl Pace {
 
     /// Begins a write of a thread that was not counted yet.
     pub fn write(&self) -> Writing<'_> {
-        Writing { _touching: Some(self.touch()), ..self.begin_write() }
+        // Not made of another one, whose end would be this one's.
+        Writing { pace: self, began: self.note_beginning(), _touching: Some(self.touch()) }
     }
 
-    fn begin_write(&self) -> Writing<'_> {
+    /// Takes the time at which a write begins.
+    fn note_beginning(&self) -> u64 {
         let began = self.now();
         // Of several at a time one is looked at: they are on the same disk.
         let _another = self.since.compare_exchange(0, began, Ordering::AcqRel, Ordering::Relaxed);
-        Writing { pace: self, began, _touching: None }
+        began
     }
 
     /// Counts a thread that may come to wait for a write of another.
@@ -150,7 +152,7 @@ impl Pace {
 impl<'p> Touching<'p> {
     /// Begins a write of the thread that is counted by this.
     pub fn write(&self) -> Writing<'p> {
-        self.0.begin_write()
+        Writing { pace: self.0, began: self.0.note_beginning(), _touching: None }
     }
 
     /// The pace of the directory.
