@@ -1,6 +1,7 @@
 //! How many members of a classic group know each protocol, so that whoever wants to join is judged in no more time than it
 //! took to send what it knows.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -19,21 +20,30 @@ impl Supported {
         self.members.get(name).copied().unwrap_or(0)
     }
 
-    /// Other members are in the group now. Looks into those only that differ.
+    /// Other members are in the group now. Looks into those only that differ: this is done for each request.
     pub(super) fn change(
         &mut self,
         before: &BTreeMap<MemberId, Arc<Member>>,
         now: &BTreeMap<MemberId, Arc<Member>>,
     ) {
-        for (id, member) in before {
-            if now.get(id).is_none_or(|other| !Arc::ptr_eq(&member.protocols, &other.protocols)) {
-                self.take_out(member);
+        let (mut before, mut now) = (before.iter().peekable(), now.iter().peekable());
+        loop {
+            let order = match (before.peek(), now.peek()) {
+                (None, None) => return,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((old, _)), Some((new, _))) if Arc::ptr_eq(old, new) => Ordering::Equal,
+                (Some((old, _)), Some((new, _))) => old.cmp(new),
+            };
+            let left = if order.is_le() { before.next() } else { None };
+            let came = if order.is_ge() { now.next() } else { None };
+            if let (Some((_, left)), Some((_, came))) = (left, came)
+                && (Arc::ptr_eq(left, came) || Arc::ptr_eq(&left.protocols, &came.protocols))
+            {
+                continue;
             }
-        }
-        for (id, member) in now {
-            if before.get(id).is_none_or(|other| !Arc::ptr_eq(&member.protocols, &other.protocols)) {
-                self.put_in(member);
-            }
+            left.into_iter().for_each(|(_, member)| self.take_out(member));
+            came.into_iter().for_each(|(_, member)| self.put_in(member));
         }
     }
 
