@@ -108,4 +108,16 @@ proptest! {
         prop_assert!(stage.nobody_waits());
         prop_assert!(stage.members("g0").is_empty() && stage.members("g1").is_empty());
     }
+    #[test]
+    fn a_log_that_was_compacted_says_the_same(steps in prop::collection::vec(step(), 1..80), goes in prop::collection::vec(any::<bool>(), 16)) {
+        let mut stage = Stage::default();
+        for (number, step) in steps.iter().enumerate() {
+            let line = words(&stage, number, step);
+            stage.step(&line);
+        }
+        stage.step("wait 1000000");
+        for cleaned in [stage.logged() / 3, stage.logged() / 2, stage.logged()] {
+            stage.compacted_is_the_same(cleaned, |number| goes[number % goes.len()]);
+        }
+    }
 }

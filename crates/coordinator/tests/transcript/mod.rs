@@ -297,6 +297,70 @@ impl Stage {
         shard
     }
 
+    /// Replays the log as compaction may leave it, and holds it against what the whole log gives. Up to the record of this
+    /// number it was cleaned: what a later one there has superseded is gone, and what never counted; of tombstones there
+    /// go those that `goes` says (KAFKA-17306).
+    pub fn compacted_is_the_same(&self, cleaned: usize, mut goes: impl FnMut(usize) -> bool) {
+        let outcome = |written: &Written, from: usize| match written.transaction {
+            None => Some(true),
+            Some((producer, _)) => self.log[from..].iter().find_map(|logged| match logged {
+                Logged::End { producer: ended, committed, .. } if *ended == producer => Some(*committed),
+                _ => None,
+            }),
+        };
+        // Cleaning ends where a transaction has not.
+        let open = |logged: &Logged, from| matches!(logged, Logged::Record { written, .. } if outcome(written, from).is_none());
+        let first_open = self.log.iter().enumerate().position(|(number, logged)| open(logged, number));
+        let cleaned = first_open.map_or(cleaned, |open| cleaned.min(open));
+        let mut last: BTreeMap<&[u8], usize> = BTreeMap::new();
+        for (number, logged) in self.log.iter().enumerate().take(cleaned) {
+            if let Logged::Record { written, key, .. } = logged
+                && outcome(written, number) == Some(true)
+            {
+                last.insert(key, number);
+            }
+        }
+        let mut shard = GroupShard::default();
+        for (number, logged) in self.log.iter().enumerate() {
+            match logged {
+                Logged::Record { written, key, value } => {
+                    let gone = match outcome(written, number) {
+                        _ if number >= cleaned => false,
+                        None => false,
+                        Some(false) => true,
+                        Some(true) => {
+                            let superseded = last.get(&**key).is_some_and(|last| *last > number);
+                            superseded || value.is_none() && goes(number)
+                        }
+                    };
+                    if !gone {
+                        let record = GroupRecord::decode(key, value.as_deref()).unwrap().unwrap();
+                        shard.replay(*written, &record);
+                    }
+                }
+                Logged::End { offset, producer, committed } => {
+                    shard.replay_end(*offset, *producer, *committed);
+                }
+            }
+        }
+        let whole = self.replayed();
+        assert_eq!(shard.offsets(), whole.offsets(), "compaction changes offsets");
+        // A group of which nothing is said but that it once had offsets may be there or not.
+        let recorded = |shard: &GroupShard| {
+            let groups = shard.groups().filter_map(|(id, group)| match group {
+                Group::Classic(group) => Some((id.clone(), format!("{:?}", group.recorded.as_ref()?))),
+                _ => Some((id.clone(), format!("{group:?}"))),
+            });
+            groups.collect::<BTreeMap<_, _>>()
+        };
+        assert_eq!(recorded(&shard), recorded(&whole), "compaction changes groups");
+    }
+
+    /// How many records and ends the log has.
+    pub fn logged(&self) -> usize {
+        self.log.len()
+    }
+
     fn end_transaction(&mut self, words: &Words) {
         let (producer, committed) = (ProducerId(words.number(1)), words.get(2) == "commit");
         self.shard.replay_end(self.end, producer, committed);
