@@ -83,11 +83,13 @@ fn create(client: &mut Client, name: &str) -> i16 {
     CreateTopicsResponse::decode(&body, 7).unwrap().topics.iter().next().unwrap().error_code
 }
 
-/// Writes a record to each partition: directories come with the first one.
-fn fill(client: &mut Client, topic: &str) {
+/// Writes a record to each partition, and waits until each has its directory: they come soon after the first one.
+fn fill(directories: &Directories, client: &mut Client, topic: &str) {
     for partition in 0..PARTITIONS {
         assert_eq!(client.produce(topic, partition, batch(&["kept"])).error, 0);
     }
+    let made = |name| partitions_in(&directories.path(name), topic).len();
+    until("their files are made", || made("a") + made("b") == PARTITIONS as usize);
 }
 
 /// The partitions whose directory lies in a log directory.
@@ -125,7 +127,7 @@ fn filled(directories: &Directories) -> (TestNode, Vec<i32>, Vec<i32>) {
     let node = directories.start(&[]);
     let mut client = node.connect();
     assert_eq!(create(&mut client, "t"), 0);
-    fill(&mut client, "t");
+    fill(directories, &mut client, "t");
     let (in_a, in_b) =
         (partitions_in(&directories.path("a"), "t"), partitions_in(&directories.path("b"), "t"));
     assert_eq!((in_a.len(), in_b.len()), (3, 3), "spread evenly");
@@ -155,7 +157,7 @@ fn a_directory_that_fails_goes_alone_and_comes_back_with_the_next_start() {
         assert_eq!(client.produce("t", *partition, batch(&["more"])).base_offset, 1);
     }
     assert_eq!(create(&mut client, "u"), 0);
-    fill(&mut client, "u");
+    fill(&directories, &mut client, "u");
     assert_eq!(partitions_in(&directories.path("a"), "u").len(), 6, "nothing new goes there");
     node.stop();
     let node = directories.start(&[]);
@@ -208,7 +210,7 @@ fn a_cordoned_directory_takes_nothing_new_and_serves_what_it_has() {
     until("the controller is told", || known(&node) == [id]);
     let mut client = node.connect();
     assert_eq!(create(&mut client, "u"), 0);
-    fill(&mut client, "u");
+    fill(&directories, &mut client, "u");
     assert_eq!(partitions_in(&directories.path("a"), "u").len(), 6);
     assert_eq!(client.produce("t", in_b[0], batch(&["more"])).base_offset, 1);
     let refused = i16::from(ErrorCode::InvalidReplicaAssignment);
@@ -221,7 +223,7 @@ fn a_cordoned_directory_takes_nothing_new_and_serves_what_it_has() {
     let node = directories.start(&[]);
     until("the controller is told", || known(&node).is_empty());
     assert_eq!(create(&mut node.connect(), "v"), 0);
-    fill(&mut node.connect(), "v");
+    fill(&directories, &mut node.connect(), "v");
     assert!(!partitions_in(&b, "v").is_empty());
 }
 
