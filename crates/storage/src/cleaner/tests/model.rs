@@ -206,7 +206,9 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 };
                 let before = producers(&log);
                 drop(log);
-                log = bench.reopen(RealDisk, marks.high_watermark);
+                // What is cleaned lies below the recovery point: nobody asks for the markers it held any more.
+                let recovery_point = cleaned_to.unwrap_or(Offset::ZERO);
+                log = bench.reopen_from(RealDisk, marks.high_watermark, recovery_point);
                 if marks.log_start > Offset(0) {
                     let mut log = locked(&log);
                     let mut config = bench.config.clone();
