@@ -4,6 +4,7 @@
 //! 2 knows PRODUCER_FENCED (KIP-588); from 4 on it is brokers that ask, for many transactions at once, and 5 knows
 //! TRANSACTION_ABORTABLE.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator::transaction::{ClientVersion, Producer, TxnPartition};
@@ -56,10 +57,10 @@ pub async fn handle<'a>(
         let asked =
             Asked { id: &transaction.transactional_id, producer, verify_only: transaction.verify_only };
         let results = answer(call, &asked, partitions).await;
-        transactions.push(AddPartitionsToTxnResult {
-            transactional_id: transaction.transactional_id.clone(),
-            topic_results: by_topic(&transaction.topics, &results),
-        });
+        let topic_results =
+            if asked.verify_only { once_each(results) } else { by_topic(&transaction.topics, &results) };
+        let transactional_id = transaction.transactional_id.clone();
+        transactions.push(AddPartitionsToTxnResult { transactional_id, topic_results });
     }
     AddPartitionsToTxnResponse {
         results_by_transaction: transactions.into(),
@@ -155,6 +156,23 @@ fn by_topic<'a>(
             AddPartitionsToTxnPartitionResult { partition_index: index, partition_error_code: error.into() }
         });
         AddPartitionsToTxnTopicResult { name: topic.name.clone(), results_by_partition: partitions.collect() }
+    });
+    topics.collect()
+}
+
+/// The results, each partition once: so whoever only asks is answered.
+fn once_each<'a>(results: Results) -> Array<'a, AddPartitionsToTxnTopicResult<'a>> {
+    let mut topics: BTreeMap<std::sync::Arc<str>, Vec<AddPartitionsToTxnPartitionResult>> = BTreeMap::new();
+    for (TxnPartition { topic, index }, error) in results {
+        let result = AddPartitionsToTxnPartitionResult {
+            partition_index: index.0,
+            partition_error_code: error.into(),
+        };
+        topics.entry(topic).or_default().push(result);
+    }
+    let topics = topics.into_iter().map(|(topic, partitions)| AddPartitionsToTxnTopicResult {
+        name: Cow::Owned(topic.as_ref().to_owned()),
+        results_by_partition: partitions.into(),
     });
     topics.collect()
 }
