@@ -165,13 +165,21 @@ fn committed(client: &mut Client) -> Vec<String> {
     values
 }
 
+/// The state of the transaction, once what was decided of it is done: markers that have to wait are written later.
 fn state(client: &mut Client) -> String {
-    let request = DescribeTransactionsRequest { transactional_ids: vec![ID.into()].into() };
-    let body = client.ask(&request, 0);
-    let said = DescribeTransactionsResponse::decode(&body, 0).unwrap();
-    let state = said.transaction_states.iter().next().unwrap();
-    assert_eq!(state.error_code, 0);
-    state.transaction_state.into_owned()
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let request = DescribeTransactionsRequest { transactional_ids: vec![ID.into()].into() };
+        let body = client.ask(&request, 0);
+        let said = DescribeTransactionsResponse::decode(&body, 0).unwrap();
+        let state = said.transaction_states.iter().next().unwrap();
+        assert_eq!(state.error_code, 0);
+        if !state.transaction_state.starts_with("Prepare") {
+            return state.transaction_state.into_owned();
+        }
+        assert!(Instant::now() < deadline, "it is still {}", state.transaction_state);
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn commit_offset(client: &mut Client, producer: Producer, offset: i64, version: i16) -> i16 {
