@@ -348,7 +348,11 @@ impl ReplayStart {
     /// there is must be read, unless the log was closed cleanly: Kafka leaves none only where there are no producers.
     fn find<D: Disk>(disk: &D, directory: &Path, listing: &Listing, loading: Loading) -> Result<Self, Fault> {
         let limit = first_recovered(listing, loading).unwrap_or(Offset(i64::MAX));
-        if let Some(found) = Self::newest(disk, directory, &listing.snapshots, limit)? {
+        if let Some(mut found) = Self::newest(disk, directory, &listing.snapshots, limit)? {
+            let at_front = listing.segments.range(..found.offset).next().is_none();
+            if loading.compacted && !loading.clean && at_front {
+                found.end_transactions();
+            }
             return Ok(found);
         }
         let offset = match loading.clean && listing.snapshots.is_empty() {
@@ -380,6 +384,14 @@ impl ReplayStart {
             }
         }
         Ok(None)
+    }
+
+    /// Takes no transaction for open before the replay. Where no batch lies in front of it, one that goes on is opened
+    /// again by its next batch; of another the marker may be gone, too, as compaction drops one that ends nothing.
+    fn end_transactions(&mut self) {
+        for producer in &mut self.producers {
+            producer.current_transaction_first_offset = None;
+        }
     }
 
     pub(super) fn nothing(offset: Offset) -> Self {

@@ -206,9 +206,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 };
                 let before = producers(&log);
                 drop(log);
-                // What is cleaned lies below the recovery point: nobody asks for the markers it held any more.
-                let recovery_point = cleaned_to.unwrap_or(Offset::ZERO);
-                log = bench.reopen_from(RealDisk, marks.high_watermark, recovery_point);
+                log = bench.reopen(RealDisk, marks.high_watermark);
                 if marks.log_start > Offset(0) {
                     let mut log = locked(&log);
                     let mut config = bench.config.clone();
@@ -226,6 +224,27 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         model.check(&log)?;
     }
     Ok(())
+}
+
+/// The snapshot at the front says that a transaction is open, and the marker that ended it was compacted away.
+#[test]
+fn a_marker_that_is_gone_leaves_no_transaction_open() {
+    let keys = || vec![(0, None)];
+    let steps = vec![
+        Step::Transactional { producer: 2, keys: keys(), codec: 0 },
+        Step::Roll,
+        Step::End { producer: 2, committed: false },
+        Step::Transactional { producer: 3, keys: keys(), codec: 0 },
+        Step::DeleteRecords(1),
+        Step::Roll,
+        Step::End { producer: 3, committed: false },
+        Step::Clean { map_keys: 1 },
+        Step::Roll,
+        Step::Wait(1000),
+        Step::Clean { map_keys: 1 },
+        Step::Restart,
+    ];
+    run(steps).unwrap();
 }
 
 proptest! {
