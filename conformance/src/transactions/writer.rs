@@ -59,6 +59,7 @@ enum Said {
 struct Writer<'s> {
     address: SocketAddr,
     story: &'s Story,
+    progress: &'s Progress,
     process: Process,
     speaks: Speaks,
     id: String,
@@ -84,6 +85,7 @@ pub fn run(
     let mut writer = Writer {
         address,
         story,
+        progress,
         process: story.process(),
         speaks,
         id: format!("writer-{number}"),
@@ -159,6 +161,7 @@ impl Writer<'_> {
     /// Begins under the transactional id: whatever was open is aborted when this is answered.
     fn begin_anew(&mut self) -> Result<()> {
         let request = json!({"TransactionalId": self.id, "TransactionTimeoutMs": 60_000});
+        let _may_end = self.progress.may_end();
         let answer = self.insist(ApiKey::InitProducerId, 4, &request, "/ErrorCode")?;
         self.is_now(&answer)
     }
@@ -326,6 +329,7 @@ impl Writer<'_> {
     /// Ends the transaction, asking until it is known how.
     fn end(&mut self, commits: bool) -> Result<()> {
         let request = self.with_names(json!({"Committed": commits}));
+        let _may_end = self.progress.may_end();
         let answer = self.insist(ApiKey::EndTxn, self.speaks.end(), &request, "/ErrorCode")?;
         if self.speaks == Speaks::Kip890 { self.is_now(&answer) } else { Ok(()) }
     }
