@@ -7,8 +7,10 @@ use anyhow::{Context, Result, ensure};
 use conformance::broker_process::repository;
 
 /// What it says when something is wrong.
-const COMPLAINTS: [&str; 7] = [
+const COMPLAINTS: [&str; 9] = [
     "Mismatches in",
+    "timestamp mismatch in",
+    "not found in the log",
     "Exception",
     "isvalid: false",
     "isValid: false",
