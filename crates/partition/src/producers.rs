@@ -25,7 +25,8 @@ pub use state::{BatchMetadata, ProducerState};
 /// All producers of one log.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Producers {
-    states: BTreeMap<ProducerId, ProducerState>,
+    /// Each apart: a node of the map has room for eleven, and most logs have one.
+    states: BTreeMap<ProducerId, Box<ProducerState>>,
 }
 
 /// One producer as `<offset>.snapshot` files keep it: of its batches only the last.
@@ -81,7 +82,8 @@ impl Producers {
         now: Timestamp,
         expiration: Millis,
     ) -> Self {
-        let states = entries.into_iter().map(|entry| (entry.producer_id, ProducerState::from_entry(&entry)));
+        let states =
+            entries.into_iter().map(|entry| (entry.producer_id, Box::new(ProducerState::from_entry(&entry))));
         let states = states.filter(|(_, state)| !state.is_expired(now, expiration)).collect();
         Self { states }
     }
@@ -93,12 +95,12 @@ impl Producers {
 
     /// What is known of a producer.
     pub fn get(&self, producer_id: ProducerId) -> Option<&ProducerState> {
-        self.states.get(&producer_id)
+        self.states.get(&producer_id).map(|state| &**state)
     }
 
     /// Every producer with its state, by id: what DescribeProducers shows.
     pub fn iter(&self) -> impl Iterator<Item = (ProducerId, &ProducerState)> {
-        self.states.iter().map(|(&producer_id, state)| (producer_id, state))
+        self.states.iter().map(|(&producer_id, state)| (producer_id, &**state))
     }
 
     /// How many producers are known.

@@ -12,6 +12,12 @@ use protocol::offset::{LastOffset, Offset};
 /// The open and the just decided transactions of one log.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Transactions {
+    /// There while there are any: most of very many logs never see one.
+    unsettled: Option<Box<Unsettled>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Unsettled {
     ongoing: BTreeSet<(Offset, ProducerId)>,
     /// First offset to the offset of the marker.
     unreplicated: BTreeMap<Offset, LastOffset>,
@@ -46,13 +52,14 @@ pub struct AbortedTransaction {
 impl Transactions {
     /// A transaction begins with the record at `first_offset`.
     pub fn begin(&mut self, producer_id: ProducerId, first_offset: Offset) {
-        self.ongoing.insert((first_offset, producer_id));
+        self.unsettled.get_or_insert_default().ongoing.insert((first_offset, producer_id));
     }
 
     /// A marker ends a transaction.
     pub fn complete(&mut self, completed: &CompletedTransaction) {
-        self.ongoing.remove(&(completed.first_offset, completed.producer_id));
-        self.unreplicated.insert(completed.first_offset, completed.last_offset);
+        let unsettled = self.unsettled.get_or_insert_default();
+        unsettled.ongoing.remove(&(completed.first_offset, completed.producer_id));
+        unsettled.unreplicated.insert(completed.first_offset, completed.last_offset);
     }
 
     /// The index entry of a transaction that is about to be completed; `None` if it commits.
@@ -60,7 +67,8 @@ impl Transactions {
         if !completed.aborted {
             return None;
         }
-        let next_open = self.ongoing.iter().find(|&&(_, producer)| producer != completed.producer_id);
+        let mut ongoing = self.unsettled.iter().flat_map(|unsettled| &unsettled.ongoing);
+        let next_open = ongoing.find(|&&(_, producer)| producer != completed.producer_id);
         Some(AbortedTransaction {
             producer_id: completed.producer_id,
             first_offset: completed.first_offset,
@@ -71,20 +79,22 @@ impl Transactions {
 
     /// The high watermark, or the log start, has reached `offset`: decisions before it are safe.
     pub fn safe_up_to(&mut self, offset: Offset) {
-        if !self.unreplicated.is_empty() {
-            self.unreplicated.retain(|_, last| last.next() > offset);
+        let Some(unsettled) = &mut self.unsettled else { return };
+        unsettled.unreplicated.retain(|_, last| last.next() > offset);
+        if unsettled.unreplicated.is_empty() && unsettled.ongoing.is_empty() {
+            self.unsettled = None;
         }
     }
 
     /// The first record whose fate is open or not yet safe.
     pub fn first_unstable_offset(&self) -> Option<Offset> {
-        let first_unreplicated = self.unreplicated.keys().next().copied();
+        let first_unreplicated = self.unsettled.as_ref()?.unreplicated.keys().next().copied();
         self.first_undecided_offset().into_iter().chain(first_unreplicated).min()
     }
 
     /// The first record whose fate is open.
     pub fn first_undecided_offset(&self) -> Option<Offset> {
-        self.ongoing.first().map(|&(first_offset, _)| first_offset)
+        self.unsettled.as_ref()?.ongoing.first().map(|&(first_offset, _)| first_offset)
     }
 
     /// Where readers of committed data stop.

@@ -38,6 +38,12 @@ pub(crate) struct VerificationState {
 /// Everybody in question.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Verifications {
+    /// There from the first question on: most of very many logs never see one.
+    asked: Option<Box<Asked>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Asked {
     states: BTreeMap<ProducerId, VerificationState>,
     begun: u64,
 }
@@ -57,12 +63,13 @@ pub struct FirstBatch {
 
 impl Verifications {
     pub(crate) fn get(&self, producer_id: ProducerId) -> Option<&VerificationState> {
-        self.states.get(&producer_id)
+        self.asked.as_ref()?.states.get(&producer_id)
     }
 
     /// Begins a verification, or joins the one there is.
     pub(crate) fn begin(&mut self, now: Timestamp, batch: &FirstBatch) -> VerificationGuard {
-        if let Some(state) = self.states.get_mut(&batch.producer_id) {
+        let Asked { states, begun } = &mut **self.asked.get_or_insert_default();
+        if let Some(state) = states.get_mut(&batch.producer_id) {
             if batch.producer_epoch > state.epoch {
                 state.epoch = batch.producer_epoch;
                 state.lowest_sequence = batch.base_sequence;
@@ -71,39 +78,42 @@ impl Verifications {
             }
             return state.guard;
         }
-        if self.states.len() >= VERIFICATIONS_MAX {
-            let oldest = self.states.iter().min_by_key(|(_, state)| state.guard).map(|(&id, _)| id);
-            oldest.and_then(|id| self.states.remove(&id));
+        if states.len() >= VERIFICATIONS_MAX {
+            let oldest = states.iter().min_by_key(|(_, state)| state.guard).map(|(&id, _)| id);
+            oldest.and_then(|id| states.remove(&id));
         }
-        self.begun += 1;
-        let guard = VerificationGuard { begun: now, number: self.begun };
+        *begun += 1;
+        let guard = VerificationGuard { begun: now, number: *begun };
         let state = VerificationState {
             guard,
             epoch: batch.producer_epoch,
             lowest_sequence: batch.base_sequence,
             supports_epoch_bump: batch.supports_epoch_bump,
         };
-        self.states.insert(batch.producer_id, state);
+        states.insert(batch.producer_id, state);
         guard
     }
 
     /// A batch of the producer is in the log.
     pub(crate) fn appended(&mut self, producer_id: ProducerId) {
-        self.states.remove(&producer_id);
+        if let Some(asked) = &mut self.asked {
+            asked.states.remove(&producer_id);
+        }
     }
 
     /// A marker is in the log. It ends what is in question, unless that is the transaction which follows it: where each
     /// has an epoch of its own, the marker carries that of the next.
     pub(crate) fn marked(&mut self, producer_id: ProducerId, epoch: ProducerEpoch) {
-        let next = self.states.get(&producer_id);
+        let next = self.get(producer_id);
         if !next.is_some_and(|state| state.supports_epoch_bump && state.epoch == epoch) {
-            self.states.remove(&producer_id);
+            self.appended(producer_id);
         }
     }
 
     /// Forgets who was asked about so long ago.
     pub(crate) fn remove_expired(&mut self, now: Timestamp, expiration: Millis) {
-        self.states.retain(|_, state| now.0.saturating_sub(state.guard.begun.0) < expiration.0);
+        let Some(asked) = &mut self.asked else { return };
+        asked.states.retain(|_, state| now.0.saturating_sub(state.guard.begun.0) < expiration.0);
     }
 }
 
@@ -137,7 +147,7 @@ mod tests {
         for id in 0..=VERIFICATIONS_MAX as i64 {
             all.begin(Timestamp(id), &first(id, 0, 0));
         }
-        assert_eq!(all.states.len(), VERIFICATIONS_MAX);
+        assert_eq!(all.asked.as_ref().unwrap().states.len(), VERIFICATIONS_MAX);
         assert!(all.get(ProducerId(0)).is_none() && all.get(ProducerId(1)).is_some());
         all.remove_expired(Timestamp(VERIFICATIONS_MAX as i64 + 10), Millis(11));
         assert!(all.get(ProducerId(VERIFICATIONS_MAX as i64)).is_some(), "begun ten milliseconds ago");

@@ -78,8 +78,8 @@ fn appends_allocate_nothing() {
             let Ok(AppendDecision::Append(plan)) = decision else { panic!("{decision:?}") };
             partition.appended(&plan);
             let allocations = ALLOCATIONS.with(Cell::get) - before;
-            // The first round makes the codec's state and the producer's entry.
-            assert!(round == 0 || allocations == 0, "{codec}: {allocations} in round {round}");
+            // The first round makes the codec's state and the producer's entry, the second room for its batches.
+            assert!(round <= 1 || allocations == 0, "{codec}: {allocations} in round {round}");
         }
     }
 }

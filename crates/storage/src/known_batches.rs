@@ -88,9 +88,13 @@ impl BatchMemory {
 /// The blocks of one segment, in the order of their offsets.
 #[derive(Default)]
 pub struct KnownBatches {
-    /// The first offset and the first position of each, and its handle.
-    blocks: Vec<(u32, u32, Weak<Block>)>,
+    /// There once there was one: most of very many logs are never read far behind.
+    #[expect(clippy::box_collection, reason = "a segment without any is to have no room for a list of them")]
+    blocks: Option<Box<Vec<Known>>>,
 }
+
+/// The first offset and the first position of a block, and its handle.
+type Known = (u32, u32, Weak<Block>);
 
 impl KnownBatches {
     /// Remembers a run. Runs may overlap: then the later one is asked first.
@@ -101,10 +105,11 @@ impl KnownBatches {
             let (position, next) = (run[0].position, block.last().last.saturating_add(1));
             let handle = memory.admit(block);
             if handle.strong_count() > 0 {
-                let place = self.blocks.partition_point(|(other, ..)| *other < first);
-                match self.blocks.get_mut(place).filter(|(other, ..)| *other == first) {
+                let blocks = self.blocks.get_or_insert_default();
+                let place = blocks.partition_point(|(other, ..)| *other < first);
+                match blocks.get_mut(place).filter(|(other, ..)| *other == first) {
                     Some(known) => *known = (first, position, handle),
-                    None => self.blocks.insert(place, (first, position, handle)),
+                    None => blocks.insert(place, (first, position, handle)),
                 }
             }
             first = next;
@@ -130,8 +135,9 @@ impl KnownBatches {
 
     /// The end of the last known batch that ends at `position` or before, in the run that begins last before it.
     pub fn end_before(&self, position: u32) -> Option<u32> {
-        let place = self.blocks.partition_point(|(_, start, _)| *start < position);
-        let block = self.blocks.get(place.checked_sub(1)?)?.2.upgrade()?;
+        let blocks = self.blocks.as_ref()?;
+        let place = blocks.partition_point(|(_, start, _)| *start < position);
+        let block = blocks.get(place.checked_sub(1)?)?.2.upgrade()?;
         let index = block.batches.partition_point(|batch| batch.position + batch.size <= position);
         let batch = block.batches.get(index.checked_sub(1)?)?;
         Some(batch.position + batch.size)
@@ -139,20 +145,21 @@ impl KnownBatches {
 
     /// Forgets all.
     pub fn clear(&mut self) {
-        self.blocks = Vec::new();
+        self.blocks = None;
     }
 
     /// The last run that begins at `relative` or before. Those that the memory has let go are dropped on the way.
     fn before(&mut self, relative: u32) -> Option<Arc<Block>> {
+        let blocks = self.blocks.as_mut()?;
         loop {
-            let place = self.blocks.partition_point(|(first, ..)| *first <= relative).checked_sub(1)?;
-            match self.blocks[place].2.upgrade() {
+            let place = blocks.partition_point(|(first, ..)| *first <= relative).checked_sub(1)?;
+            match blocks[place].2.upgrade() {
                 Some(block) => {
                     block.used.store(true, Ordering::Relaxed);
                     return Some(block);
                 }
                 None => {
-                    self.blocks.remove(place);
+                    blocks.remove(place);
                 }
             }
         }
@@ -214,13 +221,16 @@ mod tests {
         }
         let alive = (0..20).filter(|at| known.find(at * 1536).is_some()).count();
         assert_eq!(alive, 4);
-        assert!(known.blocks.len() <= 4, "handles without a block are dropped when they are met");
+        assert!(
+            known.blocks.as_ref().unwrap().len() <= 4,
+            "handles without a block are dropped when they are met"
+        );
     }
 
     #[test]
     fn a_memory_of_nothing_remembers_nothing() {
         let (memory, mut known) = (BatchMemory::new(0), KnownBatches::default());
         known.add(&memory, 0, &run(0, 3));
-        assert!(known.find(0).is_none() && known.blocks.is_empty());
+        assert!(known.find(0).is_none() && known.blocks.is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! Where the batches appended last lie, so that readers at the tail need no index and no read to find their place.
 //!
-//! Bound: [`RECENT_MAX`] batches of twelve bytes for each partition that is being written to; none before the
-//! first append.
+//! Bound: [`RECENT_MAX`] batches of twelve bytes for each partition that is being written to. One alone, as most of very
+//! many logs have for long, lies in place.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,46 @@ pub const RECENT_MAX: usize = 1024;
 pub struct RecentBatches {
     /// The first relative offset that is covered, if there is a batch.
     first: u32,
-    batches: VecDeque<RecentBatch>,
+    batches: Batches,
+}
+
+#[derive(Default)]
+enum Batches {
+    #[default]
+    None,
+    One(RecentBatch),
+    #[expect(clippy::box_collection, reason = "it is not to be wider than the one batch")]
+    Many(Box<VecDeque<RecentBatch>>),
+}
+
+impl Batches {
+    /// In order; the second part follows the first.
+    fn parts(&self) -> (&[RecentBatch], &[RecentBatch]) {
+        match self {
+            Self::None => (&[], &[]),
+            Self::One(batch) => (std::slice::from_ref(batch), &[]),
+            Self::Many(batches) => batches.as_slices(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        let (older, newer) = self.parts();
+        older.len() + newer.len()
+    }
+
+    fn get(&self, index: usize) -> Option<RecentBatch> {
+        let (older, newer) = self.parts();
+        older.get(index).or_else(|| newer.get(index - older.len())).copied()
+    }
+
+    /// How many of the oldest hold true: they must hold true up to some place and not after it.
+    fn partition_point(&self, holds: impl Fn(&RecentBatch) -> bool) -> usize {
+        let (older, newer) = self.parts();
+        match newer.first().is_some_and(&holds) {
+            true => older.len() + newer.partition_point(holds),
+            false => older.partition_point(holds),
+        }
+    }
 }
 
 /// One batch: its last offset relative to the segment's base, and its place.
@@ -30,12 +69,14 @@ pub struct RecentBatch {
 impl RecentBatches {
     /// Remembers a batch that begins with the relative offset `first`. There must be room ([`Self::take_oldest`]).
     pub fn push(&mut self, first: u32, batch: RecentBatch) {
-        if self.batches.is_empty() {
-            self.first = first;
-            // Most of very many logs have one batch for long.
-            self.batches.reserve_exact(1);
+        match &mut self.batches {
+            Batches::None => {
+                self.first = first;
+                self.batches = Batches::One(batch);
+            }
+            Batches::One(earlier) => self.batches = Batches::Many(Box::new([*earlier, batch].into())),
+            Batches::Many(batches) => batches.push_back(batch),
         }
-        self.batches.push_back(batch);
     }
 
     /// Whether the oldest have to go before another batch comes.
@@ -46,7 +87,20 @@ impl RecentBatches {
     /// Takes the `count` oldest out: the first offset they cover, and they.
     pub fn take_oldest(&mut self, count: usize) -> (u32, Vec<RecentBatch>) {
         let first = self.first;
-        let oldest: Vec<_> = self.batches.drain(..count.min(self.batches.len())).collect();
+        let oldest: Vec<_> = match std::mem::take(&mut self.batches) {
+            Batches::Many(mut batches) => {
+                let oldest = batches.drain(..count.min(batches.len())).collect();
+                if !batches.is_empty() {
+                    self.batches = Batches::Many(batches);
+                }
+                oldest
+            }
+            Batches::One(batch) if count > 0 => vec![batch],
+            kept => {
+                self.batches = kept;
+                Vec::new()
+            }
+        };
         if let Some(last) = oldest.last() {
             self.first = last.last.saturating_add(1);
         }
@@ -60,7 +114,7 @@ impl RecentBatches {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.len() == 0
     }
 
     /// The first batch whose last offset is `relative` or later; `None` where that is not known here.
@@ -69,12 +123,13 @@ impl RecentBatches {
             return None;
         }
         let index = self.batches.partition_point(|batch| batch.last < relative);
-        self.batches.get(index).copied()
+        self.batches.get(index)
     }
 
     /// Whether `relative` lies behind the last batch; `false` where there is none.
     pub fn is_behind(&self, relative: u32) -> bool {
-        self.batches.back().is_some_and(|batch| relative > batch.last)
+        let (older, newer) = self.batches.parts();
+        newer.last().or(older.last()).is_some_and(|batch| relative > batch.last)
     }
 
     /// The end of the last whole batch that ends at `position` or before; `None` where that is not known here.

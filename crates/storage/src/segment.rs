@@ -85,6 +85,8 @@ struct Present {
     offsets: bool,
     times: bool,
     transactions: bool,
+    /// Whether what the files say does not count any more.
+    stale: bool,
 }
 
 struct Indexes<D: Disk> {
@@ -155,6 +157,7 @@ impl<D: Disk> Segment<D> {
                 offsets: facts.offset_index,
                 times: facts.time_index,
                 transactions: facts.transaction_index,
+                stale: false,
             },
             indexes: None,
             bytes_since_entry: 0,
@@ -174,7 +177,7 @@ impl<D: Disk> Segment<D> {
             let offsets = log.beside(SegmentFile::OffsetIndex);
             let times = log.beside(SegmentFile::TimeIndex);
             let transactions = log.beside(SegmentFile::TransactionIndex);
-            Box::new(Indexes {
+            let mut indexes = Box::new(Indexes {
                 offsets: match present.offsets {
                     true => OffsetIndex::present(base, offsets),
                     false => OffsetIndex::absent(base, offsets),
@@ -187,14 +190,18 @@ impl<D: Disk> Segment<D> {
                     true => TransactionIndex::present(transactions),
                     false => TransactionIndex::absent(transactions),
                 },
-            })
+            });
+            if present.stale {
+                indexes.reset();
+            }
+            indexes
         })
     }
 
     /// Whether there is anything in the indexes, or may be.
     fn is_indexed(&self) -> bool {
-        let Present { offsets, times, transactions } = self.present;
-        self.indexes.is_some() || offsets || times || transactions
+        let Present { offsets, times, transactions, stale } = self.present;
+        self.indexes.is_some() || (offsets || times || transactions) && !stale
     }
 
     /// The offset its name says: no record in it has a smaller one.
@@ -265,8 +272,9 @@ impl<D: Disk> Segment<D> {
 
     /// Appends whole batches with one write. After an error the segment is as it was.
     pub fn append(&mut self, batches: &[u8], index_interval_bytes: u32) -> Result<(), Fault> {
-        self.check_whole(batches)?;
-        self.make_room()?;
+        let last = self.check_whole(batches)?;
+        let before_last = u32::try_from(batches.len() - last).unwrap_or(u32::MAX);
+        self.make_room(self.bytes_since_entry.saturating_add(before_last) > index_interval_bytes)?;
         let file = self.log.open()?;
         if let Err(error) = write_all(self.log.disk(), &file, batches, u64::from(self.size)) {
             self.torn = self.log.disk().truncate(&file, u64::from(self.size)).is_err();
@@ -489,9 +497,11 @@ impl<D: Disk> Segment<D> {
     pub fn reset_indexes(&mut self) {
         self.recent.clear();
         self.known.clear();
-        self.indexes().offsets.entries().reset();
-        self.indexes().times.reset();
-        self.indexes().transactions.entries().reset();
+        // Most segments of very many logs are too small to have anything indexed.
+        self.present.stale = true;
+        if let Some(indexes) = &mut self.indexes {
+            indexes.reset();
+        }
         (self.largest, self.first_timestamp) = (Some(None), None);
         (self.bytes_since_entry, self.size, self.unfinished) = (0, 0, true);
         // What is filled in again is checked on the way.
@@ -530,7 +540,7 @@ impl<D: Disk> Segment<D> {
         let path = self.log.path();
         let facts = self.log.disk().facts(&path).map_err(|error| Fault::io("read", &path, error))?;
         let (size, modified, largest) = (self.size, facts.modified, self.largest);
-        let Present { offsets, times, transactions } = self.present;
+        let Present { offsets, times, transactions, .. } = self.present;
         let (mut offset_index, mut time_index, mut transaction_index) = (offsets, times, transactions);
         if let Some(indexes) = &mut self.indexes {
             offset_index = indexes.offsets.entries().exists();
@@ -552,13 +562,14 @@ impl<D: Disk> Segment<D> {
         files
     }
 
-    /// Whether `batches` are whole batches that still have positions in 31 bits.
-    fn check_whole(&self, batches: &[u8]) -> Result<(), Fault> {
-        let mut start = 0;
+    /// Whether `batches` are whole batches that still have positions in 31 bits; says how long the last one is.
+    fn check_whole(&self, batches: &[u8]) -> Result<usize, Fault> {
+        let (mut start, mut last) = (0, 0);
         while start < batches.len() {
             let reason = match BatchSpan::parse(&batches[start..], self.size) {
                 Ok(span) if span.size as usize <= batches.len() - start => {
-                    start += span.size as usize;
+                    last = span.size as usize;
+                    start += last;
                     continue;
                 }
                 Ok(span) => {
@@ -576,16 +587,17 @@ impl<D: Disk> Segment<D> {
             );
             return Err(Fault::Mismatch { path: self.log.path(), reason });
         }
-        Ok(())
+        Ok(last)
     }
 
-    fn make_room(&mut self) -> Result<(), Fault> {
+    /// Makes room for an append, by which something will be indexed or not.
+    fn make_room(&mut self, indexed: bool) -> Result<(), Fault> {
         if self.torn {
             self.cut(self.size)?;
         }
         // Both are asked later where no fault may happen any more.
         self.largest()?;
-        if self.is_indexed() {
+        if indexed && self.is_indexed() {
             self.indexes().times.last()?;
         }
         self.make_index_room()
@@ -593,12 +605,19 @@ impl<D: Disk> Segment<D> {
 
     /// Writes index entries that have filled a page in memory.
     pub fn make_index_room(&mut self) -> Result<(), Fault> {
-        if !self.is_indexed() {
-            return Ok(());
-        }
-        self.indexes().offsets.entries().make_room()?;
-        self.indexes().times.entries().make_room()?;
-        self.indexes().transactions.entries().make_room()
+        let Some(indexes) = &mut self.indexes else { return Ok(()) };
+        indexes.offsets.entries().make_room()?;
+        indexes.times.entries().make_room()?;
+        indexes.transactions.entries().make_room()
+    }
+}
+
+impl<D: Disk> Indexes<D> {
+    /// Forgets all entries, to be filled again.
+    fn reset(&mut self) {
+        self.offsets.entries().reset();
+        self.times.reset();
+        self.transactions.entries().reset();
     }
 }
 

@@ -128,12 +128,11 @@ impl<D: Disk> Segments<D> {
         replay_from: Offset,
         replay: &mut impl Replay,
     ) -> Result<Loaded<D>, Fault> {
-        let opened = listing
-            .segments
-            .iter()
-            .map(|(base, facts)| Segment::open(descriptors, &directory, *base, *facts))
-            .collect();
-        let mut segments = Self { descriptors: descriptors.clone(), directory, list: opened, limits };
+        // Most of very many logs have one segment: nothing is set aside for more.
+        let mut list = Vec::with_capacity(listing.segments.len());
+        let open = |(base, facts): (&Offset, &_)| Segment::open(descriptors, &directory, *base, *facts);
+        list.extend(listing.segments.iter().map(open));
+        let mut segments = Self { descriptors: descriptors.clone(), directory, list, limits };
         let (mut end, mut cut) = (loading.log_start, None);
         let recover_from = first_recovered(listing, loading).unwrap_or(Offset(i64::MAX));
         let mut index = 0;

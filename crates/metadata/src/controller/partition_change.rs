@@ -71,16 +71,16 @@ impl PartitionChange<'_> {
             }
         }
         // Without eligible replicas to remember it, the last in-sync replica stays listed.
-        if isr != partition.isr && (!isr.is_empty() || self.image.keeps_elr()) {
+        if *isr != *partition.isr && (!isr.is_empty() || self.image.keeps_elr()) {
             record.isr = Some(numbers(&isr).into());
             if isr.is_empty() && self.image.keeps_elr() {
                 last_known = partition.leader.map_or(last_known, |leader| vec![leader]);
             }
         }
-        if elr != partition.elr {
+        if *elr != *partition.elr {
             record.eligible_leader_replicas = Some(numbers(&elr).into());
         }
-        if last_known != partition.last_known_elr {
+        if *last_known != *partition.last_known_elr {
             record.last_known_elr = Some(numbers(&last_known).into());
         }
         let nothing = PartitionChangeRecord {
@@ -97,10 +97,10 @@ impl PartitionChange<'_> {
             return (Vec::new(), Vec::new());
         }
         let partition = self.partition;
-        let mut elr = partition.elr.clone();
+        let mut elr = partition.elr.to_vec();
         elr.extend(partition.isr.iter().filter(|id| !partition.elr.contains(id)));
         elr.retain(|id| !isr.contains(id) && self.unclean != Some(*id));
-        (elr, partition.last_known_elr.clone())
+        (elr, partition.last_known_elr.to_vec())
     }
 
     fn elect(&self, isr: &[NodeId], elr: &[NodeId]) -> Elected {

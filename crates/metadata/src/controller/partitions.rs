@@ -153,7 +153,7 @@ pub(super) fn assigned(
         return None;
     }
     // A partition that lost its leader with a directory may have found it again in another.
-    let moved = Partition { directories: directories.clone(), ..partition.clone() };
+    let moved = Partition { directories: directories.iter().copied().collect(), ..partition.clone() };
     let elected = (partition.leader.is_none()).then(|| elect(image, topic, &moved)).flatten();
     let record = PartitionChangeRecord {
         partition_id: partition.index.0,

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod configs;
+mod few;
 mod quotas;
 mod replay;
 mod security;
@@ -21,12 +22,13 @@ use protocol::offset::Offset;
 
 pub use cluster::{Broker, Cluster, Controller, Endpoint, FeatureRange};
 pub use configs::{ConfigResource, Configs, ResourceType};
+pub use few::Few;
 pub use quotas::{QuotaEntity, Quotas};
 pub use security::Security;
 pub(crate) use snapshot::controller_record;
 pub use topics::{
-    DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, LeaderRecovery, METADATA_TOPIC, Partition,
-    Topic, Topics, is_internal,
+    DIRECTORY_LOST, DIRECTORY_MIGRATING, DIRECTORY_UNASSIGNED, LeaderRecovery, METADATA_TOPIC, Nodes,
+    Partition, Topic, Topics, is_internal,
 };
 
 /// The feature whose level decides how records are written.

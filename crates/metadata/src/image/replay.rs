@@ -14,7 +14,7 @@ use protocol::offset::Offset;
 use protocol::wire::Array;
 
 use super::{
-    Broker, ConfigResource, Controller, Endpoint, FeatureRange, Image, LeaderRecovery, Partition,
+    Broker, ConfigResource, Controller, Endpoint, FeatureRange, Image, LeaderRecovery, Nodes, Partition,
     ResourceType, Topic,
 };
 use crate::delta::Change;
@@ -348,7 +348,7 @@ impl Image {
     }
 }
 
-fn nodes(ids: &Array<'_, i32>) -> Vec<NodeId> {
+fn nodes(ids: &Array<'_, i32>) -> Nodes {
     ids.iter().map(NodeId).collect()
 }
 

@@ -146,7 +146,7 @@ pub(crate) fn partition_record(topic: &Topic, partition: &Partition) -> Partitio
         leader_recovery_state: partition.leader_recovery.number(),
         leader_epoch: partition.leader_epoch.0,
         partition_epoch: partition.partition_epoch,
-        directories: partition.directories.clone().into(),
+        directories: partition.directories.to_vec().into(),
         eligible_leader_replicas: some_numbers(&partition.elr),
         last_known_elr: some_numbers(&partition.last_known_elr),
     }

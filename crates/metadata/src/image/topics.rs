@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::few::Few;
 use crate::controller::topics::collision_key;
 use imbl::ordmap::DiffItem;
 use imbl::{OrdMap, OrdSet};
@@ -34,25 +35,28 @@ impl LeaderRecovery {
     }
 }
 
+/// Brokers of a partition: as many lie in place as it mostly has replicas.
+pub type Nodes = Few<NodeId, 3>;
+
 /// One partition.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Partition {
     /// Its index within the topic.
     pub index: PartitionIndex,
     /// Its replicas, the preferred leader first.
-    pub replicas: Vec<NodeId>,
+    pub replicas: Nodes,
     /// The directory of each replica, in their order; empty before directories were assigned.
-    pub directories: Vec<DirectoryId>,
+    pub directories: Few<DirectoryId, 1>,
     /// The replicas in sync.
-    pub isr: Vec<NodeId>,
+    pub isr: Nodes,
     /// Replicas that a reassignment takes away.
-    pub removing: Vec<NodeId>,
+    pub removing: Nodes,
     /// Replicas that a reassignment adds.
-    pub adding: Vec<NodeId>,
+    pub adding: Nodes,
     /// Replicas out of sync that still have everything committed (KIP-966).
-    pub elr: Vec<NodeId>,
+    pub elr: Nodes,
     /// Replicas that were eligible before and lost that by an unclean shutdown.
-    pub last_known_elr: Vec<NodeId>,
+    pub last_known_elr: Nodes,
     /// The leader, if there is one.
     pub leader: Option<NodeId>,
     /// Whether the leader still recovers.

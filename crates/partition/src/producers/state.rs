@@ -1,4 +1,4 @@
-//! One producer: its epoch, a ring of its last five batches, its open transaction.
+//! One producer: its epoch, its last five batches, its open transaction.
 
 use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::offset::{LastOffset, Offset};
@@ -35,14 +35,9 @@ pub struct ProducerState {
     pub last_timestamp: Timestamp,
     /// The first record of its open transaction.
     pub current_transaction_first_offset: Option<Offset>,
-    batches: Batches,
-}
-
-/// The last batches, oldest first, held inline so that an append allocates nothing.
-#[derive(Clone, Debug)]
-struct Batches {
-    slots: [BatchMetadata; BATCHES_MAX],
-    length: usize,
+    /// Oldest first. There is room for one, as most producers of very many logs send, and from the second on for all
+    /// that are remembered, so that an append allocates nothing.
+    batches: Vec<BatchMetadata>,
 }
 
 impl BatchMetadata {
@@ -83,7 +78,7 @@ impl Default for ProducerState {
             coordinator_epoch: CoordinatorEpoch::NONE,
             last_timestamp: Timestamp::NONE,
             current_transaction_first_offset: None,
-            batches: Batches { slots: [BatchMetadata::NONE; BATCHES_MAX], length: 0 },
+            batches: Vec::new(),
         }
     }
 }
@@ -91,7 +86,7 @@ impl Default for ProducerState {
 impl ProducerState {
     /// The last batches, oldest first.
     pub fn batches(&self) -> &[BatchMetadata] {
-        &self.batches.slots[..self.batches.length]
+        &self.batches
     }
 
     /// The last sequence appended; `Sequence::NONE` where no batch is known.
@@ -118,7 +113,7 @@ impl ProducerState {
 
     pub(super) fn add_batch(&mut self, epoch: ProducerEpoch, batch: BatchMetadata) {
         self.set_epoch(epoch);
-        self.batches.push(batch);
+        self.remember(batch);
         self.last_timestamp = batch.timestamp;
     }
 
@@ -143,7 +138,7 @@ impl ProducerState {
             ..Self::default()
         };
         if entry.last_offset.0 >= 0 {
-            state.batches.push(BatchMetadata {
+            state.remember(BatchMetadata {
                 last_sequence: entry.last_sequence,
                 last_offset: entry.last_offset,
                 offset_delta: entry.offset_delta,
@@ -167,29 +162,21 @@ impl ProducerState {
         }
     }
 
+    fn remember(&mut self, batch: BatchMetadata) {
+        match self.batches.len() {
+            0 => self.batches.reserve_exact(1),
+            BATCHES_MAX => {
+                self.batches.remove(0);
+            }
+            known => self.batches.reserve_exact(BATCHES_MAX - known),
+        }
+        self.batches.push(batch);
+    }
+
     fn set_epoch(&mut self, epoch: ProducerEpoch) {
         if self.producer_epoch != epoch {
-            self.batches.length = 0;
+            self.batches.clear();
             self.producer_epoch = epoch;
         }
     }
 }
-
-impl Batches {
-    fn push(&mut self, batch: BatchMetadata) {
-        if self.length == BATCHES_MAX {
-            self.slots.copy_within(1.., 0);
-            self.length -= 1;
-        }
-        self.slots[self.length] = batch;
-        self.length += 1;
-    }
-}
-
-impl PartialEq for Batches {
-    fn eq(&self, other: &Self) -> bool {
-        self.slots[..self.length] == other.slots[..other.length]
-    }
-}
-
-impl Eq for Batches {}

@@ -53,9 +53,9 @@ pub(crate) struct Compaction {
     /// The base of a `.swap` segment that is not in the log yet.
     swap: Option<Offset>,
     /// What is left of segments that another has taken the place of.
-    replaced: Replaced,
+    replaced: Option<Box<Replaced>>,
     /// Why the log is passed over until the next start.
-    uncleanable: Option<String>,
+    uncleanable: Option<Box<str>>,
 }
 
 /// Files of segments that are no part of the log any more, still to be got out of the way.
@@ -200,7 +200,7 @@ impl<D: Disk> Log<D> {
 
     /// Passes the log over until the next start, for this reason.
     pub fn mark_uncleanable(&mut self, reason: String) {
-        self.compaction.uncleanable = Some(reason);
+        self.compaction.uncleanable = Some(reason.into());
     }
 
     /// Why compaction passes the log over.
@@ -343,7 +343,7 @@ impl<D: Disk> Log<D> {
         self.flush.note_names_changed();
         let gone = bases.iter().copied().filter(|gone| *gone != base);
         let snapshots = gone.filter(|gone| self.snapshots.contains(gone)).collect();
-        self.compaction.replaced = Replaced { at: now, files, snapshots };
+        self.compaction.replaced = Some(Box::new(Replaced { at: now, files, snapshots }));
         Ok(true)
     }
 
@@ -351,7 +351,8 @@ impl<D: Disk> Log<D> {
     /// there may be very many, and who appends waits meanwhile.
     pub fn retire_replaced(&mut self) -> Result<bool, Fault> {
         self.check()?;
-        let Replaced { at, files, snapshots } = &mut self.compaction.replaced;
+        let Some(replaced) = &mut self.compaction.replaced else { return Ok(false) };
+        let Replaced { at, files, snapshots } = &mut **replaced;
         let at = *at;
         if files.is_empty() {
             let some = snapshots.split_off(snapshots.len().saturating_sub(RETIRED_AT_ONCE));
@@ -378,8 +379,9 @@ impl<D: Disk> Log<D> {
 
     /// The same at once for all: no one may meet the names of segments that are no part of the log any more.
     fn retire_all(&mut self) -> Result<bool, Fault> {
-        let any = !self.compaction.replaced.files.is_empty();
+        let any = self.compaction.replaced.as_ref().is_some_and(|replaced| !replaced.files.is_empty());
         while self.retire_replaced()? {}
+        self.compaction.replaced = None;
         Ok(any)
     }
 
