@@ -198,6 +198,36 @@ fn old_batches_of_a_log_that_was_closed_cost_no_more_either() {
     assert!(calls <= 3.0, "{calls} system calls a request of one partition");
 }
 
+/// Bytes that a process has read, by whatever call; what `sendfile` sends counts too.
+fn bytes_read(id: u32) -> u64 {
+    let counters = std::fs::read_to_string(format!("/proc/{id}/io")).unwrap();
+    counters.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+}
+
+/// After a start nothing is known of a log: where its batches lie is learned by walking over them, and all that is sent is
+/// held against its checksums (ADR 0008). Each of the two costs reading it once, in pieces of a megabyte and more, and not
+/// once for each request that it is sent by.
+#[test]
+fn what_is_found_and_checked_on_its_way_to_a_reader_is_read_once_for_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let (served, address) = Served::start(directory.path());
+    let (batch, records) = fill(address);
+    served.stop();
+    let (served, address) = Served::start(directory.path());
+    let mut connection = Connection::open(address).unwrap();
+    let mut read_through = || {
+        let before = bytes_read(served.0.id());
+        let mut frame = Frame::fetch(OLD, i32::try_from(batch).unwrap());
+        let turn = |frame: &mut Frame, number: u32| frame.set_offset(i64::from(number * records));
+        let sent = connection.pump(&mut frame, AnswerShape::fetch(OLD), REQUESTS, turn).unwrap();
+        (bytes_read(served.0.id()) - before) as f64 / sent as f64
+    };
+    let (first, again) = (read_through(), read_through());
+    println!("bytes read for each byte sent: {first} at first, {again} again");
+    assert!((2.9..=3.3).contains(&first), "{first} bytes are read to find, check and send one");
+    assert!(again <= 1.1, "{again} bytes are read to send one that was checked before");
+}
+
 #[test]
 fn a_batch_is_produced_by_three_system_calls() {
     let calls = calls_a_request(Direction::Produce);
