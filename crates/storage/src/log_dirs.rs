@@ -340,7 +340,9 @@ impl<D: Disk> LogDirs<D> {
             tracing::warn!(partition = %name, %fault, "a replica on its way cannot be cut and stays where it is");
             self.give_up_move(name, now)?;
         }
-        cut(&mut log)
+        cut(&mut log)?;
+        drop(log);
+        self.keep_cleaned(id)
     }
 
     /// Drops what retention no longer keeps, in every log; says how many segments and bytes went.

@@ -249,6 +249,11 @@ impl<D: Disk> Log<D> {
         }
         if restarted {
             log.drop_snapshots_behind(Offset(-1))?;
+            log.set_cleaned_to(None);
+        }
+        if cleaned_to.is_some_and(|cleaned| cleaned > end) {
+            // The checkpoint speaks of a tail that is not there any more.
+            log.forget_cleaned();
         }
         log.drop_stray_snapshots()?;
         // What only the batches knew must be written before the recovery point passes them.

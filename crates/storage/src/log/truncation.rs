@@ -80,7 +80,7 @@ impl<D: Disk> Log<D> {
         self.keep_topic_id()?;
         self.drop_snapshots_behind(Offset(-1))?;
         self.segments.restart(start, now)?;
-        self.forget_cleaned();
+        self.set_cleaned_to(None);
         self.flush.note_names_changed();
         let role = self.partition.role().clone();
         self.partition = Partition::empty(start).with_role(role);

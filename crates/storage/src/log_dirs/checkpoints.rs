@@ -75,16 +75,32 @@ impl<D: Disk> LogDirs<D> {
     /// Writes `cleaner-offset-checkpoint` of the directories where a cleaning has ended since, or was undone.
     pub fn checkpoint_cleaned(&self) {
         for home in &self.homes {
-            let directory = &home.directory;
-            if directory.state().health() == DirectoryHealth::Offline || !directory.take_cleaned() {
+            if home.directory.state().health() == DirectoryHealth::Offline {
                 continue;
             }
-            let outcome = self.write(home, Kind::Cleaned, |log| Kind::Cleaned.of(log));
-            if let Err(fault) = directory.noted(outcome) {
-                directory.note_cleaned();
+            if let Err(fault) = self.write_cleaned(home) {
                 tracing::warn!(%fault, "cannot write a checkpoint");
             }
         }
+    }
+
+    /// Writes `cleaner-offset-checkpoint` of a directory with a log that was cut, and only returns once it is on stable
+    /// storage: what comes in the place of the tail is not clean because the tail was.
+    pub(super) fn keep_cleaned(&self, directory: DirectoryId) -> Result<(), Fault> {
+        self.home(directory).map_or(Ok(()), |home| self.write_cleaned(home))
+    }
+
+    fn write_cleaned(&self, home: &Home<D>) -> Result<(), Fault> {
+        // Under the lock: whoever finds the mark taken has waited for the one who took it.
+        let mut written = home.written();
+        if !home.directory.take_cleaned() {
+            return Ok(());
+        }
+        let outcome = self.write_held(home, &mut written, Kind::Cleaned, |log| Kind::Cleaned.of(log));
+        if outcome.is_err() {
+            home.directory.note_cleaned();
+        }
+        home.directory.noted(outcome)
     }
 
     /// Writes `log-start-offset-checkpoint` of the directories where DeleteRecords has moved a log start since, and only
@@ -194,10 +210,7 @@ impl<D: Disk> LogDirs<D> {
         self.write(home, Kind::RecoveryPoint, |log| Some(log.partition().watermarks().log_end))?;
         self.write(home, Kind::HighWatermark, |log| Kind::HighWatermark.of(log))?;
         self.write(home, Kind::LogStart, |log| Kind::LogStart.of(log))?;
-        if home.directory.take_cleaned() {
-            self.write(home, Kind::Cleaned, |log| Kind::Cleaned.of(log))?;
-        }
-        Ok(())
+        self.write_cleaned(home)
     }
 
     fn checkpoint(&self, kind: Kind) {

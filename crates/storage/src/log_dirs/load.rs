@@ -178,6 +178,9 @@ impl<D: Disk> LogDirs<D> {
                     }
                     Ok(None) => {
                         home.note_gone(name);
+                        if said.offsets.cleaned.contains_key(name) {
+                            home.directory.note_cleaned();
+                        }
                         collected.report.strays.push(name.clone());
                     }
                     Err(fault) => {
@@ -187,7 +190,13 @@ impl<D: Disk> LogDirs<D> {
                 }
             }
         };
-        *home.gone() = said.offsets.not_among(&names);
+        let gone = said.offsets.not_among(&names);
+        let [.., cleaned] = &gone;
+        if !cleaned.is_empty() {
+            // The last end came before `cleaner-offset-checkpoint` was told that they were deleted.
+            home.directory.note_cleaned();
+        }
+        *home.gone() = gone;
         std::thread::scope(|scope| {
             for _ in 1..self.recovery_threads.min(names.len()) {
                 scope.spawn(work);
