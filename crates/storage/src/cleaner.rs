@@ -335,8 +335,11 @@ impl<D: Disk> Run<'_, D> {
     /// older are gone already.
     fn sync_up_to(&self, end: Offset) -> Result<(), CleanError> {
         let (files, directories) = whole(self.log)?.unsynced_before(end)?;
+        let home = Arc::clone(whole(self.log)?.home());
         for (path, file) in files {
-            self.disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &path, error))?;
+            let sync = |file: &D::File| self.disk.fdatasync(file);
+            home.state()
+                .sync_alone(&file, |file| sync(file).map_err(|error| Fault::io("fsync", &path, error)))?;
         }
         for path in directories {
             self.disk.fsync_dir(&path).map_err(|error| Fault::io("fsync", &path, error))?;

@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use crate::fault::Fault;
 
@@ -35,12 +35,21 @@ pub struct DirectoryState {
     directory: PathBuf,
     health: AtomicU8,
     reason: OnceLock<Arc<str>>,
+    /// The open files that somebody is syncing, by their addresses. Bound: one for each thread.
+    syncing: Mutex<Vec<usize>>,
+    synced: Condvar,
 }
 
 impl DirectoryState {
     /// A directory in order.
     pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), health: AtomicU8::new(ONLINE), reason: OnceLock::new() }
+        Self {
+            directory: directory.to_owned(),
+            health: AtomicU8::new(ONLINE),
+            reason: OnceLock::new(),
+            syncing: Mutex::default(),
+            synced: Condvar::new(),
+        }
     }
 
     /// The directory.
@@ -85,6 +94,28 @@ impl DirectoryState {
                 tracing::warn!(directory = %self.directory.display(), %fault, "log directory is full");
             }
         }
+    }
+
+    /// Has an open file synced while nobody else syncs it, and takes note if that fails. The system tells of lost pages
+    /// once for each open file: who came after the one who was told, and before that was noted, would take them for saved.
+    pub fn sync_alone<F>(
+        &self,
+        file: &Arc<F>,
+        sync: impl FnOnce(&F) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let key = Arc::as_ptr(file).addr();
+        let syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut syncing = self
+            .synced
+            .wait_while(syncing, |syncing| syncing.contains(&key))
+            .unwrap_or_else(PoisonError::into_inner);
+        syncing.push(key);
+        drop(syncing);
+        let outcome = self.check().and_then(|()| sync(file)).inspect_err(|fault| self.note(fault));
+        let mut syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        syncing.retain(|known| *known != key);
+        self.synced.notify_all();
+        outcome
     }
 
     /// Stops using the directory, because of `reason`.

@@ -156,7 +156,7 @@ impl<D: Disk> Shared<D> {
                 self.state.note(fault);
             })
         });
-        // A failed write-back is told to one fsync of an open file only, which may have been the other thread's.
+        // The other thread may have been told of another file of theirs.
         let outcome = outcome.and_then(|()| self.state.check());
         for ticket in tickets {
             (ticket.done)(outcome.clone());
@@ -170,7 +170,9 @@ impl<D: Disk> Shared<D> {
         files.sort_by_key(|(_, file)| Arc::as_ptr(file));
         files.dedup_by_key(|(_, file)| Arc::as_ptr(file));
         for (path, file) in files {
-            self.disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error))?;
+            let sync = |file: &D::File| self.disk.fdatasync(file);
+            self.state
+                .sync_alone(file, |file| sync(file).map_err(|error| Fault::io("fsync", path, error)))?;
         }
         let mut directories: Vec<&PathBuf> = tickets.iter().flat_map(|ticket| &ticket.directories).collect();
         directories.sort();

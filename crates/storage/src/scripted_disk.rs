@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use protocol::id::Timestamp;
 use rustix::io::Errno;
@@ -37,6 +39,10 @@ struct State {
     held: bool,
     /// How many fsyncs have begun.
     syncing: usize,
+    /// The fsync that fails, by its number.
+    failing_sync: Option<usize>,
+    /// Files that were synced again through a descriptor on which that had failed.
+    synced_again: Vec<PathBuf>,
     /// A pwrite writes at most this much before it fails with the failure due.
     torn: Option<usize>,
     /// So many more calls, then all fail: the process was killed.
@@ -68,6 +74,8 @@ struct Failure {
 pub struct ScriptedFile {
     file: File,
     path: PathBuf,
+    /// Whether an fsync of it has failed.
+    unsynced: AtomicBool,
 }
 
 /// fsyncs are held back while this lives.
@@ -129,6 +137,23 @@ impl ScriptedDisk {
         calls.filter(|(verb, path)| wanted(verb, path)).map(|(verb, path)| format!("{verb} {path}")).collect()
     }
 
+    /// Makes the fsync of a file that comes after `syncs` others fail.
+    pub fn fail_sync_after(&self, syncs: usize) {
+        let mut state = self.script.state.lock().unwrap();
+        state.failing_sync = Some(state.syncing + syncs + 1);
+    }
+
+    /// Whether the fsync that was to fail has done so.
+    pub fn sync_has_failed(&self) -> bool {
+        let state = self.script.state.lock().unwrap();
+        state.failing_sync.is_some_and(|failing| state.syncing >= failing)
+    }
+
+    /// The files that were synced through a descriptor on which that had failed.
+    pub fn synced_again(&self) -> Vec<PathBuf> {
+        self.script.state.lock().unwrap().synced_again.clone()
+    }
+
     /// Holds back every fsync until the guard is dropped, so that a test that fails does not hang.
     pub fn hold_syncs(&self) -> HeldSyncs {
         self.script.state.lock().unwrap().held = true;
@@ -139,6 +164,13 @@ impl ScriptedDisk {
     pub fn wait_for_syncs(&self, count: usize) {
         let state = self.script.state.lock().unwrap();
         drop(self.script.changed.wait_while(state, |state| state.syncing < count).unwrap());
+    }
+
+    /// Whether `count` fsyncs have begun since the start, or do so before long.
+    pub fn has_syncs_within(&self, count: usize, patience: Duration) -> bool {
+        let state = self.script.state.lock().unwrap();
+        let waited = self.script.changed.wait_timeout_while(state, patience, |state| state.syncing < count);
+        !waited.unwrap().1.timed_out()
     }
 
     /// Has the file system say that so much is free.
@@ -192,7 +224,8 @@ impl Disk for ScriptedDisk {
 
     fn open(&self, path: &Path, access: Access) -> io::Result<ScriptedFile> {
         self.call("open", path)?;
-        Ok(ScriptedFile { file: RealDisk.open(path, access)?, path: path.to_owned() })
+        let (file, path) = (RealDisk.open(path, access)?, path.to_owned());
+        Ok(ScriptedFile { file, path, unsynced: AtomicBool::new(false) })
     }
 
     fn length(&self, file: &ScriptedFile) -> io::Result<u64> {
@@ -222,9 +255,15 @@ impl Disk for ScriptedDisk {
     fn fdatasync(&self, file: &ScriptedFile) -> io::Result<()> {
         let mut state = self.script.state.lock().unwrap();
         state.syncing += 1;
+        let fails = state.failing_sync == Some(state.syncing);
+        if file.unsynced.load(Ordering::Relaxed) {
+            state.synced_again.push(file.path.clone());
+        }
         self.script.changed.notify_all();
         drop(self.script.changed.wait_while(state, |state| state.held).unwrap());
-        self.call("fdatasync", &file.path)
+        let outcome = self.call("fdatasync", &file.path);
+        let outcome = if fails { Err(Errno::IO.into()) } else { outcome };
+        outcome.inspect_err(|_| file.unsynced.store(true, Ordering::Relaxed))
     }
 
     fn lock(&self, file: &ScriptedFile) -> io::Result<bool> {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -73,6 +74,25 @@ fn an_fsync_that_another_one_failed_beside_acknowledges_nothing() {
     bench.state.take_offline("fsync failed");
     drop(held);
     assert!(matches!(outcome.recv().unwrap(), Err(Fault::Offline { .. })));
+}
+
+#[test]
+fn who_comes_to_a_file_while_its_fsync_fails_does_not_try_it_again() {
+    let bench = Bench::new();
+    let file = bench.file("a");
+    let other = GroupCommit::start(bench.disk.clone(), bench.temp.path(), Arc::clone(&bench.state)).unwrap();
+    bench.disk.fail_once("fdatasync", "a", Errno::IO);
+    let held = bench.disk.hold_syncs();
+    let first = bench.submit(&file);
+    bench.disk.wait_for_syncs(1);
+    let (told, second) = mpsc::channel();
+    let done: Done = Box::new(move |result| told.send(result).unwrap());
+    other.submit(Ticket { files: vec![file.clone()], directories: vec![], done });
+    // The other thread has its turn, if that can be had at all.
+    let began = bench.disk.has_syncs_within(2, Duration::from_millis(50));
+    drop(held);
+    assert!(first.recv().unwrap().is_err() && second.recv().unwrap().is_err());
+    assert!(!began && bench.disk.count("fdatasync", "a") == 1, "the second would find nothing wrong");
 }
 
 #[test]

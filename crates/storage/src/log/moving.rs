@@ -200,7 +200,10 @@ impl<D: Disk> Log<D> {
         files.extend(self.segments.active().dirty_files(true)?);
         let disk = self.home.disk();
         for (path, file) in &files {
-            disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error))?;
+            let sync = |file: &D::File| disk.fdatasync(file);
+            self.home
+                .state()
+                .sync_alone(file, |file| sync(file).map_err(|error| Fault::io("fsync", path, error)))?;
         }
         for directory in [self.path(), self.home.path()] {
             disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))?;
