@@ -24,6 +24,8 @@ use crate::whole_file;
 pub const CLEAN_LOGS: &str = "headwater-clean-logs";
 
 const MAGIC: &[u8; 8] = b"HWCLEAN2";
+/// So much the rows may come to, so that magic, epoch and checksum have room beside them.
+const LENGTH_MAX: usize = whole_file::LENGTH_MAX as usize - 64;
 
 /// What is known of one log.
 #[derive(Debug)]
@@ -42,10 +44,13 @@ pub struct KnownLog {
 #[derive(Default)]
 pub struct CleanLogsWriter {
     rows: Vec<(Vec<u8>, Vec<u8>)>,
+    /// What they come to in the file. Bound: `LENGTH_MAX`.
+    length: usize,
 }
 
 impl CleanLogsWriter {
-    /// Adds a log, by the name of its directory. One whose files cannot be looked at is left out.
+    /// Adds a log, by the name of its directory. One whose files cannot be looked at is left out, and one that would make
+    /// the file longer than it can be read.
     pub fn add<D: Disk>(&mut self, disk: &D, directory: &Path, known: &KnownLog) {
         let Some(name) = directory.file_name().and_then(|name| name.to_str()) else { return };
         let Ok(facts) = disk.facts(directory) else { return };
@@ -81,7 +86,11 @@ impl CleanLogsWriter {
                 row.extend_from_slice(&largest.offset.0.to_be_bytes());
             }
         }
-        self.rows.push((name.as_bytes().to_vec(), row));
+        let length = 2 * size_of::<u32>() + name.len() + row.len();
+        if self.length + length <= LENGTH_MAX {
+            self.length += length;
+            self.rows.push((name.as_bytes().to_vec(), row));
+        }
     }
 
     /// The bytes of the file, which the mark with this epoch is to follow.
@@ -109,10 +118,15 @@ pub struct CleanLogs {
 }
 
 impl CleanLogs {
-    /// Takes the file away and reads it, if it belongs to the clean end with this epoch.
+    /// Takes the file away and reads it, if it belongs to the clean end with this epoch. What cannot be read says nothing.
     pub fn take<D: Disk>(disk: &D, directory: &Path, clean: Option<BrokerEpoch>) -> Result<Self, Fault> {
         let path = directory.join(CLEAN_LOGS);
-        let Some(bytes) = whole_file::read(disk, &path)? else { return Ok(Self::default()) };
+        let bytes = match whole_file::read(disk, &path) {
+            Ok(None) => return Ok(Self::default()),
+            Ok(Some(bytes)) => bytes,
+            Err(Fault::Corrupt { .. }) => Vec::new(),
+            Err(fault) => return Err(fault),
+        };
         disk.unlink(&path).map_err(|error| Fault::io("remove", &path, error))?;
         let known = clean.filter(|epoch| epoch.0 >= 0).and_then(|epoch| Self::parse(bytes, epoch));
         Ok(known.unwrap_or_default())
