@@ -19,9 +19,10 @@ pub fn read<D: Disk>(disk: &D, directory: &Path) -> Result<Option<TopicId>, Faul
     parse(&path, &text).map(Some)
 }
 
-/// Writes the topic id of a new partition's directory, without waiting for stable storage.
+/// Writes the topic id of a new partition's directory, without waiting for stable storage. A kill leaves all of it or
+/// none: Kafka takes the whole log directory for broken where the file is empty.
 pub fn write<D: Disk>(disk: &D, directory: &Path, topic_id: TopicId) -> Result<(), Fault> {
-    whole_file::create_unsynced(disk, &directory.join(PARTITION_METADATA), text(topic_id).as_bytes())
+    whole_file::replace_unsynced(disk, &directory.join(PARTITION_METADATA), text(topic_id).as_bytes())
 }
 
 /// Writes the topic id, and only returns once it is on stable storage.
