@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
+use partition::Millis;
 use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, TopicId};
 use protocol::offset::Offset;
 use rustix::io::Errno;
@@ -71,6 +72,8 @@ pub struct LogDirs<D: Disk = RealDisk> {
     logs: RwLock<BTreeMap<TopicPartition, SharedLog<D>>>,
     /// Replicas on their way from one directory to another.
     moves: RwLock<BTreeMap<TopicPartition, Arc<Move<D>>>>,
+    /// Partitions whose logs lie here and could not be loaded. Bound: what the metadata places here.
+    unloaded: Mutex<BTreeSet<TopicPartition>>,
     /// Logs whose files are still to be made. Bound: the logs.
     planned: Mutex<Vec<Weak<Mutex<Log<D>>>>>,
     /// Directories that take no new partitions.
@@ -124,12 +127,17 @@ impl<D: Disk> LogDirs<D> {
             }
         }
         match (cluster_id, homes.is_empty(), last_fault) {
-            (Some(cluster_id), false, _) => {
-                let logs = RwLock::new(BTreeMap::new());
-                let recovery_threads = config.recovery_threads.max(1);
-                let (moves, cordoned, planned) = (RwLock::default(), RwLock::default(), Mutex::default());
-                Ok(Self { homes, unusable, cluster_id, recovery_threads, logs, moves, planned, cordoned })
-            }
+            (Some(cluster_id), false, _) => Ok(Self {
+                homes,
+                unusable,
+                cluster_id,
+                recovery_threads: config.recovery_threads.max(1),
+                logs: RwLock::default(),
+                moves: RwLock::default(),
+                unloaded: Mutex::default(),
+                planned: Mutex::default(),
+                cordoned: RwLock::default(),
+            }),
             (_, _, Some(fault)) => Err(fault),
             _ => Err(Fault::Mismatch {
                 path: PathBuf::from("log.dirs"),
@@ -226,7 +234,8 @@ impl<D: Disk> LogDirs<D> {
         Ok(log)
     }
 
-    /// As [`Self::create`], but a log that is new gets its directory and files with its first record.
+    /// As [`Self::create`], but a log that is new gets its directory and files with its first record. None is made in the
+    /// place of one that could not be loaded: its records would be gone for all who read, and new ones be written over them.
     pub fn plan(
         &self,
         name: &TopicPartition,
@@ -238,6 +247,11 @@ impl<D: Disk> LogDirs<D> {
         if let Some(log) = self.get(name) {
             whole(&log)?.set_topic_id(topic_id)?;
             return Ok(log);
+        }
+        if self.unloaded().contains(name) {
+            let reason =
+                "its log is here and could not be loaded: start again once what the start said is mended";
+            return Err(Fault::Mismatch { path: name.to_string().into(), reason: reason.to_owned() });
         }
         let home = self.place(directory)?;
         self.forget_checkpointed(&home, name)?;
@@ -256,7 +270,7 @@ impl<D: Disk> LogDirs<D> {
     }
 
     /// Makes the directories and files of logs that were planned and have none yet, so that whoever looks at the disk
-    /// finds them soon. One that cannot be made is made with its first record, or fails it.
+    /// finds them soon. One that cannot be made now is tried again later.
     /// At most so many of them: it is work for the disk that nobody waits for.
     pub fn make_planned(&self, most: usize) {
         let planned: Vec<_> = {
@@ -268,14 +282,21 @@ impl<D: Disk> LogDirs<D> {
             }
             taken
         };
-        for log in planned.iter().filter_map(Weak::upgrade) {
+        for planned in planned {
+            let Some(log) = planned.upgrade() else { continue };
             let Ok(mut log) = whole(&log) else { continue };
             if !log.is_made()
                 && let Err(fault) = log.make_at_leisure()
             {
                 tracing::debug!(partition = %log.name(), %fault, "the files of a log cannot be made yet");
+                drop(log);
+                self.planned().push(planned);
             }
         }
+    }
+
+    fn unloaded(&self) -> MutexGuard<'_, BTreeSet<TopicPartition>> {
+        self.unloaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn planned(&self) -> MutexGuard<'_, Vec<Weak<Mutex<Log<D>>>>> {
@@ -289,7 +310,7 @@ impl<D: Disk> LogDirs<D> {
             tracing::warn!(partition = %name, %fault, "the copy of a deleted replica cannot be removed");
         }
         let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-        let Some(log) = removed else { return Ok(false) };
+        let Some(log) = removed else { return self.delete_unloaded(name, now) };
         self.note_gone(locked(&log).directory_id(), name);
         let (home, path, delay) = {
             let mut log = locked(&log);
@@ -304,6 +325,30 @@ impl<D: Disk> LogDirs<D> {
         let renamed = home.path().join(deletion_name(name, &unique));
         home.reserved(|| home.disk().rename(&path, &renamed).map_err(|e| Fault::io("rename", &path, e)))?;
         home.removals().schedule(now, delay, [renamed]);
+        Ok(true)
+    }
+
+    /// Takes a partition away whose log could not be loaded. What is left of it where nobody can look is set aside when it
+    /// is found again.
+    fn delete_unloaded(&self, name: &TopicPartition, now: Timestamp) -> Result<bool, Fault> {
+        if !self.unloaded().contains(name) {
+            return Ok(false);
+        }
+        for home in &self.homes {
+            let directory = &home.directory;
+            if home.written().unloaded.remove(name).is_none() || directory.state().check().is_err() {
+                continue;
+            }
+            home.note_gone(name);
+            let unique = uuid::Uuid::new_v4().simple().to_string();
+            let (from, to) = (name.to_string(), deletion_name(name, &unique));
+            let (from, to) = (directory.path().join(from), directory.path().join(to));
+            let renamed = directory
+                .reserved(|| directory.disk().rename(&from, &to).map_err(|e| Fault::io("rename", &from, e)));
+            renamed?;
+            directory.removals().schedule(now, Millis(0), [to]);
+        }
+        self.unloaded().remove(name);
         Ok(true)
     }
 

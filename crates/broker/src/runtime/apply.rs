@@ -135,10 +135,12 @@ fn apply_topic<'p>(
                     .delete(&TopicPartition::new(topic.name.clone(), partition.index), broker.now())
                     .map(drop)
             }
-            (false, None) => {
+            (false, None) if broker.missing.contains(topic.id, partition.index) => {
                 broker.missing.forget(topic.id, partition.index);
-                Ok(())
+                let name = TopicPartition::new(topic.name.clone(), partition.index);
+                broker.log_dirs.delete(&name, broker.now()).map(drop)
             }
+            (false, None) => Ok(()),
         };
         if let Err(fault) = outcome {
             tracing::error!(topic = %topic.name, partition = %partition.index, %fault, "partition cannot be served");
@@ -228,16 +230,17 @@ fn lead_or_follow(
 }
 
 fn delete_topic(broker: &Holdings, id: TopicId) {
-    broker.missing.forget_topic(id);
-    let Some(topic) = broker.partitions.remove(id) else {
-        return;
-    };
-    for replica in topic.replicas.iter().flatten() {
-        let name = TopicPartition::new(topic.name.clone(), replica.index);
+    // One that could not be loaded is missing, and its directory goes all the same.
+    let missing = broker.missing.forget_topic(id);
+    let topic = broker.partitions.remove(id);
+    let replicas = topic.iter().flat_map(|topic| topic.replicas.iter().flatten());
+    let name = |replica: &Arc<Replica>| TopicPartition::new(replica.topic.clone(), replica.index);
+    for name in missing.into_iter().chain(replicas.map(name)) {
         if let Err(fault) = broker.log_dirs.delete(&name, broker.now()) {
             tracing::error!(partition = %name, %fault, "the log of a deleted topic cannot be removed");
         }
     }
+    let Some(topic) = topic else { return };
     broker.metrics.topics.forget(&topic.name);
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metadata::image::Partition;
 use protocol::id::{PartitionIndex, TopicId};
-use storage::{Fault, LogConfig};
+use storage::{Fault, LogConfig, TopicPartition};
 
 /// A replica without a log.
 #[derive(Clone, Debug)]
@@ -48,9 +48,16 @@ impl MissingReplicas {
         self.lock().remove(&(topic, index));
     }
 
-    /// Forgets those of a topic.
-    pub fn forget_topic(&self, topic: TopicId) {
-        self.lock().retain(|(other, _), _| *other != topic);
+    /// Forgets those of a topic; says which they were.
+    pub fn forget_topic(&self, topic: TopicId) -> Vec<TopicPartition> {
+        let mut forgotten = Vec::new();
+        self.lock().retain(|(other, index), replica| {
+            if *other == topic {
+                forgotten.push(TopicPartition::new(replica.topic.clone(), *index));
+            }
+            *other != topic
+        });
+        forgotten
     }
 
     /// Takes another configuration for those of a topic.

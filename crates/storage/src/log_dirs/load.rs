@@ -140,6 +140,7 @@ impl<D: Disk> LogDirs<D> {
         drop(logs);
         self.take_up_moves(moving, &mut report, now);
         self.take_up_first_records(placement, &mut report, now);
+        self.note_unloaded(&report);
         // A start looks at every log once; most of them nobody will ask for soon.
         if let Some(home) = self.homes.first() {
             home.directory.descriptors().close_all();
@@ -215,6 +216,13 @@ impl<D: Disk> LogDirs<D> {
         loaded
     }
 
+    /// Notes the logs that are here and cannot be served.
+    fn note_unloaded(&self, report: &LoadReport) {
+        let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
+        let failed = report.failed.iter().map(|(name, _)| name).filter(|name| !logs.contains_key(*name));
+        self.unloaded().extend(failed.cloned());
+    }
+
     /// Finds the first batches of logs that had no files yet when the process ended, and gives them back to them.
     fn take_up_first_records(
         &self,
@@ -255,15 +263,12 @@ impl<D: Disk> LogDirs<D> {
     ) -> Result<bool, Fault> {
         let directory = &home.directory;
         if let Some(log) = self.get(&row.name) {
-            let mut log = locked(&log);
-            if log.directory_id() == directory.id() {
-                // A kill may have come between the directory and the file in it that says whose it is.
-                let placed = || placement(&row.name, Some(row.topic_id));
-                if log.topic_id().is_none() && matches!(placed(), Placement::Here(_)) {
-                    log.set_topic_id(row.topic_id)?;
+            if locked(&log).directory_id() == directory.id() {
+                let placed = || matches!(placement(&row.name, Some(row.topic_id)), Placement::Here(_));
+                if let Err(fault) = directory.reserved(|| give_back(&log, row, placed)) {
+                    self.unload(home, &row.name);
+                    return Err(fault);
                 }
-                // It has files, so that the row has done its duty either way.
-                log.take_first(row)?;
             }
             return directory.first_records().forget(row.place).map(|()| false);
         }
@@ -286,6 +291,23 @@ impl<D: Disk> LogDirs<D> {
         let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
         logs.insert(row.name.clone(), log);
         Ok(true)
+    }
+
+    /// Has a log not served that lacks a record, which comes back to it at another start.
+    fn unload(&self, home: &Home<D>, name: &TopicPartition) {
+        let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        let Some(log) = removed else { return };
+        let mut log = locked(&log);
+        log.mark_deleted();
+        let marks = log.partition().watermarks();
+        let checkpoints = Checkpoints {
+            clean: false,
+            recovery_point: log.recovery_point(),
+            log_start: marks.log_start,
+            high_watermark: marks.high_watermark,
+            cleaned_to: log.cleaned_to(),
+        };
+        home.written().unloaded.insert(name.clone(), checkpoints);
     }
 
     /// Sets a log aside that is here twice, as after a crash in the middle of a move.
@@ -339,6 +361,21 @@ impl<D: Disk> LogDirs<D> {
 
 /// The partitions of a directory, the replicas on their way to it by their directories' names, and its checkpoints.
 type Prepared = (Vec<TopicPartition>, Vec<(TopicPartition, String)>, Offsets);
+
+/// Gives a first batch back to its log, which has files.
+fn give_back<D: Disk>(log: &SharedLog<D>, row: &FoundBatch, placed: impl Fn() -> bool) -> Result<(), Fault> {
+    let mut log = locked(log);
+    // A kill may have come between the directory and the file in it that says whose it is.
+    if log.topic_id().is_none() && placed() {
+        log.set_topic_id(row.topic_id)?;
+    }
+    // Where the log has gone its own way the row has done its duty.
+    let empty = log.partition().watermarks().log_end == Offset::ZERO;
+    if !log.take_first(row)? && empty && log.topic_id() == Some(row.topic_id) {
+        tracing::warn!(partition = %row.name, "the first record of a log cannot be given back to it and is dropped");
+    }
+    Ok(())
+}
 
 /// Of a log that is here twice, the one that holds more, and the other.
 fn twice<D: Disk>(one: &SharedLog<D>, other: SharedLog<D>) -> (SharedLog<D>, SharedLog<D>) {

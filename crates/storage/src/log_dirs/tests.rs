@@ -7,7 +7,7 @@ mod moves;
 
 use std::path::Path;
 
-use partition::{Append, Millis, Origin, Scratch, Verification};
+use partition::{Append, Origin, Scratch, Verification};
 use protocol::id::{LeaderEpoch, PartitionIndex, Uuid};
 use protocol::offset::Offset;
 use protocol::records::build::{BatchBuilder, BatchOptions};
@@ -429,6 +429,8 @@ fn a_log_that_could_not_be_loaded_keeps_its_checkpoints_and_is_not_called_clean(
     disk.fail_once("open", "00000000000000000000.log", Errno::MFILE);
     let (dirs, report) = node.start(disk);
     assert_eq!((report.loaded, report.failed.len()), (0, 1));
+    let refused = dirs.plan(&name("t", 0), TOPIC, Arc::default(), None, NOW).err().unwrap();
+    assert!(refused.to_string().contains("could not be loaded"), "nothing takes its place: {refused}");
     dirs.checkpoint_log_starts();
     dirs.close(BrokerEpoch(7));
     drop(dirs);
@@ -437,6 +439,24 @@ fn a_log_that_could_not_be_loaded_keeps_its_checkpoints_and_is_not_called_clean(
     let (dirs, _) = node.start(RealDisk);
     let log = dirs.get(&name("t", 0)).unwrap();
     assert_eq!(locked(&log).partition().watermarks().log_start, Offset(3));
+}
+
+#[test]
+fn a_log_that_could_not_be_loaded_goes_with_its_topic() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    assert!(append(&create(&dirs, &name("t", 0))));
+    drop(dirs);
+    let disk = ScriptedDisk::default();
+    disk.fail_once("open", "00000000000000000000.log", Errno::MFILE);
+    let (dirs, _) = node.start(disk);
+    assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+    assert!(!dirs.delete(&name("t", 0), NOW).unwrap(), "it is gone");
+    assert_eq!(end(&create(&dirs, &name("t", 0))), Offset(0), "another topic of the name begins anew");
+    dirs.remove_due(NOW);
+    let left: Vec<_> =
+        entries(node.directory(0)).into_iter().filter(|entry| entry.starts_with("t-")).collect();
+    assert_eq!(left, ["t-0"]);
 }
 
 #[test]
