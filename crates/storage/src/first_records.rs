@@ -28,13 +28,16 @@ pub const BATCH_MAX: usize = 16 << 10;
 /// The file takes no more rows beyond this length: the logs they are of are made at once.
 const LENGTH_MAX: u64 = 64 << 20;
 
-/// Length and checksum of what follows, and whether it counts.
-const HEAD: usize = 9;
-const STATE_AT: usize = 8;
+/// Whether the row counts, and the checksum of what follows.
+const STATE: usize = 1;
+const CHECKED_FROM: usize = STATE + 4;
+/// The length of what follows comes next.
+const HEAD: usize = CHECKED_FROM + 4;
 /// Topic id, partition, length of the topic's name.
 const FIXED: usize = 16 + 4 + 2;
-const COUNTS: u8 = 1;
-const DONE: u8 = 0;
+/// No bit that turns over makes one state of the other.
+const COUNTS: u8 = 0xc3;
+const DONE: u8 = 0x3c;
 
 /// Where the first batch of a log lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,7 +89,8 @@ impl<D: Disk> FirstRecords<D> {
         Self { disk: disk.clone(), path: directory.join(FIRST_RECORDS), state: Mutex::new(state) }
     }
 
-    /// Reads what a kill or a power cut left: the rows that count, as far as the file is whole. New rows come behind.
+    /// Reads what a kill or a power cut left: the rows that count, as far as the file is whole. New rows come behind; what
+    /// lies there is cut off, or it might count again behind them.
     pub fn take_up(&self) -> Result<Vec<FoundBatch>, Fault> {
         let mut state = self.lock();
         let Some(bytes) = whole_file::read(&self.disk, &self.path)? else {
@@ -100,6 +104,12 @@ impl<D: Disk> FirstRecords<D> {
             at += length;
         }
         (state.end, state.live) = (at as u64, found.len());
+        if at < bytes.len() {
+            let (path, passed_over) = (self.path.display(), bytes.len() - at);
+            tracing::warn!(%path, position = at, passed_over, "first records end in a row that is torn or broken");
+            let file = self.open(&mut state.file)?;
+            self.disk.truncate(&file, state.end).map_err(|error| Fault::io("write", &self.path, error))?;
+        }
         Ok(found)
     }
 
@@ -127,10 +137,11 @@ impl<D: Disk> FirstRecords<D> {
         row.extend_from_slice(name.topic.as_bytes());
         let place = FirstPlace { row: at, batch: row.len() as u32, length: batch.len() as u32 };
         row.extend_from_slice(batch);
-        let (length, checksum) = ((row.len() - HEAD) as u32, crc32c(&row[HEAD..]));
-        row[..4].copy_from_slice(&length.to_be_bytes());
-        row[4..STATE_AT].copy_from_slice(&checksum.to_be_bytes());
-        row[STATE_AT] = COUNTS;
+        let length = (row.len() - HEAD) as u32;
+        row[CHECKED_FROM..HEAD].copy_from_slice(&length.to_be_bytes());
+        let checksum = crc32c(&row[CHECKED_FROM..]);
+        row[0] = COUNTS;
+        row[STATE..CHECKED_FROM].copy_from_slice(&checksum.to_be_bytes());
         let file = self.open(file)?;
         *unsynced = true;
         // After an error the next row is written over what there is of this one.
@@ -161,8 +172,7 @@ impl<D: Disk> FirstRecords<D> {
         state.live = state.live.saturating_sub(1);
         let failed = |error| Fault::io("write", &self.path, error);
         if state.live > 0 {
-            let at = u64::from(place.row) + STATE_AT as u64;
-            return write_all(&self.disk, &file, &[DONE], at).map_err(failed);
+            return write_all(&self.disk, &file, &[DONE], u64::from(place.row)).map_err(failed);
         }
         state.end = 0;
         self.disk.truncate(&file, 0).map_err(failed)
@@ -217,16 +227,20 @@ impl<D: Disk> FirstRecords<D> {
 
 /// The row at `at`: its length, and what it holds if it counts. `None` where no whole row is.
 fn parse(bytes: &[u8], at: usize) -> Option<(usize, Option<FoundBatch>)> {
-    let head = bytes.get(at..)?.first_chunk::<HEAD>()?;
-    let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-    let checksum = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
-    let body = bytes.get(at + HEAD..)?.get(..length)?;
-    if length < FIXED || crc32c(body) != checksum {
+    let rest = bytes.get(at..)?;
+    let head = rest.first_chunk::<HEAD>()?;
+    let checksum = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
+    let length = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) as usize;
+    let checked = rest.get(CHECKED_FROM..HEAD + length)?;
+    if length < FIXED || crc32c(checked) != checksum {
         return None;
     }
-    if head[STATE_AT] != COUNTS {
-        return Some((HEAD + length, None));
+    match head[0] {
+        COUNTS => {}
+        DONE => return Some((HEAD + length, None)),
+        _ => return None,
     }
+    let body = rest.get(HEAD..HEAD + length)?;
     let (topic_id, rest) = body.split_first_chunk::<16>()?;
     let (partition, rest) = rest.split_first_chunk::<4>()?;
     let (name_length, rest) = rest.split_first_chunk::<2>()?;
@@ -293,16 +307,36 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_byte_is_not_handed_out() {
+    fn a_changed_bit_is_not_handed_out() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FIRST_RECORDS);
         let rows = FirstRecords::new(&RealDisk, directory.path());
         let place = rows.put(&name(0), TOPIC, b"bytes").unwrap().unwrap();
+        let written = std::fs::read(&path).unwrap();
+        for bit in 0..written.len() * 8 {
+            let mut bytes = written.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, bytes).unwrap();
+            assert!(rows.read(place).unwrap_err().to_string().contains("a row is not what was written"));
+            assert!(FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap().is_empty(), "{bit}");
+        }
+    }
+
+    #[test]
+    fn what_lies_behind_a_broken_row_does_not_count_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FIRST_RECORDS);
+        let rows = FirstRecords::new(&RealDisk, directory.path());
+        let lost = rows.put(&name(0), TOPIC, b"lost").unwrap().unwrap();
+        rows.put(&name(1), TOPIC, b"behind").unwrap().unwrap();
         let mut bytes = std::fs::read(&path).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
+        bytes[lost.row as usize..][..HEAD].fill(0);
         std::fs::write(&path, bytes).unwrap();
-        assert!(rows.read(place).unwrap_err().to_string().contains("a row is not what was written"));
-        assert!(FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap().is_empty());
+        let left = FirstRecords::new(&RealDisk, directory.path());
+        assert!(left.take_up().unwrap().is_empty());
+        left.put(&name(2), TOPIC, b"next").unwrap().unwrap();
+        let found = FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap();
+        assert_eq!(found.iter().map(|row| row.name.partition.0).collect::<Vec<_>>(), [2]);
     }
 
     #[test]

@@ -216,7 +216,7 @@ impl<D: Disk> Log<D> {
         };
         let apart = self.write_apart(plan, bytes)?;
         if !apart {
-            self.make()?;
+            self.make_in_room()?;
             self.roll_for(&incoming, plan.base_offset, now)?;
         }
         let latest = self.partition.leader_epochs().entries().last();

@@ -64,10 +64,12 @@ pub fn note_hold() {
     HOLDS.set(HOLDS.get() + 1);
 }
 
+#[derive(Clone, Copy)]
 struct Failure {
     verb: &'static str,
     suffix: &'static str,
     errno: Errno,
+    once: bool,
 }
 
 /// An open file that knows its name.
@@ -95,7 +97,12 @@ impl Drop for HeldSyncs {
 impl ScriptedDisk {
     /// Makes the next `verb` on a path that ends with `suffix` fail.
     pub fn fail_once(&self, verb: &'static str, suffix: &'static str, errno: Errno) {
-        self.script.state.lock().unwrap().failures.push(Failure { verb, suffix, errno });
+        self.script.state.lock().unwrap().failures.push(Failure { verb, suffix, errno, once: true });
+    }
+
+    /// Makes every `verb` on a path that ends with `suffix` fail from here on.
+    pub fn fail(&self, verb: &'static str, suffix: &'static str, errno: Errno) {
+        self.script.state.lock().unwrap().failures.push(Failure { verb, suffix, errno, once: false });
     }
 
     /// Forgets the failures still to come.
@@ -213,8 +220,10 @@ impl ScriptedDisk {
             .iter()
             .position(|failure| failure.verb == verb && path.to_string_lossy().ends_with(failure.suffix));
         let Some(index) = matching else { return Ok(()) };
-        let errno = state.failures[index].errno;
-        state.failures.remove(index);
+        let Failure { errno, once, .. } = state.failures[index];
+        if once {
+            state.failures.remove(index);
+        }
         Err(errno.into())
     }
 }

@@ -2,7 +2,8 @@
 //! disks.
 //!
 //! One thread sleeps until the next of them is due. It holds a log for one operation at a time, like everybody. Removals
-//! have a thread of their own: a deleted topic may be terabytes, and checkpoints must not wait for them to go.
+//! have a thread of their own: a deleted topic may be terabytes, and checkpoints must not wait for them to go. So has the
+//! making of files of planned logs: until they are there Apache Kafka would not find the first records of these logs.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +16,8 @@ use crate::Holdings;
 
 /// So many planned logs get their files at a time: a third of a second of work for a disk.
 const PLANNED_MAX: usize = 2_000;
+/// How often.
+const PLANNED_INTERVAL: Duration = Duration::from_secs(1);
 /// How often files whose time has come are looked for.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it is looked whether a full disk has room again.
@@ -41,7 +44,13 @@ impl Housekeeping {
     pub fn start(broker: Arc<Holdings>) -> std::io::Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let mut housekeeping = Self { stop, threads: Vec::new() };
-        for (name, chores) in [("housekeeping", chores(&broker)), ("removals", vec![removals()])] {
+        let alone = |every, run: fn(&Holdings)| vec![Chore { due: Instant::now() + every, every, run }];
+        let lists = [
+            ("housekeeping", chores(&broker)),
+            ("removals", alone(REMOVAL_INTERVAL, |broker| broker.log_dirs.remove_due(broker.now()))),
+            ("planned-logs", alone(PLANNED_INTERVAL, |broker| broker.log_dirs.make_planned(PLANNED_MAX))),
+        ];
+        for (name, chores) in lists {
             let (broker, stopped) = (broker.clone(), housekeeping.stop.clone());
             let work = move || run::<Holdings>(&broker, chores, &stopped);
             housekeeping.threads.push(std::thread::Builder::new().name(name.into()).spawn(work)?);
@@ -94,14 +103,6 @@ fn chores(broker: &Holdings) -> Vec<Chore> {
         chores.push(chore(every, |broker| broker.log_dirs.flush_due(broker.now())));
     }
     chores
-}
-
-fn removals() -> Chore {
-    let run = |broker: &Holdings| {
-        broker.log_dirs.make_planned(PLANNED_MAX);
-        broker.log_dirs.remove_due(broker.now());
-    };
-    Chore { due: Instant::now() + REMOVAL_INTERVAL, every: REMOVAL_INTERVAL, run }
 }
 
 fn retain(broker: &Holdings) {

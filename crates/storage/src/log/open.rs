@@ -114,8 +114,13 @@ impl<D: Disk> Log<D> {
         Ok(log)
     }
 
-    /// Makes the directory and files of a log that has none yet.
+    /// Makes the directory and files of a log that has none yet; on a full disk, of the room that is kept for such work.
     pub(super) fn make(&mut self) -> Result<(), Fault> {
+        if self.made { Ok(()) } else { self.reserved(Self::make_in_room) }
+    }
+
+    /// The same for a record that is to be appended, or for nobody: where there is no room, they wait for it.
+    pub(super) fn make_in_room(&mut self) -> Result<(), Fault> {
         let Some(topic_id) = self.topic_id.filter(|_| !self.made) else { return Ok(()) };
         let (disk, directory) = (self.home.disk(), self.path());
         disk.create_dir(directory).map_err(|error| Fault::io("create", directory, error))?;
@@ -138,14 +143,14 @@ impl<D: Disk> Log<D> {
     pub(crate) fn make_at_leisure(&mut self) -> Result<(), Fault> {
         self.check()?;
         self.home.state().check_room()?;
-        let made = self.make();
+        let made = self.make_in_room();
         self.home.noted(made)
     }
 
     /// Makes the directory and files of a log now that has none yet.
     pub fn ensure_made(&mut self) -> Result<(), Fault> {
         self.check()?;
-        self.reserved(Self::make)
+        self.make()
     }
 
     /// Whether its directory is there.

@@ -55,8 +55,7 @@ impl<D: Disk> Log<D> {
         bytes_max: u32,
         min_one: bool,
     ) -> Result<ReadSlice<D>, Fault> {
-        let made = self.make();
-        self.home.noted(made)?;
+        self.make()?;
         let log_end = self.partition.watermarks().log_end;
         let slice = self.segments.read(from, (upper, log_end), bytes_max, min_one);
         self.home.noted(slice)

@@ -78,8 +78,7 @@ impl<D: Disk> Log<D> {
         now: Timestamp,
     ) -> Result<Vec<Offset>, Fault> {
         self.check()?;
-        let made = self.make_if_written();
-        self.home.noted(made)?;
+        self.make_if_written()?;
         let marks = self.partition.watermarks();
         let mut times = Vec::with_capacity(self.segments.iter().len() + 1);
         for segment in self.segments.iter() {
