@@ -1,14 +1,13 @@
 //! A classic group that was a consumer group a moment ago, and what is said to those who wait in one that is no
 //! classic group any more (KIP-848, "online migration").
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::id::Timestamp;
 
 use super::super::{Answer, Generation, GroupConfig, GroupId, GroupRefusal, MemberId};
 use super::turn::Turn;
-use super::{CONSUMER, Live, Member, State};
+use super::{CONSUMER, Live, Members, State};
 use crate::record::GroupRecord;
 use crate::shard::Token;
 
@@ -16,7 +15,7 @@ impl Live {
     /// A stable group of consumers, each with the part that `part` makes of what it told under the protocol in use;
     /// `None` where it can make none.
     pub(in crate::group) fn of_consumers(
-        members: BTreeMap<MemberId, Arc<Member>>,
+        members: Members,
         generation: Generation,
         now: Timestamp,
         part: impl Fn(&MemberId, &[u8]) -> Option<Arc<[u8]>>,
@@ -28,7 +27,7 @@ impl Live {
             since: now,
             protocol_type: Some(Arc::from(CONSUMER)),
             generation,
-            leader: members.keys().next().cloned(),
+            leader: members.first().cloned(),
             instances: instances.collect(),
             members,
             ..Self::default()
@@ -36,11 +35,12 @@ impl Live {
         live.protocol = live.select_protocol();
         live.subscribed = live.subscriptions();
         let protocol = live.protocol.clone()?;
-        for (id, member) in &mut live.members {
-            let part = part(id, &member.metadata(&protocol))?;
-            Arc::make_mut(member).assignment = part;
-        }
-        Some(live)
+        let mut understood = true;
+        live.members.change_all(|id, member| match part(id, &member.metadata(&protocol)) {
+            Some(part) => member.assignment = part,
+            None => understood = false,
+        });
+        understood.then_some(live)
     }
 
     /// The record of the group as it is.

@@ -7,7 +7,7 @@ use super::super::{
     Millis,
 };
 use super::turn::Turn;
-use super::{ClassicGroup, Live, Member, Protocols, State};
+use super::{Live, Member, Protocols, State};
 use crate::shard::Ground;
 
 /// How long a member may wait that has never been told its id: it cannot send heartbeats, and may be long gone.
@@ -103,10 +103,8 @@ impl GroupShard {
             return Err(GroupRefusal::InvalidSessionTimeout);
         }
         let newcomer = join.member.is_empty();
-        let (live, supported) = match self.group(&join.group) {
-            Some(Group::Classic(group)) => {
-                (group.live.clone(), group.supports(&join.protocol_type, &join.protocols))
-            }
+        let live = match self.group(&join.group) {
+            Some(Group::Classic(group)) => group.live.clone(),
             Some(Group::Consumer(group)) if !group.is_empty() => {
                 // As in Kafka: who is refused here is not told its own name.
                 let refused = |refusal| {
@@ -119,11 +117,7 @@ impl GroupShard {
                 return Err(GroupRefusal::InconsistentProtocol);
             }
             // A group of another kind that nobody is in makes room for a classic one.
-            _ if newcomer => {
-                let group = ClassicGroup::default();
-                let supported = group.supports(&join.protocol_type, &join.protocols);
-                (Live { since: ground.now, ..group.live }, supported)
-            }
+            _ if newcomer => Live { since: ground.now, ..Live::default() },
             _ => return Err(GroupRefusal::UnknownMember),
         };
         let is_new_group = !matches!(self.group(&join.group), Some(Group::Classic(_)));
@@ -134,7 +128,7 @@ impl GroupShard {
             let full = JoinAnswer::refused(Arc::from(""), GroupRefusal::GroupMaxSizeReached);
             return Ok(turn.decision(Some(Answer::Join(full))));
         }
-        if !supported {
+        if !turn.live.supports(&join.protocol_type, &join.protocols) {
             return Err(GroupRefusal::InconsistentProtocol);
         }
         let told = if newcomer { turn.newcomer(ground, join) } else { turn.rejoin(ground, join)? };
@@ -164,7 +158,7 @@ impl Turn<'_> {
         match self.live.state {
             State::Empty => true,
             State::PreparingRebalance => {
-                known.is_some_and(|member| member.joins.is_some()) || self.live.joining() < most
+                known.is_some_and(|member| member.joins.is_some()) || self.live.members.joining() < most
             }
             State::CompletingRebalance | State::Stable => known.is_some() || self.live.members.len() < most,
         }
@@ -181,7 +175,7 @@ impl Turn<'_> {
             return None;
         }
         if join.promises_id {
-            self.live.promised.insert(id.clone(), join.session_timeout.after(self.now));
+            self.live.promise(id.clone(), join.session_timeout.after(self.now));
             return Some(JoinAnswer::refused(id, GroupRefusal::MemberIdRequired));
         }
         self.add(ground, join, id);
@@ -238,12 +232,14 @@ impl Turn<'_> {
 
     /// A known member joins anew: takes over what it says, and has it wait.
     pub(super) fn update<C>(&mut self, ground: &Ground<'_, C>, join: &Join, id: &MemberId) {
-        let Some(member) = self.member(id) else { return };
-        member.protocols = join.protocols.clone();
-        member.session_timeout = join.session_timeout;
-        member.rebalance_timeout = join.rebalance_timeout;
+        let given_up = self.live.members.change(id, |member| {
+            member.protocols = join.protocols.clone();
+            member.session_timeout = join.session_timeout;
+            member.rebalance_timeout = join.rebalance_timeout;
+            member.joins.replace(ground.token)
+        });
         // Only one JoinGroup of a member waits; the client has given the one before up.
-        let given_up = member.joins.replace(ground.token);
+        let given_up = given_up.flatten();
         if let Some(token) = given_up.filter(|token| *token != ground.token) {
             let refused = JoinAnswer::refused(id.clone(), GroupRefusal::RebalanceInProgress);
             self.answers.push((token, Answer::Join(refused)));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use imbl::{OrdMap, OrdSet};
 use protocol::id::Timestamp;
 use protocol::messages::Message;
 use protocol::messages::record::ConsumerProtocolSubscription;
@@ -10,7 +11,7 @@ use protocol::messages::record::ConsumerProtocolSubscription;
 use super::super::offsets::commit::Committer;
 use super::super::offsets::expire::Since;
 use super::super::{Generation, GroupRefusal, MemberId, Millis};
-use super::{CONSUMER, Member};
+use super::{CONSUMER, Member, Members, Protocols};
 
 /// Where a group stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -55,7 +56,7 @@ impl JoinPhase {
     }
 }
 
-/// A group as it is now.
+/// A group as it is now. A copy of it costs little, however many members there are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Live {
     pub(super) state: State,
@@ -65,13 +66,15 @@ pub struct Live {
     pub(super) protocol: Option<Arc<str>>,
     pub(super) generation: Generation,
     pub(super) leader: Option<MemberId>,
-    pub(super) members: BTreeMap<MemberId, Arc<Member>>,
+    pub(super) members: Members,
     /// Static members by their own names.
-    pub(super) instances: BTreeMap<Arc<str>, MemberId>,
+    pub(super) instances: OrdMap<Arc<str>, MemberId>,
     /// Ids that were given out and not yet used to join, each with when it lapses (KIP-394).
-    pub(super) promised: BTreeMap<MemberId, Timestamp>,
+    pub(super) promised: OrdMap<MemberId, Timestamp>,
+    /// None of them lapses earlier. It may be one that is used by now.
+    pub(super) promises_due: Option<Timestamp>,
     /// The members that have not fetched their part of this generation.
-    pub(super) unsynced: BTreeSet<MemberId>,
+    pub(super) unsynced: OrdSet<MemberId>,
     /// Until when they may.
     pub(super) sync_until: Option<Timestamp>,
     pub(super) join_phase: Option<JoinPhase>,
@@ -93,10 +96,11 @@ impl Default for Live {
             protocol: None,
             generation: Generation(0),
             leader: None,
-            members: BTreeMap::new(),
-            instances: BTreeMap::new(),
-            promised: BTreeMap::new(),
-            unsynced: BTreeSet::new(),
+            members: Members::default(),
+            instances: OrdMap::new(),
+            promised: OrdMap::new(),
+            promises_due: None,
+            unsynced: OrdSet::new(),
             sync_until: None,
             join_phase: None,
             was_empty: false,
@@ -138,7 +142,7 @@ impl Live {
     }
 
     /// The members.
-    pub fn members(&self) -> &BTreeMap<MemberId, Arc<Member>> {
+    pub fn members(&self) -> &Members {
         &self.members
     }
 
@@ -221,39 +225,50 @@ impl Live {
 
     /// A member was heard of.
     pub(in crate::group) fn heard(&mut self, member: &str, deadline: Timestamp) {
-        if let Some(member) = self.members.get_mut(member) {
-            Arc::make_mut(member).deadline = Some(deadline);
-        }
+        self.members.change(member, |member| member.deadline = Some(deadline));
     }
 
     /// Every member was heard of.
     pub(super) fn hear_all(&mut self, now: Timestamp) {
-        for member in self.members.values_mut() {
-            Arc::make_mut(member).heard(now);
-        }
+        self.members.change_all(|_, member| member.heard(now));
     }
 
-    /// When something happens by itself.
+    /// When something happens by itself, or before that.
     pub(in crate::group) fn wake_at(&self) -> Option<Timestamp> {
-        let members = self.members.values().filter_map(|member| member.deadline);
-        let promised = self.promised.values().copied();
-        let phases = self.join_phase.map(JoinPhase::until).into_iter().chain(self.sync_until);
-        members.chain(promised).chain(phases).min()
+        let phase = self.join_phase.map(JoinPhase::until);
+        [self.members.due(), self.promises_due, phase, self.sync_until].into_iter().flatten().min()
+    }
+
+    /// Gives an id out, to join with until then.
+    pub(super) fn promise(&mut self, id: MemberId, until: Timestamp) {
+        self.promised.insert(id, until);
+        self.promises_due = Some(self.promises_due.map_or(until, |due| due.min(until)));
+    }
+
+    /// Looks whose time comes first.
+    pub(super) fn find_due(&mut self) {
+        self.members.find_due();
+        self.promises_due = self.promised.values().copied().min();
     }
 
     /// The longest time that any member may take to join again.
     pub(super) fn rebalance_timeout(&self) -> Millis {
-        self.members.values().map(|member| member.rebalance_timeout).max().unwrap_or_default()
-    }
-
-    /// How many JoinGroups wait.
-    pub(super) fn joining(&self) -> usize {
-        self.members.values().filter(|member| member.joins.is_some()).count()
+        self.members.rebalance_timeout()
     }
 
     /// Whether everybody has joined who is expected to.
     pub(super) fn all_joined(&self) -> bool {
-        self.promised.is_empty() && self.members.values().all(|member| member.joins.is_some())
+        self.promised.is_empty() && self.members.joining() == self.members.len()
+    }
+
+    /// Whether members with these protocols may join: everybody in the group must know one of them.
+    pub(super) fn supports(&self, protocol_type: &str, protocols: &Protocols) -> bool {
+        let count = self.members.len();
+        if count == 0 {
+            return !protocol_type.is_empty() && !protocols.is_empty();
+        }
+        self.protocol_type().map(|known| &**known) == Some(protocol_type)
+            && protocols.iter().any(|(name, _)| self.members.supporting(name) == count)
     }
 
     /// The protocol that most members like best, of those that all know.

@@ -10,9 +10,9 @@ pub mod join;
 pub mod leave;
 mod live;
 mod member;
+mod members;
 mod recorded;
 mod static_member;
-mod supported;
 pub mod sync;
 mod turn;
 mod wake;
@@ -23,10 +23,9 @@ pub use join::{Join, JoinAnswer, JoinedMember};
 pub use leave::{Leave, Leaver, Left};
 pub use live::{Live, State};
 pub use member::{Member, Protocols};
+pub use members::Members;
 pub use recorded::{Recorded, RecordedMember};
 pub use sync::{Sync, SyncAnswer};
-
-use supported::Supported;
 
 use protocol::id::Timestamp;
 use protocol::messages::record::GroupMetadataValue;
@@ -43,34 +42,12 @@ pub struct ClassicGroup {
     pub recorded: Option<Recorded>,
     /// What is true of it now.
     pub live: Live,
-    /// The protocols its members know.
-    supported: Supported,
 }
 
 impl ClassicGroup {
     /// A group like this.
     fn new(recorded: Recorded) -> Self {
-        let mut group = Self { live: Live::default(), recorded: None, supported: Supported::default() };
-        group.set_live(Live::from(&recorded));
-        group.recorded = Some(recorded);
-        group
-    }
-
-    /// The group is like this now.
-    fn set_live(&mut self, live: Live) {
-        self.supported.change(self.live.members(), live.members());
-        self.live = live;
-    }
-
-    /// Whether members with these protocols may join: everybody in the group must know one of them.
-    fn supports(&self, protocol_type: &str, protocols: &Protocols) -> bool {
-        let count = self.live.members().len();
-        if count == 0 {
-            return !protocol_type.is_empty() && !protocols.is_empty();
-        }
-        let known = |name: &str| self.supported.by(name) == count;
-        self.live.protocol_type().map(|known| &**known) == Some(protocol_type)
-            && protocols.iter().any(|(name, _)| known(name))
+        Self { live: Live::from(&recorded), recorded: Some(recorded) }
     }
 }
 
@@ -94,7 +71,7 @@ impl GroupShard {
     pub(super) fn put_classic(&mut self, id: GroupId, live: Live) {
         if let Some(Group::Classic(group)) = self.groups.get_mut(&id) {
             self.timers.set(&id, live.wake_at());
-            group.set_live(live);
+            group.live = live;
         }
     }
 
@@ -106,7 +83,7 @@ impl GroupShard {
             let Some(recorded) = &group.recorded else { continue };
             let mut live = Live::from(recorded);
             live.hear_all(now);
-            group.set_live(live);
+            group.live = live;
             if group.live.members().len() > config.members_max {
                 overfull.push(id.clone());
             }

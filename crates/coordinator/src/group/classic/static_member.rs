@@ -25,21 +25,19 @@ impl Turn<'_> {
         if self.live.leader.as_ref() == Some(old) {
             self.live.leader = Some(id.clone());
         }
-        if self.live.unsynced.remove(old) {
+        if self.live.unsynced.remove(old).is_some() {
             self.live.unsynced.insert(id.clone());
         }
         self.update(ground, join, &id);
         let (now, client) = (self.now, (join.client_id.clone(), join.client_host.clone()));
-        if let Some(member) = self.member(&id) {
+        self.live.members.change(&id, |member| {
             (member.client_id, member.client_host) = client;
             member.heard(now);
-        }
+        });
         match self.live.state {
             State::Stable if self.live.select_protocol() == self.live.protocol => {
                 self.records.push(self.live.record(&self.id, |_, member| member.assignment.clone()));
-                if let Some(member) = self.member(&id) {
-                    member.joins = None;
-                }
+                self.live.members.change(&id, |member| member.joins = None);
                 Some(self.back(&id, leader_before, join.may_skip_assignment))
             }
             // The old id may have been told to the leader already, which would assign to nobody.

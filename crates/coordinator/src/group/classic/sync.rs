@@ -68,20 +68,16 @@ impl GroupShard {
         turn.synced_by(&sync.member);
         if live.state == State::Stable {
             let now = turn.now;
-            if let Some(member) = turn.member(&sync.member) {
-                member.heard(now);
-            }
+            turn.live.members.change(&sync.member, |member| member.heard(now));
             let answer = turn.synced(&sync.member);
             return Ok(turn.decision(Some(Answer::Sync(answer))));
         }
-        if let Some(member) = turn.member(&sync.member) {
-            let given_up = member.syncs.replace(ground.token);
-            turn.answers.extend(
-                given_up.map(|token| {
-                    (token, Answer::Sync(SyncAnswer::refused(GroupRefusal::RebalanceInProgress)))
-                }),
-            );
-        }
+        let given_up = turn.live.members.change(&sync.member, |member| member.syncs.replace(ground.token));
+        turn.answers.extend(
+            given_up
+                .flatten()
+                .map(|token| (token, Answer::Sync(SyncAnswer::refused(GroupRefusal::RebalanceInProgress)))),
+        );
         if live.leader.as_ref() == Some(&sync.member) {
             turn.assign(&sync.assignments);
         }
@@ -118,9 +114,7 @@ impl Turn<'_> {
     fn assign(&mut self, assignments: &BTreeMap<MemberId, Arc<[u8]>>) {
         let part = |id: &MemberId| assignments.get(id).cloned().unwrap_or_else(|| Arc::from([]));
         self.records.push(self.live.record(&self.id, |id, _| part(id)));
-        for (id, member) in &mut self.live.members {
-            Arc::make_mut(member).assignment = part(id);
-        }
+        self.live.members.change_all(|id, member| member.assignment = part(id));
         self.settle();
     }
 }

@@ -10,7 +10,7 @@ use super::super::{
     Answer, GroupConfig, GroupDecision, GroupId, GroupRefusal, GroupShard, MemberId, Millis, Transition,
 };
 use super::live::JoinPhase;
-use super::{JoinAnswer, JoinedMember, Live, Member, State, SyncAnswer};
+use super::{JoinAnswer, JoinedMember, Live, State, SyncAnswer};
 use crate::record::GroupRecord;
 use crate::shard::Token;
 
@@ -47,10 +47,6 @@ impl<'c> Turn<'c> {
         self.decision(reply)
     }
 
-    pub(super) fn member(&mut self, id: &str) -> Option<&mut Member> {
-        self.live.members.get_mut(id).map(Arc::make_mut)
-    }
-
     fn answer_join(&mut self, token: Option<Token>, answer: impl FnOnce() -> JoinAnswer) {
         self.answers.extend(token.map(|token| (token, Answer::Join(answer()))));
     }
@@ -61,8 +57,8 @@ impl<'c> Turn<'c> {
 
     /// Tells whoever waits for this member's sake that it is no longer a member, or no longer this one.
     pub(super) fn turn_away(&mut self, id: &MemberId, refusal: GroupRefusal) {
-        let Some(member) = self.member(id) else { return };
-        let (joins, syncs) = (member.joins.take(), member.syncs.take());
+        let waiting = self.live.members.change(id, |member| (member.joins.take(), member.syncs.take()));
+        let Some((joins, syncs)) = waiting else { return };
         let told = if refusal == GroupRefusal::UnknownMember { Arc::from("") } else { id.clone() };
         self.answer_join(joins, || JoinAnswer::refused(told, refusal));
         self.answer_sync(syncs, SyncAnswer::refused(refusal));
@@ -80,7 +76,7 @@ impl<'c> Turn<'c> {
             self.live.instances.remove(instance);
         }
         if self.live.leader.as_ref() == Some(id) {
-            self.live.leader = self.live.members.keys().next().cloned();
+            self.live.leader = self.live.members.first().cloned();
         }
     }
 
@@ -123,16 +119,15 @@ impl<'c> Turn<'c> {
 
     /// Those who wait for the assignment are to join again; what was assigned before is void.
     fn cancel_syncs(&mut self) {
-        let mut waiting = Vec::new();
-        for member in self.live.members.values_mut() {
-            let member = Arc::make_mut(member);
-            member.assignment = Arc::from([]);
+        let (mut waiting, now, nothing) = (Vec::new(), self.now, Arc::from([]));
+        self.live.members.change_all(|_, member| {
+            member.assignment = Arc::clone(&nothing);
             // While it waited nothing was expected of it; from here on it is.
             if let Some(token) = member.syncs.take() {
-                member.heard(self.now);
+                member.heard(now);
                 waiting.push(token);
             }
-        }
+        });
         for token in waiting {
             self.answer_sync(Some(token), SyncAnswer::refused(GroupRefusal::RebalanceInProgress));
         }
@@ -182,19 +177,17 @@ impl<'c> Turn<'c> {
 
     /// Tells everybody of the generation that begins.
     fn answer_joins(&mut self) {
-        let ids: Vec<MemberId> = self.live.members.keys().cloned().collect();
-        for id in &ids {
-            let now = self.now;
-            let Some(member) = self.member(id) else { continue };
-            let token = member.joins.take();
+        let (mut joined, now) = (Vec::with_capacity(self.live.members.len()), self.now);
+        self.live.members.change_all(|id, member| {
+            joined.extend(member.joins.take().map(|token| (token, id.clone())));
             member.heard(now);
             member.is_new = false;
-            if token.is_some() {
-                let answer = self.joined(id);
-                self.answer_join(token, || answer);
-            }
+        });
+        for (token, id) in joined {
+            let answer = self.joined(&id);
+            self.answer_join(Some(token), || answer);
         }
-        self.live.unsynced = ids.into_iter().collect();
+        self.live.unsynced = self.live.members.keys().cloned().collect();
         self.live.sync_until = Some(self.live.rebalance_timeout().after(self.now));
     }
 
@@ -246,15 +239,16 @@ impl<'c> Turn<'c> {
     /// Everybody has their part.
     pub(super) fn settle(&mut self) {
         self.enter(State::Stable);
-        let ids: Vec<MemberId> = self.live.members.keys().cloned().collect();
-        for id in ids {
-            let now = self.now;
-            let Some(member) = self.member(&id) else { continue };
+        let (mut synced, now) = (Vec::new(), self.now);
+        self.live.members.change_all(|id, member| {
             if let Some(token) = member.syncs.take() {
                 member.heard(now);
-                let answer = self.synced(&id);
-                self.answer_sync(Some(token), answer);
+                synced.push((token, id.clone()));
             }
+        });
+        for (token, id) in synced {
+            let answer = self.synced(&id);
+            self.answer_sync(Some(token), answer);
         }
     }
 

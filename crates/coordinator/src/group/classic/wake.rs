@@ -30,14 +30,15 @@ impl Turn<'_> {
         let now = self.now;
         let due = |deadline: Option<Timestamp>| deadline.is_some_and(|deadline| deadline <= now);
         let mut silent = Vec::new();
-        for (id, member) in &mut self.live.members {
-            if due(member.deadline) {
-                let member = std::sync::Arc::make_mut(member);
+        let overdue = self.live.members.iter().filter(|(_, member)| due(member.deadline));
+        let overdue: Vec<MemberId> = overdue.map(|(id, _)| id.clone()).collect();
+        for id in overdue {
+            let stays = self.live.members.change(&id, |member| {
                 member.deadline = None;
-                let waits = member.joins.is_some() || member.syncs.is_some();
-                if member.is_new || !waits {
-                    silent.push(id.clone());
-                }
+                !member.is_new && (member.joins.is_some() || member.syncs.is_some())
+            });
+            if stays == Some(false) {
+                silent.push(id);
             }
         }
         let lapsed: Vec<MemberId> =
@@ -48,6 +49,7 @@ impl Turn<'_> {
         for id in &silent {
             self.remove(id);
         }
+        self.live.find_due();
         match self.live.state {
             State::Stable | State::CompletingRebalance if !silent.is_empty() => self.prepare_rebalance(),
             State::PreparingRebalance if !(silent.is_empty() && lapsed.is_empty()) => {

@@ -97,18 +97,24 @@ impl Turn<'_> {
 
     fn downgrade(&mut self, members: Converted, rebalances: bool) -> Result<(), GroupRefusal> {
         let (now, image) = (self.ground.now, self.ground.image);
-        let mut classic = BTreeMap::new();
+        let mut classic = Vec::new();
         let mut targets = BTreeMap::new();
         for (id, member) in members {
             let (member, target) = member.ok_or(GroupRefusal::GroupIdNotFound)?;
-            classic.insert(id.clone(), Arc::new(member));
+            classic.push((id.clone(), Arc::new(member)));
             targets.insert(id, target);
         }
-        let live = Live::of_consumers(classic, Generation(self.group.epoch.0), now, |id, told| {
-            let target = targets.get(id)?;
-            let topics = target.iter().map(|(topic, indexes)| (*topic, indexes.iter().copied().collect()));
-            assignment_for(told, topics, image)
-        });
+        let live = Live::of_consumers(
+            classic.into_iter().collect(),
+            Generation(self.group.epoch.0),
+            now,
+            |id, told| {
+                let target = targets.get(id)?;
+                let topics =
+                    target.iter().map(|(topic, indexes)| (*topic, indexes.iter().copied().collect()));
+                assignment_for(told, topics, image)
+            },
+        );
         let live = live.ok_or(GroupRefusal::GroupIdNotFound)?;
         self.records.push(live.as_recorded(&self.id));
         let live =
