@@ -398,6 +398,7 @@ impl Stage {
         assert_eq!(self.replayed().durable(), self.shard.durable(), "replaying the log gives another shard");
         for (group, _) in self.shard.groups() {
             consumers::holds(self, group);
+            streams::holds(self, group);
         }
     }
 }

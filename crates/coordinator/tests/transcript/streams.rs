@@ -16,8 +16,8 @@ use coordinator::Token;
 use coordinator::group::Millis;
 use coordinator::group::consumer::Epoch;
 use coordinator::group::streams::{
-    CopartitionGroup, Endpoint, HeldTasks, Offsets, StreamsAnswer, StreamsHeartbeat, Subtopology, Tasks,
-    TopicInfo, Topology,
+    CopartitionGroup, Endpoint, HeldTasks, Offsets, State, StreamsAnswer, StreamsHeartbeat, Subtopology,
+    Tasks, TopicInfo, Topology,
 };
 use coordinator::record::GroupRecord;
 use protocol::id::PartitionIndex;
@@ -241,6 +241,55 @@ fn describe(stage: &mut Stage, name: &str, words: &Words) {
         group.target_epoch.0,
         members.join("; ")
     ));
+}
+
+/// Nobody else runs, or is yet to give up, a task that a member of this group runs, and epochs stand in order.
+pub fn holds(stage: &Stage, group: &str) {
+    let Some(group) = stage.shard.streams_group(group) else { return };
+    let mut owners: BTreeMap<(&str, PartitionIndex), &str> = BTreeMap::new();
+    for (id, member) in group.members() {
+        for (part, tasks) in member.assigned.active.iter().chain(&member.revoking.active) {
+            for task in tasks.keys() {
+                let other = owners.insert((part, *task), id);
+                assert!(other.is_none(), "{other:?} and {id} both run {part}:{task}");
+            }
+        }
+        assert!(member.epoch <= group.epoch(), "{id} is at {:?}, beyond the group", member.epoch);
+    }
+}
+
+/// A member of a streams group, as the coordinator sees it.
+pub struct Seen {
+    pub epoch: i32,
+    pub instance: Option<String>,
+    pub process: String,
+    /// What it has, but for what it is to give up, as steps say it.
+    pub has: String,
+}
+
+impl Stage {
+    /// The members of a streams group.
+    pub fn streams_members(&self, group: &str) -> BTreeMap<String, Seen> {
+        let members = self.shard.streams_group(group).into_iter().flat_map(|group| group.members());
+        let seen = members.map(|(id, member)| {
+            let (active, standby) = (held(&member.assigned.active), plain(&member.assigned.standby));
+            let has = format!("{active}|{standby}").replace("none", "");
+            let seen = Seen {
+                epoch: member.epoch.0,
+                instance: member.instance.as_deref().map(str::to_owned),
+                process: member.process.to_string(),
+                has: if has == "|" { "none".to_owned() } else { has },
+            };
+            (id.to_string(), seen)
+        });
+        seen.collect()
+    }
+
+    /// Whether everybody in a streams group has what they are to have; where there is none, nobody lacks anything.
+    pub fn streams_are_settled(&self, group: &str) -> bool {
+        let group = self.shard.streams_group(group);
+        group.is_none_or(|group| matches!(group.state(), State::Stable | State::Empty))
+    }
 }
 
 /// A record of a streams group in words.
