@@ -230,6 +230,10 @@ fn groups_are_counted_under_kafkas_names() {
     sync(&mut client, "g", &member, 3);
     assert_eq!(commit(&mut client, ("g", &member, 1), 1, 6), 0);
     assert_eq!(commit(&mut client, ("s", "", -1), 1, 6), 0);
+    let partition = OffsetDeleteRequestPartition::default();
+    let topic = OffsetDeleteRequestTopic { name: "t".into(), partitions: vec![partition].into() };
+    client.ask(&OffsetDeleteRequest { group_id: "s".into(), topics: vec![topic].into() }, 0);
+    assert_eq!(commit(&mut client, ("s", "", -1), 1, 6), 0);
     let text = broker::metrics::exposition::text(node.node().broker());
     for sample in [
         "kafka_coordinator_group_groupmetadatamanager_numgroups 2",
@@ -238,7 +242,15 @@ fn groups_are_counted_under_kafkas_names() {
         "kafka_coordinator_group_groupmetadatamanager_numgroupsempty 1",
         "kafka_server_group_coordinator_metrics_group_count{protocol=\"classic\"} 2",
         "kafka_server_group_coordinator_metrics_num_partitions{state=\"active\"} 50",
-        "kafka_server_group_coordinator_metrics_offset_commit_count 2",
+        "kafka_server_group_coordinator_metrics_classic_group_count{state=\"Stable\"} 1",
+        "kafka_server_group_coordinator_metrics_classic_group_count{state=\"Empty\"} 1",
+        "kafka_server_group_coordinator_metrics_consumer_group_count{state=\"Stable\"} 0",
+        "kafka_server_group_coordinator_metrics_offset_commit_count 3",
+        "kafka_server_group_coordinator_metrics_offset_deletion_count 1",
+        "kafka_server_group_coordinator_metrics_offset_expiration_count 0",
+        "kafka_server_group_coordinator_metrics_group_completed_rebalance_count 1",
+        "kafka_server_group_coordinator_metrics_consumer_group_rebalance_count 0",
+        "kafka_server_group_coordinator_metrics_event_queue_size 0",
     ] {
         assert!(text.contains(sample), "{sample} in\n{text}");
     }

@@ -46,6 +46,25 @@ const STATES: [(&str, &str); 5] = [
     ("Empty", "numgroupsempty"),
 ];
 
+/// The metrics of each kind of group, and the states it may be in.
+const BY_STATE: [(&str, &str, &[&str]); 3] = [
+    (
+        "kafka_server_group_coordinator_metrics_classic_group_count",
+        "classic",
+        &["PreparingRebalance", "CompletingRebalance", "Stable", "Dead", "Empty"],
+    ),
+    (
+        "kafka_server_group_coordinator_metrics_consumer_group_count",
+        "consumer",
+        &["Empty", "Assigning", "Reconciling", "Stable", "Dead"],
+    ),
+    (
+        "kafka_server_group_coordinator_metrics_streams_group_count",
+        "streams",
+        &["Empty", "NotReady", "Assigning", "Reconciling", "Stable", "Dead"],
+    ),
+];
+
 /// Adds the metrics of groups.
 pub fn text(broker: &Broker, text: &mut Text) {
     let census = broker.coordinators.groups.census(Counted::of);
@@ -79,14 +98,38 @@ pub fn text(broker: &Broker, text: &mut Text) {
     for kind in ["classic", "consumer", "share", "streams"] {
         text.sample(name, &[("protocol", kind)], of(&|(known, _)| *known == kind));
     }
+    for (name, kind, states) in BY_STATE {
+        text.metric(name, Kind::Gauge, "Groups of this protocol, by their state.");
+        for state in states {
+            let count = of(&|(known, at)| *known == kind && at == state);
+            text.sample(name, &[("state", state)], count);
+        }
+    }
     let name = "kafka_server_group_coordinator_metrics_num_partitions";
     text.metric(name, Kind::Gauge, "Partitions of the offsets topic that are led here.");
     for (state, count) in [("active", led), ("loading", census.loading), ("failed", census.failed)] {
         text.sample(name, &[("state", state)], count);
     }
-    let name = "kafka_server_group_coordinator_metrics_offset_commit_count";
-    text.metric(name, Kind::Counter, "Offsets committed.");
-    text.sample(name, &[], broker.metrics.groups.offset_commits.get());
+    counts(broker, text);
+}
+
+/// What happened to groups and offsets since the broker began.
+fn counts(broker: &Broker, text: &mut Text) {
+    let figures = broker.coordinators.groups.figures();
+    let prefix = "kafka_server_group_coordinator_metrics_";
+    for (name, help, count) in [
+        ("offset_commit_count", "Offsets committed.", &broker.metrics.groups.offset_commits),
+        ("offset_expiration_count", "Offsets that were kept for long enough.", &figures.offset_expirations),
+        ("offset_deletion_count", "Offsets taken away on request.", &figures.offset_deletions),
+        ("group_completed_rebalance_count", "Rebalances of classic groups.", &figures.classic_rebalances),
+        ("consumer_group_rebalance_count", "Rebalances of consumer groups.", &figures.consumer_rebalances),
+        ("streams_group_rebalance_count", "Rebalances of streams groups.", &figures.streams_rebalances),
+    ] {
+        let name = format!("{prefix}{name}");
+        text.metric(&name, Kind::Counter, help);
+        text.sample(&name, &[], count.get());
+    }
+    super::coordinators::text(figures, prefix, text);
 }
 
 fn gauge(text: &mut Text, name: &str, help: &str, labels: &[(&str, &str)], value: usize) {

@@ -12,6 +12,7 @@ pub struct Histogram {
     buckets: [AtomicU64; BUCKETS],
     count: AtomicU64,
     micros: AtomicU64,
+    longest: AtomicU64,
 }
 
 impl Default for Histogram {
@@ -20,6 +21,7 @@ impl Default for Histogram {
             buckets: [const { AtomicU64::new(0) }; BUCKETS],
             count: AtomicU64::new(0),
             micros: AtomicU64::new(0),
+            longest: AtomicU64::new(0),
         }
     }
 }
@@ -31,6 +33,7 @@ impl Histogram {
         self.buckets[bucket(micros)].fetch_add(1, Ordering::Relaxed);
         self.count.fetch_add(1, Ordering::Relaxed);
         self.micros.fetch_add(micros, Ordering::Relaxed);
+        self.longest.fetch_max(micros, Ordering::Relaxed);
     }
 
     /// How many times were noted.
@@ -41,6 +44,11 @@ impl Histogram {
     /// All times together, in milliseconds.
     pub fn total_ms(&self) -> f64 {
         self.micros.load(Ordering::Relaxed) as f64 / 1000.0
+    }
+
+    /// The longest time, in milliseconds.
+    pub fn max_ms(&self) -> f64 {
+        self.longest.load(Ordering::Relaxed) as f64 / 1000.0
     }
 
     /// The time, in milliseconds, that the given part of all times stayed at or below.
@@ -93,7 +101,7 @@ mod tests {
             let told = histogram.quantile_ms(part);
             assert!((exact..=exact * 1.126).contains(&told), "{part}: {told}");
         }
-        assert_eq!(histogram.count(), 10_000);
+        assert_eq!((histogram.count(), histogram.max_ms()), (10_000, 10.0));
     }
 
     #[test]

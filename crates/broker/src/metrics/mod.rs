@@ -4,6 +4,7 @@
 //! hot path only adds to atomics it already holds; everything else is gathered when somebody asks.
 
 pub mod cleaner;
+mod coordinators;
 pub mod corruption;
 pub mod exposition;
 pub mod groups;

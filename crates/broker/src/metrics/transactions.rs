@@ -59,6 +59,8 @@ pub fn text(broker: &Broker, text: &mut Text) {
     for (state, count) in counts {
         text.sample(name, &[("state", state)], count);
     }
+    let figures = broker.coordinators.transactions.figures();
+    super::coordinators::text(figures, "kafka_server_transaction_coordinator_metrics_", text);
     let name = "kafka_coordinator_transaction_transactionmarkerchannelmanager_logappendretryqueuesize";
     text.metric(
         name,

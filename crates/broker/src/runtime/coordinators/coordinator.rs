@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::CoordinatorError;
+use super::figures::Figures;
 use super::led::{Due, Led, Taken, Turn};
 use super::reign::Slot;
 use super::timers;
@@ -45,6 +46,10 @@ pub trait Coordinated: Shard {
     /// How long an answer may wait for replicas.
     fn commit_timeout(config: &NodeConfig) -> Duration;
 
+    /// Counts what records come to that have just been appended and are about to be replayed; `by_itself` are those that
+    /// nobody has asked for.
+    fn count(&self, records: &[Self::Record<'static>], by_itself: bool, figures: &Figures);
+
     /// Topics were deleted: what has to be done about it, if anything.
     fn topics_deleted(
         &self,
@@ -67,6 +72,8 @@ pub struct Coordinator<S: Coordinated> {
     /// Told when a shard was loaded or has acted by itself: for who follows what shards come to.
     pub(super) changed: Notify,
     pub(super) stopped: AtomicBool,
+    /// What it has come to, for metrics.
+    pub(super) figures: Arc<Figures>,
     /// Where what nobody asked for waits for a disk: a thread for each directory.
     pub(super) lanes: SlowLanes,
     /// Who may come to wait for a directory.
@@ -98,6 +105,7 @@ impl<S: Coordinated> Coordinator<S> {
             rearm: Notify::new(),
             changed: Notify::new(),
             stopped: AtomicBool::new(false),
+            figures: Arc::default(),
             lanes: SlowLanes::default(),
             turns,
         }
@@ -415,6 +423,11 @@ impl<S: Coordinated> Coordinator<S> {
             Slot::Loading(_) => Err(CoordinatorError::Loading),
             Slot::Failed(_) => Err(CoordinatorError::NotCoordinator),
         })
+    }
+
+    /// What they have come to since the broker began.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Looks at every shard that answers, for metrics: nothing is waited for.

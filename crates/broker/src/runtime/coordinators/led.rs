@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use coordinator::{Decision, Ground, Shard, Token, Written};
 use partition::producers::TransactionVersion;
@@ -17,6 +18,8 @@ use tokio::sync::oneshot;
 
 use super::CoordinatorError;
 use super::append::{Memory, Target};
+use super::coordinator::Coordinated;
+use super::figures::Figures;
 use super::progress::Progress;
 use crate::runtime::partitions::Replica;
 
@@ -49,6 +52,14 @@ impl<S: Shard> Due<S> {
     }
 }
 
+/// Who has a shard decide.
+enum Asked {
+    /// A request, and what is known of its transaction.
+    By(Verification),
+    /// Nobody: time has passed.
+    ByNobody,
+}
+
 /// The shard of one partition.
 pub(super) struct Led<S: Shard> {
     pub(super) replica: Arc<Replica>,
@@ -62,6 +73,7 @@ pub(super) struct Led<S: Shard> {
     ended: AtomicBool,
     /// How often it was loaded anew in this reign because a thread had panicked with it.
     pub(super) reloads: u32,
+    figures: Arc<Figures>,
     state: Mutex<State<S>>,
 }
 
@@ -82,12 +94,12 @@ pub(super) struct Turn<'a, S: Shard> {
     pub(super) waiting: Option<oneshot::Sender<Told<S>>>,
 }
 
-impl<S: Shard> Led<S> {
+impl<S: Coordinated> Led<S> {
     pub(super) fn new(
         replica: Arc<Replica>,
         (leader_epoch, reloads): (LeaderEpoch, u32),
         (shard, end): (S, Offset),
-        tasks: Handle,
+        (tasks, figures): (Handle, Arc<Figures>),
     ) -> Self {
         let wake_at = AtomicI64::new(shard.wake_at().map_or(i64::MAX, |at| at.0));
         let state = State { shard, end, waiting: BTreeMap::new(), memory: Memory::default(), gone: false };
@@ -99,6 +111,7 @@ impl<S: Shard> Led<S> {
             waking: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             reloads,
+            figures,
             state: Mutex::new(state),
         }
     }
@@ -117,7 +130,7 @@ impl<S: Shard> Led<S> {
         self.with(|state, touching| {
             let decision = decide(&state.shard, &turn.ground).map_err(CoordinatorError::Refused)?;
             let waits = decision.reply.is_none();
-            let how = (&turn.ground, turn.compression, turn.verification);
+            let how = (&turn.ground, turn.compression, Asked::By(turn.verification));
             let done = self.carry_out(state, touching, how, decision)?;
             if let (true, Some(waiting)) = (waits, turn.waiting) {
                 state.waiting.insert(turn.ground.token, waiting);
@@ -134,7 +147,7 @@ impl<S: Shard> Led<S> {
     ) -> Result<Option<Due<S>>, CoordinatorError<S::Refusal>> {
         self.with(|state, touching| match state.shard.wake(ground) {
             Some(decision) => {
-                let how = (ground, compression, Verification::NotRequired);
+                let how = (ground, compression, Asked::ByNobody);
                 self.carry_out(state, touching, how, decision).map(|(_, due)| Some(due))
             }
             None => {
@@ -205,9 +218,13 @@ impl<S: Shard> Led<S> {
         &self,
         state: &mut State<S>,
         touching: &Touching<'_>,
-        (ground, compression, verification): (&Ground<'_, S::Config>, Compression, Verification),
+        (ground, compression, asked): (&Ground<'_, S::Config>, Compression, Asked),
         decision: Decision<S, R>,
     ) -> Taken<S, R> {
+        let (verification, by_itself) = match asked {
+            Asked::By(verification) => (verification, false),
+            Asked::ByNobody => (Verification::NotRequired, true),
+        };
         let Decision { records, divisible, transaction, transitions, reply, answers } = decision;
         let origin = Origin::Coordinator { transaction_version: TransactionVersion(0), verification };
         let target = Target {
@@ -220,7 +237,9 @@ impl<S: Shard> Led<S> {
         };
         let mut left = &records[..];
         while !left.is_empty() {
+            let begun = Instant::now();
             let appended = state.memory.append_records::<S>(&target, left, transaction, divisible);
+            self.figures.flushed.note(begun.elapsed());
             let (count, base) = match appended {
                 Ok(appended) => appended,
                 Err(error) => {
@@ -232,6 +251,7 @@ impl<S: Shard> Led<S> {
                     return Err(error);
                 }
             };
+            state.shard.count(&left[..count], by_itself, &self.figures);
             for (record, delta) in left[..count].iter().zip(0..) {
                 let written = Written { offset: base.plus(delta), timestamp: ground.now, transaction };
                 state.shard.replay(written, record);
@@ -279,8 +299,14 @@ impl<S: Shard> Led<S> {
         &self,
         work: impl FnOnce(&mut State<S>, &Touching<'_>) -> Result<R, CoordinatorError<S::Refusal>>,
     ) -> Result<R, CoordinatorError<S::Refusal>> {
+        let waiting = self.figures.comes();
         self.replica.at_directory(|touching| match self.state.lock() {
-            Ok(mut state) if !state.gone => work(&mut state, touching),
+            Ok(mut state) if !state.gone => {
+                let begun = waiting.has_it();
+                let done = work(&mut state, touching);
+                self.figures.processed.note(begun.elapsed());
+                done
+            }
             _ => Err(CoordinatorError::NotCoordinator),
         })
     }

@@ -10,6 +10,7 @@ mod append;
 mod coordinator;
 mod endings;
 mod error;
+mod figures;
 mod groups;
 mod internal_topic;
 mod led;
@@ -27,6 +28,7 @@ use ::coordinator::transaction::TransactionShard;
 
 pub use self::coordinator::{Coordinated, Coordinator};
 pub use error::CoordinatorError;
+pub use figures::Figures;
 pub use internal_topic::{InternalTopic, ensure as ensure_internal_topic};
 pub use markers::Marker;
 pub use transactions::{WritesAs, coded};

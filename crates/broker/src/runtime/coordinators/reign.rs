@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coordinator::{Decision, Shard};
 use metadata::Image;
@@ -95,7 +95,8 @@ impl<S: Coordinated> Coordinator<S> {
             Found::Empty(leader_epoch, end) => {
                 let mut shard = S::default();
                 shard.loaded(self.holdings.now(), &S::config(&self.holdings.config()));
-                let led = Led::new(replica, (leader_epoch, 0), (shard, end), tasks.clone());
+                let shell = (tasks.clone(), self.figures.clone());
+                let led = Led::new(replica, (leader_epoch, 0), (shard, end), shell);
                 let led = Arc::new(led);
                 slots.insert(index, Slot::Active(led.clone()));
                 drop(slots);
@@ -146,6 +147,7 @@ impl<S: Coordinated> Coordinator<S> {
         image: &Image,
     ) {
         let (config, Some(tasks)) = (self.holdings.config(), self.tasks.get()) else { return };
+        let begun = Instant::now();
         let loading = || {
             let mut loaded = load::<S>(replica, leader_epoch, S::load_bytes(&config), &self.stopped)?;
             loaded.shard.loaded(self.holdings.now(), &S::config(&config));
@@ -154,7 +156,9 @@ impl<S: Coordinated> Coordinator<S> {
         let loaded = catch_unwind(AssertUnwindSafe(loading)).unwrap_or(Err(LoadError::Panicked));
         let active = match loaded {
             Ok(Loaded { shard, end }) => {
-                let led = Led::new(replica.clone(), (leader_epoch, reloads), (shard, end), tasks.clone());
+                self.figures.loaded(begun.elapsed());
+                let shell = (tasks.clone(), self.figures.clone());
+                let led = Led::new(replica.clone(), (leader_epoch, reloads), (shard, end), shell);
                 Some(Arc::new(led))
             }
             Err(LoadError::Resigned) => return self.forget(replica.index, leader_epoch),

@@ -13,6 +13,7 @@ use protocol::id::{ProducerId, TopicId};
 use protocol::records::compression::Compression;
 
 use super::coordinator::{Coordinated, Coordinator};
+use super::figures::Figures;
 use super::{CoordinatorError, Coordinators};
 use crate::config::NodeConfig;
 
@@ -34,6 +35,8 @@ impl Coordinated for TransactionShard {
     fn commit_timeout(config: &NodeConfig) -> Duration {
         config.transactions.commit_timeout
     }
+
+    fn count(&self, _: &[Self::Record<'static>], _: bool, _: &Figures) {}
 
     fn topics_deleted(
         &self,
