@@ -29,22 +29,30 @@ use raw::node::{TestNode, start};
 const LOADING: i16 = ErrorCode::CoordinatorLoadInProgress as i16;
 const PARTITIONS: u32 = 50;
 
-/// Commits an offset of the first partition of a topic; the error.
-fn commit(client: &mut Client, group: &str, topic: &str, offset: i64) -> i16 {
+/// A commit of an offset of the first partition of a topic.
+fn commit_request(group: &str, topic: &str, offset: i64) -> OffsetCommitRequest<'static> {
     let partition = OffsetCommitRequestPartition { committed_offset: offset, ..Default::default() };
     let topic = OffsetCommitRequestTopic {
         name: topic.to_owned().into(),
         partitions: vec![partition].into(),
         ..OffsetCommitRequestTopic::default()
     };
-    let request = OffsetCommitRequest {
+    OffsetCommitRequest {
         group_id: group.to_owned().into(),
         generation_id_or_member_epoch: -1,
         topics: vec![topic].into(),
         ..OffsetCommitRequest::default()
-    };
-    let body = client.ask(&request, 6);
-    let response = OffsetCommitResponse::decode(&body, 6).unwrap();
+    }
+}
+
+/// Commits an offset of the first partition of a topic; the error.
+fn commit(client: &mut Client, group: &str, topic: &str, offset: i64) -> i16 {
+    committed(&client.ask(&commit_request(group, topic, offset), 6))
+}
+
+/// What an answer says of the one offset that was to be committed.
+fn committed(body: &[u8]) -> i16 {
+    let response = OffsetCommitResponse::decode(body, 6).unwrap();
     response.topics.iter().next().unwrap().partitions.iter().next().unwrap().error_code
 }
 
@@ -111,17 +119,22 @@ fn a_shard_that_a_request_panicked_with_is_loaded_anew() {
     assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
 }
 
-#[test]
-fn who_waits_at_a_shard_that_is_loaded_anew_looks_for_its_coordinator() {
-    let directory = tempfile::tempdir().unwrap();
-    let (node, _client) = node(directory.path(), &["t"]);
+/// How many shards know a group. One that somebody has in hand does not count.
+fn knowing(node: &TestNode, group: &str) -> usize {
+    let groups = &node.node().broker().coordinators.groups;
+    let seen = groups.census(|shard| shard.group(group).is_some());
+    seen.active.iter().filter(|(_, has)| *has == Some(true)).count()
+}
+
+/// A connection whose JoinGroup waits at the shard of a group.
+fn waiting_to_join(node: &TestNode, group: &'static str) -> Client {
     let mut waiting = node.connect();
     let protocol = protocol::messages::join_group::JoinGroupRequestProtocol {
         name: "range".into(),
         metadata: vec![0, 0].into(),
     };
     let request = JoinGroupRequest {
-        group_id: "g".into(),
+        group_id: group.into(),
         session_timeout_ms: 10_000,
         protocol_type: "consumer".into(),
         protocols: vec![protocol].into(),
@@ -129,17 +142,61 @@ fn who_waits_at_a_shard_that_is_loaded_anew_looks_for_its_coordinator() {
     };
     let frame = waiting.frame(&request, 0);
     waiting.send(&frame);
-    let groups = &node.node().broker().coordinators.groups;
-    let joined =
-        || groups.census(|shard| shard.group("g").is_some()).active.iter().any(|(_, has)| *has == Some(true));
-    while !joined() {
+    while knowing(node, group) == 0 {
         std::thread::yield_now();
     }
-    panic_with(&node, "g");
-    assert_eq!(fetch(&mut node.connect(), "g", "t"), -1);
+    waiting
+}
+
+fn is_told_to_look_elsewhere(mut waiting: Client) {
     let body = waiting.answer::<JoinGroupRequest<'_>>(0);
     let response = protocol::messages::JoinGroupResponse::decode(&body, 0).unwrap();
     assert_eq!(response.error_code, i16::from(ErrorCode::NotCoordinator));
+}
+
+#[test]
+fn who_waits_at_a_shard_that_is_loaded_anew_looks_for_its_coordinator() {
+    let directory = tempfile::tempdir().unwrap();
+    let (node, _client) = node(directory.path(), &["t"]);
+    let waiting = waiting_to_join(&node, "g");
+    panic_with(&node, "g");
+    assert_eq!(fetch(&mut node.connect(), "g", "t"), -1);
+    is_told_to_look_elsewhere(waiting);
+}
+
+/// A coordinator that loses its partition lets go of what it knows, whoever waits there and whether or not the log is there
+/// still (KAFKA-20115); what it knew answers nobody after that (KAFKA-4362).
+#[test]
+fn a_coordinator_whose_partition_is_lost_answers_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let (node, mut client) = node(directory.path(), &["t"]);
+    assert_eq!(commit(&mut client, "g", "t", 5), 0);
+    let waiting = waiting_to_join(&node, "g");
+    // A commit on its way is committed or refused.
+    let mut late = node.connect();
+    let frame = late.frame(&commit_request("g", "t", 6), 6);
+    late.send(&frame);
+    let request = DeleteTopicsRequest {
+        topic_names: vec!["__consumer_offsets".into()].into(),
+        timeout_ms: 10_000,
+        ..DeleteTopicsRequest::default()
+    };
+    client.ask(&request, 3);
+    let error = committed(&late.answer::<OffsetCommitRequest<'_>>(6));
+    assert!([0, i16::from(ErrorCode::NotCoordinator)].contains(&error), "{error}");
+    is_told_to_look_elsewhere(waiting);
+    let begun = Instant::now();
+    while knowing(&node, "g") > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the group is kept");
+        std::thread::yield_now();
+    }
+    assert_eq!(commit(&mut client, "g", "t", 7), i16::from(ErrorCode::NotCoordinator));
+    // The next coordinator of the group begins with what its own log says, which is nothing.
+    client.ask(&FindCoordinatorRequest { key: "g".into(), ..FindCoordinatorRequest::default() }, 0);
+    assert_eq!(fetch(&mut client, "g", "t"), -1);
+    assert_eq!(commit(&mut client, "g", "t", 8), 0);
+    assert_eq!(fetch(&mut client, "g", "t"), 8);
+    node.stop();
 }
 
 #[test]

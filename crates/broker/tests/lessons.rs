@@ -22,6 +22,21 @@
 //! | errors in the wrong version (KAFKA-3427) | `answers_decode_in_every_version` beside produce and fetch; `answers` |
 //! | bad input that stops the broker or takes its memory (KAFKA-765, KAFKA-2878, KAFKA-7639) | `bad_input.rs`, `memory.rs`, `memory_of_requests.rs` |
 //! | data of a topic under the name of another (KAFKA-2143, KAFKA-14616) | `storage/log_dirs`: `a_topic_made_anew_does_not_begin_where_the_old_one_did` |
+//! | aborted records read where the high watermark moves meanwhile, or by who takes the last stable offset for a record (KAFKA-9807) | `transactions.rs`: `what_old_clients_commit_is_seen_and_what_they_abort_is_not`; `sim/transactions` |
+//! | offsets looked up beyond the last stable one (KAFKA-5522) | the same |
+//! | a transaction completed twice or never (KAFKA-10080, KAFKA-16352) | `sim/transactions`; `transactions.rs`: `markers_are_written_after_a_death_between_the_decision_and_them` |
+//! | epochs that grow though nothing is written, or run out (KAFKA-9666, KAFKA-18660, KAFKA-20090) | `coordinator/tests/transactions`: `full-disk.txt`, `exhausted.txt`; `transaction_interleavings` |
+//! | a commit that meets a time-out (KAFKA-20785), an end that is asked for twice or by an epoch to come (KAFKA-9600) | `coordinator/tests/transactions`: `timeout.txt`, `again.txt` |
+//! | what comes late joins the next transaction (KIP-890) | `transactions.rs`: `each_transaction_of_new_clients_has_an_epoch_of_its_own`; `sim/transactions` |
+//! | a coordinator that dies in the middle of a transaction | `coordinator/tests/transactions`: `crash.txt`; `conformance transactions` |
+//! | a partition with two owners (KAFKA-16147, KAFKA-12984) | `consumer_interleavings`, `streams_interleavings`; `assignor/tests`: `a_wrong_past_is_mended` |
+//! | a group that waits for ever (KAFKA-12890, KAFKA-9752) | `coordinator/tests/transcripts`: `silent.txt`; `interleavings` |
+//! | offsets that expire too early (KAFKA-13636, KAFKA-8069) or while a transaction commits them | `coordinator/tests/transcripts`: `expire.txt`, `transaction.txt` |
+//! | memory and log that differ (KAFKA-20845) | each step of every transcript and interleaving |
+//! | a coordinator that lost its partition and goes on (KAFKA-20115, KAFKA-4362) | `coordinators.rs`: `a_coordinator_whose_partition_is_lost_answers_nobody` |
+//! | a log that cannot be loaded once compacted (KAFKA-17306) | `interleavings`: `a_log_that_was_compacted_says_the_same` |
+//! | no offset where there is one, while a coordinator loads | `groups.rs`: `members_and_offsets_outlive_a_restart` |
+//! | offsets of a topic that is gone, given to its successor (KAFKA-12257) | `coordinator/tests/transcripts`: `commit.txt`; `coordinators.rs`: `offsets_of_a_topic_deleted_while_its_shard_loads_are_forgotten` |
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
