@@ -45,6 +45,20 @@ impl ConsumerGroup {
         let new = delta.iter().filter(|(topic, change)| **change > 0 && !self.subscriptions.has_topic(topic));
         hash_of(known.chain(new.map(|(topic, _)| *topic)), image)
     }
+
+    /// Whether the group reads the same topics once a member has become another, as far as that is known at a glance: a
+    /// thousand members that join must not have a thousand partitions hashed each.
+    fn reads_the_same_with(&self, before: &Member, after: &Member) -> bool {
+        let by_name_only = self.regexes.is_empty() && self.subscriptions.regexes().next().is_none();
+        by_name_only
+            && before.regex().is_none()
+            && after.regex().is_none()
+            && after.topics.iter().all(|topic| self.subscriptions.has_topic(topic))
+            && before
+                .topics
+                .iter()
+                .all(|topic| after.topics.contains(topic) || self.subscriptions.of_topic(topic) > 1)
+    }
 }
 
 /// The number for these topics; those that are not there do not count.
@@ -63,7 +77,13 @@ impl Turn<'_> {
     /// epoch that the group is at then.
     pub(super) fn refresh(&mut self, update: &Update, asks_for_more: bool) -> Epoch {
         let (before, after) = (&*update.before, &*update.after);
-        let hash = self.group.metadata_hash_after(self.ground.image, &[before], &[after]);
+        let full = || self.group.metadata_hash_after(self.ground.image, &[before], &[after]);
+        let hash = if self.metadata_is_old() || !self.group.reads_the_same_with(before, after) {
+            full()
+        } else {
+            debug_assert_eq!(self.group.metadata_hash, full(), "nothing has changed that it is made of");
+            self.group.metadata_hash
+        };
         let epoch = if asks_for_more || hash != self.group.metadata_hash {
             self.bump(hash)
         } else {
