@@ -249,6 +249,6 @@ impl Turn<'_> {
 
 /// The form of a random id that Kafka hangs on a member's name.
 fn hyphenated(id: [u8; 16]) -> String {
-    let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = format!("{:032x}", u128::from_be_bytes(id));
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }

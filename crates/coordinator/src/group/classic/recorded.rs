@@ -24,8 +24,8 @@ pub struct Recorded {
     pub leader: Option<MemberId>,
     /// Since when the group was as it is; none in records of old.
     pub since: Timestamp,
-    /// The members.
-    pub members: BTreeMap<MemberId, RecordedMember>,
+    /// The members in the order of their ids, in no more memory than they need.
+    pub members: Box<[(MemberId, RecordedMember)]>,
 }
 
 /// A recorded member.
@@ -67,7 +67,7 @@ impl Recorded {
             protocol: value.protocol.as_deref().map(Arc::from),
             leader: value.leader.as_deref().map(Arc::from),
             since: Timestamp(value.current_state_timestamp),
-            members: members.collect(),
+            members: members.collect::<BTreeMap<_, _>>().into_iter().collect(),
         }
     }
 }
