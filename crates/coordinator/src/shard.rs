@@ -87,13 +87,13 @@ pub trait Shard: Default + Send + 'static {
     fn wake_at(&self) -> Option<Timestamp>;
 
     /// The next thing that is due by `ground.now`; `None` once nothing is. Called until then.
-    fn wake(&self, ground: &Ground<'_, Self::Config>) -> Option<Decision<Self, ()>>;
+    fn wake(&self, ground: &Ground<'_, Self::Config>) -> Option<Decision<'static, Self, ()>>;
 }
 
-/// What is to be done about a request.
-pub struct Decision<S: Shard, R> {
+/// What is to be done about a request, whose words the records may borrow.
+pub struct Decision<'r, S: Shard, R> {
     /// Records to append, together or not at all.
-    pub records: Vec<S::Record<'static>>,
+    pub records: Vec<S::Record<'r>>,
     /// Whether the records may be spread over several batches where one is too small for them all.
     pub divisible: bool,
     /// The transaction that the records are part of.
@@ -106,7 +106,7 @@ pub struct Decision<S: Shard, R> {
     pub answers: Vec<(Token, S::Answer)>,
 }
 
-impl<S: Shard, R> Decision<S, R> {
+impl<'r, S: Shard, R> Decision<'r, S, R> {
     /// Says this and changes nothing.
     pub fn reply(reply: R) -> Self {
         Self { reply: Some(reply), ..Self::wait() }
@@ -126,7 +126,7 @@ impl<S: Shard, R> Decision<S, R> {
 
     /// With these records.
     #[must_use]
-    pub fn records(mut self, records: Vec<S::Record<'static>>) -> Self {
+    pub fn records(mut self, records: Vec<S::Record<'r>>) -> Self {
         self.records = records;
         self
     }
@@ -139,7 +139,7 @@ impl<S: Shard, R> Decision<S, R> {
     }
 
     /// The same with another reply.
-    pub fn map<T>(self, change: impl FnOnce(R) -> T) -> Decision<S, T> {
+    pub fn map<T>(self, change: impl FnOnce(R) -> T) -> Decision<'r, S, T> {
         Decision {
             records: self.records,
             divisible: self.divisible,

@@ -13,20 +13,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coordinator::group::classic::{Heartbeat, Join, JoinAnswer, Protocols, Sync};
+use coordinator::group::consumer::{ConsumerHeartbeat, Epoch};
+use coordinator::group::offsets::commit::{Commit, Committer, NewOffset};
 use coordinator::group::{Answer, Generation, GroupConfig, GroupDecision, GroupGround, GroupShard, Millis};
 use coordinator::{Ground, Shard as _, Token, Written};
-use metadata::Image;
-use protocol::id::{Timestamp, Uuid};
+use metadata::{Image, MetadataRecord};
+use protocol::id::{LeaderEpoch, PartitionIndex, Timestamp, Uuid};
+use protocol::messages::record::partition_record::PartitionRecord;
+use protocol::messages::record::topic_record::TopicRecord;
 use protocol::offset::Offset;
 
 struct Counting;
 
 thread_local! {
     static BYTES: Cell<usize> = const { Cell::new(0) };
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
 fn count(bytes: usize) {
     BYTES.with(|all| all.set(all.get() + bytes));
+    ALLOCATIONS.with(|all| all.set(all.get() + 1));
 }
 
 // SAFETY: every call is handed on to the system's allocator unchanged.
@@ -141,6 +147,52 @@ impl Stage {
         }
     }
 
+    /// Makes the topic `t`.
+    fn topic(&mut self, partitions: i32) {
+        let topic_id = Uuid([7; 16]);
+        let end = self.image.end();
+        let topic = TopicRecord { name: "t".into(), topic_id };
+        self.image.replay(end, &MetadataRecord::Topic(topic));
+        for partition_id in 0..partitions {
+            let record = PartitionRecord {
+                partition_id,
+                topic_id,
+                replicas: vec![1].into(),
+                isr: vec![1].into(),
+                ..PartitionRecord::default()
+            };
+            let end = self.image.end();
+            self.image.replay(end, &MetadataRecord::Partition(record));
+        }
+    }
+
+    /// A heartbeat of the consumer protocol, at no epoch by who joins; what it allocated and at which epoch that leaves the
+    /// member.
+    fn consumer_beat(&mut self, member: &str, epoch: Epoch) -> (usize, Epoch) {
+        let joins = epoch == Epoch::JOINING;
+        let beat = ConsumerHeartbeat {
+            group: "c".into(),
+            member: member.into(),
+            epoch,
+            instance: None,
+            rack: None,
+            rebalance_timeout: joins.then_some(Millis(300_000)),
+            topics: joins.then(|| [Arc::from("t")].into()),
+            regex: None,
+            assignor: None,
+            owned: joins.then(BTreeMap::new),
+            client_id: "c".into(),
+            client_host: "/127.0.0.1".into(),
+        };
+        let mut at = epoch;
+        let (_, cost) = self.take(|shard, ground| {
+            let decision = shard.consumer_heartbeat(ground, &beat).unwrap();
+            at = decision.reply.as_ref().unwrap().epoch;
+            decision
+        });
+        (cost, at)
+    }
+
     fn sync(&mut self, told: &JoinAnswer) -> usize {
         let sync = Sync {
             group: "g".into(),
@@ -175,6 +227,74 @@ fn costs(members: usize) -> [usize; 4] {
     stage.join(&leader.member);
     let again = stage.join(&last.member);
     [joins[members - 1], *syncs.last().unwrap(), beat, again]
+}
+
+/// What the last of so many members of the consumer protocol allocates: to join between two assignments, and to beat.
+fn consumer_costs(members: usize) -> [usize; 2] {
+    let mut stage = Stage::new();
+    stage.topic(10);
+    let joins: Vec<(usize, Epoch)> =
+        (0..members).map(|member| stage.consumer_beat(&format!("m{member}"), Epoch::JOINING)).collect();
+    let (join, epoch) = joins[members - 1];
+    let (beat, _) = stage.consumer_beat(&format!("m{}", members - 1), epoch);
+    [join, beat]
+}
+
+#[test]
+fn a_commit_allocates_no_more_for_more_offsets() {
+    let commit = |offsets: i32| Commit {
+        committer: Committer {
+            group: "o".into(),
+            member: "".into(),
+            instance: None,
+            generation: Generation::NONE,
+        },
+        retention: None,
+        offsets: (0..offsets)
+            .map(|partition| NewOffset {
+                topic: "topic".into(),
+                topic_id: Uuid::ZERO,
+                partition: PartitionIndex(partition),
+                offset: Offset(5),
+                leader_epoch: LeaderEpoch(0),
+                metadata: String::new(),
+                committed_at: None,
+            })
+            .collect(),
+        transaction: None,
+        knows_missing_groups: false,
+    };
+    let mut stage = Stage::new();
+    let seen: Vec<usize> = [1000, 10, 1000]
+        .into_iter()
+        .map(|offsets| {
+            let commit = commit(offsets);
+            let image = Image::default();
+            let config = GroupConfig::default();
+            let ground =
+                Ground { now: BEGIN, image: &image, config: &config, token: Token(0), random: Uuid::ZERO };
+            let before = ALLOCATIONS.with(Cell::get);
+            let decision = stage.shard.commit_offsets(&ground, &commit).unwrap();
+            let written = Written { offset: Offset(0), timestamp: BEGIN, transaction: None };
+            for record in &decision.records {
+                stage.shard.replay(written, record);
+            }
+            drop(decision);
+            ALLOCATIONS.with(Cell::get) - before
+        })
+        .collect();
+    println!("a commit of 1000 offsets that are new, of 10 and of 1000 that are known: {seen:?} allocations");
+    assert!(seen[2] <= seen[1] + 2 && seen[2] <= 10, "{seen:?}");
+}
+
+#[test]
+fn a_heartbeat_of_the_consumer_protocol_allocates_no_more_in_a_large_group() {
+    let (small, large) = (consumer_costs(10), consumer_costs(5_000));
+    println!("join, heartbeat: {small:?} bytes of 10 members, {large:?} of 5,000");
+    for (small, large) in small.into_iter().zip(large) {
+        assert!(large <= small * 2, "{large} bytes where a small group takes {small}");
+        assert!(large <= BYTES_MAX, "{large} bytes");
+    }
 }
 
 #[test]

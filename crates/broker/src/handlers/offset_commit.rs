@@ -81,7 +81,7 @@ async fn commit(call: &Call, request: &OffsetCommitRequest<'_>, offsets: Vec<New
         knows_missing_groups: call.asked.version >= MISSING_GROUPS_SINCE,
     };
     let groups = &call.broker.coordinators.groups;
-    match groups.submit(&request.group_id, move |shard, ground| shard.commit_offsets(ground, commit)).await {
+    match groups.submit(&request.group_id, |shard, ground| shard.commit_offsets(ground, &commit)).await {
         Ok(outcomes) => {
             let kept = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
             call.broker.metrics.groups.offset_commits.add(u64::try_from(kept).unwrap_or(u64::MAX));

@@ -125,8 +125,8 @@ async fn commit(
         knows_missing_groups: call.asked.version >= IDS_SINCE,
     };
     let groups = &call.broker.coordinators.groups;
-    let committed = groups.submit_verified(&request.group_id, verification, move |shard, ground| {
-        shard.commit_offsets(ground, commit)
+    let committed = groups.submit_verified(&request.group_id, verification, |shard, ground| {
+        shard.commit_offsets(ground, &commit)
     });
     let outcomes = committed.await.map_err(|error| {
         tracing::debug!(group = &*request.group_id, %error, "offsets not committed in a transaction");

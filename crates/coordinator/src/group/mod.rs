@@ -39,7 +39,7 @@ pub type GroupId = Arc<str>;
 /// What a member is called, by the coordinator.
 pub type MemberId = Arc<str>;
 /// What a decision about groups is.
-pub type GroupDecision<R> = Decision<GroupShard, R>;
+pub type GroupDecision<R> = Decision<'static, GroupShard, R>;
 /// What a decision about groups rests on.
 pub type GroupGround<'a> = Ground<'a, GroupConfig>;
 

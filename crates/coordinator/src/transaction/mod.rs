@@ -45,7 +45,7 @@ use crate::shard::{Decision, Ground, Shard, Written};
 /// What a client calls its transactions.
 pub type TransactionalId = Arc<str>;
 /// What a decision about transactions is.
-pub type TransactionDecision<R> = Decision<TransactionShard, R>;
+pub type TransactionDecision<R> = Decision<'static, TransactionShard, R>;
 /// What a decision about transactions rests on.
 pub type TransactionGround<'a> = Ground<'a, TransactionConfig>;
 

@@ -176,11 +176,11 @@ impl Stage {
     }
 
     /// Has the shard decide, and makes it so.
-    fn decide<R>(
+    fn decide<'r, R>(
         &mut self,
         name: &str,
         token: Token,
-        decide: impl FnOnce(&GroupShard, &GroupGround<'_>) -> Result<Decision<GroupShard, R>, GroupRefusal>,
+        decide: impl FnOnce(&GroupShard, &GroupGround<'_>) -> Result<Decision<'r, GroupShard, R>, GroupRefusal>,
     ) -> Option<R> {
         let ground = Ground {
             now: self.now,
@@ -210,7 +210,7 @@ impl Stage {
     #[allow(clippy::type_complexity)]
     fn carry_out<R>(
         &mut self,
-        decision: Decision<GroupShard, R>,
+        decision: Decision<'_, GroupShard, R>,
     ) -> Option<(Option<R>, Vec<(Token, Answer)>)> {
         if !decision.records.is_empty() && std::mem::take(&mut self.failing) {
             self.say("! the append fails");

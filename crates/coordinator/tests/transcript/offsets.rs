@@ -83,7 +83,8 @@ fn commit(stage: &mut Stage, name: &str, words: &Words) {
         transaction: transaction(words),
         knows_missing_groups: words.named_number("v", 8) >= 9,
     };
-    if let Some(outcomes) = stage.decide(name, Token(0), |shard, ground| shard.commit_offsets(ground, commit))
+    if let Some(outcomes) =
+        stage.decide(name, Token(0), |shard, ground| shard.commit_offsets(ground, &commit))
     {
         stage.say(format!("<- {name} {}", outcomes_in_words(&outcomes)));
     }

@@ -65,7 +65,7 @@ impl Memory {
     pub(super) fn append_records<S: Shard>(
         &mut self,
         target: &Target<'_>,
-        records: &[S::Record<'static>],
+        records: &[S::Record<'_>],
         transaction: Option<(ProducerId, ProducerEpoch)>,
         divisible: bool,
     ) -> Result<(usize, Offset), CoordinatorError<S::Refusal>> {

@@ -48,14 +48,14 @@ pub trait Coordinated: Shard {
 
     /// Counts what records come to that have just been appended and are about to be replayed; `by_itself` are those that
     /// nobody has asked for.
-    fn count(&self, records: &[Self::Record<'static>], by_itself: bool, figures: &Figures);
+    fn count(&self, records: &[Self::Record<'_>], by_itself: bool, figures: &Figures);
 
     /// Topics were deleted: what has to be done about it, if anything.
     fn topics_deleted(
         &self,
         ground: &Ground<'_, Self::Config>,
         topics: &[(Arc<str>, TopicId)],
-    ) -> Option<Decision<Self, ()>>;
+    ) -> Option<Decision<'static, Self, ()>>;
 }
 
 /// The shards of one kind.
@@ -165,10 +165,10 @@ impl<S: Coordinated> Coordinator<S> {
     ///
     /// # Errors
     /// The shard's refusal, or why there is no shard.
-    pub async fn submit<R: Send>(
+    pub async fn submit<'r, R: Send>(
         self: &Arc<Self>,
         key: &str,
-        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<S, R>, S::Refusal> + Send,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal> + Send,
     ) -> Answered<S, R> {
         self.submit_verified(key, Verification::NotRequired, decide).await
     }
@@ -177,11 +177,11 @@ impl<S: Coordinated> Coordinator<S> {
     ///
     /// # Errors
     /// As [`Self::submit`].
-    pub async fn submit_verified<R: Send>(
+    pub async fn submit_verified<'r, R: Send>(
         self: &Arc<Self>,
         key: &str,
         verification: Verification,
-        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<S, R>, S::Refusal> + Send,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal> + Send,
     ) -> Answered<S, R> {
         let led = self.led(self.partition_of(key)?)?;
         let turn = self.turn(&led).await?;
@@ -196,10 +196,10 @@ impl<S: Coordinated> Coordinator<S> {
     ///
     /// # Errors
     /// As [`Self::submit`].
-    pub async fn submit_and_wait(
+    pub async fn submit_and_wait<'r>(
         self: &Arc<Self>,
         key: &str,
-        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<S, S::Answer>, S::Refusal> + Send,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, S::Answer>, S::Refusal> + Send,
     ) -> Answered<S, S::Answer> {
         self.submit_and_let_go(key, (), decide).await
     }
@@ -209,11 +209,11 @@ impl<S: Coordinated> Coordinator<S> {
     ///
     /// # Errors
     /// As [`Self::submit`].
-    pub async fn submit_and_let_go(
+    pub async fn submit_and_let_go<'r>(
         self: &Arc<Self>,
         key: &str,
         held: impl Send,
-        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<S, S::Answer>, S::Refusal> + Send,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, S::Answer>, S::Refusal> + Send,
     ) -> Answered<S, S::Answer> {
         let led = self.led(self.partition_of(key)?)?;
         let (waiting, told) = oneshot::channel();
@@ -305,12 +305,12 @@ impl<S: Coordinated> Coordinator<S> {
         self.wait(&led, ended?).await
     }
 
-    pub(super) fn take<R>(
+    pub(super) fn take<'r, R>(
         self: &Arc<Self>,
         led: &Arc<Led<S>>,
         verification: Verification,
         waiting: Option<oneshot::Sender<Answered<S, S::Answer>>>,
-        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<S, R>, S::Refusal>,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
     ) -> Taken<S, R> {
         let (config, image) = (self.holdings.config(), self.quorum.image());
         let settings = S::config(&config);

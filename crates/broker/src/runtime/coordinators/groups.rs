@@ -32,7 +32,7 @@ impl Coordinated for GroupShard {
         config.groups.commit_timeout
     }
 
-    fn count(&self, records: &[GroupRecord<'static>], by_itself: bool, figures: &Figures) {
+    fn count(&self, records: &[GroupRecord<'_>], by_itself: bool, figures: &Figures) {
         // Epochs that a group comes to because members have only gone are not counted, as in Kafka.
         let only_goes = is_only_of_leaving(records);
         let deleted = if by_itself { &figures.offset_expirations } else { &figures.offset_deletions };
@@ -64,14 +64,14 @@ impl Coordinated for GroupShard {
         &self,
         _: &Ground<'_, GroupConfig>,
         topics: &[(Arc<str>, TopicId)],
-    ) -> Option<Decision<Self, ()>> {
+    ) -> Option<Decision<'static, Self, ()>> {
         let decision = self.forget_topics(topics);
         (!decision.records.is_empty()).then_some(decision)
     }
 }
 
 /// Whether records say of members only that they have gone.
-fn is_only_of_leaving(records: &[GroupRecord<'static>]) -> bool {
+fn is_only_of_leaving(records: &[GroupRecord<'_>]) -> bool {
     let mut goes = false;
     for record in records {
         match record {

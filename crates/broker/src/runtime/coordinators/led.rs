@@ -122,10 +122,10 @@ impl<S: Coordinated> Led<S> {
     }
 
     /// Decides, and makes it so.
-    pub(super) fn take<R>(
+    pub(super) fn take<'r, R>(
         &self,
         turn: Turn<'_, S>,
-        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<S, R>, S::Refusal>,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
     ) -> Taken<S, R> {
         self.with(|state, touching| {
             let decision = decide(&state.shard, &turn.ground).map_err(CoordinatorError::Refused)?;
@@ -219,7 +219,7 @@ impl<S: Coordinated> Led<S> {
         state: &mut State<S>,
         touching: &Touching<'_>,
         (ground, compression, asked): (&Ground<'_, S::Config>, Compression, Asked),
-        decision: Decision<S, R>,
+        decision: Decision<'_, S, R>,
     ) -> Taken<S, R> {
         let (verification, by_itself) = match asked {
             Asked::By(verification) => (verification, false),

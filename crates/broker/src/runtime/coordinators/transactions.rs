@@ -36,13 +36,13 @@ impl Coordinated for TransactionShard {
         config.transactions.commit_timeout
     }
 
-    fn count(&self, _: &[Self::Record<'static>], _: bool, _: &Figures) {}
+    fn count(&self, _: &[Self::Record<'_>], _: bool, _: &Figures) {}
 
     fn topics_deleted(
         &self,
         ground: &Ground<'_, TransactionConfig>,
         _: &[(Arc<str>, TopicId)],
-    ) -> Option<Decision<Self, ()>> {
+    ) -> Option<Decision<'static, Self, ()>> {
         self.gone(ground)
     }
 }
@@ -165,7 +165,7 @@ impl Coordinators {
             &TransactionShard,
             &Ground<'_, TransactionConfig>,
             Option<ProducerId>,
-        ) -> Result<Decision<TransactionShard, R>, TransactionRefusal>
+        ) -> Result<Decision<'static, TransactionShard, R>, TransactionRefusal>
         + Send
         + Sync,
     ) -> Result<R, ErrorCode> {

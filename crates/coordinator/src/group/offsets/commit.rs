@@ -8,10 +8,9 @@ use protocol::offset::Offset;
 
 use crate::group::consumer::MayCommit;
 use crate::group::streams::MayCommitTasks;
-use crate::group::{
-    Generation, Group, GroupDecision, GroupGround, GroupRefusal, GroupShard, Millis, Transition,
-};
+use crate::group::{Generation, Group, GroupGround, GroupRefusal, GroupShard, Millis, Transition};
 use crate::record::GroupRecord;
+use crate::shard::Decision;
 
 /// Who commits, as they say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,13 +68,13 @@ impl GroupShard {
     ///
     /// # Errors
     /// Who asks may not commit for this group now.
-    pub fn commit_offsets(
+    pub fn commit_offsets<'r>(
         &self,
         ground: &GroupGround<'_>,
-        commit: Commit,
-    ) -> Result<GroupDecision<Committed>, GroupRefusal> {
+        commit: &'r Commit,
+    ) -> Result<Decision<'r, Self, Committed>, GroupRefusal> {
         let committer = &commit.committer;
-        let mut decision = GroupDecision::wait();
+        let mut decision = Decision::wait();
         let mut may = May::Consumer(MayCommit::All);
         match self.group(&committer.group) {
             Some(Group::Classic(group)) => {
@@ -108,12 +107,12 @@ impl GroupShard {
         let expires_at = commit.retention.map_or(Timestamp::NONE, |retention| retention.after(ground.now));
         let mut outcomes = Vec::with_capacity(commit.offsets.len());
         decision.records.reserve(commit.offsets.len());
-        for offset in commit.offsets {
+        for offset in &commit.offsets {
             if offset.metadata.encode_utf16().count() > ground.config.offset_metadata_max {
                 outcomes.push(Err(GroupRefusal::OffsetMetadataTooLarge));
                 continue;
             }
-            may.check(&offset).map_err(|no| no.of_old(commit.knows_missing_groups))?;
+            may.check(offset).map_err(|no| no.of_old(commit.knows_missing_groups))?;
             decision.records.push(record(&commit.committer.group, offset, ground.now, expires_at));
             outcomes.push(Ok(()));
         }
@@ -138,16 +137,22 @@ impl May {
     }
 }
 
-fn record(group: &str, offset: NewOffset, now: Timestamp, expires_at: Timestamp) -> GroupRecord<'static> {
+/// The record of an offset, made of what the request says: there may be very many, and they are written at once.
+fn record<'r>(
+    group: &'r str,
+    offset: &'r NewOffset,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> GroupRecord<'r> {
     let key = OffsetCommitKey {
-        group: group.to_owned().into(),
-        topic: String::from(&*offset.topic).into(),
+        group: group.into(),
+        topic: (&*offset.topic).into(),
         partition: offset.partition.0,
     };
     let value = OffsetCommitValue {
         offset: offset.offset.0,
         leader_epoch: offset.leader_epoch.0,
-        metadata: offset.metadata.into(),
+        metadata: (&*offset.metadata).into(),
         commit_timestamp: offset.committed_at.unwrap_or(now).0,
         expire_timestamp: expires_at.0,
         topic_id: offset.topic_id,
