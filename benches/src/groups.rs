@@ -17,6 +17,7 @@ use benches::asker::Asker;
 use benches::cost::Cpu;
 use benches::machine::{broker_wrapper, describe, pin_load};
 use conformance::broker_process::{BrokerProcess, Kind, Launch};
+use protocol::ErrorCode;
 use protocol::messages::create_topics::CreatableTopic;
 use protocol::messages::{
     CreateTopicsRequest, CreateTopicsResponse, FindCoordinatorRequest, FindCoordinatorResponse, Message,
@@ -173,7 +174,7 @@ impl Side {
         Cpu::of(self.broker.id())
     }
 
-    /// Makes a topic.
+    /// Makes a topic, unless it is there.
     fn create_topic(&self, name: &str, partitions: i32) -> Result<()> {
         let topic = CreatableTopic {
             name: name.into(),
@@ -189,7 +190,8 @@ impl Side {
         Asker::open(self.address())?.ask(&request, 5, |body| {
             let response = CreateTopicsResponse::decode(body, 5)?;
             let topic = response.topics.iter().next().context("a topic")?;
-            ensure!(topic.error_code == 0, "topic {name}: error {}", topic.error_code);
+            let made = [ErrorCode::None, ErrorCode::TopicAlreadyExists].map(i16::from);
+            ensure!(made.contains(&topic.error_code), "topic {name}: error {}", topic.error_code);
             Ok(())
         })
     }

@@ -1,4 +1,8 @@
 //! A group of very many members of the consumer protocol (KIP-848): they come, and beat until each has its part.
+//!
+//! Each beats at most every quarter of a second: a broker that answers faster must not be asked more often for it.
+
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use benches::asker::{Asker, Encoded};
@@ -13,6 +17,10 @@ use super::{Groups, Run, Side, timed};
 const VERSION: i16 = 1;
 /// More rounds than this and the group does not settle.
 const ROUNDS_MAX: usize = 100;
+/// How often each member beats at most while the group settles.
+const INTERVAL: Duration = Duration::from_millis(250);
+/// The topic they read, in every run.
+const TOPIC: &str = "consumers";
 
 /// A member, as it knows itself.
 struct Member {
@@ -25,8 +33,8 @@ struct Member {
 }
 
 pub fn run(groups: &Groups, side: &mut Side) -> Result<Run> {
-    let (topic, group) = (side.fresh("consumers"), side.fresh("consumers"));
-    side.create_topic(&topic, i32::try_from(groups.members)?)?;
+    let (topic, group) = (TOPIC, side.fresh("consumers"));
+    side.create_topic(topic, i32::try_from(groups.members)?)?;
     let askers = Asker::open_many(side.address(), groups.members)?;
     let mut members: Vec<Member> = askers
         .into_iter()
@@ -36,12 +44,12 @@ pub fn run(groups: &Groups, side: &mut Side) -> Result<Run> {
             Member { asker, id, epoch: 0, owned: Vec::new(), changed: true }
         })
         .collect();
-    let (rounds, wall, cpu) = timed(side, || settle(&group, &topic, &mut members))?;
-    let ((), _, beats) = timed(side, || (0..5).try_for_each(|_| beat(&group, &topic, &mut members)))?;
+    let (rounds, wall, cpu) = timed(side, || settle(&group, topic, &mut members))?;
+    let ((), _, beats) = timed(side, || (0..5).try_for_each(|_| beat(&group, topic, &mut members)))?;
     for member in &mut members {
         member.epoch = -1;
     }
-    beat(&group, &topic, &mut members)?;
+    beat(&group, topic, &mut members)?;
     let heartbeats = 5.0 * members.len() as f64;
     Ok(vec![
         ("join: ms", wall),
@@ -54,12 +62,14 @@ pub fn run(groups: &Groups, side: &mut Side) -> Result<Run> {
 /// Beats until everybody has exactly one partition and nothing changes any more.
 fn settle(group: &str, topic: &str, members: &mut [Member]) -> Result<usize> {
     for round in 1..ROUNDS_MAX {
+        let begin = Instant::now();
         beat(group, topic, members)?;
         let last = members.iter().map(|member| member.epoch).max().context("a member")?;
         let has_one = |member: &Member| member.owned.iter().map(|(_, owned)| owned.len()).sum::<usize>() == 1;
         if members.iter().all(|member| !member.changed && member.epoch == last && has_one(member)) {
             return Ok(round);
         }
+        std::thread::sleep(INTERVAL.saturating_sub(begin.elapsed()));
     }
     anyhow::bail!("the group does not settle")
 }

@@ -9,7 +9,7 @@ use super::joins::Joined;
 use super::{Groups, Run, Side, timed};
 
 /// Over so many connections.
-const CONNECTIONS: usize = 100;
+const CONNECTIONS: usize = 1000;
 /// How often each member is heard of.
 const BEATS: u32 = 5;
 const VERSION: i16 = 4;
@@ -20,8 +20,9 @@ pub fn run(groups: &Groups, side: &mut Side) -> Result<Run> {
     let mut beats = Vec::with_capacity(groups.groups);
     let prefix = side.fresh("many");
     for first in (0..groups.groups).step_by(CONNECTIONS) {
-        let names: Vec<String> =
-            (first..first + CONNECTIONS).map(|group| format!("{prefix}-{group}")).collect();
+        let names: Vec<String> = (first..groups.groups.min(first + CONNECTIONS))
+            .map(|group| format!("{prefix}-{group}"))
+            .collect();
         askers = Joined::alone(&names, askers, |group, member, generation| {
             let request = HeartbeatRequest {
                 group_id: group.to_owned().into(),
