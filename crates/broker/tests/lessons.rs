@@ -36,6 +36,7 @@
 //! | a coordinator that lost its partition and goes on (KAFKA-20115, KAFKA-4362) | `coordinators.rs`: `a_coordinator_whose_partition_is_lost_answers_nobody` |
 //! | a log that cannot be loaded once compacted (KAFKA-17306) | `interleavings`: `a_log_that_was_compacted_says_the_same` |
 //! | no offset where there is one, while a coordinator loads | `groups.rs`: `members_and_offsets_outlive_a_restart` |
+//! | a cut of the log that a consumer does not hear of, as the leader epoch it committed is not told | `groups.rs`: `offsets_are_kept_in_every_version_that_names_topics` |
 //! | offsets of a topic that is gone, given to its successor (KAFKA-12257) | `coordinator/tests/transcripts`: `commit.txt`; `coordinators.rs`: `offsets_of_a_topic_deleted_while_its_shard_loads_are_forgotten` |
 
 #![expect(clippy::unwrap_used, reason = "tests")]
