@@ -153,6 +153,12 @@ impl<D: Disk> Log<D> {
         self.segments.size()
     }
 
+    /// Where the segments begin.
+    #[cfg(test)]
+    pub(crate) fn segment_bases(&self) -> Vec<Offset> {
+        self.segments.iter().map(|segment| segment.base()).collect()
+    }
+
     /// How many segments there are.
     pub fn segment_count(&self) -> usize {
         self.segments.iter().len()

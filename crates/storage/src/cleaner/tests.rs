@@ -76,10 +76,20 @@ impl<D: Disk> Bench<D> {
 
     /// Opens the log as after a kill, on another disk: everything is read again from the front.
     pub(super) fn reopen<E: Disk>(&self, disk: E, high_watermark: Offset) -> SharedLog<E> {
+        self.reopen_from(disk, high_watermark, Offset::ZERO)
+    }
+
+    /// The same from a recovery point on.
+    pub(super) fn reopen_from<E: Disk>(
+        &self,
+        disk: E,
+        high_watermark: Offset,
+        recovery_point: Offset,
+    ) -> SharedLog<E> {
         let home = Bench::<E>::home(self.temp.path(), disk);
         let checkpoints = Checkpoints {
             clean: false,
-            recovery_point: Offset::ZERO,
+            recovery_point,
             log_start: Offset::ZERO,
             high_watermark,
             cleaned_to: None,

@@ -358,11 +358,9 @@ impl ReplayStart {
     /// there is must be read, unless the log was closed cleanly: Kafka leaves none only where there are no producers.
     fn find<D: Disk>(disk: &D, directory: &Path, listing: &Listing, loading: Loading) -> Result<Self, Fault> {
         let limit = first_recovered(listing, loading).unwrap_or(Offset(i64::MAX));
-        if let Some(mut found) = Self::newest(disk, directory, &listing.snapshots, limit)? {
-            let at_front = listing.segments.range(..found.offset).next().is_none();
-            if loading.compacted && !loading.clean && at_front {
-                found.end_transactions();
-            }
+        let first = listing.segments.first_key_value().map_or(Offset(i64::MAX), |(base, _)| *base);
+        let compacted = loading.compacted && !loading.clean;
+        if let Some(found) = Self::newest(disk, directory, &listing.snapshots, (first, limit), compacted)? {
             return Ok(found);
         }
         let offset = match loading.clean && listing.snapshots.is_empty() {
@@ -374,17 +372,28 @@ impl ReplayStart {
         Ok(Self { offset: offset.min(limit), producers: Vec::new() })
     }
 
-    /// The newest whole snapshot that is not behind `limit`.
+    /// The newest whole snapshot that is not behind `limit`. Of a log that may be compacted, whose first segment begins at
+    /// `first`, it is one in which no transaction is open: the marker that ended it behind the snapshot may have been
+    /// dropped since, with its batches in front of it. Further back either both are there or neither.
     pub(super) fn newest<D: Disk>(
         disk: &D,
         directory: &Path,
         snapshots: &BTreeSet<Offset>,
-        limit: Offset,
+        (first, limit): (Offset, Offset),
+        compacted: bool,
     ) -> Result<Option<Self>, Fault> {
         for offset in snapshots.range(..=limit).rev() {
             let path = SegmentFile::ProducerSnapshot.path(directory, *offset);
             match producer_snapshot::read(disk, &path) {
-                Ok(Some(producers)) => return Ok(Some(Self { offset: *offset, producers })),
+                Ok(Some(producers)) => {
+                    let mut found = Self { offset: *offset, producers };
+                    if compacted && *offset <= first {
+                        found.end_transactions();
+                    }
+                    if !(compacted && found.has_open_transaction()) {
+                        return Ok(Some(found));
+                    }
+                }
                 Ok(None) => {}
                 // One odd file must not cost the start hours (KAFKA-12520): an older one will do.
                 Err(Fault::Corrupt { .. }) => {
@@ -396,8 +405,12 @@ impl ReplayStart {
         Ok(None)
     }
 
+    fn has_open_transaction(&self) -> bool {
+        self.producers.iter().any(|producer| producer.current_transaction_first_offset.is_some())
+    }
+
     /// Takes no transaction for open before the replay. Where no batch lies in front of it, one that goes on is opened
-    /// again by its next batch; of another the marker may be gone, too, as compaction drops one that ends nothing.
+    /// again by its next batch.
     fn end_transactions(&mut self) {
         for producer in &mut self.producers {
             producer.current_transaction_first_offset = None;

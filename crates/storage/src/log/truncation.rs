@@ -98,7 +98,9 @@ impl<D: Disk> Log<D> {
     ) -> Result<(), Fault> {
         let directory: Arc<Path> = Arc::clone(self.segments.directory());
         let first = self.segments.first_base();
-        let found = ReplayStart::newest(self.home.disk(), &directory, &self.snapshots, end)?;
+        let compacted = self.config.compaction.compact || self.cleaned_to().is_some();
+        let found =
+            ReplayStart::newest(self.home.disk(), &directory, &self.snapshots, (first, end), compacted)?;
         let start = found.unwrap_or_else(|| ReplayStart::nothing(first));
         let epochs = self.partition.leader_epochs().entries().iter().filter(|entry| entry.start_offset < end);
         let mut replaying = start.partition(epochs.copied().collect(), now, &self.config);

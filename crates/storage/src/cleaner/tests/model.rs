@@ -10,15 +10,31 @@ use crate::disk::RealDisk;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Put { keys: Vec<(u8, Option<u8>)>, codec: usize },
-    Idempotent { producer: u8, keys: Vec<(u8, Option<u8>)> },
-    Transactional { producer: u8, keys: Vec<(u8, Option<u8>)>, codec: usize },
-    End { producer: u8, committed: bool },
+    Put {
+        keys: Vec<(u8, Option<u8>)>,
+        codec: usize,
+    },
+    Idempotent {
+        producer: u8,
+        keys: Vec<(u8, Option<u8>)>,
+    },
+    Transactional {
+        producer: u8,
+        keys: Vec<(u8, Option<u8>)>,
+        codec: usize,
+    },
+    End {
+        producer: u8,
+        committed: bool,
+    },
     Roll,
     Wait(i64),
-    Clean { map_keys: u64 },
+    Clean {
+        map_keys: u64,
+    },
     DeleteRecords(u8),
-    Restart,
+    /// With a recovery point at the beginning of one of the segments.
+    Restart(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -33,7 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..2 * RETENTION).prop_map(Step::Wait),
         3 => (1..12_u64).prop_map(|map_keys| Step::Clean { map_keys }),
         1 => any::<u8>().prop_map(Step::DeleteRecords),
-        1 => Just(Step::Restart),
+        1 => (0..8_usize).prop_map(Step::Restart),
     ]
 }
 
@@ -199,14 +215,15 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 locked(&log).retain(Timestamp(now)).unwrap();
                 locked(&log).set_config(Arc::new(bench.config.clone()));
             }
-            Step::Restart => {
+            Step::Restart(segment) => {
                 let (marks, cleaned_to) = {
                     let log = locked(&log);
                     (log.partition().watermarks(), log.cleaned_to())
                 };
                 let before = producers(&log);
+                let bases = locked(&log).segment_bases();
                 drop(log);
-                log = bench.reopen(RealDisk, marks.high_watermark);
+                log = bench.reopen_from(RealDisk, marks.high_watermark, bases[segment % bases.len()]);
                 if marks.log_start > Offset(0) {
                     let mut log = locked(&log);
                     let mut config = bench.config.clone();
@@ -242,8 +259,30 @@ fn a_marker_that_is_gone_leaves_no_transaction_open() {
         Step::Roll,
         Step::Wait(1000),
         Step::Clean { map_keys: 1 },
-        Step::Restart,
+        Step::Restart(0),
     ];
+    run(steps).unwrap();
+}
+
+/// The same where other segments lie in front of the snapshot, too full to be joined with what follows.
+#[test]
+fn a_marker_that_is_gone_from_the_middle_leaves_no_transaction_open() {
+    let put =
+        |first: u8| Step::Put { keys: (first..first + 30).map(|key| (key, Some(key))).collect(), codec: 0 };
+    let open = |key| Step::Transactional { producer: 2, keys: vec![(key, None)], codec: 0 };
+    let end = |committed| Step::End { producer: 2, committed };
+    let mut steps =
+        vec![put(0), put(30), put(60), open(100), Step::Roll, end(false), put(110), put(140), put(170)];
+    steps.extend([open(101), end(false), Step::Roll]);
+    for first in [0, 30, 60, 0, 30, 60] {
+        steps.extend([put(first), Step::Roll]);
+    }
+    steps.push(open(102));
+    // One takes the batches, one gives their markers a horizon, one takes the markers: each as far as its map reaches.
+    for _ in 0..6 {
+        steps.extend([Step::Wait(2 * RETENTION), Step::Clean { map_keys: 125 }]);
+    }
+    steps.extend((0..4).map(Step::Restart));
     run(steps).unwrap();
 }
 
