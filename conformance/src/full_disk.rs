@@ -73,12 +73,12 @@ fn story(kind: &str) -> Result<()> {
         .set("log.retention.check.interval.ms", 500);
     let broker = Some(launch.start()?);
     let mut story = Story { launch, broker, disk, acknowledged: 0 };
-    for topic in ["kept", "trimmed", "deleted"] {
+    for topic in ["kept", "trimmed", "deleted", "retained"] {
         story.create(topic)?;
     }
     for number in 0..32 {
-        for topic in ["trimmed", "deleted"] {
-            produce_until_done(story.address(), (topic, 0), &batch(number, 512 << 10), SOON)?;
+        for topic in ["trimmed", "deleted", "retained"] {
+            produce_until_done(story.address(), (topic, 0), &batch(number, 384 << 10), SOON)?;
         }
     }
     story.fill_up()?;
@@ -165,14 +165,19 @@ impl Story {
         }
         let produced = produce(&mut Connection::open(self.address())?, ("new-0", 0), &batch(0, 200))?;
         ensure!(produced.error == ErrorCode::KafkaStorageError, "a new topic takes records: {produced:?}");
-        let config = json!({"Name": "retention.ms", "ConfigOperation": 0, "Value": "3600000"});
-        let resource = json!({"ResourceType": 2, "ResourceName": "kept", "Configs": [config]});
+        self.configure("kept", "retention.ms", "3600000")?;
+        let answer = self.ask(ApiKey::Metadata, 9, &json!({"Topics": null}))?;
+        ensure!(answer["Topics"].as_array().is_some_and(|topics| topics.len() == 9), "metadata: {answer}");
+        println!("ok   reads, new topics, configs go on");
+        Ok(())
+    }
+
+    fn configure(&self, topic: &str, key: &str, value: &str) -> Result<()> {
+        let config = json!({"Name": key, "ConfigOperation": 0, "Value": value});
+        let resource = json!({"ResourceType": 2, "ResourceName": topic, "Configs": [config]});
         let configs = json!({"Resources": [resource], "ValidateOnly": false});
         let answer = self.ask(ApiKey::IncrementalAlterConfigs, 1, &configs)?;
         ensure!(answer["Responses"][0]["ErrorCode"] == 0, "changing a config: {answer}");
-        let answer = self.ask(ApiKey::Metadata, 9, &json!({"Topics": null}))?;
-        ensure!(answer["Topics"].as_array().is_some_and(|topics| topics.len() == 8), "metadata: {answer}");
-        println!("ok   reads, new topics, configs go on");
         Ok(())
     }
 
@@ -202,7 +207,7 @@ impl Story {
         Ok(())
     }
 
-    /// Room by DeleteRecords, then by DeleteTopics, then by another process: records are taken again by themselves.
+    /// Room by DeleteRecords, then by DeleteTopics, then by retention, then by another process: records are taken again by themselves.
     fn room_comes_back(&mut self) -> Result<()> {
         self.refused_until_full()?;
         let partition = json!({"PartitionIndex": 0, "Offset": 30});
@@ -217,6 +222,10 @@ impl Story {
         let answer = self.ask(ApiKey::DeleteTopics, 5, &request)?;
         ensure!(answer["Responses"][0]["ErrorCode"] == 0, "DeleteTopics: {answer}");
         self.takes_records_again("DeleteTopics")?;
+        self.disk.fill()?;
+        self.refused_until_full()?;
+        self.configure("retained", "retention.bytes", "1048576")?;
+        self.takes_records_again("retention")?;
         self.disk.fill()?;
         self.refused_until_full()?;
         std::fs::remove_file(self.disk.filler())?;
