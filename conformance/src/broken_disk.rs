@@ -2,38 +2,55 @@
 //! before the next start, and then holds every record that was acknowledged as durable.
 //!
 //! The device is real to the broker: fsync fails in the kernel ([`crate::mounted`]). It needs to be
-//! root. Apache Kafka is not asked.
+//! root. With `--calls` single system calls fail instead, of a broker that strace holds. Apache Kafka is not asked.
+
+mod injected;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use conformance::broker_process::{BrokerProcess, Kind, Launch};
 use conformance::connection::{Answer, Connection};
-use conformance::partition_client::{produce, produce_until_done, read_all};
+use conformance::partition_client::{produce, produce_until_done, read_all, read_some};
 use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
 use serde_json::{Value, json};
 
 use crate::full_disk::batch;
 use crate::mounted::Frail;
+use injected::Injected;
 
 const PARTITIONS: i32 = 4;
 const TOPIC: &str = "durable";
+/// The calls that fail, where it is not a device.
+const WRITE: &str = "pwrite64";
+const SYNC: &str = "fdatasync";
+const READ: &str = "pread64";
 /// What the failing device holds.
 const SIZE: u64 = 64 << 20;
-const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(20);
 
-/// Nothing to choose.
+/// What fails.
 #[derive(clap::Args)]
-pub struct BrokenDisk {}
+pub struct BrokenDisk {
+    /// Writes, fsyncs and reads, one after the other, in place of a device.
+    #[arg(long)]
+    calls: bool,
+}
+
+/// What fails in a story.
+enum Trouble {
+    Device(Frail),
+    Call(Injected),
+}
 
 struct Story {
     launch: Launch,
     broker: Option<BrokerProcess>,
-    disk: Frail,
+    trouble: Trouble,
     http: SocketAddr,
     bad: PathBuf,
     /// How many batches of each partition were acknowledged.
@@ -45,27 +62,56 @@ struct Story {
 impl BrokenDisk {
     /// Runs the story; an error if anything is not as it must be.
     pub fn run(&self) -> Result<()> {
-        let directory = tempfile::tempdir()?;
-        let (good, bad) = (directory.path().join("good"), directory.path().join("bad"));
-        let disk = Frail::mount(&bad, SIZE)?;
-        // A directory of its own: ext4 has one at the root that is not ours.
-        let bad = bad.join("logs");
-        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let launch = Launch::new(Kind::Headwater, directory.path())?
-            .set("log.dirs", format!("{},{}", good.display(), bad.display()))
-            .set("headwater.http.listen", http);
-        let broker = Some(launch.start()?);
-        let acknowledged = vec![0; PARTITIONS as usize];
-        let mut story = Story { launch, broker, disk, http, bad, acknowledged, struck: Vec::new() };
-        story.begin()?;
-        story.fails()?;
-        story.is_told()?;
-        story.is_not_tried_again()?;
-        story.starts_again()
+        if !self.calls {
+            let directory = tempfile::tempdir()?;
+            let bad = directory.path().join("bad");
+            let device = Frail::mount(&bad, SIZE)?;
+            // A directory of its own: ext4 has one at the root that is not ours.
+            return Story::play(directory.path(), bad.join("logs"), Trouble::Device(device));
+        }
+        for call in [WRITE, SYNC, READ] {
+            println!("== {call}");
+            let directory = tempfile::tempdir()?;
+            let trouble = Trouble::Call(Injected::new(call, directory.path().join("calls")));
+            Story::play(directory.path(), directory.path().join("bad"), trouble).with_context(|| call)?;
+        }
+        Ok(())
     }
 }
 
 impl Story {
+    fn play(directory: &Path, bad: PathBuf, trouble: Trouble) -> Result<()> {
+        let good = directory.join("good");
+        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let launch = Launch::new(Kind::Headwater, directory)?
+            .set("log.dirs", format!("{},{}", good.display(), bad.display()))
+            .set("headwater.http.listen", http);
+        let broker = Some(launch.start()?);
+        let acknowledged = vec![0; PARTITIONS as usize];
+        let mut story = Story { launch, broker, trouble, http, bad, acknowledged, struck: Vec::new() };
+        story.begin()?;
+        if matches!(&story.trouble, Trouble::Call(call) if call.call() == READ) {
+            story.fails_to_read()?;
+        } else {
+            story.fails()?;
+        }
+        story.is_told()?;
+        story.is_not_tried_again()?;
+        story.starts_again()
+    }
+
+    /// From now on the directory cannot be relied on.
+    fn break_down(&mut self) -> Result<()> {
+        let struck = self.struck.iter();
+        let files = struck.map(|index| self.bad.join(format!("{TOPIC}-{index}/00000000000000000000.log")));
+        match &mut self.trouble {
+            Trouble::Device(device) => device.fail(),
+            Trouble::Call(call) => {
+                call.begin(self.broker.as_ref().context("a broker runs")?.id(), files.collect())
+            }
+        }
+    }
+
     fn ask(&self, api: ApiKey, version: i16, request: &Value) -> Result<Value> {
         match Connection::open(self.launch.address())?.ask(api, version, request)? {
             Answer::Response(answer) => Ok(answer),
@@ -109,7 +155,7 @@ impl Story {
 
     /// Writes to all partitions until the device has failed for each on it; the others go on.
     fn fails(&mut self) -> Result<()> {
-        self.disk.fail()?;
+        self.break_down()?;
         let mut refused = Vec::new();
         for _ in 0..200 {
             for partition in 0..PARTITIONS {
@@ -140,6 +186,27 @@ impl Story {
         anyhow::bail!("the device does not fail: {:?}", self.acknowledged)
     }
 
+    /// Reads all partitions after a start, when nothing of them was looked at yet.
+    fn fails_to_read(&mut self) -> Result<()> {
+        self.broker.take().context("a broker runs")?.end()?;
+        self.broker = Some(self.launch.start()?);
+        self.break_down()?;
+        for partition in 0..PARTITIONS {
+            let mut connection = Connection::open(self.launch.address())?;
+            let mut records = Vec::new();
+            let error = read_some(&mut connection, (TOPIC, partition), &mut 0, &mut records)?;
+            if self.struck.contains(&partition) {
+                ensure!(records.is_empty(), "partition {partition} cannot be read: {}", records.len());
+                let told = matches!(error, ErrorCode::KafkaStorageError | ErrorCode::NotLeaderOrFollower);
+                ensure!(told, "a read of partition {partition}: {error:?}");
+            } else {
+                ensure!(error == ErrorCode::None && !records.is_empty(), "partition {partition}: {error:?}");
+            }
+        }
+        println!("ok   {:?} are refused, the others go on", self.struck);
+        Ok(())
+    }
+
     /// Logs, DescribeLogDirs and metrics name it.
     fn is_told(&self) -> Result<()> {
         let output = std::fs::read_to_string(self.launch.output())?;
@@ -162,8 +229,14 @@ impl Story {
     }
 
     /// Though the device works again: what its page cache has dropped nobody knows.
-    fn is_not_tried_again(&self) -> Result<()> {
-        self.disk.mend()?;
+    fn is_not_tried_again(&mut self) -> Result<()> {
+        match &mut self.trouble {
+            Trouble::Device(device) => device.mend()?,
+            Trouble::Call(call) => {
+                call.end()?;
+                call.check_tried_once()?;
+            }
+        }
         for partition in &self.struck {
             let mut connection = Connection::open(self.launch.address())?;
             let produced = produce(&mut connection, (TOPIC, *partition), &batch(0, 100))?;
@@ -176,7 +249,9 @@ impl Story {
     /// After a restart all that was acknowledged is there, and it goes on.
     fn starts_again(&mut self) -> Result<()> {
         self.broker.take().context("a broker runs")?.kill()?;
-        self.disk.mount_again()?;
+        if let Trouble::Device(device) = &mut self.trouble {
+            device.mount_again()?;
+        }
         self.broker = Some(self.launch.start()?);
         for partition in 0..PARTITIONS {
             let acknowledged = self.acknowledged[partition as usize];
