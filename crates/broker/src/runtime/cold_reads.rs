@@ -63,7 +63,7 @@ pub struct ColdRead {
     pub check_within: Option<u32>,
 }
 
-/// What is known of a range once it was brought in; `None` where it was not checked.
+/// What is known of a range once it was brought in; `None` where it was not checked, and can be read.
 pub type Brought = Option<Result<RangeCheck, Fault>>;
 
 struct Job {
@@ -72,8 +72,8 @@ struct Job {
 }
 
 impl ColdReads {
-    /// Waits until the ranges are in memory, and says what was found of each that was to be checked. A range that cannot
-    /// be read is left to the sending, which fails on it.
+    /// Waits until the ranges are in memory, and says what was found of each that was to be checked, and of each that cannot
+    /// be read.
     pub async fn bring_in(&self, reads: Vec<ColdRead>) -> Vec<Brought> {
         let count = reads.len();
         let jobs = if reads.is_empty() { None } else { self.jobs.get_or_init(start).as_ref() };
@@ -110,10 +110,7 @@ fn run(inbox: &Receiver<Job>) {
         }
         let brought = reads.iter().map(|read| match read.check_within {
             Some(segment_end) => Some(check(&read.range, segment_end)),
-            None => {
-                bring(&read.range, &mut scratch);
-                None
-            }
+            None => bring(&read.range, &mut scratch).err().map(Err),
         });
         // The connection may be gone.
         let _gone = done.send(brought.collect());
@@ -130,21 +127,19 @@ fn check(range: &FileRange, segment_end: u32) -> Result<RangeCheck, Fault> {
     check_range(&RealDisk, (&range.file, Path::new("the log")), (start, end, segment_end))
 }
 
-fn bring(range: &FileRange, scratch: &mut [u8]) {
+fn bring(range: &FileRange, scratch: &mut [u8]) -> Result<(), Fault> {
     let mut at = range.position;
     let end = range.position + range.length;
     while at < end {
         let wanted = usize::try_from(end - at).unwrap_or(usize::MAX).min(scratch.len());
         match rustix::io::pread(&*range.file, &mut scratch[..wanted], at) {
-            Ok(0) => return,
+            Ok(0) => return Ok(()),
             Ok(count) => at += count as u64,
             Err(Errno::INTR) => {}
-            Err(error) => {
-                tracing::debug!(%error, "old records cannot be read");
-                return;
-            }
+            Err(error) => return Err(Fault::io("read", Path::new("the log"), error.into())),
         }
     }
+    Ok(())
 }
 
 impl ColdReads {
@@ -242,5 +237,15 @@ mod tests {
         let read = ColdRead { range, check_within: None };
         let brought = ColdReads::default().bring_in(vec![checked, read]).await;
         assert!(matches!(&brought[..], [Some(Ok(RangeCheck { good_to: 0, wrong: Some(_) })), None]));
+    }
+
+    #[tokio::test]
+    async fn a_range_that_cannot_be_read_is_told_and_not_left_to_the_sending() {
+        let path = tempfile::NamedTempFile::new_in(".").unwrap();
+        let file = File::options().write(true).open(path.path()).unwrap();
+        let range = FileRange { file: Arc::new(file), position: 0, length: 1 << 20 };
+        let reads = [Some(1 << 20), None].map(|check_within| ColdRead { range: range.clone(), check_within });
+        let brought = ColdReads::default().bring_in(reads.into()).await;
+        assert!(matches!(&brought[..], [Some(Err(Fault::Io { .. })), Some(Err(Fault::Io { .. }))]));
     }
 }
