@@ -2,6 +2,9 @@
 //!
 //! 4 adds states, told and asked for (KIP-518), 5 types (KIP-848).
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use protocol::ErrorCode;
 use protocol::messages::list_groups::{ListGroupsRequest, ListGroupsResponse, ListedGroup};
 use protocol::wire::Array;
@@ -11,7 +14,8 @@ use super::Call;
 /// Handles one request.
 pub async fn handle(call: &Call, request: ListGroupsRequest<'_>) -> ListGroupsResponse<'static> {
     let (states, types) = (lower(&request.states_filter), lower(&request.types_filter));
-    let wanted = |words: &[String], word: &str| words.is_empty() || words.contains(&word.to_lowercase());
+    let wanted =
+        |words: &BTreeSet<String>, word: &str| words.is_empty() || words.contains(&word.to_lowercase());
     let groups = &call.broker.coordinators.groups;
     let all = groups.read_all(|shard| {
         let listed = shard.list().filter(|group| wanted(&states, group.state) && wanted(&types, group.kind));
@@ -33,6 +37,7 @@ pub async fn handle(call: &Call, request: ListGroupsRequest<'_>) -> ListGroupsRe
     }
 }
 
-fn lower(words: &Array<'_, std::borrow::Cow<'_, str>>) -> Vec<String> {
+/// Each word once: who asks may name a million.
+fn lower(words: &Array<'_, Cow<'_, str>>) -> BTreeSet<String> {
     words.iter().map(|word| word.to_lowercase()).collect()
 }
