@@ -138,7 +138,7 @@ impl Worker {
             let mut rest = Duration::ZERO;
             for moving in &moves {
                 match advance(&self.broker, moving, &self.quorum) {
-                    Ok(bytes) => rest = rest.max(self.throttled(bytes)),
+                    Ok(step) => rest = rest.max(step.rest(self.throttled(step.bytes))),
                     Err(fault) if fault.no_space() => {
                         tracing::warn!(partition = %moving.name, %fault, "a replica on its way waits for room");
                         rest += REST;
@@ -188,11 +188,27 @@ fn give_up(broker: &Broker, moving: &Move, fault: &Fault) {
     report_place(broker, name);
 }
 
-/// Copies a piece, or, with nothing much left, ends the move. Says how many bytes were copied.
-fn advance(broker: &Broker, moving: &Arc<Move>, quorum: &Handle) -> Result<u64, Fault> {
+/// How far a move has come.
+struct Step {
+    /// How many bytes were copied.
+    bytes: u64,
+    /// Whether the controller is to be told where the replica goes, and was not.
+    is_untold: bool,
+}
+
+impl Step {
+    /// How long to rest after it.
+    fn rest(&self, throttled: Duration) -> Duration {
+        if self.is_untold { throttled.max(REST) } else { throttled }
+    }
+}
+
+/// Copies a piece, or, with nothing much left, ends the move.
+fn advance(broker: &Broker, moving: &Arc<Move>, quorum: &Handle) -> Result<Step, Fault> {
     let copied = moving.step(PIECE, broker.now())?;
+    let step = |is_untold: bool| Ok(Step { bytes: copied.bytes, is_untold });
     if copied.lag > LAG_MAX {
-        return Ok(copied.bytes);
+        return step(false);
     }
     let (told, is_told) = std::sync::mpsc::channel();
     moving.flush(
@@ -207,12 +223,12 @@ fn advance(broker: &Broker, moving: &Arc<Move>, quorum: &Handle) -> Result<u64, 
     }
     if let Err(error) = assign(broker, moving, quorum) {
         tracing::warn!(partition = %moving.name, %error, "the controller was not told where a replica goes");
-        return Ok(copied.bytes);
+        return step(true);
     }
     broker.log_dirs.finish_move(moving, broker.now())?;
     tracing::info!(partition = %moving.name, to = %moving.to.path().display(), "a replica has moved");
     report_place(broker, &moving.name);
-    Ok(copied.bytes)
+    step(false)
 }
 
 /// Tells the controller where the replica will lie.
