@@ -79,9 +79,23 @@ pub fn have_made(broker: &Arc<Broker>, topics: &[InternalTopic], keep: Duration)
     }
     let broker = broker.clone();
     tokio::spawn(async move {
-        let refusals = make(&broker, &topics).await;
-        broker.streams_topics.end(&topics, refusals, keep);
+        let mut making = Making { all: &broker.streams_topics, topics: &topics, refusals: Vec::new(), keep };
+        making.refusals = make(&broker, &topics).await;
     });
+}
+
+/// Topics that are being made, until it is dropped, however that comes about: a panic must not have them never made.
+struct Making<'m> {
+    all: &'m StreamsTopics,
+    topics: &'m [InternalTopic],
+    refusals: Vec<(Arc<str>, String)>,
+    keep: Duration,
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        self.all.end(self.topics, std::mem::take(&mut self.refusals), self.keep);
+    }
 }
 
 async fn make(broker: &Broker, topics: &[InternalTopic]) -> Vec<(Arc<str>, String)> {
