@@ -24,6 +24,14 @@ pub enum RecordError {
         /// Its number.
         status: i8,
     },
+    /// The record of a transactional id is of a version that is not known.
+    #[error(
+        "a transaction record has the version {version}: 0 and 1 are known; the log was written by a newer broker"
+    )]
+    TransactionVersion {
+        /// Its version.
+        version: i16,
+    },
     /// The bytes are not the message they say they are.
     #[error(transparent)]
     Decode(#[from] DecodeError),

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use coordinator::record::RecordError;
 use coordinator::transaction::{
     ClientVersion, EndTransaction, InitProducerId, Initialized, MarkerOutcome, TransactionConfig,
     TransactionDecision, TransactionRecord, TransactionShard, TxnPartition,
@@ -145,8 +146,10 @@ fn what_is_no_record_is_refused_or_passed_over() {
     assert!(TransactionRecord::decode(&key, Some(&value)).unwrap().is_some());
     // A type and a version that are not known.
     assert_eq!(TransactionRecord::decode(&bytes("00010003617070"), Some(&value)).unwrap(), None);
-    assert_eq!(TransactionRecord::decode(&key, Some(&[0, 2, 9])).unwrap(), None);
-    assert_eq!(TransactionRecord::decode(&key, Some(&[0xff, 0xff])).unwrap(), None);
+    for version in [[0, 2, 9].as_slice(), &[0xff, 0xff]] {
+        let refused = TransactionRecord::decode(&key, Some(version)).unwrap_err();
+        assert!(matches!(refused, RecordError::TransactionVersion { .. }), "{refused}");
+    }
     // Bytes that end too early, and a state that there is not.
     for length in 0..value.len() {
         assert!(TransactionRecord::decode(&key, Some(&value[..length])).is_err(), "{length} bytes");

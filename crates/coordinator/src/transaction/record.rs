@@ -24,10 +24,11 @@ pub struct TransactionRecord<'a> {
 }
 
 impl<'a> TransactionRecord<'a> {
-    /// Reads a record; `None` for a type or a version that is not known.
+    /// Reads a record; `None` for a type that is not known.
     ///
     /// # Errors
-    /// Bytes that are no record.
+    /// Bytes that are no record, or one of a version that is not known: what it says of its id must not be missed, and
+    /// what is older not be taken for the newest.
     pub fn decode(key: &'a [u8], value: Option<&'a [u8]>) -> Result<Option<Self>, RecordError> {
         let (kind, key) = framed(key, "key", "type")?;
         if kind != KIND {
@@ -37,7 +38,7 @@ impl<'a> TransactionRecord<'a> {
         let Some(value) = value else { return Ok(Some(Self { key, version: 0, value: None })) };
         let (version, value) = framed(value, "value", "version")?;
         if !(0..=1).contains(&version) {
-            return Ok(None);
+            return Err(RecordError::TransactionVersion { version });
         }
         let value = TransactionLogValue::decode_prefix(value, version)?.0;
         if TransactionState::from_id(value.transaction_status).is_none() {
