@@ -7,7 +7,7 @@
 //! streams g a process=p endpoint=h:1 tags=zone:x offsets=1:0~5 shutdown
 //! ```
 //! Applications: `pass` reads `in`; `count` reads `lines` through the repartition topic `words` and keeps `counts`;
-//! `table` reads `in` and keeps `store`; `joined` joins `in` with `lines`.
+//! `table` reads `in` and keeps `store`; `joined` joins `in` with `lines`; two parts of `twice` read `in`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -141,6 +141,7 @@ fn application(name: &str) -> Topology {
         "pass" => vec![part("0", &["in"])],
         "table" => vec![Subtopology { changelogs: vec![topic("store", 0)], ..part("0", &["in"]) }],
         "sized-changelog" => vec![Subtopology { changelogs: vec![topic("store", 3)], ..part("0", &["in"]) }],
+        "twice" => vec![part("0", &["in"]), part("1", &["lines", "in"])],
         "regex" => vec![Subtopology { source_regexes: vec![Arc::from("in.*")], ..part("0", &[]) }],
         "loop" => vec![Subtopology {
             repartition_sinks: vec![Arc::from("r")],
@@ -175,6 +176,16 @@ fn told<'t>(tasks: impl Iterator<Item = (&'t Arc<str>, Vec<String>)>) -> String 
 
 fn held(tasks: &HeldTasks) -> String {
     told(tasks.iter().map(|(id, tasks)| (id, tasks.keys().map(ToString::to_string).collect())))
+}
+
+/// How far a member's copies of state are, if it has told.
+fn sums(offsets: &Offsets) -> String {
+    let of_part = |(id, sums): (&Arc<str>, &BTreeMap<PartitionIndex, i64>)| {
+        let sums = sums.iter().map(|(task, sum)| format!(" {id}:{task}~{sum}"));
+        sums.collect::<String>()
+    };
+    let told: String = offsets.iter().map(of_part).collect();
+    if told.is_empty() { told } else { format!(" tells{told}") }
 }
 
 fn plain(tasks: &Tasks) -> String {
@@ -224,13 +235,14 @@ fn describe(stage: &mut Stage, name: &str, words: &Words) {
         .map(|described| {
             let member = &described.member;
             format!(
-                "{}@{} has {}|{} is to have {}|{}",
+                "{}@{} has {}|{} is to have {}|{}{}",
                 described.id,
                 member.epoch.0,
                 held(&member.assigned.active),
                 plain(&member.assigned.standby),
                 plain(&described.target.active),
-                plain(&described.target.standby)
+                plain(&described.target.standby),
+                sums(&described.told.offsets)
             )
         })
         .collect();

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::configured::{Configured, InternalTopic};
+use protocol::id::PartitionIndex;
+
+use super::configured::{Configured, ConfiguredSubtopology, InternalTopic};
 use super::endpoints::EndpointPartitions;
 use super::reconcile::Reconciliation;
-use super::tasks::{Held, Offsets, Part, TaskOffsets, Tasks};
+use super::tasks::{Held, Offsets, Part, SubtopologyId, TaskOffsets, Tasks};
 use super::turn::{Turn, Update};
 use super::{
     Endpoint, Member, MemberState, Status, StatusCode, StreamsChange, StreamsGroup, Topology, recorded,
@@ -256,7 +258,7 @@ impl Turn<'_> {
         asks_for_more |= hash != self.group.epochs.metadata_hash;
         let validated = if configured.ready().is_some() { topology.epoch } else { -1 };
         check_tasks(&configured, beat)?;
-        self.take_offsets(beat)?;
+        self.take_offsets(beat, &configured)?;
         let configs = self.settings.assignment_configs();
         asks_for_more |= validated != self.group.epochs.validated_topology;
         asks_for_more |= configs != self.group.epochs.assignment_configs;
@@ -306,6 +308,11 @@ impl Turn<'_> {
                 if new.epoch < 0 || new.has_twins() {
                     return Err(GroupRefusal::ImpossibleTopology);
                 }
+                // Apache Kafka takes it, and may have millions of tasks to assign for a topic of thousands
+                // of partitions. No client makes one.
+                if new.shares_inputs() {
+                    return Err(GroupRefusal::InvalidTopology("two subtopologies read one topic"));
+                }
                 self.records.push(recorded::topology(&self.id, new));
                 return Ok(new.clone());
             }
@@ -349,21 +356,25 @@ impl Turn<'_> {
         Ok((configured, seen))
     }
 
-    /// Takes what a member tells of its state.
-    fn take_offsets(&mut self, beat: &StreamsHeartbeat) -> Result<(), GroupRefusal> {
+    /// Takes what a member tells of its state, as far as it is that of tasks of the application: what is kept is bounded
+    /// by what the application is, whatever a member says.
+    ///
+    /// Apache Kafka keeps everything it is told.
+    fn take_offsets(&mut self, beat: &StreamsHeartbeat, configured: &Configured) -> Result<(), GroupRefusal> {
         if beat.tells_twice {
             return Err(GroupRefusal::TaskToldTwice);
         }
         if beat.offsets.is_none() && beat.end_offsets.is_none() {
             return Ok(());
         }
+        let Some(parts) = configured.ready() else { return Ok(()) };
         let known = self.group.live.task_offsets.get(&beat.member);
         let mut told = known.map(|known| TaskOffsets::clone(known)).unwrap_or_default();
         if let Some(offsets) = &beat.offsets {
-            told.offsets = offsets.clone();
+            told.offsets = of_tasks(offsets, parts);
         }
         if let Some(offsets) = &beat.end_offsets {
-            told.end_offsets = offsets.clone();
+            told.end_offsets = of_tasks(offsets, parts);
         }
         self.changes.push(StreamsChange::TaskOffsets(beat.member.clone(), Arc::new(told)));
         Ok(())
@@ -463,6 +474,15 @@ fn check_tasks(configured: &Configured, beat: &StreamsHeartbeat) -> Result<(), G
         }
     }
     Ok(())
+}
+
+/// Of these offsets those of tasks that there are.
+fn of_tasks(offsets: &Offsets, parts: &BTreeMap<SubtopologyId, ConfiguredSubtopology>) -> Offsets {
+    let told = parts.iter().filter_map(|(subtopology, part)| {
+        let of_part = offsets.get(subtopology)?.range(PartitionIndex(0)..PartitionIndex(part.tasks));
+        Some((subtopology.clone(), of_part.map(|(task, offset)| (*task, *offset)).collect()))
+    });
+    told.collect()
 }
 
 impl StreamsGroup {

@@ -1,7 +1,7 @@
 //! A process of the application while tasks are assigned: its members are threads that share a disk.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::id::PartitionIndex;
 
@@ -19,6 +19,8 @@ pub(super) struct Task {
 pub(super) struct Process {
     /// Its members, each with how many tasks it has.
     members: Vec<(Number, usize)>,
+    /// Where each of them stands.
+    places: BTreeMap<Number, usize>,
     /// All tasks of its members.
     tasks: BTreeSet<Task>,
     count: usize,
@@ -28,12 +30,13 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn add_member(&mut self, member: Number) {
+        self.places.insert(member, self.members.len());
         self.members.push((member, 0));
     }
 
     /// How many tasks a member has.
     pub(super) fn tasks_of(&self, member: Number) -> usize {
-        self.members.iter().find(|(number, _)| *number == member).map_or(0, |(_, count)| *count)
+        self.places.get(&member).map_or(0, |place| self.members[*place].1)
     }
 
     /// Whether any member has a task, whatever its role.
@@ -49,7 +52,7 @@ impl Process {
     /// Gives a member a task; how many it has then.
     pub(super) fn add_task(&mut self, member: Number, task: Task) -> usize {
         self.by_load = None;
-        let place = self.members.iter().position(|(number, _)| *number == member);
+        let place = self.places.get(&member).copied();
         place.map_or(0, |place| self.add_at(place, task))
     }
 

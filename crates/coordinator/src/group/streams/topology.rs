@@ -98,6 +98,12 @@ impl Topology {
         self.by_id().len() != self.subtopologies.len()
     }
 
+    /// Whether two parts read one topic.
+    pub(super) fn shares_inputs(&self) -> bool {
+        let mut places = self.subtopologies.iter().enumerate();
+        places.any(|(place, part)| part.inputs().any(|topic| self.readers.get(topic) != Some(&place)))
+    }
+
     /// The topics that must be there.
     pub(super) fn required_topics(&self) -> BTreeSet<&Arc<str>> {
         self.subtopologies.iter().flat_map(Subtopology::topics).collect()
@@ -113,62 +119,40 @@ fn texts<'a>(words: impl Iterator<Item = std::borrow::Cow<'a, str>>) -> Vec<Arc<
     words.map(|word| Arc::from(&*word)).collect()
 }
 
-impl From<&StreamsGroupTopologyValue<'_>> for Topology {
-    fn from(value: &StreamsGroupTopologyValue<'_>) -> Self {
-        let info = |topic: record::TopicInfo<'_>| TopicInfo {
-            name: Arc::from(&*topic.name),
-            partitions: topic.partitions,
-            replication_factor: topic.replication_factor,
-            configs: topic
-                .topic_configs
-                .iter()
-                .map(|config| (Arc::from(&*config.key), Arc::from(&*config.value)))
-                .collect(),
-        };
-        let group = |group: record::CopartitionGroup<'_>| CopartitionGroup {
-            sources: group.source_topics.iter().collect(),
-            source_regexes: group.source_topic_regex.iter().collect(),
-            repartition_sources: group.repartition_source_topics.iter().collect(),
-        };
-        let subtopologies = value.subtopologies.iter().map(|part| Subtopology {
-            id: Arc::from(&*part.subtopology_id),
-            sources: texts(part.source_topics.iter()),
-            source_regexes: texts(part.source_topic_regex.iter()),
-            changelogs: part.state_changelog_topics.iter().map(info).collect(),
-            repartition_sinks: texts(part.repartition_sink_topics.iter()),
-            repartition_sources: part.repartition_source_topics.iter().map(info).collect(),
-            copartition_groups: part.copartition_groups.iter().map(group).collect(),
-        });
-        Self::new(value.epoch, subtopologies.collect())
-    }
+/// A topology from one of the messages that say it, whose types of one name have the same fields.
+macro_rules! topology_from {
+    ($message:ty, $module:ident) => {
+        impl From<&$message> for Topology {
+            fn from(message: &$message) -> Self {
+                let info = |topic: $module::TopicInfo<'_>| TopicInfo {
+                    name: Arc::from(&*topic.name),
+                    partitions: topic.partitions,
+                    replication_factor: topic.replication_factor,
+                    configs: topic
+                        .topic_configs
+                        .iter()
+                        .map(|config| (Arc::from(&*config.key), Arc::from(&*config.value)))
+                        .collect(),
+                };
+                let group = |group: $module::CopartitionGroup<'_>| CopartitionGroup {
+                    sources: group.source_topics.iter().collect(),
+                    source_regexes: group.source_topic_regex.iter().collect(),
+                    repartition_sources: group.repartition_source_topics.iter().collect(),
+                };
+                let subtopologies = message.subtopologies.iter().map(|part| Subtopology {
+                    id: Arc::from(&*part.subtopology_id),
+                    sources: texts(part.source_topics.iter()),
+                    source_regexes: texts(part.source_topic_regex.iter()),
+                    changelogs: part.state_changelog_topics.iter().map(info).collect(),
+                    repartition_sinks: texts(part.repartition_sink_topics.iter()),
+                    repartition_sources: part.repartition_source_topics.iter().map(info).collect(),
+                    copartition_groups: part.copartition_groups.iter().map(group).collect(),
+                });
+                Self::new(message.epoch, subtopologies.collect())
+            }
+        }
+    };
 }
 
-impl From<&request::Topology<'_>> for Topology {
-    fn from(topology: &request::Topology<'_>) -> Self {
-        let info = |topic: request::TopicInfo<'_>| TopicInfo {
-            name: Arc::from(&*topic.name),
-            partitions: topic.partitions,
-            replication_factor: topic.replication_factor,
-            configs: topic
-                .topic_configs
-                .iter()
-                .map(|config| (Arc::from(&*config.key), Arc::from(&*config.value)))
-                .collect(),
-        };
-        let group = |group: request::CopartitionGroup<'_>| CopartitionGroup {
-            sources: group.source_topics.iter().collect(),
-            source_regexes: group.source_topic_regex.iter().collect(),
-            repartition_sources: group.repartition_source_topics.iter().collect(),
-        };
-        let subtopologies = topology.subtopologies.iter().map(|part| Subtopology {
-            id: Arc::from(&*part.subtopology_id),
-            sources: texts(part.source_topics.iter()),
-            source_regexes: texts(part.source_topic_regex.iter()),
-            changelogs: part.state_changelog_topics.iter().map(info).collect(),
-            repartition_sinks: texts(part.repartition_sink_topics.iter()),
-            repartition_sources: part.repartition_source_topics.iter().map(info).collect(),
-            copartition_groups: part.copartition_groups.iter().map(group).collect(),
-        });
-        Self::new(topology.epoch, subtopologies.collect())
-    }
-}
+topology_from!(StreamsGroupTopologyValue<'_>, record);
+topology_from!(request::Topology<'_>, request);
