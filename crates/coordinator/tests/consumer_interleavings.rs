@@ -208,4 +208,22 @@ proptest! {
         prop_assert!(play.stage.nobody_waits());
         prop_assert!(play.stage.member_epochs("g").is_empty() && play.stage.members("g").is_empty());
     }
+
+    #[test]
+    fn a_log_that_was_compacted_says_the_same(steps in prop::collection::vec(step(), 1..80), goes in prop::collection::vec(any::<bool>(), 16)) {
+        let mut play = Play::default();
+        play.play("wait 1000");
+        play.play("config interval=0");
+        play.take(&Step::Topic { topic: 0, partitions: 3 });
+        for step in &steps {
+            play.take(step);
+        }
+        for line in ["wait 0", "wait 1000000"] {
+            play.play(line);
+            let logged = play.stage.logged();
+            for cleaned in [logged / 3, logged / 2, logged] {
+                play.stage.compacted_is_the_same(cleaned, |number| goes[number % goes.len()]);
+            }
+        }
+    }
 }

@@ -155,4 +155,24 @@ proptest! {
         prop_assert!(play.stage.nobody_waits());
         prop_assert!(play.stage.streams_members("g").is_empty());
     }
+
+    #[test]
+    fn a_log_that_was_compacted_says_the_same(steps in prop::collection::vec(step(), 1..80), goes in prop::collection::vec(any::<bool>(), 16)) {
+        let mut play = Play { stage: Stage::default(), topics: [false; 2] };
+        play.stage.step("wait 1000");
+        play.stage.step("config streams_delay=0");
+        for name in [true, false] {
+            play.take(&Step::Topic { name, partitions: 3 });
+        }
+        for step in &steps {
+            play.take(step);
+        }
+        for line in ["wait 0", "wait 1000000"] {
+            play.stage.step(line);
+            let logged = play.stage.logged();
+            for cleaned in [logged / 3, logged / 2, logged] {
+                play.stage.compacted_is_the_same(cleaned, |number| goes[number % goes.len()]);
+            }
+        }
+    }
 }

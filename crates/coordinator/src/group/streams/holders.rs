@@ -1,6 +1,6 @@
 //! Which process has which task: a task is active in one place only, and its state kept once a process.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::id::PartitionIndex;
@@ -9,7 +9,8 @@ use super::Member;
 use super::tasks::{Held, SubtopologyId, Tasks};
 
 type Process = Arc<str>;
-type Copies = BTreeMap<SubtopologyId, BTreeMap<PartitionIndex, BTreeSet<Process>>>;
+/// The processes that have a task, each with how many of its members do: while one gives it up another may have it.
+type Copies = BTreeMap<SubtopologyId, BTreeMap<PartitionIndex, BTreeMap<Process, usize>>>;
 
 /// Who has what, those included who are to give it up.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -77,14 +78,14 @@ impl Holders {
 
 fn has(copies: &Copies, subtopology: &str, task: PartitionIndex, process: &str) -> bool {
     let holders = copies.get(subtopology).and_then(|tasks| tasks.get(&task));
-    holders.is_some_and(|holders| holders.contains(process))
+    holders.is_some_and(|holders| holders.contains_key(process))
 }
 
 fn add(copies: &mut Copies, tasks: &Tasks, process: &Process) {
     for (subtopology, tasks) in tasks {
         let holders = copies.entry(subtopology.clone()).or_default();
         for task in tasks {
-            holders.entry(*task).or_default().insert(process.clone());
+            *holders.entry(*task).or_default().entry(process.clone()).or_default() += 1;
         }
     }
 }
@@ -94,7 +95,12 @@ fn remove(copies: &mut Copies, tasks: &Tasks, process: &Process) {
         let Some(holders) = copies.get_mut(subtopology) else { continue };
         for task in tasks {
             if let Some(processes) = holders.get_mut(task) {
-                processes.remove(process);
+                if let Some(members) = processes.get_mut(process) {
+                    *members -= 1;
+                    if *members == 0 {
+                        processes.remove(process);
+                    }
+                }
                 if processes.is_empty() {
                     holders.remove(task);
                 }
