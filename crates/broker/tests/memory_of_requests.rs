@@ -12,6 +12,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use protocol::messages::add_partitions_to_txn::AddPartitionsToTxnTopic;
 use protocol::messages::alter_configs::AlterConfigsResource;
 use protocol::messages::create_partitions::CreatePartitionsTopic;
 use protocol::messages::create_topics::CreatableTopic;
@@ -23,8 +24,13 @@ use protocol::messages::describe_topic_partitions;
 use protocol::messages::elect_leaders::TopicPartitions;
 use protocol::messages::fetch::{FetchPartition, FetchTopic};
 use protocol::messages::incremental_alter_configs::AlterConfigsResource as IncrementalResource;
+use protocol::messages::join_group::JoinGroupRequestProtocol;
 use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::metadata::MetadataRequestTopic;
+use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::messages::offset_fetch::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
 use protocol::messages::offset_for_leader_epoch::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use protocol::messages::*;
@@ -256,15 +262,186 @@ fn wide_changes(client: &mut Client) -> Vec<(&'static str, Vec<u8>)> {
     frames
 }
 
+/// What one element of the requests below has the broker tell, about.
+const TOLD: usize = 4096;
+/// How often they say it.
+const TIMES: usize = 1000;
+
+/// Groups and a transaction of which there is much to tell.
+fn make_much_to_tell(client: &mut Client) {
+    for (key, key_type) in [("g", 0), ("tx", 1)] {
+        let request =
+            FindCoordinatorRequest { key: key.into(), key_type, ..FindCoordinatorRequest::default() };
+        client.ask(&request, 3);
+    }
+    let partition = OffsetCommitRequestPartition {
+        committed_offset: 1,
+        committed_metadata: Some("m".repeat(TOLD).into()),
+        ..OffsetCommitRequestPartition::default()
+    };
+    let topic = OffsetCommitRequestTopic {
+        name: "t".into(),
+        partitions: vec![partition].into(),
+        ..OffsetCommitRequestTopic::default()
+    };
+    let request = OffsetCommitRequest {
+        group_id: "g".into(),
+        generation_id_or_member_epoch: -1,
+        topics: vec![topic].into(),
+        ..OffsetCommitRequest::default()
+    };
+    client.ask(&request, 6);
+    let protocol = JoinGroupRequestProtocol { name: "p".into(), metadata: vec![1; TOLD].into() };
+    let request = JoinGroupRequest {
+        group_id: "classic".into(),
+        session_timeout_ms: 1_000_000,
+        rebalance_timeout_ms: 1_000_000,
+        protocol_type: "p".into(),
+        protocols: vec![protocol].into(),
+        ..JoinGroupRequest::default()
+    };
+    let body = client.ask(&request, 3);
+    let member = JoinGroupResponse::decode(&body, 3).unwrap().member_id.into_owned();
+    let request = SyncGroupRequest {
+        group_id: "classic".into(),
+        generation_id: 1,
+        member_id: member.into(),
+        ..SyncGroupRequest::default()
+    };
+    let body = client.ask(&request, 2);
+    assert_eq!(SyncGroupResponse::decode(&body, 2).unwrap().error_code, 0);
+    let request = ConsumerGroupHeartbeatRequest {
+        group_id: "consumers".into(),
+        member_id: "a".into(),
+        rebalance_timeout_ms: 1_000_000,
+        subscribed_topic_names: Some((0..TOLD / 8).map(name).collect()),
+        topic_partitions: Some(Vec::new().into()),
+        ..ConsumerGroupHeartbeatRequest::default()
+    };
+    let body = client.ask(&request, 1);
+    assert_eq!(ConsumerGroupHeartbeatResponse::decode(&body, 1).unwrap().error_code, 0);
+    join_streams(client);
+    begin_wide_transaction(client);
+}
+
+fn join_streams(client: &mut Client) {
+    let part = streams_group_heartbeat::Subtopology {
+        subtopology_id: "0".into(),
+        source_topics: (0..TOLD / 8).map(name).collect(),
+        ..streams_group_heartbeat::Subtopology::default()
+    };
+    let topology =
+        streams_group_heartbeat::Topology { subtopologies: vec![part].into(), ..Default::default() };
+    let request = StreamsGroupHeartbeatRequest {
+        group_id: "streams".into(),
+        member_id: "a".into(),
+        rebalance_timeout_ms: 1_000_000,
+        process_id: Some("p".into()),
+        topology: Some(topology),
+        active_tasks: Some(Vec::new().into()),
+        standby_tasks: Some(Vec::new().into()),
+        warmup_tasks: Some(Vec::new().into()),
+        ..StreamsGroupHeartbeatRequest::default()
+    };
+    let body = client.ask(&request, 0);
+    assert_eq!(StreamsGroupHeartbeatResponse::decode(&body, 0).unwrap().error_code, 0);
+}
+
+fn begin_wide_transaction(client: &mut Client) {
+    let topic = CreatableTopic {
+        name: "wide".into(),
+        num_partitions: 300,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    let request = CreateTopicsRequest {
+        topics: vec![topic].into(),
+        timeout_ms: 60_000,
+        ..CreateTopicsRequest::default()
+    };
+    client.ask(&request, 5);
+    let request = InitProducerIdRequest {
+        transactional_id: Some("tx".into()),
+        transaction_timeout_ms: 600_000,
+        ..InitProducerIdRequest::default()
+    };
+    let body = client.ask(&request, 4);
+    let producer = InitProducerIdResponse::decode(&body, 4).unwrap();
+    let topic = AddPartitionsToTxnTopic { name: "wide".into(), partitions: (0..300).collect() };
+    let request = AddPartitionsToTxnRequest {
+        v3_and_below_transactional_id: "tx".into(),
+        v3_and_below_producer_id: producer.producer_id,
+        v3_and_below_producer_epoch: producer.producer_epoch,
+        v3_and_below_topics: vec![topic].into(),
+        ..AddPartitionsToTxnRequest::default()
+    };
+    let body = client.ask(&request, 3);
+    let said = AddPartitionsToTxnResponse::decode(&body, 3).unwrap();
+    let topic = said.results_by_topic_v3_and_below.iter().next().unwrap();
+    assert_eq!(topic.results_by_partition.iter().next().unwrap().partition_error_code, 0);
+}
+
+/// Small requests that ask for much by naming one thing very often.
+fn repeating_requests(client: &mut Client) -> Vec<(&'static str, Vec<u8>)> {
+    let mut frames = Vec::new();
+    let named = |id: &'static str| vec![std::borrow::Cow::from(id); TIMES];
+    let topic = OffsetFetchRequestTopic { name: "t".into(), partition_indexes: vec![0; 10 * TIMES].into() };
+    let request = OffsetFetchRequest {
+        group_id: "g".into(),
+        topics: Some(vec![topic].into()),
+        ..OffsetFetchRequest::default()
+    };
+    frames.push(("OffsetFetch, one partition", client.frame(&request, 7)));
+    let group = OffsetFetchRequestGroup { group_id: "g".into(), ..OffsetFetchRequestGroup::default() };
+    let request =
+        OffsetFetchRequest { groups: vec![group.clone(); TIMES].into(), ..OffsetFetchRequest::default() };
+    frames.push(("OffsetFetch, one group", client.frame(&request, 8)));
+    let topic = OffsetFetchRequestTopics {
+        name: "t".into(),
+        partition_indexes: vec![0].into(),
+        ..OffsetFetchRequestTopics::default()
+    };
+    let group = OffsetFetchRequestGroup { topics: Some(vec![topic].into()), ..group };
+    let request = OffsetFetchRequest { groups: vec![group; TIMES].into(), ..OffsetFetchRequest::default() };
+    frames.push(("OffsetFetch, one partition of one group", client.frame(&request, 8)));
+    let request =
+        DescribeGroupsRequest { groups: named("classic").into(), ..DescribeGroupsRequest::default() };
+    frames.push(("DescribeGroups", client.frame(&request, 4)));
+    let request = ConsumerGroupDescribeRequest {
+        group_ids: named("consumers").into(),
+        ..ConsumerGroupDescribeRequest::default()
+    };
+    frames.push(("ConsumerGroupDescribe", client.frame(&request, 0)));
+    let request = StreamsGroupDescribeRequest {
+        group_ids: named("streams").into(),
+        ..StreamsGroupDescribeRequest::default()
+    };
+    frames.push(("StreamsGroupDescribe", client.frame(&request, 0)));
+    let request =
+        DescribeTransactionsRequest { transactional_ids: [named("tx"), named("tx")].concat().into() };
+    frames.push(("DescribeTransactions", client.frame(&request, 0)));
+    frames
+}
+
 #[test]
 fn requests_of_very_many_elements_share_what_they_take_beyond_a_multiple_of_their_bytes() {
     let directory = tempfile::tempdir().unwrap();
     let shared = SHARED.to_string();
-    let node = start(directory.path(), &[("headwater.request.memory.bytes", &shared)]);
+    let settings = [
+        ("headwater.request.memory.bytes", &*shared),
+        ("group.initial.rebalance.delay.ms", "0"),
+        ("offsets.topic.num.partitions", "1"),
+        ("transaction.state.log.num.partitions", "1"),
+        ("group.max.session.timeout.ms", "1800000"),
+    ];
+    let node = start(directory.path(), &settings);
     let mut client = node.connect();
     client.create(&["t"]);
+    make_much_to_tell(&mut client);
     let mut over = Vec::new();
-    for (api, frame) in wide_requests(&mut client) {
+    let mut frames = wide_requests(&mut client);
+    frames.extend(repeating_requests(&mut client));
+    for (api, frame) in frames {
         let peak = peak(&node, api, &frame);
         // What a connection holds anyway: its buffers, and a piece of an answer with room to grow.
         let each = 4 * frame.len() + (64 << 10) + (160 << 10);

@@ -2,10 +2,13 @@
 //!
 //! 1 says of each member which protocol it speaks (KIP-1099).
 
+use std::collections::BTreeMap;
+
 use coordinator::group::assignor::Partitions;
 use coordinator::group::consumer::{DescribedConsumer, DescribedConsumerGroup};
 use metadata::Image;
 use protocol::ErrorCode;
+use protocol::messages::InPieces;
 use protocol::messages::consumer_group_describe::{
     Assignment, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, DescribedGroup, Member,
     TopicPartitions,
@@ -20,62 +23,72 @@ const CLASSIC: i8 = 0;
 const CONSUMER: i8 = 1;
 
 /// Handles one request.
-pub async fn handle(
+pub async fn handle<'a>(
     call: &Call,
-    request: ConsumerGroupDescribeRequest<'_>,
-) -> ConsumerGroupDescribeResponse<'static> {
+    request: ConsumerGroupDescribeRequest<'a>,
+) -> InPieces<'a, ConsumerGroupDescribeResponse<'a>> {
     let operations = if request.include_authorized_operations { GROUP } else { NOT_ASKED };
     let (image, config) = (call.broker.image(), call.broker.config().groups.decisions.clone());
     let enabled = call.broker.serves_consumer_groups();
     let groups = &call.broker.coordinators.groups;
-    let mut described = Vec::new();
-    for id in &request.group_ids {
-        let group = if !enabled {
-            refused(ErrorCode::UnsupportedVersion)
+    let ids = request.group_ids.into_vec();
+    // However often a group is named, it is looked at and held once.
+    let mut known = BTreeMap::new();
+    for id in &ids {
+        if known.contains_key(id) {
+            continue;
+        }
+        let found = if !enabled {
+            Err(ErrorCode::UnsupportedVersion)
         } else if id.is_empty() {
-            refused(ErrorCode::InvalidGroupId)
+            Err(ErrorCode::InvalidGroupId)
         } else {
-            match groups.read(&id, |shard| shard.describe_consumers(&id, &config.consumer)).await {
-                Ok(Some(group)) => {
-                    DescribedGroup { authorized_operations: operations, ..told(group, &image) }
-                }
-                Ok(None) => DescribedGroup {
-                    error_message: Some(format!("there is no consumer group '{id}'").into()),
-                    ..refused(ErrorCode::GroupIdNotFound)
-                },
-                Err(error) => refused(error.into()),
-            }
+            let found = groups.read(id, |shard| shard.describe_consumers(id, &config.consumer)).await;
+            found.map_err(ErrorCode::from)
         };
-        described.push(DescribedGroup { group_id: id.into_owned().into(), ..group });
+        known.insert(id.clone(), found);
     }
-    ConsumerGroupDescribeResponse { groups: described.into(), ..ConsumerGroupDescribeResponse::default() }
+    let count = ids.len();
+    let described = move |place: usize| {
+        let id = &ids[place];
+        let group = match &known[id] {
+            Ok(Some(group)) => DescribedGroup { authorized_operations: operations, ..told(group, &image) },
+            Ok(None) => DescribedGroup {
+                error_message: Some(format!("there is no consumer group '{id}'").into()),
+                ..refused(ErrorCode::GroupIdNotFound)
+            },
+            Err(error) => refused(*error),
+        };
+        DescribedGroup { group_id: id.clone(), ..group }
+    };
+    InPieces::new(ConsumerGroupDescribeResponse::default(), |response| &response.groups, count, described)
 }
 
-fn refused(error: ErrorCode) -> DescribedGroup<'static> {
+fn refused<'a>(error: ErrorCode) -> DescribedGroup<'a> {
     DescribedGroup { error_code: error.into(), ..DescribedGroup::default() }
 }
 
-fn told(group: DescribedConsumerGroup, image: &Image) -> DescribedGroup<'static> {
+fn told<'a>(group: &DescribedConsumerGroup, image: &Image) -> DescribedGroup<'a> {
     DescribedGroup {
         group_state: group.state.into(),
         group_epoch: group.epoch.0,
         assignment_epoch: group.target_epoch.0,
         assignor_name: group.assignor.to_string().into(),
-        members: group.members.into_iter().map(|member| told_member(member, image)).collect(),
+        members: group.members.iter().map(|member| told_member(member, image)).collect(),
         ..DescribedGroup::default()
     }
 }
 
-fn told_member(member: DescribedConsumer, image: &Image) -> Member<'static> {
+fn told_member<'a>(member: &DescribedConsumer, image: &Image) -> Member<'a> {
     Member {
         member_id: member.id.to_string().into(),
-        instance_id: member.instance.map(|instance| instance.to_string().into()),
-        rack_id: member.rack.map(|rack| rack.to_string().into()),
+        instance_id: member.instance.as_ref().map(|instance| instance.to_string().into()),
+        rack_id: member.rack.as_ref().map(|rack| rack.to_string().into()),
         member_epoch: member.epoch.0,
         client_id: member.client_id.to_string().into(),
         client_host: member.client_host.to_string().into(),
         subscribed_topic_names: member.topics.iter().map(|topic| topic.to_string().into()).collect(),
-        subscribed_topic_regex: member.regex.map(|regex| regex.to_string().into()),
+        subscribed_topic_regex: member.regex.as_ref().map(|regex| regex.to_string().into()),
         assignment: assignment(&member.assigned, image),
         target_assignment: assignment(&member.target, image),
         member_type: if member.is_classic { CLASSIC } else { CONSUMER },
@@ -83,7 +96,7 @@ fn told_member(member: DescribedConsumer, image: &Image) -> Member<'static> {
 }
 
 /// Partitions by the names of their topics; those of topics that are gone are left out.
-fn assignment(partitions: &Partitions, image: &Image) -> Assignment<'static> {
+fn assignment<'a>(partitions: &Partitions, image: &Image) -> Assignment<'a> {
     let topics = partitions.iter().filter_map(|(id, indexes)| {
         Some(TopicPartitions {
             topic_id: *id,

@@ -2,8 +2,11 @@
 //!
 //! 3 adds authorized operations (KIP-430), 4 static members (KIP-345), 6 says of a group that it is not there (KIP-1043).
 
+use std::collections::BTreeMap;
+
 use coordinator::group::describe::DescribedGroup as Described;
 use protocol::ErrorCode;
+use protocol::messages::InPieces;
 use protocol::messages::describe_groups::{
     DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
 };
@@ -15,29 +18,40 @@ use super::authorized_operations::{GROUP, NOT_ASKED};
 const NOT_FOUND_SINCE: i16 = 6;
 
 /// Handles one request.
-pub async fn handle(call: &Call, request: DescribeGroupsRequest<'_>) -> DescribeGroupsResponse<'static> {
+pub async fn handle<'a>(
+    call: &Call,
+    request: DescribeGroupsRequest<'a>,
+) -> InPieces<'a, DescribeGroupsResponse<'a>> {
     let groups = &call.broker.coordinators.groups;
+    let version = call.asked.version;
     let operations = if request.include_authorized_operations { GROUP } else { NOT_ASKED };
-    let mut described = Vec::new();
-    for id in &request.groups {
-        let found = groups.read(&id, |shard| shard.describe_classic(&id)).await;
-        let group = match found {
+    let ids = request.groups.into_vec();
+    // However often a group is named, it is looked at and held once.
+    let mut known = BTreeMap::new();
+    for id in &ids {
+        if !known.contains_key(id) {
+            let found = groups.read(id, |shard| shard.describe_classic(id)).await;
+            known.insert(id.clone(), found.map_err(ErrorCode::from));
+        }
+    }
+    let count = ids.len();
+    let described = move |place: usize| {
+        let id = &ids[place];
+        let group = match &known[id] {
             Ok(Some(group)) => told(group),
-            Ok(None) => absent(call.asked.version, &id),
-            Err(error) => {
-                DescribedGroup { error_code: ErrorCode::from(error).into(), ..DescribedGroup::default() }
-            }
+            Ok(None) => absent(version, id),
+            Err(error) => DescribedGroup { error_code: (*error).into(), ..DescribedGroup::default() },
         };
         let authorized_operations = if group.error_code == 0 { operations } else { NOT_ASKED };
-        described.push(DescribedGroup { group_id: id.into_owned().into(), authorized_operations, ..group });
-    }
-    DescribeGroupsResponse { groups: described.into(), ..DescribeGroupsResponse::default() }
+        DescribedGroup { group_id: id.clone(), authorized_operations, ..group }
+    };
+    InPieces::new(DescribeGroupsResponse::default(), |response| &response.groups, count, described)
 }
 
-fn told(group: Described) -> DescribedGroup<'static> {
-    let members = group.members.into_iter().map(|member| DescribedGroupMember {
+fn told<'a>(group: &Described) -> DescribedGroup<'a> {
+    let members = group.members.iter().map(|member| DescribedGroupMember {
         member_id: member.id.to_string().into(),
-        group_instance_id: member.instance.map(|instance| instance.to_string().into()),
+        group_instance_id: member.instance.as_ref().map(|instance| instance.to_string().into()),
         client_id: member.client_id.to_string().into(),
         client_host: member.client_host.to_string().into(),
         member_metadata: member.metadata.to_vec().into(),
@@ -52,7 +66,7 @@ fn told(group: Described) -> DescribedGroup<'static> {
     }
 }
 
-fn absent(version: i16, id: &str) -> DescribedGroup<'static> {
+fn absent<'a>(version: i16, id: &str) -> DescribedGroup<'a> {
     let dead = DescribedGroup { group_state: "Dead".into(), ..DescribedGroup::default() };
     if version < NOT_FOUND_SINCE {
         return dead;

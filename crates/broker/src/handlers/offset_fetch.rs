@@ -5,6 +5,7 @@
 //! protocol (KIP-848), 10 topic ids (KIP-516).
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use coordinator::group::offsets::fetch::FetchedOffset;
@@ -12,6 +13,7 @@ use coordinator::group::{Generation, GroupRefusal};
 use metadata::Image;
 use protocol::ErrorCode;
 use protocol::id::{PartitionIndex, TopicId};
+use protocol::messages::InPieces;
 use protocol::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse, OffsetFetchResponseGroup,
     OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
@@ -43,14 +45,16 @@ struct Told {
     partitions: Vec<(FetchedOffset, ErrorCode)>,
 }
 
+/// What is told of a group.
+type Answer = Arc<Result<Vec<Told>, ErrorCode>>;
+
 /// Handles one request.
-pub async fn handle<'a>(call: &Call, request: OffsetFetchRequest<'a>) -> OffsetFetchResponse<'a> {
+pub async fn handle<'a>(
+    call: &Call,
+    request: OffsetFetchRequest<'a>,
+) -> InPieces<'a, OffsetFetchResponse<'a>> {
     if call.asked.version >= GROUPS_SINCE {
-        let mut groups = Vec::new();
-        for group in &request.groups {
-            groups.push(group_answer(call, group, request.require_stable).await);
-        }
-        return OffsetFetchResponse { groups: groups.into(), ..OffsetFetchResponse::default() };
+        return of_groups(call, request).await;
     }
     let wanted = request.topics.as_ref().map(|topics| {
         let wanted = topics.iter().map(|topic| Wanted {
@@ -59,7 +63,7 @@ pub async fn handle<'a>(call: &Call, request: OffsetFetchRequest<'a>) -> OffsetF
             partitions: topic.partition_indexes.iter().map(PartitionIndex).collect(),
             error: None,
         });
-        wanted.collect::<Vec<_>>()
+        once(wanted)
     });
     let asked = Asked {
         group: &request.group_id,
@@ -67,24 +71,60 @@ pub async fn handle<'a>(call: &Call, request: OffsetFetchRequest<'a>) -> OffsetF
         epoch: Generation::NONE,
         stable: request.require_stable,
     };
-    match fetch(call, asked, wanted.as_deref()).await {
-        Ok(told) => OffsetFetchResponse { topics: topics(told).into(), ..OffsetFetchResponse::default() },
+    let told = match fetch(call, asked, wanted.as_deref()).await {
+        Ok(told) => told,
         Err(error) if call.asked.version >= GROUP_ERROR_SINCE => {
-            OffsetFetchResponse { error_code: error.into(), ..OffsetFetchResponse::default() }
+            let refused = OffsetFetchResponse { error_code: error.into(), ..OffsetFetchResponse::default() };
+            return refused.into();
         }
-        Err(error) => {
-            let told = wanted.unwrap_or_default().into_iter().map(|topic| topic.refused(error)).collect();
-            OffsetFetchResponse { topics: topics(told).into(), ..OffsetFetchResponse::default() }
-        }
-    }
+        Err(error) => wanted.unwrap_or_default().into_iter().map(|topic| topic.refused(error)).collect(),
+    };
+    let (count, topic) = (told.len(), move |place: usize| topic(&told[place]));
+    InPieces::new(OffsetFetchResponse::default(), |response| &response.topics, count, topic)
 }
 
-async fn group_answer<'a>(
+/// The answer of each group. One that is asked for everything is looked at once, however often it is named.
+async fn of_groups<'a>(
     call: &Call,
-    group: OffsetFetchRequestGroup<'a>,
+    request: OffsetFetchRequest<'a>,
+) -> InPieces<'a, OffsetFetchResponse<'a>> {
+    let (image, ids) = (call.broker.image(), call.asked.version >= IDS_SINCE);
+    let mut whole: BTreeMap<_, Answer> = BTreeMap::new();
+    let mut answers: Vec<(Cow<'a, str>, Answer)> = Vec::with_capacity(request.groups.len());
+    for group in &request.groups {
+        let who = (group.group_id.clone(), group.member_id.clone(), group.member_epoch);
+        let known = if group.topics.is_none() { whole.get(&who).cloned() } else { None };
+        let answer = match known {
+            Some(known) => known,
+            None => Answer::new(group_answer(call, &image, &group, request.require_stable).await),
+        };
+        if group.topics.is_none() {
+            whole.insert(who, answer.clone());
+        }
+        answers.push((group.group_id, answer));
+    }
+    let count = answers.len();
+    let group = move |place: usize| {
+        let (group_id, answer) = &answers[place];
+        let (topics, error) = match &**answer {
+            Ok(told) => (group_topics(&image, told, ids), ErrorCode::None),
+            Err(error) => (Vec::new(), *error),
+        };
+        OffsetFetchResponseGroup {
+            group_id: group_id.clone(),
+            topics: topics.into(),
+            error_code: error.into(),
+        }
+    };
+    InPieces::new(OffsetFetchResponse::default(), |response| &response.groups, count, group)
+}
+
+async fn group_answer(
+    call: &Call,
+    image: &Image,
+    group: &OffsetFetchRequestGroup<'_>,
     stable: bool,
-) -> OffsetFetchResponseGroup<'a> {
-    let image = call.broker.image();
+) -> Result<Vec<Told>, ErrorCode> {
     let ids = call.asked.version >= IDS_SINCE;
     let wanted = group.topics.as_ref().map(|topics| {
         let wanted = topics.iter().map(|topic| {
@@ -97,16 +137,25 @@ async fn group_answer<'a>(
                 error: (ids && known.is_none()).then_some(ErrorCode::UnknownTopicId),
             }
         });
-        wanted.collect::<Vec<_>>()
+        once(wanted)
     });
     let (member, epoch) = (group.member_id.as_deref(), Generation(group.member_epoch));
     let asked = Asked { group: &group.group_id, member, epoch, stable };
-    let answer = fetch(call, asked, wanted.as_deref()).await;
-    let (topics, error) = match answer {
-        Ok(told) => (group_topics(&image, told, ids), ErrorCode::None),
-        Err(error) => (Vec::new(), error),
-    };
-    OffsetFetchResponseGroup { group_id: group.group_id, topics: topics.into(), error_code: error.into() }
+    fetch(call, asked, wanted.as_deref()).await
+}
+
+/// Each partition once, however often it is named: a note of 4 KB may stand behind four bytes of a request.
+///
+/// Apache Kafka tells it as often as it is named.
+fn once(wanted: impl Iterator<Item = Wanted>) -> Vec<Wanted> {
+    let mut named: BTreeMap<(Arc<str>, TopicId), BTreeSet<PartitionIndex>> = BTreeMap::new();
+    let once = wanted.filter_map(|mut topic| {
+        let count = topic.partitions.len();
+        let named = named.entry((topic.name.clone(), topic.id)).or_default();
+        topic.partitions.retain(|index| named.insert(*index));
+        (count == 0 || !topic.partitions.is_empty()).then_some(topic)
+    });
+    once.collect()
 }
 
 /// Who asks for offsets, and of which kind.
@@ -160,30 +209,27 @@ impl Told {
     }
 }
 
-fn topics(told: Vec<Told>) -> Vec<OffsetFetchResponseTopic<'static>> {
-    let topics = told.into_iter().map(|topic| {
-        let partitions = topic.partitions.into_iter().map(|(offset, error)| OffsetFetchResponsePartition {
-            partition_index: offset.partition.0,
-            committed_offset: offset.offset.0,
-            committed_leader_epoch: offset.leader_epoch.0,
-            metadata: Some(Cow::Owned(offset.metadata.into())),
-            error_code: error.into(),
-        });
-        OffsetFetchResponseTopic { name: topic.name.to_string().into(), partitions: partitions.collect() }
+fn topic<'a>(told: &Told) -> OffsetFetchResponseTopic<'a> {
+    let partitions = told.partitions.iter().map(|(offset, error)| OffsetFetchResponsePartition {
+        partition_index: offset.partition.0,
+        committed_offset: offset.offset.0,
+        committed_leader_epoch: offset.leader_epoch.0,
+        metadata: Some(note(offset)),
+        error_code: (*error).into(),
     });
-    topics.collect()
+    OffsetFetchResponseTopic { name: told.name.to_string().into(), partitions: partitions.collect() }
 }
 
 /// The topics of a group. By id, one that is gone is left out of an answer that was to name everything.
-fn group_topics(image: &Image, told: Vec<Told>, ids: bool) -> Vec<OffsetFetchResponseTopics<'static>> {
-    let topics = told.into_iter().filter_map(|topic| {
+fn group_topics<'a>(image: &Image, told: &[Told], ids: bool) -> Vec<OffsetFetchResponseTopics<'a>> {
+    let topics = told.iter().filter_map(|topic| {
         let id = if topic.id.is_zero() && ids { image.topics.id_of(&topic.name)? } else { topic.id };
-        let partitions = topic.partitions.into_iter().map(|(offset, error)| OffsetFetchResponsePartitions {
+        let partitions = topic.partitions.iter().map(|(offset, error)| OffsetFetchResponsePartitions {
             partition_index: offset.partition.0,
             committed_offset: offset.offset.0,
             committed_leader_epoch: offset.leader_epoch.0,
-            metadata: Some(Cow::Owned(offset.metadata.into())),
-            error_code: error.into(),
+            metadata: Some(note(offset)),
+            error_code: (*error).into(),
         });
         Some(OffsetFetchResponseTopics {
             name: topic.name.to_string().into(),
@@ -192,4 +238,8 @@ fn group_topics(image: &Image, told: Vec<Told>, ids: bool) -> Vec<OffsetFetchRes
         })
     });
     topics.collect()
+}
+
+fn note<'a>(offset: &FetchedOffset) -> Cow<'a, str> {
+    Cow::Owned(offset.metadata.as_deref().unwrap_or_default().to_owned())
 }

@@ -2,6 +2,7 @@
 //!
 //! 1 names the assignor, and has the description of the topology where a plugin keeps it; there is none.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coordinator::group::streams::{
@@ -9,6 +10,7 @@ use coordinator::group::streams::{
     Tasks,
 };
 use protocol::ErrorCode;
+use protocol::messages::InPieces;
 use protocol::messages::streams_group_describe::{
     Assignment, DescribedGroup, Endpoint, KeyValue, Member, StreamsGroupDescribeRequest,
     StreamsGroupDescribeResponse, Subtopology, TaskIds, TaskOffset, TopicInfo, Topology,
@@ -24,54 +26,65 @@ const ASSIGNOR: &str = "sticky";
 const NOT_STORED: i8 = 1;
 
 /// Handles one request.
-pub async fn handle(
+pub async fn handle<'a>(
     call: &Call,
-    request: StreamsGroupDescribeRequest<'_>,
-) -> StreamsGroupDescribeResponse<'static> {
+    request: StreamsGroupDescribeRequest<'a>,
+) -> InPieces<'a, StreamsGroupDescribeResponse<'a>> {
     let operations = if request.include_authorized_operations { GROUP } else { NOT_ASKED };
     let description = if request.include_topology_description { NOT_STORED } else { 0 };
     let enabled = call.broker.serves_streams_groups();
     let groups = &call.broker.coordinators.groups;
-    let mut described = Vec::new();
-    for id in &request.group_ids {
-        let group = if !enabled {
-            refused(ErrorCode::UnsupportedVersion)
+    let ids = request.group_ids.into_vec();
+    // However often a group is named, it is looked at and held once.
+    let mut known = BTreeMap::new();
+    for id in &ids {
+        if known.contains_key(id) {
+            continue;
+        }
+        let found = if !enabled {
+            Err(ErrorCode::UnsupportedVersion)
         } else if id.is_empty() {
-            refused(ErrorCode::InvalidGroupId)
+            Err(ErrorCode::InvalidGroupId)
         } else {
-            match groups.read(&id, |shard| shard.describe_streams(&id)).await {
-                Ok(Some(group)) => DescribedGroup {
-                    authorized_operations: operations,
-                    topology_description_status: description,
-                    ..told(group)
-                },
-                Ok(None) => DescribedGroup {
-                    error_message: Some(format!("there is no streams group '{id}'").into()),
-                    ..refused(ErrorCode::GroupIdNotFound)
-                },
-                Err(error) => refused(error.into()),
-            }
+            groups.read(id, |shard| shard.describe_streams(id)).await.map_err(ErrorCode::from)
         };
-        described.push(DescribedGroup { group_id: id.into_owned().into(), ..group });
+        known.insert(id.clone(), found);
     }
-    StreamsGroupDescribeResponse { groups: described.into(), ..StreamsGroupDescribeResponse::default() }
+    let count = ids.len();
+    let described = move |place: usize| {
+        let id = &ids[place];
+        let group = match &known[id] {
+            Ok(Some(group)) => DescribedGroup {
+                authorized_operations: operations,
+                topology_description_status: description,
+                ..told(group)
+            },
+            Ok(None) => DescribedGroup {
+                error_message: Some(format!("there is no streams group '{id}'").into()),
+                ..refused(ErrorCode::GroupIdNotFound)
+            },
+            Err(error) => refused(*error),
+        };
+        DescribedGroup { group_id: id.clone(), ..group }
+    };
+    InPieces::new(StreamsGroupDescribeResponse::default(), |response| &response.groups, count, described)
 }
 
-fn refused(error: ErrorCode) -> DescribedGroup<'static> {
+fn refused<'a>(error: ErrorCode) -> DescribedGroup<'a> {
     DescribedGroup { error_code: error.into(), ..DescribedGroup::default() }
 }
 
-fn told(group: DescribedStreamsGroup) -> DescribedGroup<'static> {
-    let topology = group.topology.map(|(epoch, parts)| Topology {
-        epoch,
-        subtopologies: Some(parts.into_iter().map(subtopology).collect()),
+fn told<'a>(group: &DescribedStreamsGroup) -> DescribedGroup<'a> {
+    let topology = group.topology.as_ref().map(|(epoch, parts)| Topology {
+        epoch: *epoch,
+        subtopologies: Some(parts.iter().map(subtopology).collect()),
     });
     DescribedGroup {
         group_state: group.state.into(),
         group_epoch: group.epoch.0,
         assignment_epoch: group.target_epoch.0,
         topology,
-        members: group.members.into_iter().map(member).collect(),
+        members: group.members.iter().map(member).collect(),
         assignor_name: Some(ASSIGNOR.into()),
         ..DescribedGroup::default()
     }
@@ -83,17 +96,17 @@ fn texts(words: &[Arc<str>]) -> Array<'static, Text> {
     words.iter().map(|word| Text::from(word.to_string())).collect()
 }
 
-fn subtopology(part: DescribedSubtopology) -> Subtopology<'static> {
+fn subtopology<'a>(part: &DescribedSubtopology) -> Subtopology<'a> {
     Subtopology {
         subtopology_id: part.id.to_string().into(),
         source_topics: texts(&part.sources),
         repartition_sink_topics: texts(&part.repartition_sinks),
-        state_changelog_topics: part.changelogs.into_iter().map(topic_info).collect(),
-        repartition_source_topics: part.repartition_sources.into_iter().map(topic_info).collect(),
+        state_changelog_topics: part.changelogs.iter().map(topic_info).collect(),
+        repartition_source_topics: part.repartition_sources.iter().map(topic_info).collect(),
     }
 }
 
-fn topic_info(topic: DescribedTopic) -> TopicInfo<'static> {
+fn topic_info<'a>(topic: &DescribedTopic) -> TopicInfo<'a> {
     let configs = topic.configs.iter();
     TopicInfo {
         name: topic.name.to_string().into(),
@@ -107,11 +120,11 @@ fn key_value(key: &str, value: &str) -> KeyValue<'static> {
     KeyValue { key: key.to_owned().into(), value: value.to_owned().into() }
 }
 
-fn member(described: DescribedStreamsMember) -> Member<'static> {
+fn member<'a>(described: &DescribedStreamsMember) -> Member<'a> {
     let DescribedStreamsMember { id, member, target, told } = described;
     let text = |word: &Arc<str>| Text::from(word.to_string());
     Member {
-        member_id: text(&id),
+        member_id: text(id),
         member_epoch: member.epoch.0,
         instance_id: member.instance.as_ref().map(text),
         rack_id: member.rack.as_ref().map(text),

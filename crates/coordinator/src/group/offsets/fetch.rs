@@ -5,6 +5,7 @@ use std::sync::Arc;
 use protocol::id::{LeaderEpoch, PartitionIndex, TopicId};
 use protocol::offset::Offset;
 
+use super::Note;
 use crate::group::{Generation, Group, GroupRefusal, GroupShard};
 
 /// One offset of the answer.
@@ -17,7 +18,7 @@ pub struct FetchedOffset {
     /// The leader epoch that was committed with it.
     pub leader_epoch: LeaderEpoch,
     /// The note that was committed with it.
-    pub metadata: Box<str>,
+    pub metadata: Note,
     /// Why there is no telling.
     pub refusal: Option<GroupRefusal>,
 }
@@ -25,13 +26,7 @@ pub struct FetchedOffset {
 impl FetchedOffset {
     /// Nothing was committed.
     pub fn none(partition: PartitionIndex) -> Self {
-        Self {
-            partition,
-            offset: Offset(-1),
-            leader_epoch: LeaderEpoch::NONE,
-            metadata: Box::default(),
-            refusal: None,
-        }
+        Self { partition, offset: Offset(-1), leader_epoch: LeaderEpoch::NONE, metadata: None, refusal: None }
     }
 }
 

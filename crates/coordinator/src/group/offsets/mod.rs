@@ -22,6 +22,13 @@ use super::GroupId;
 use crate::record::GroupRecord;
 use crate::shard::Written;
 
+/// A consumer's own note; none for the empty one, which takes no room then, as most are. Whoever tells it shares it.
+pub type Note = Option<Arc<str>>;
+
+fn note(text: &str) -> Note {
+    (!text.is_empty()).then(|| Arc::from(text))
+}
+
 /// One committed offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommittedOffset {
@@ -30,7 +37,7 @@ pub struct CommittedOffset {
     /// The leader epoch of the last record read; none where the consumer did not say.
     pub leader_epoch: LeaderEpoch,
     /// The consumer's own note.
-    pub metadata: Box<str>,
+    pub metadata: Note,
     /// When it was committed.
     pub committed_at: Timestamp,
     /// When it goes, where the commit said so itself; none otherwise.
@@ -103,7 +110,7 @@ impl Offsets {
         let committed = value.map(|value| CommittedOffset {
             offset: Offset(value.offset),
             leader_epoch: LeaderEpoch(value.leader_epoch),
-            metadata: (&*value.metadata).into(),
+            metadata: note(&value.metadata),
             committed_at: Timestamp(value.commit_timestamp),
             expires_at: Timestamp(value.expire_timestamp),
             topic_id: value.topic_id,
@@ -122,7 +129,7 @@ impl Offsets {
         let committed = value.map(|value| CommittedOffset {
             offset: Offset(value.offset),
             leader_epoch: LeaderEpoch::NONE,
-            metadata: (&*value.metadata).into(),
+            metadata: note(&value.metadata),
             committed_at: Timestamp(value.commit_timestamp),
             expires_at: Timestamp::NONE,
             topic_id: TopicId::ZERO,
