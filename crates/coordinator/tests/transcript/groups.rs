@@ -71,7 +71,11 @@ fn join(stage: &mut Stage, name: &str, token: Token, words: &Words) {
     let protocols: Protocols = names
         .split(',')
         .filter(|name| !name.is_empty())
-        .map(|name| (Arc::from(name), metadata(topics)))
+        .map(|name| match name.strip_suffix('!') {
+            // Of which the member says nothing that can be read.
+            Some(name) => (Arc::from(name), Arc::from([])),
+            None => (Arc::from(name), metadata(topics)),
+        })
         .collect();
     let session = words.named_number("session", 10_000);
     let join = Join {

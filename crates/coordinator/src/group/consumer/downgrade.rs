@@ -1,7 +1,7 @@
 //! A consumer group becomes a classic group while it lives: the last member that spoke the consumer protocol has gone,
 //! or has come back, under its own name, with the classic one (KIP-848, "online migration").
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::embedded::assignment_for;
@@ -47,10 +47,10 @@ impl Turn<'_> {
     /// # Errors
     /// What its members told cannot be read.
     pub(super) fn downgrade_without(&mut self, ids: &[MemberId]) -> Result<(), GroupRefusal> {
-        let members = self.group.members.iter().filter(|(id, _)| !ids.contains(id));
+        let going: BTreeSet<&MemberId> = ids.iter().collect();
+        let members = self.group.members.iter().filter(|(id, _)| !going.contains(id));
         let members = members.map(|(id, member)| (id.clone(), self.classic_member(id, member))).collect();
-        self.records.extend(self.group.tombstones(&self.id, None));
-        self.downgrade(members, true)
+        self.downgrade(members, None, true)
     }
 
     /// A static member has come back with the classic protocol, and the group becomes a classic one.
@@ -67,9 +67,7 @@ impl Turn<'_> {
         let mut members: Converted =
             others.map(|(id, member)| (id.clone(), self.classic_member(id, member))).collect();
         members.insert(joined.id.clone(), self.classic_member(replaced, &joined.after));
-        let renamed = (&**replaced, &*joined.id);
-        self.records.extend(self.group.tombstones(&self.id, Some(renamed)));
-        self.downgrade(members, rebalances)
+        self.downgrade(members, Some((&**replaced, &*joined.id)), rebalances)
     }
 
     /// A member as a classic one, with the partitions of its part.
@@ -95,7 +93,13 @@ impl Turn<'_> {
         Some((converted, self.group.target.get(target_of).cloned().unwrap_or_default()))
     }
 
-    fn downgrade(&mut self, members: Converted, rebalances: bool) -> Result<(), GroupRefusal> {
+    /// Changes nothing where it cannot be.
+    fn downgrade(
+        &mut self,
+        members: Converted,
+        renamed: Option<(&str, &str)>,
+        rebalances: bool,
+    ) -> Result<(), GroupRefusal> {
         let (now, image) = (self.ground.now, self.ground.image);
         let mut classic = Vec::new();
         let mut targets = BTreeMap::new();
@@ -116,6 +120,7 @@ impl Turn<'_> {
             },
         );
         let live = live.ok_or(GroupRefusal::GroupIdNotFound)?;
+        self.records.extend(self.group.tombstones(&self.id, renamed));
         self.records.push(live.as_recorded(&self.id));
         let live =
             if rebalances { classic::rebalancing(&self.id, live, now, self.ground.config) } else { live };

@@ -13,7 +13,7 @@ impl Turn<'_> {
     /// Takes members out. Where only members of the classic protocol are left, the group becomes theirs.
     ///
     /// # Errors
-    /// The group would become a classic one, and cannot.
+    /// The group would become a classic one, and cannot. Nothing has changed then.
     pub(super) fn fence(&mut self, ids: &[MemberId]) -> Result<(), GroupRefusal> {
         if ids.is_empty() {
             return Ok(());
@@ -21,6 +21,12 @@ impl Turn<'_> {
         if self.would_downgrade_without(ids) {
             return self.downgrade_without(ids);
         }
+        self.take_out(ids);
+        Ok(())
+    }
+
+    /// Takes members out, and the group stays what it is.
+    pub(super) fn take_out(&mut self, ids: &[MemberId]) {
         for id in ids {
             self.records.extend(ConsumerGroup::without_member(&self.id, id));
         }
@@ -43,6 +49,5 @@ impl Turn<'_> {
             self.records.push(recorded::target_epoch(&self.id, epoch, Timestamp(0)));
         }
         self.changes.extend(ids.iter().cloned().map(SoftChange::Gone));
-        Ok(())
     }
 }

@@ -25,9 +25,10 @@ impl GroupShard {
         if group.live.loaded_at.is_some() {
             turn.count_from_now();
         } else if let Some(member) = turn.overdue() {
-            // A group that cannot change its protocol goes on without the member.
-            if turn.fence(std::slice::from_ref(&member)).is_err() {
-                turn.changes.push(SoftChange::Gone(member));
+            let member = std::slice::from_ref(&member);
+            // Whoever is left may be waiting for what it had: a group that cannot become a classic one goes on as it is.
+            if turn.fence(member).is_err() {
+                turn.take_out(member);
             }
         } else {
             turn.sleep();
