@@ -2,7 +2,7 @@
 //! are there go on with what they have until they, too, come back with it (KIP-848, "online migration").
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use metadata::Image;
@@ -48,14 +48,22 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// The consumer group that a classic group becomes; `None` where its members tell what nobody here understands.
+/// The consumer group that a classic group becomes; `None` where its members tell what nobody here understands, or have
+/// one partition twice.
 fn upgraded(classic: &ClassicGroup, image: &Image) -> Option<ConsumerGroup> {
     let live = &classic.live;
     let epoch = Epoch(live.generation().0);
     let mut members: BTreeMap<MemberId, (Member, Partitions)> = BTreeMap::new();
+    let mut given = BTreeSet::new();
     for (member_id, known) in live.members() {
-        let member = upgraded_member(known, live.protocol().map(|name| &**name), epoch, image)?;
-        members.insert(member_id.clone(), member);
+        let (member, target) = upgraded_member(known, live.protocol().map(|name| &**name), epoch, image)?;
+        // What two members have (KAFKA-12984) would be given to a third as soon as one of them gives it up.
+        let mut parts =
+            target.iter().flat_map(|(topic, indexes)| indexes.iter().map(move |index| (*topic, *index)));
+        if !parts.all(|part| given.insert(part)) {
+            return None;
+        }
+        members.insert(member_id.clone(), (member, target));
     }
     let mut group = ConsumerGroup { epoch, target_epoch: epoch, ..ConsumerGroup::default() };
     for (member_id, (member, target)) in members {
