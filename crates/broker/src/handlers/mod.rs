@@ -1,6 +1,6 @@
 //! Room 3: the table of APIs this broker serves, and a handler for each.
 //!
-//! A handler translates between a message and the machines: it authorises, resolves names, asks, and puts the
+//! A handler translates between a message and the machines: it resolves names, asks, and puts the
 //! answer into words. It holds no policy. What is not in [`TABLE`] is neither served nor advertised.
 //!
 //! To add an API: write `handlers/<api_name>.rs` with

@@ -112,16 +112,6 @@ impl TransactionShard {
         self.entries.iter().map(|(id, entry)| (&**id, (&entry.recorded, entry.written_at))).collect()
     }
 
-    /// How many transactional ids there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// How many transactional ids are at each state, by its number.
     pub fn counts(&self) -> [usize; TransactionState::ALL.len()] {
         let mut counts = [0; TransactionState::ALL.len()];

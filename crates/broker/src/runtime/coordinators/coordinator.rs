@@ -192,20 +192,8 @@ impl<S: Coordinated> Coordinator<S> {
         reply.ok_or_else(|| CoordinatorError::NotAvailable("the request has no answer of its own".to_owned()))
     }
 
-    /// As [`Self::submit`], for a request whose answer may have to wait for other requests.
-    ///
-    /// # Errors
-    /// As [`Self::submit`].
-    pub async fn submit_and_wait<'r>(
-        self: &Arc<Self>,
-        key: &str,
-        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, S::Answer>, S::Refusal> + Send,
-    ) -> Answered<S, S::Answer> {
-        self.submit_and_let_go(key, (), decide).await
-    }
-
-    /// As [`Self::submit_and_wait`], for a request that holds what others may wait for: it lets go of it once it is
-    /// decided, and waits without it.
+    /// As [`Self::submit`], for a request whose answer may have to wait for other requests, and that holds what those may
+    /// wait for: it lets go of it once it is decided, and waits without it.
     ///
     /// # Errors
     /// As [`Self::submit`].

@@ -26,20 +26,6 @@ pub enum CoordinatorError<R> {
     TooLarge(String),
 }
 
-impl<R> CoordinatorError<R> {
-    /// The same for who knows no refusals.
-    pub fn without_refusal<T>(self) -> Result<CoordinatorError<T>, R> {
-        Ok(match self {
-            Self::Refused(refusal) => return Err(refusal),
-            Self::NotCoordinator => CoordinatorError::NotCoordinator,
-            Self::Loading => CoordinatorError::Loading,
-            Self::NotAvailable(why) => CoordinatorError::NotAvailable(why),
-            Self::Producer(error, why) => CoordinatorError::Producer(error, why),
-            Self::TooLarge(why) => CoordinatorError::TooLarge(why),
-        })
-    }
-}
-
 /// Kafka's translation of why an append failed (`CoordinatorOperationExceptionHelper`).
 impl<R> From<&AppendError> for CoordinatorError<R> {
     fn from(error: &AppendError) -> Self {

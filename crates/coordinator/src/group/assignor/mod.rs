@@ -32,8 +32,6 @@ pub type Assignment = BTreeMap<MemberId, Arc<Partitions>>;
 pub struct MemberSpec {
     /// The static member's own name.
     pub instance: Option<Arc<str>>,
-    /// Where it runs.
-    pub rack: Option<Arc<str>>,
     /// The topics that it reads, of those that there are.
     pub topics: Arc<BTreeSet<TopicId>>,
     /// What it was to read so far.
@@ -52,8 +50,6 @@ pub struct GroupSpec {
 pub struct TopicSpec {
     /// How many partitions it has.
     pub partitions: u32,
-    /// Where their replicas lie; empty where no broker says.
-    pub racks: BTreeMap<PartitionIndex, BTreeSet<Arc<str>>>,
 }
 
 /// The topics.

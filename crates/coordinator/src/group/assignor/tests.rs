@@ -36,14 +36,13 @@ fn assignments_are_kafkas() {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words[0] {
                 "topic" => {
-                    let spec = TopicSpec { partitions: words[2].parse().unwrap(), ..TopicSpec::default() };
+                    let spec = TopicSpec { partitions: words[2].parse().unwrap() };
                     topics.topics.insert(topic(words[1].parse().unwrap()), spec);
                 }
                 "member" => {
                     let reads = words[4].split(',').filter(|id| *id != "-");
                     let spec = MemberSpec {
                         instance: Some(words[2]).filter(|name| *name != "-").map(Arc::from),
-                        rack: None,
                         topics: Arc::new(reads.map(|id| topic(id.parse().unwrap())).collect()),
                         assigned: Arc::new(part(&words[6..])),
                     };
@@ -110,9 +109,8 @@ fn group(members: usize, reads: impl Fn(usize) -> BTreeSet<TopicId>) -> GroupSpe
 }
 
 fn cluster(sizes: &[u32]) -> TopicsSpec {
-    let topics = (1..).zip(sizes).map(|(number, partitions)| {
-        (topic(number), TopicSpec { partitions: *partitions, ..TopicSpec::default() })
-    });
+    let topics =
+        (1..).zip(sizes).map(|(number, partitions)| (topic(number), TopicSpec { partitions: *partitions }));
     TopicsSpec { topics: topics.collect() }
 }
 

@@ -99,7 +99,6 @@ impl Turn<'_> {
     ) -> MemberSpec {
         MemberSpec {
             instance: member.instance.clone(),
-            rack: member.rack.clone(),
             topics: topics.clone(),
             assigned: assigned.cloned().unwrap_or_default(),
         }
@@ -111,7 +110,7 @@ fn topics_spec(topics: &BTreeSet<TopicId>, image: &Image) -> TopicsSpec {
     let known = topics.iter().filter_map(|id| {
         let partitions = image.topics.get(*id)?.partitions.len();
         let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
-        Some((*id, TopicSpec { partitions, racks: BTreeMap::new() }))
+        Some((*id, TopicSpec { partitions }))
     });
     TopicsSpec { topics: known.collect() }
 }
