@@ -1,4 +1,5 @@
-//! What a coordinator does in trouble: a panic with a shard in hand, topics deleted while it loads, logs of old formats.
+//! What a coordinator does in trouble: a panic with a shard in hand, topics deleted while it loads, a log that cannot
+//! take what a time-out makes, logs of old formats.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -12,12 +13,15 @@ use broker::runtime::partitions::Replica;
 use coordinator::partitioning::partition_of;
 use protocol::ErrorCode;
 use protocol::id::{PartitionIndex, Timestamp};
+use protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::offset_fetch::OffsetFetchRequestTopic;
 use protocol::messages::record::{OffsetCommitKey, OffsetCommitValue};
 use protocol::messages::{
-    DeleteTopicsRequest, FindCoordinatorRequest, JoinGroupRequest, Message, OffsetCommitRequest,
-    OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, DeleteTopicsRequest,
+    FindCoordinatorRequest, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    JoinGroupRequest, Message, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest,
+    OffsetFetchResponse,
 };
 use protocol::offset::Offset;
 use protocol::records::batch::TimestampType;
@@ -224,6 +228,78 @@ fn offsets_of_a_topic_deleted_while_its_shard_loads_are_forgotten() {
         std::thread::yield_now();
     }
     assert_eq!(fetch(&mut client, "g", "u"), 6);
+}
+
+/// Bounds what the log of committed offsets takes at once.
+fn bound_batches(client: &mut Client, bytes: &'static str) {
+    let config = AlterableConfig {
+        name: "max.message.bytes".into(),
+        value: Some(bytes.into()),
+        ..AlterableConfig::default()
+    };
+    let resource = AlterConfigsResource {
+        resource_type: 2,
+        resource_name: "__consumer_offsets".into(),
+        configs: vec![config].into(),
+    };
+    let request = IncrementalAlterConfigsRequest {
+        resources: vec![resource].into(),
+        ..IncrementalAlterConfigsRequest::default()
+    };
+    let body = client.ask(&request, 1);
+    let response = IncrementalAlterConfigsResponse::decode(&body, 1).unwrap();
+    assert_eq!(response.responses.iter().next().unwrap().error_code, 0);
+}
+
+/// Has the first member of a group join, by way of a time-out; the error.
+fn join(client: &mut Client, group: &'static str) -> i16 {
+    let protocol = protocol::messages::join_group::JoinGroupRequestProtocol {
+        name: "range".into(),
+        metadata: vec![0, 0].into(),
+    };
+    let request = JoinGroupRequest {
+        group_id: group.into(),
+        session_timeout_ms: 60_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![protocol].into(),
+        ..JoinGroupRequest::default()
+    };
+    let body = client.ask(&request, 0);
+    protocol::messages::JoinGroupResponse::decode(&body, 0).unwrap().error_code
+}
+
+#[test]
+fn a_time_out_whose_records_the_log_cannot_take_holds_up_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = [("offsets.topic.num.partitions", "1"), ("group.initial.rebalance.delay.ms", "50")];
+    let node = start(directory.path(), &settings);
+    let mut client = node.connect();
+    let names: Vec<String> = (0..20).map(|number| format!("{number}{}", "x".repeat(90))).collect();
+    client.create(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let request = FindCoordinatorRequest { key: "g".into(), ..FindCoordinatorRequest::default() };
+    client.ask(&request, 0);
+    bound_batches(&mut client, "1000");
+    let beat = ConsumerGroupHeartbeatRequest {
+        group_id: "g".into(),
+        member_id: "a".into(),
+        rebalance_timeout_ms: 60_000,
+        subscribed_topic_regex: Some(".*x".into()),
+        topic_partitions: Some(Vec::new().into()),
+        ..ConsumerGroupHeartbeatRequest::default()
+    };
+    let body = client.ask(&beat, 1);
+    assert_eq!(ConsumerGroupHeartbeatResponse::decode(&body, 1).unwrap().error_code, 0);
+    assert_eq!(join(&mut client, "h"), 0);
+    // Its own member is heard of still.
+    let beat = ConsumerGroupHeartbeatRequest {
+        member_epoch: 1,
+        topic_partitions: None,
+        subscribed_topic_regex: None,
+        rebalance_timeout_ms: -1,
+        ..beat
+    };
+    let body = client.ask(&beat, 1);
+    assert_eq!(ConsumerGroupHeartbeatResponse::decode(&body, 1).unwrap().error_code, 0);
 }
 
 /// A log of committed offsets as brokers before 0.11 wrote it.

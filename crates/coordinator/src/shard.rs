@@ -86,7 +86,8 @@ pub trait Shard: Default + Send + 'static {
     /// When the shard has to act by itself; what it says may be too early, never too late.
     fn wake_at(&self) -> Option<Timestamp>;
 
-    /// The next thing that is due by `ground.now`; `None` once nothing is. Called until then.
+    /// The next thing that is due by `ground.now`; `None` once nothing is. Called until then. What may come to more
+    /// records than the log takes says with [`Decision::unwritten`] what happens then, or it would be due for ever.
     fn wake(&self, ground: &Ground<'_, Self::Config>) -> Option<Decision<'static, Self, ()>>;
 }
 
@@ -100,6 +101,9 @@ pub struct Decision<'r, S: Shard, R> {
     pub transaction: Option<(ProducerId, ProducerEpoch)>,
     /// Changes of the soft half, to be made once the records are appended.
     pub transitions: Vec<S::Transition>,
+    /// Changes of the soft half, to be made instead where the shard acts by itself and its log can never take the
+    /// records: it puts off what it wanted, so that others have their turn.
+    pub unwritten: Vec<S::Transition>,
     /// The answer; `None` where who asked waits under its token.
     pub reply: Option<R>,
     /// Answers to others who waited.
@@ -119,6 +123,7 @@ impl<'r, S: Shard, R> Decision<'r, S, R> {
             divisible: false,
             transaction: None,
             transitions: Vec::new(),
+            unwritten: Vec::new(),
             reply: None,
             answers: Vec::new(),
         }
@@ -138,6 +143,13 @@ impl<'r, S: Shard, R> Decision<'r, S, R> {
         self
     }
 
+    /// With this change of the soft half where the log can never take the records.
+    #[must_use]
+    pub fn or_unwritten(mut self, transition: S::Transition) -> Self {
+        self.unwritten.push(transition);
+        self
+    }
+
     /// The same with another reply.
     pub fn map<T>(self, change: impl FnOnce(R) -> T) -> Decision<'r, S, T> {
         Decision {
@@ -145,6 +157,7 @@ impl<'r, S: Shard, R> Decision<'r, S, R> {
             divisible: self.divisible,
             transaction: self.transaction,
             transitions: self.transitions,
+            unwritten: self.unwritten,
             reply: self.reply.map(change),
             answers: self.answers,
         }

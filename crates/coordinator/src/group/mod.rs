@@ -34,6 +34,9 @@ use self::timers::Timers;
 use crate::record::{GroupRecord, RecordError};
 use crate::shard::{Decision, Ground, Shard, Written};
 
+/// How long a group is let lie that wanted to write more than its log takes.
+const PUT_OFF: Millis = Millis(10_000);
+
 /// What a group is called.
 pub type GroupId = Arc<str>;
 /// What a member is called, by the coordinator.
@@ -93,8 +96,10 @@ pub enum Transition {
     Consumer(GroupId, SoftChange),
     /// Something about a streams group is like this now.
     Streams(GroupId, StreamsChange),
-    /// Expired offsets are looked for next at this time.
-    SweepOffsets(Timestamp),
+    /// A group can do nothing by itself before this time, or nothing that its log takes.
+    PutOff(GroupId, Timestamp),
+    /// Expired offsets are looked for next at this time, from this group on.
+    SweepOffsets(Timestamp, Option<GroupId>),
 }
 
 /// What a request hears that waited for others.
@@ -207,7 +212,11 @@ impl Shard for GroupShard {
             }
             Transition::Consumer(id, change) => self.change_consumers(&id, change),
             Transition::Streams(id, change) => self.change_streams(&id, change),
-            Transition::SweepOffsets(at) => self.timers.sweep_at = Some(at),
+            Transition::PutOff(id, until) => self.timers.set(&id, Some(until)),
+            Transition::SweepOffsets(at, from) => {
+                self.timers.sweep_at = Some(at);
+                self.timers.sweep_from = from;
+            }
         }
     }
 
@@ -227,10 +236,13 @@ impl Shard for GroupShard {
             return Some(self.sweep_offsets(ground));
         }
         let id = self.timers.due(ground.now)?;
-        match self.group(id)? {
+        let decision = match self.group(id)? {
             Group::Classic(_) => self.wake_classic(ground, id),
             Group::Consumer(_) => self.wake_consumer(ground, id),
             Group::Streams(_) => self.wake_streams(ground, id),
-        }
+        }?;
+        // One that has something else to do instead does it at once.
+        let put_off = Transition::PutOff(id.clone(), PUT_OFF.after(ground.now));
+        Some(if decision.unwritten.is_empty() { decision.or_unwritten(put_off) } else { decision })
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Timers {
     by_group: BTreeMap<GroupId, Timestamp>,
     /// When expired offsets are looked for.
     pub(super) sweep_at: Option<Timestamp>,
+    /// The group from which on that goes on; none for all.
+    pub(super) sweep_from: Option<GroupId>,
 }
 
 impl Timers {

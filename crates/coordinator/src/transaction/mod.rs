@@ -95,6 +95,9 @@ pub enum Transition {
     Marked(TransactionalId, Offset, Vec<TxnPartition>),
     /// These have run out of time and cannot be aborted without a fresh producer id.
     Overdue(Vec<TransactionalId>),
+    /// The first of these whose record is what it was is let lie until this time: its next one is more than the log
+    /// takes.
+    PutOff(Vec<(TransactionalId, Offset)>, Timestamp),
     /// Transactions that ran out of time are looked for at this time at the earliest.
     AbortAt(Timestamp),
     /// Ids that were not used are looked for at this time.
@@ -156,6 +159,11 @@ impl TransactionShard {
         if step.last_epoch != ProducerEpoch::NONE {
             decision.transitions.push(Transition::LastEpoch(id.clone(), step.last_epoch));
         }
+    }
+
+    /// Whether what stands at this offset is the last that is recorded of an id.
+    fn stands_at(&self, id: &str, offset: Offset) -> bool {
+        self.entries.get(id).is_some_and(|entry| entry.written_at == offset)
     }
 
     fn forget(&mut self, id: &str) {
@@ -220,6 +228,13 @@ impl Shard for TransactionShard {
                 }
             }
             Transition::Overdue(ids) => self.schedule.overdue(ids),
+            Transition::PutOff(ids, until) => {
+                let mut ids = ids.into_iter();
+                // Those before it were written.
+                if let Some((id, _)) = ids.find(|(id, at)| self.stands_at(id, *at)) {
+                    self.schedule.put_off(id, until);
+                }
+            }
             Transition::AbortAt(at) => self.schedule.abort_at = at,
             Transition::ExpireAt(at) => self.schedule.expire_at = at,
         }

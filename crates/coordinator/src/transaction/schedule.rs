@@ -1,7 +1,7 @@
 //! Which transactional ids have something to do by themselves, and when: made from what is recorded of them, so that
 //! nobody has to walk them all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::id::Timestamp;
 
@@ -21,6 +21,8 @@ pub(super) struct Schedule {
     markless: BTreeSet<TransactionalId>,
     /// Those without a transaction, by when they were last used.
     idle: BTreeSet<(Timestamp, TransactionalId)>,
+    /// Those of all these that are let lie until then, because the log does not take what they would write.
+    put_off: BTreeMap<TransactionalId, Timestamp>,
     /// When transactions that ran out of time are aborted, at the earliest.
     pub(super) abort_at: Timestamp,
     /// When ids that were not used are forgotten.
@@ -32,6 +34,7 @@ pub(super) struct Schedule {
 impl Schedule {
     /// The id is no longer like this.
     pub(super) fn take_out(&mut self, id: &TransactionalId, recorded: &Recorded) {
+        self.put_off.remove(id);
         if let Some(deadline) = recorded.deadline() {
             self.open.remove(&(deadline, id.clone()));
             self.overdue.remove(id);
@@ -65,7 +68,15 @@ impl Schedule {
     /// These wait for a fresh producer id.
     pub(super) fn overdue(&mut self, ids: Vec<TransactionalId>) {
         self.overdue.extend(ids);
-        self.revision += 1;
+    }
+
+    /// This one is let lie until then.
+    pub(super) fn put_off(&mut self, id: TransactionalId, until: Timestamp) {
+        self.put_off.insert(id, until);
+    }
+
+    fn lies(&self, id: &TransactionalId, now: Timestamp) -> bool {
+        self.put_off.get(id).is_some_and(|until| *until > now)
     }
 
     /// Who waits for a fresh producer id.
@@ -78,15 +89,15 @@ impl Schedule {
         self.ending.iter()
     }
 
-    /// Whose end is decided and needs no marker.
-    pub(super) fn markless(&self) -> impl Iterator<Item = &TransactionalId> {
-        self.markless.iter()
+    /// Whose end is decided and needs no marker, but for those who are let lie.
+    pub(super) fn markless(&self, now: Timestamp) -> impl Iterator<Item = &TransactionalId> {
+        self.markless.iter().filter(move |id| !self.lies(id, now))
     }
 
-    /// Who has run out of time, but for those who are known to wait.
+    /// Who has run out of time, but for those who are known to wait or are let lie.
     pub(super) fn timed_out(&self, now: Timestamp) -> impl Iterator<Item = &TransactionalId> {
         let late = self.open.iter().take_while(move |(deadline, _)| *deadline < now).map(|(_, id)| id);
-        late.filter(|id| !self.overdue.contains(*id))
+        late.filter(move |id| !self.overdue.contains(*id) && !self.lies(id, now))
     }
 
     /// Who was not used after this time.
@@ -101,12 +112,18 @@ impl Schedule {
 
     /// When the next of all this is due.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
-        if !self.markless.is_empty() {
+        if self.markless.iter().any(|id| !self.put_off.contains_key(id)) {
             return Some(Timestamp(0));
         }
-        let open = self.open.iter().find(|(_, id)| !self.overdue.contains(id));
+        let waits = |id: &TransactionalId| self.overdue.contains(id) || self.put_off.contains_key(id);
+        let open = self.open.iter().find(|(_, id)| !waits(id));
         let abort = open.map(|(deadline, _)| Timestamp(deadline.0.saturating_add(1)).max(self.abort_at));
         let expire = (!self.idle.is_empty()).then_some(self.expire_at);
-        [abort, expire].into_iter().flatten().min()
+        let put_off = self.put_off.iter().map(|(id, until)| {
+            // What ran out of time is looked for now and then only.
+            if self.markless.contains(id) { *until } else { (*until).max(self.abort_at) }
+        });
+        let put_off = put_off.min();
+        [abort, expire, put_off].into_iter().flatten().min()
     }
 }

@@ -9,7 +9,7 @@
 //! commit app 1000/0            abort app 1000/0            endings            overdue
 //! marked app t-0 t-1           gone app t-0     forget     `at=7`: speaks of the end prepared at that offset
 //! describe app                 list states=Ongoing producers=1000 longer=5 like=a
-//! wait 3000                    crash                       fail
+//! wait 3000                    crash                       fail                config batch=100
 //! ```
 //! Answers are indented below the step that brought them about: `<-` to a request, `+` a record, `.` time that passed.
 
@@ -49,6 +49,8 @@ pub struct Stage {
     next_id: i64,
     law: Law,
     failing: bool,
+    /// The most bytes that the log takes at once.
+    batch_max: usize,
     said: Vec<String>,
 }
 
@@ -66,6 +68,7 @@ impl Default for Stage {
             next_id: 1000,
             law: Law::default(),
             failing: false,
+            batch_max: usize::MAX,
             said: Vec::new(),
         };
         stage.image.features.insert("transaction.version".into(), 2);
@@ -167,7 +170,14 @@ impl Stage {
             self.say("! the append fails");
             return None;
         }
+        let together: usize = decision.records.iter().map(size).sum();
         for record in &decision.records {
+            let least = if decision.divisible { size(record) } else { together };
+            if least > self.batch_max {
+                self.say("! the append is too large");
+                decision.unwritten.into_iter().for_each(|transition| self.shard.transit(transition));
+                return None;
+            }
             self.append(record);
         }
         for transition in decision.transitions {
@@ -218,6 +228,7 @@ impl Stage {
         for (key, value) in words.named() {
             let number: i64 = value.parse().unwrap();
             match key {
+                "batch" => self.batch_max = usize::try_from(number).unwrap(),
                 "max" => self.config.timeout_max = i32::try_from(number).unwrap(),
                 "expire" => self.config.id_expiration = Millis(number),
                 "sweep" => self.config.expiry_interval = Millis(number),
@@ -277,6 +288,13 @@ impl Stage {
             assert!(!ending.partitions.is_empty(), "{} waits for nothing", ending.id);
         }
     }
+}
+
+/// How many bytes a record has.
+fn size(record: &TransactionRecord<'_>) -> usize {
+    let (mut key, mut value) = (Vec::new(), Vec::new());
+    record.encode(&mut key, &mut value).unwrap();
+    key.len() + value.len()
 }
 
 /// `1000/3`.

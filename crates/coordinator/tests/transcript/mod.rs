@@ -7,6 +7,7 @@
 //! beat g c1#1 gen=1        leave g c1#1        commit g t-0=5 member=c1#1 gen=1        fetch g t-0
 //! commit g t-0=7 txn=9/0   end 9 commit        wait 3000              crash             fail
 //! topic t 3                no-topic t          group-config g k=v     config interval=0 migration=disabled
+//! config batch=200         what is larger together than so many bytes is refused by the log
 //! ```
 //! Answers are indented below the step that brought them about: `<-` to a request, `+` a record, `.` time that passed.
 
@@ -54,6 +55,8 @@ pub struct Stage {
     ids: u128,
     waiting: BTreeMap<Token, String>,
     failing: bool,
+    /// The most bytes that the log takes at once.
+    batch_max: usize,
     /// How many topics were made.
     topics_made: u8,
     /// Heartbeats of the consumer protocol that were answered in the step.
@@ -75,6 +78,7 @@ impl Default for Stage {
             ids: 0,
             waiting: BTreeMap::new(),
             failing: false,
+            batch_max: usize::MAX,
             topics_made: 0,
             answered: Vec::new(),
             said: Vec::new(),
@@ -216,9 +220,16 @@ impl Stage {
             self.say("! the append fails");
             return None;
         }
+        let together: usize = decision.records.iter().map(size).sum();
         for record in &decision.records {
             let (mut key, mut value) = (Vec::new(), Vec::new());
             let has_value = record.encode(&mut key, &mut value).unwrap();
+            let least = if decision.divisible { size(record) } else { together };
+            if least > self.batch_max {
+                self.say("! the append is too large");
+                decision.unwritten.into_iter().for_each(|transition| self.shard.transit(transition));
+                return None;
+            }
             let written =
                 Written { offset: self.end, timestamp: self.now, transaction: decision.transaction };
             self.end = self.end.plus(1);
@@ -261,8 +272,12 @@ impl Stage {
                 turns += 1;
                 assert!(turns < 100_000, "something is due at {at} again and again");
                 let Some(decision) = self.shard.wake(&ground) else { break };
-                let Some((_, answers)) = self.carry_out(decision) else { break };
-                self.tell(answers);
+                let puts_off = !decision.unwritten.is_empty();
+                match self.carry_out(decision) {
+                    Some((_, answers)) => self.tell(answers),
+                    None if puts_off => {}
+                    None => break,
+                }
             }
             if self.said.len() > begun && millis > 0 {
                 self.said.insert(begun, format!(". at {}", self.now));
@@ -387,6 +402,7 @@ impl Stage {
                 "csize" => self.config.consumer.members_max = usize::try_from(number).unwrap(),
                 "refresh" => self.config.consumer.regex_refresh_interval = Millis(number),
                 "interval" => self.config.consumer.assignment_interval.default = Millis(number),
+                "batch" => self.batch_max = usize::try_from(number).unwrap(),
                 "note" => self.config.offset_metadata_max = usize::try_from(number).unwrap(),
                 _ => panic!("no setting is called '{key}'"),
             }
@@ -401,6 +417,13 @@ impl Stage {
             streams::holds(self, group);
         }
     }
+}
+
+/// How many bytes a record has.
+fn size(record: &GroupRecord<'_>) -> usize {
+    let (mut key, mut value) = (Vec::new(), Vec::new());
+    record.encode(&mut key, &mut value).unwrap();
+    key.len() + value.len()
 }
 
 /// The transaction that a step names: `txn=producer/epoch`.

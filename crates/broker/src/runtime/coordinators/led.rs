@@ -146,9 +146,20 @@ impl<S: Coordinated> Led<S> {
         compression: Compression,
     ) -> Result<Option<Due<S>>, CoordinatorError<S::Refusal>> {
         self.with(|state, touching| match state.shard.wake(ground) {
-            Some(decision) => {
+            Some(mut decision) => {
+                let unwritten = std::mem::take(&mut decision.unwritten);
                 let how = (ground, compression, Asked::ByNobody);
-                self.carry_out(state, touching, how, decision).map(|(_, due)| Some(due))
+                match self.carry_out(state, touching, how, decision) {
+                    // It would be too large the next time, too, and others are due behind it.
+                    Err(error @ CoordinatorError::TooLarge(_)) if !unwritten.is_empty() => {
+                        tracing::warn!(topic = %self.replica.topic, partition = %self.replica.index, %error,
+                            "what a time-out makes cannot be written; it is put off");
+                        unwritten.into_iter().for_each(|transition| state.shard.transit(transition));
+                        self.note_wake(state);
+                        Ok(Some(Due { end: state.end, answers: Vec::new() }))
+                    }
+                    done => done.map(|(_, due)| Some(due)),
+                }
             }
             None => {
                 self.note_wake(state);
@@ -225,7 +236,7 @@ impl<S: Coordinated> Led<S> {
             Asked::By(verification) => (verification, false),
             Asked::ByNobody => (Verification::NotRequired, true),
         };
-        let Decision { records, divisible, transaction, transitions, reply, answers } = decision;
+        let Decision { records, divisible, transaction, transitions, reply, answers, .. } = decision;
         let origin = Origin::Coordinator { transaction_version: TransactionVersion(0), verification };
         let target = Target {
             replica: &self.replica,

@@ -39,7 +39,9 @@ impl Turn<'_> {
     }
 
     fn may_downgrade(&self, members: usize) -> bool {
-        self.ground.config.consumer.migration.downgrades() && members <= self.ground.config.members_max
+        let config = self.ground.config;
+        let is_allowed = config.consumer.migration.downgrades() && members <= config.members_max;
+        is_allowed && !self.group.live.stays_as_it_is
     }
 
     /// These members go, and the group becomes a classic one, which rebalances.

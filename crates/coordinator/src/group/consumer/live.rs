@@ -2,12 +2,14 @@
 //! the cluster's metadata.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
 use super::Epoch;
 use crate::group::MemberId;
+use crate::group::subscription::Resolving;
 
 /// Until when a member is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -39,8 +41,12 @@ pub struct Live {
     pub(super) metadata_seen: Option<Offset>,
     /// When the regular expressions are resolved.
     pub(super) regexes_due: Option<Timestamp>,
+    /// How far that has come.
+    pub(super) resolving: Option<Arc<Resolving>>,
     /// When they were last, and with what metadata.
     pub(super) regexes_resolved: Option<(Timestamp, Offset)>,
+    /// Whether it was found that the group is more than a classic one may be.
+    pub(super) stays_as_it_is: bool,
 }
 
 /// A change of it.
@@ -62,8 +68,12 @@ pub enum SoftChange {
     MetadataSeen(Offset),
     /// The regular expressions are to be resolved at this time.
     RegexesDue(Timestamp),
+    /// That has come so far.
+    RegexesResolving(Arc<Resolving>),
     /// They were resolved.
     RegexesResolved(Timestamp, Offset),
+    /// The group is more than a classic one may be, as long as nobody more is gone.
+    StaysAsItIs,
     /// What was due is done: the group sleeps until the next thing is.
     Woken,
 }
@@ -106,6 +116,7 @@ impl Live {
             }
             SoftChange::Gone(member) => {
                 self.deadlines.remove(&member);
+                self.stays_as_it_is = false;
                 None
             }
             SoftChange::Counted => {
@@ -120,9 +131,18 @@ impl Live {
                 self.regexes_due = Some(at);
                 Some(at)
             }
+            SoftChange::RegexesResolving(resolving) => {
+                self.resolving = Some(resolving);
+                None
+            }
             SoftChange::RegexesResolved(at, end) => {
                 self.regexes_due = None;
+                self.resolving = None;
                 self.regexes_resolved = Some((at, end));
+                None
+            }
+            SoftChange::StaysAsItIs => {
+                self.stays_as_it_is = true;
                 None
             }
             SoftChange::Woken => None,

@@ -2,7 +2,8 @@
 //! members with one expression read the same topics, and a new leader of the shard knows them at once.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use protocol::id::Timestamp;
@@ -10,9 +11,11 @@ use protocol::id::Timestamp;
 use super::metadata_hash::hash_of;
 use super::turn::{Turn, Update};
 use super::{ConsumerGroup, SoftChange, recorded};
-use crate::group::subscription::{Pattern, resolve};
-use crate::group::{GroupDecision, GroupGround, GroupId, GroupRefusal, Millis};
+use crate::group::subscription::{Pattern, Resolving};
+use crate::group::{GroupDecision, GroupGround, GroupId, GroupRefusal, Millis, Transition};
 
+/// How long a step of resolving expressions is away from the next.
+const STEP: Millis = Millis(1);
 /// How soon after they were resolved expressions may be resolved again.
 const PAUSE: Millis = Millis(10_000);
 
@@ -100,20 +103,25 @@ impl Turn<'_> {
 }
 
 impl ConsumerGroup {
-    /// Finds out what the members' expressions match.
+    /// Finds out what the members' expressions match, a step at a time.
     pub(super) fn resolve_regexes(&self, ground: &GroupGround<'_>, id: &GroupId) -> GroupDecision<()> {
         let mut turn = Turn::new(id.clone(), ground, Cow::Borrowed(self));
-        let end = ground.image.end();
-        let patterns: BTreeMap<&Arc<str>, Pattern> = self
-            .subscriptions
-            .regexes()
-            .filter_map(|regex| Some((regex, Pattern::compile(regex).ok()?)))
-            .collect();
-        let mut matched = resolve(patterns.iter().map(|(regex, pattern)| (*regex, pattern)), ground.image);
+        let resolving = self.live.resolving.as_deref().cloned();
+        let resolving = resolving.unwrap_or_else(|| Resolving::new(ground.image));
+        let end = resolving.since;
+        let mut matched = match resolving.step(self.subscriptions.regexes(), ground.image) {
+            ControlFlow::Break(matched) => matched,
+            ControlFlow::Continue(resolving) => {
+                turn.changes.push(SoftChange::RegexesResolving(Arc::new(resolving)));
+                // Others have their turn.
+                let next = Transition::PutOff(id.clone(), STEP.after(ground.now));
+                return turn.decision(()).transition(next);
+            }
+        };
         let mut differs = false;
         let mut found = Vec::new();
         for regex in self.subscriptions.regexes() {
-            let topics = matched.remove(regex).unwrap_or_default();
+            let topics = matched.remove(regex).map(Arc::unwrap_or_clone).unwrap_or_default();
             differs |= self.regexes.get(regex).is_none_or(|known| known.topics != topics);
             found.push((regex, Resolved { topics, version: end.0 - 1, resolved_at: ground.now }));
         }
@@ -123,7 +131,9 @@ impl ConsumerGroup {
             turn.record_resolved(&found);
         }
         turn.changes.push(SoftChange::RegexesResolved(ground.now, end));
-        turn.decision(())
+        // They may match more than the log takes: the group goes on, and looks again when they may have changed.
+        let looked = Transition::Consumer(id.clone(), SoftChange::RegexesResolved(ground.now, end));
+        turn.decision(()).or_unwritten(looked)
     }
 }
 

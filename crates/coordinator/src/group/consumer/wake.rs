@@ -8,7 +8,7 @@ use protocol::id::Timestamp;
 use super::live::Deadlines;
 use super::turn::Turn;
 use super::{ConsumerGroup, MemberState, SoftChange};
-use crate::group::{GroupDecision, GroupGround, GroupId, GroupShard, MemberId};
+use crate::group::{GroupDecision, GroupGround, GroupId, GroupShard, MemberId, Transition};
 
 impl GroupShard {
     /// What is due for a group: one thing at a time.
@@ -18,9 +18,6 @@ impl GroupShard {
         id: &GroupId,
     ) -> Option<GroupDecision<()>> {
         let group = self.consumer_group(id)?;
-        if group.live.regexes_due.is_some_and(|at| at <= ground.now) {
-            return Some(group.resolve_regexes(ground, id));
-        }
         let mut turn = Turn::new(id.clone(), ground, Cow::Borrowed(group));
         if group.live.loaded_at.is_some() {
             turn.count_from_now();
@@ -30,10 +27,16 @@ impl GroupShard {
             if turn.fence(member).is_err() {
                 turn.take_out(member);
             }
+        } else if group.live.regexes_due.is_some_and(|at| at <= ground.now) {
+            return Some(group.resolve_regexes(ground, id));
         } else {
             turn.sleep();
         }
-        Some(turn.decision(()))
+        let becomes_classic = turn.becomes.is_some();
+        let decision = turn.decision(());
+        // A classic group is one record, which may be more than the log takes: the group goes on as what it is.
+        let stays = Transition::Consumer(id.clone(), SoftChange::StaysAsItIs);
+        Some(if becomes_classic { decision.or_unwritten(stays) } else { decision })
     }
 }
 

@@ -4,11 +4,19 @@
 //! consumers that is stable from each commit, for topics that nobody reads any more; a group that nobody has joined
 //! from each commit. A group that rebalances loses nothing, nor does an offset that a transaction is about to write.
 
+use std::ops::Bound;
+
 use protocol::id::Timestamp;
 
 use super::{CommittedOffset, tombstone};
-use crate::group::{Group, GroupConfig, GroupDecision, GroupGround, GroupShard, Transition};
+use crate::group::{Group, GroupConfig, GroupDecision, GroupGround, GroupShard, Millis, Transition};
 use crate::record::GroupRecord;
+
+/// After so many tombstones, or offsets looked at, a sweep lets others have their turn.
+const RECORDS_MAX: usize = 5000;
+const LOOKS_MAX: usize = 100_000;
+/// How soon it goes on.
+const PAUSE: Millis = Millis(1);
 
 /// From when the time of a group's offsets counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +27,16 @@ pub enum Since {
     Commit,
     /// They do not expire as long as the group is like this.
     Never,
+}
+
+/// What a sweep leaves of a group's offsets.
+enum Left {
+    /// None.
+    Nothing,
+    /// Some that are kept.
+    Some,
+    /// Some that have expired.
+    More,
 }
 
 impl Since {
@@ -38,40 +56,60 @@ impl GroupShard {
     pub(in crate::group) fn sweep_offsets(&self, ground: &GroupGround<'_>) -> GroupDecision<()> {
         let mut decision = GroupDecision::reply(());
         decision.divisible = true;
-        for (id, group) in self.groups() {
-            let all = self.expired(id, group, ground, &mut decision.records);
-            if all && !self.offsets().any_pending(id) {
-                decision.records.extend(self.tombstones_if_empty(id));
+        let mut looks = 0;
+        let (from, mut goes_on) = (self.timers.sweep_from.clone(), None);
+        let from = from.map_or(Bound::Unbounded, Bound::Included);
+        for (id, group) in self.groups.range((from, Bound::Unbounded)) {
+            if decision.records.len() >= RECORDS_MAX || looks >= LOOKS_MAX {
+                goes_on = Some(id.clone());
+                break;
+            }
+            let left = self.expired(id, group, ground, (&mut looks, &mut decision.records));
+            match left {
+                Left::Nothing if !self.offsets().any_pending(id) => {
+                    decision.records.extend(self.tombstones_if_empty(id));
+                }
+                Left::Nothing | Left::Some => {}
+                Left::More => {
+                    goes_on = Some(id.clone());
+                    break;
+                }
             }
         }
         let next = ground.config.offsets_check_interval.after(ground.now);
-        decision.transition(Transition::SweepOffsets(next))
+        let again = if goes_on.is_some() { PAUSE.after(ground.now) } else { next };
+        let unwritten = Transition::SweepOffsets(next, None);
+        decision.transition(Transition::SweepOffsets(again, goes_on)).or_unwritten(unwritten)
     }
 
-    /// Adds the tombstones of a group's expired offsets; says whether none is left.
+    /// Adds the tombstones of a group's expired offsets, as far as there is room for them; says what is left.
     fn expired(
         &self,
         id: &str,
         group: &Group,
         ground: &GroupGround<'_>,
-        records: &mut Vec<GroupRecord<'static>>,
-    ) -> bool {
+        (looks, records): (&mut usize, &mut Vec<GroupRecord<'static>>),
+    ) -> Left {
         let since = match group {
             Group::Classic(classic) => classic.live.offsets_count_since(),
             Group::Consumer(_) | Group::Streams(_) => Since::Commit,
         };
-        let mut all = true;
+        let mut left = Left::Nothing;
         for (topic, partitions) in self.offsets().of(id).into_iter().flatten() {
             let read = group.is_subscribed_to(topic);
             for (partition, offset) in partitions {
+                *looks += 1;
                 let expired = !read && since.is_expired(offset, ground.now, ground.config);
                 if expired && !self.offsets().is_pending(id, topic, *partition) {
+                    if records.len() >= RECORDS_MAX {
+                        return Left::More;
+                    }
                     records.push(tombstone(id, topic, *partition));
                 } else {
-                    all = false;
+                    left = Left::Some;
                 }
             }
         }
-        all
+        left
     }
 }

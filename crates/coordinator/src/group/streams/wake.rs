@@ -6,7 +6,7 @@ use protocol::id::Timestamp;
 use super::live::Deadlines;
 use super::turn::Turn;
 use super::{MemberState, StreamsChange};
-use crate::group::{GroupDecision, GroupGround, GroupId, GroupShard, MemberId};
+use crate::group::{GroupDecision, GroupGround, GroupId, GroupShard, MemberId, Transition};
 
 impl GroupShard {
     /// What is due for a group: one thing at a time.
@@ -23,6 +23,9 @@ impl GroupShard {
             turn.fence(&member);
         } else if group.live.initial_delay.is_some_and(|at| at <= ground.now) {
             turn.end_delay();
+            // The assignment may be more than the log takes: who asks next hears so.
+            let ended = Transition::Streams(id.clone(), StreamsChange::InitialDelay(None));
+            return Some(turn.decision(()).or_unwritten(ended));
         } else {
             turn.sleep();
         }

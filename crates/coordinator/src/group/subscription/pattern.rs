@@ -1,19 +1,24 @@
 //! A regular expression that names of topics are held against.
 //!
-//! Matching takes time in proportion to the name, whatever the expression; compiling takes bounded memory.
+//! Matching takes time in proportion to the name times the size of the expression; compiling takes bounded memory.
 
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::syntax;
 
 /// How large an expression may become, in bytes. A thousand topics by name make about half a mebibyte.
-const SIZE_MAX: usize = 4 << 20;
+const SIZE_MAX: usize = 1 << 20;
+/// How large one may be to count as small.
+const SMALL_MAX: usize = 16 << 10;
 /// How much memory a match may use.
 const CACHE_MAX: usize = 1 << 20;
 
 /// An expression that can be matched.
 #[derive(Clone, Debug)]
-pub struct Pattern(Regex);
+pub struct Pattern {
+    regex: Regex,
+    is_small: bool,
+}
 
 /// Why a text is no regular expression.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -63,14 +68,24 @@ impl Pattern {
     /// It is none, or too large.
     pub fn compile(text: &str) -> Result<Self, PatternError> {
         let whole = format!(r"\A(?:{})\z", syntax::translate(text)?);
-        let built =
-            RegexBuilder::new(&whole).unicode(false).size_limit(SIZE_MAX).dfa_size_limit(CACHE_MAX).build();
+        let build = |size: usize| {
+            RegexBuilder::new(&whole).unicode(false).size_limit(size).dfa_size_limit(CACHE_MAX).build()
+        };
+        if let Ok(regex) = build(SMALL_MAX) {
+            return Ok(Self { regex, is_small: true });
+        }
         // What was translated is well-formed, so that only its size is left to refuse.
-        built.map(Self).map_err(|_| PatternError::TooLarge)
+        let regex = build(SIZE_MAX).map_err(|_| PatternError::TooLarge)?;
+        Ok(Self { regex, is_small: false })
+    }
+
+    /// How much longer than with a small expression matching may take.
+    pub(super) fn weight(&self) -> usize {
+        if self.is_small { 1 } else { SIZE_MAX / SMALL_MAX }
     }
 
     /// Whether the whole of a topic's name matches.
     pub fn matches(&self, name: &str) -> bool {
-        self.0.is_match(name.as_bytes())
+        self.regex.is_match(name.as_bytes())
     }
 }
