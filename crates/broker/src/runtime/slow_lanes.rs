@@ -22,7 +22,8 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// The threads; each is started when its directory is first slow.
 #[derive(Default)]
 pub struct SlowLanes {
-    /// Bound of each queue: one job for each connection, which waits for it, and a few for each shard of a coordinator.
+    /// Bound of each queue: one job for each connection, which waits for it, and of each shard of a coordinator one to wake
+    /// it, one to have it forget deleted topics, one to bring it to stable storage and one to let it go.
     lanes: Mutex<HashMap<DirectoryId, Sender<Job>>>,
 }
 

@@ -7,6 +7,7 @@ use coordinator::group::{Group, GroupConfig, GroupShard};
 use coordinator::record::GroupRecord;
 use coordinator::{Decision, Ground};
 use protocol::id::TopicId;
+use protocol::offset::Offset;
 use protocol::records::compression::Compression;
 
 use super::coordinator::Coordinated;
@@ -66,6 +67,17 @@ impl Coordinated for GroupShard {
         topics: &[(Arc<str>, TopicId)],
     ) -> Option<Decision<'static, Self, ()>> {
         let decision = self.forget_topics(topics);
+        (!decision.records.is_empty()).then_some(decision)
+    }
+
+    /// Who led the partition may have ended before it forgot the offsets of a topic that was deleted.
+    fn loaded_to(
+        &self,
+        ground: &Ground<'_, GroupConfig>,
+        end: Offset,
+    ) -> Option<Decision<'static, Self, ()>> {
+        // What lies before the end was committed by what was known when this broker came to lead, at the latest.
+        let decision = self.forget_absent(ground.image, |offset| offset.record_offset < end);
         (!decision.records.is_empty()).then_some(decision)
     }
 }

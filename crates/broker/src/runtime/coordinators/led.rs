@@ -8,7 +8,7 @@ use std::time::Instant;
 use coordinator::{Decision, Ground, Shard, Token, Written};
 use partition::producers::TransactionVersion;
 use partition::{Origin, Verification};
-use protocol::id::{LeaderEpoch, ProducerEpoch, ProducerId, Timestamp};
+use protocol::id::{LeaderEpoch, ProducerEpoch, ProducerId, Timestamp, TopicId};
 use protocol::offset::Offset;
 use protocol::records::compression::Compression;
 use protocol::records::control::EndMarker;
@@ -69,6 +69,8 @@ pub(super) struct Led<S: Shard> {
     pub(super) wake_at: AtomicI64,
     /// Whether somebody is about to wake it.
     pub(super) waking: AtomicBool,
+    /// Topics that were deleted and of which it has still to forget what it keeps.
+    pub(super) deleted: Mutex<Vec<(Arc<str>, TopicId)>>,
     /// Whether it is to let everything go, or has.
     ended: AtomicBool,
     /// How often it was loaded anew in this reign because a thread had panicked with it.
@@ -109,6 +111,7 @@ impl<S: Coordinated> Led<S> {
             progress: Progress::new(end, tasks),
             wake_at,
             waking: AtomicBool::new(false),
+            deleted: Mutex::default(),
             ended: AtomicBool::new(false),
             reloads,
             figures,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use coordinator::{Decision, Shard};
+use coordinator::{Decision, Ground, Shard};
 use metadata::Image;
 use partition::Verification;
 use partition::watermarks::Role;
@@ -154,8 +154,10 @@ impl<S: Coordinated> Coordinator<S> {
             Ok(loaded)
         };
         let loaded = catch_unwind(AssertUnwindSafe(loading)).unwrap_or(Err(LoadError::Panicked));
+        let mut read_to = Offset(0);
         let active = match loaded {
             Ok(Loaded { shard, end }) => {
+                read_to = end;
                 self.figures.loaded(begun.elapsed());
                 let shell = (tasks.clone(), self.figures.clone());
                 let led = Led::new(replica.clone(), (leader_epoch, reloads), (shard, end), shell);
@@ -183,6 +185,7 @@ impl<S: Coordinated> Coordinator<S> {
             // Whoever followed the metadata meanwhile did not find this shard.
             let deleted = self.quorum.image().topics.deleted_since(&image.topics);
             self.forget_topics(&led, &deleted);
+            self.put_in_order(&led, |shard, ground| shard.loaded_to(ground, read_to));
             self.changed.notify_one();
         }
     }
@@ -200,20 +203,38 @@ impl<S: Coordinated> Coordinator<S> {
         if deleted.is_empty() {
             return;
         }
-        let deleted: Arc<[_]> = deleted.into();
         for led in self.active() {
-            let (coordinator, deleted) = (self.clone(), deleted.clone());
-            let directory = led.replica.directory().id();
-            self.lanes.submit(directory, Box::new(move || coordinator.forget_topics(&led, &deleted)));
+            let mut waiting = led.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_queued = !waiting.is_empty();
+            waiting.extend(deleted.iter().cloned());
+            drop(waiting);
+            // One job for a shard, however many topics are deleted while its directory stalls.
+            if !is_queued {
+                let (coordinator, directory) = (self.clone(), led.replica.directory().id());
+                let forget = move || {
+                    let mut waiting = led.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+                    let deleted = std::mem::take(&mut *waiting);
+                    drop(waiting);
+                    coordinator.forget_topics(&led, &deleted);
+                };
+                self.lanes.submit(directory, Box::new(forget));
+            }
         }
     }
 
     fn forget_topics(self: &Arc<Self>, led: &Arc<Led<S>>, deleted: &[(Arc<str>, TopicId)]) {
-        if deleted.is_empty() {
-            return;
+        if !deleted.is_empty() {
+            self.put_in_order(led, |shard, ground| shard.topics_deleted(ground, deleted));
         }
+    }
+
+    fn put_in_order(
+        self: &Arc<Self>,
+        led: &Arc<Led<S>>,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Option<Decision<'static, S, ()>>,
+    ) {
         let decided = self.take(led, Verification::NotRequired, None, |shard, ground| {
-            Ok(shard.topics_deleted(ground, deleted).unwrap_or_else(|| Decision::reply(())))
+            Ok(decide(shard, ground).unwrap_or_else(|| Decision::reply(())))
         });
         match decided {
             Ok((_, due)) => {

@@ -1,4 +1,4 @@
-//! Offsets that nobody has needed for `offsets.retention.minutes` (KIP-211).
+//! Offsets that nobody has needed for `offsets.retention.minutes` (KIP-211), or whose topic is gone.
 //!
 //! From when the time counts depends on the group: an empty one is looked at from when it became empty, a group of
 //! consumers that is stable from each commit, for topics that nobody reads any more; a group that nobody has joined
@@ -8,10 +8,13 @@ use std::ops::Bound;
 
 use protocol::id::Timestamp;
 
+use super::delete::is_absent;
 use super::{CommittedOffset, tombstone};
 use crate::group::{Group, GroupConfig, GroupDecision, GroupGround, GroupShard, Millis, Transition};
 use crate::record::GroupRecord;
 
+/// How long after it was committed an offset's topic is in the metadata for sure.
+const SETTLED: Millis = Millis(60_000);
 /// After so many tombstones, or offsets looked at, a sweep lets others have their turn.
 const RECORDS_MAX: usize = 5000;
 const LOOKS_MAX: usize = 100_000;
@@ -99,7 +102,10 @@ impl GroupShard {
             let read = group.is_subscribed_to(topic);
             for (partition, offset) in partitions {
                 *looks += 1;
-                let expired = !read && since.is_expired(offset, ground.now, ground.config);
+                // One that was committed a moment ago may be of a topic that is younger than the metadata at hand.
+                let is_settled = SETTLED.after(offset.committed_at) <= ground.now;
+                let absent = is_settled && is_absent(ground.image, offset);
+                let expired = absent || !read && since.is_expired(offset, ground.now, ground.config);
                 if expired && !self.offsets().is_pending(id, topic, *partition) {
                     if records.len() >= RECORDS_MAX {
                         return Left::More;

@@ -100,6 +100,18 @@ impl Offsets {
         self.open.get(group).into_iter().flat_map(BTreeMap::keys)
     }
 
+    /// What transactions that have not ended commit for one partition.
+    pub(super) fn pending_at<'o>(
+        &'o self,
+        group: &'o str,
+        (topic, partition): &'o (Arc<str>, PartitionIndex),
+    ) -> impl Iterator<Item = &'o CommittedOffset> {
+        let producers = self.open.get(group).and_then(|open| open.get(&(topic.clone(), *partition)));
+        let offset =
+            move |producer: &ProducerId| self.pending.get(producer)?.get(group)?.get(topic)?.get(partition);
+        producers.into_iter().flatten().filter_map(offset)
+    }
+
     pub(super) fn replay(
         &mut self,
         written: Written,
