@@ -395,6 +395,16 @@ impl<S: Coordinated> Coordinator<S> {
         if led.progress.is_safe(end) {
             return Ok(());
         }
+        if led.progress.take_failure(end) {
+            // There may be room again, and it may be long until the next append.
+            let (progress, replica) = (led.progress.clone(), led.replica.clone());
+            let again = move || {
+                if let Err(fault) = progress.appended(&replica, end) {
+                    progress.fail(end, &fault.to_string());
+                }
+            };
+            self.lanes.submit(led.replica.directory().id(), Box::new(again));
+        }
         let most = S::commit_timeout(&self.holdings.config());
         led.progress.wait(end, most).await.map_err(CoordinatorError::NotAvailable)
     }

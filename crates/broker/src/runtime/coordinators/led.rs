@@ -13,7 +13,6 @@ use protocol::offset::Offset;
 use protocol::records::compression::Compression;
 use protocol::records::control::EndMarker;
 use storage::pace::Touching;
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::CoordinatorError;
@@ -101,14 +100,14 @@ impl<S: Coordinated> Led<S> {
         replica: Arc<Replica>,
         (leader_epoch, reloads): (LeaderEpoch, u32),
         (shard, end): (S, Offset),
-        (tasks, figures): (Handle, Arc<Figures>),
+        (progress, figures): (Arc<Progress>, Arc<Figures>),
     ) -> Self {
         let wake_at = AtomicI64::new(shard.wake_at().map_or(i64::MAX, |at| at.0));
         let state = State { shard, end, waiting: BTreeMap::new(), memory: Memory::default(), gone: false };
         Self {
             replica,
             leader_epoch,
-            progress: Progress::new(end, tasks),
+            progress,
             wake_at,
             waking: AtomicBool::new(false),
             deleted: Mutex::default(),

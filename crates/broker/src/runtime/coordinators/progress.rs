@@ -27,25 +27,42 @@ pub(super) struct Progress {
 struct Reached {
     replicated: Offset,
     durable: Offset,
-    failed: Option<Arc<str>>,
+    /// Up to where the log was to come to stable storage when that last failed, and why, until it has come there.
+    failed: Option<(Offset, Arc<str>)>,
 }
 
 impl Reached {
+    /// Why what lies before `end` is not safe and nobody is at it any more.
+    fn failure(&self, end: Offset) -> Option<&Arc<str>> {
+        let failed = self.failed.as_ref().filter(|(at, _)| self.safe() < end && *at >= end);
+        failed.map(|(_, why)| why)
+    }
+
     fn safe(&self) -> Offset {
         self.replicated.min(self.durable)
     }
 }
 
 impl Progress {
-    /// Everything that was loaded may be told.
-    pub(super) fn new(loaded: Offset, tasks: Handle) -> Arc<Self> {
-        let reached = Reached { replicated: loaded, durable: loaded, failed: None };
+    /// Everything before `safe` may be told.
+    pub(super) fn new(safe: Offset, tasks: Handle) -> Arc<Self> {
+        let reached = Reached { replicated: safe, durable: safe, failed: None };
         Arc::new(Self {
-            safe: AtomicI64::new(loaded.0),
+            safe: AtomicI64::new(safe.0),
             reached: watch::Sender::new(reached),
             follows: AtomicBool::new(false),
             tasks,
         })
+    }
+
+    /// That of what was read of a log up to `end`: it is no safer than any other record. Who was before on this broker
+    /// may have written it a moment ago.
+    pub(super) fn of_loaded(replica: &Arc<Replica>, end: Offset, tasks: Handle) -> Arc<Self> {
+        let progress = Self::new(Offset(0), tasks);
+        if let Err(fault) = progress.appended(replica, end) {
+            progress.fail(end, &fault.to_string());
+        }
+        progress
     }
 
     /// Whether everything before `end` may be answered for.
@@ -67,7 +84,7 @@ impl Progress {
                     }
                     progress.durable(end);
                 }
-                Err(fault) => progress.fail(&fault.to_string()),
+                Err(fault) => progress.fail(end, &fault.to_string()),
             }));
         }
         let high_watermark = log.partition().watermarks().high_watermark;
@@ -89,11 +106,11 @@ impl Progress {
             return Ok(());
         }
         let mut reached = self.reached.subscribe();
-        let done = reached.wait_for(|reached| reached.safe() >= end || reached.failed.is_some());
+        let done = reached.wait_for(|reached| reached.safe() >= end || reached.failure(end).is_some());
         match tokio::time::timeout(most, done).await {
-            Ok(Ok(reached)) => match &reached.failed {
-                Some(why) if reached.safe() < end => Err(why.to_string()),
-                _ => Ok(()),
+            Ok(Ok(reached)) => match reached.failure(end) {
+                Some(why) => Err(why.to_string()),
+                None => Ok(()),
             },
             Ok(Err(_)) => Err("the coordinator is gone".to_owned()),
             Err(_) => Err("the replicas of the internal topic did not follow in time".to_owned()),
@@ -101,15 +118,38 @@ impl Progress {
     }
 
     fn durable(&self, end: Offset) {
-        self.change(|reached| reached.durable = reached.durable.max(end));
+        self.change(|reached| {
+            reached.durable = reached.durable.max(end);
+            // What comes to stable storage later has everything before it there, too.
+            if reached.failed.as_ref().is_some_and(|(at, _)| *at <= reached.durable) {
+                reached.failed = None;
+            }
+        });
     }
 
     fn replicated(&self, end: Offset) {
         self.change(|reached| reached.replicated = reached.replicated.max(end));
     }
 
-    fn fail(&self, why: &str) {
-        self.change(|reached| reached.failed = Some(why.into()));
+    /// What lies before `end` did not come to stable storage.
+    pub(super) fn fail(&self, end: Offset, why: &str) {
+        self.change(|reached| {
+            let at = reached.failed.as_ref().map_or(end, |(at, _)| end.max(*at));
+            reached.failed = Some((at, why.into()));
+        });
+    }
+
+    /// Forgets that what lies before `end` is not safe; says whether that was so. Who hears it has it tried again.
+    pub(super) fn take_failure(&self, end: Offset) -> bool {
+        let mut taken = false;
+        self.reached.send_if_modified(|reached| {
+            taken = reached.failure(end).is_some();
+            if taken {
+                reached.failed = None;
+            }
+            taken
+        });
+        taken
     }
 
     /// Follows no more, unless there is something to follow again. An append between the look and the word that nobody
@@ -145,4 +185,30 @@ async fn follow(progress: Arc<Progress>, replica: Arc<Replica>) {
         waiter.woken().await;
     }
     replica.waiters.remove(&waiter);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn what_did_not_come_to_stable_storage_once_holds_up_nothing_later() {
+        let progress = Progress::new(Offset(0), Handle::current());
+        progress.replicated(Offset(20));
+        progress.fail(Offset(5), "the disk is full");
+        assert_eq!(progress.wait(Offset(5), LONG).await, Err("the disk is full".to_owned()));
+        let waits = progress.clone();
+        let later = tokio::spawn(async move { waits.wait(Offset(10), LONG).await });
+        tokio::task::yield_now().await;
+        progress.durable(Offset(10));
+        assert_eq!(later.await.unwrap(), Ok(()), "there was room again");
+        assert_eq!(progress.wait(Offset(5), LONG).await, Ok(()), "it is there now, too");
+        progress.fail(Offset(12), "full again");
+        assert_eq!(progress.wait(Offset(12), LONG).await, Err("full again".to_owned()));
+        assert!(!progress.take_failure(Offset(13)), "nobody has tried that yet");
+        assert!(progress.take_failure(Offset(12)));
+        assert!(!progress.take_failure(Offset(12)), "somebody is at it");
+    }
 }

@@ -16,6 +16,7 @@ use storage::log::Log;
 use super::coordinator::{Coordinated, Coordinator};
 use super::led::Led;
 use super::load::{LoadError, Loaded, load};
+use super::progress::Progress;
 use crate::runtime::partitions::Replica;
 
 /// A partition that this broker leads.
@@ -95,9 +96,8 @@ impl<S: Coordinated> Coordinator<S> {
             Found::Empty(leader_epoch, end) => {
                 let mut shard = S::default();
                 shard.loaded(self.holdings.now(), &S::config(&self.holdings.config()));
-                let shell = (tasks.clone(), self.figures.clone());
-                let led = Led::new(replica, (leader_epoch, 0), (shard, end), shell);
-                let led = Arc::new(led);
+                let shell = (Progress::new(end, tasks.clone()), self.figures.clone());
+                let led = Arc::new(Led::new(replica, (leader_epoch, 0), (shard, end), shell));
                 slots.insert(index, Slot::Active(led.clone()));
                 drop(slots);
                 self.arm(&led);
@@ -159,9 +159,8 @@ impl<S: Coordinated> Coordinator<S> {
             Ok(Loaded { shard, end }) => {
                 read_to = end;
                 self.figures.loaded(begun.elapsed());
-                let shell = (tasks.clone(), self.figures.clone());
-                let led = Led::new(replica.clone(), (leader_epoch, reloads), (shard, end), shell);
-                Some(Arc::new(led))
+                let shell = (Progress::of_loaded(replica, end, tasks.clone()), self.figures.clone());
+                Some(Arc::new(Led::new(replica.clone(), (leader_epoch, reloads), (shard, end), shell)))
             }
             Err(LoadError::Resigned) => return self.forget(replica.index, leader_epoch),
             Err(error) => {
