@@ -123,6 +123,29 @@ fn a_shard_that_a_request_panicked_with_is_loaded_anew() {
     assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
 }
 
+#[test]
+fn a_shard_of_transactions_that_nobody_asks_any_more_is_loaded_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("transaction.state.log.num.partitions", "1")]);
+    let mut client = node.connect();
+    let request =
+        FindCoordinatorRequest { key: "app".into(), key_type: 1, ..FindCoordinatorRequest::default() };
+    client.ask(&request, 3);
+    let transactions = node.node().broker().coordinators.transactions.clone();
+    let answers = || transactions.census(|_| ()).active.iter().all(|(_, seen)| seen.is_some());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let shards = transactions.clone();
+    let ended = runtime.block_on(async {
+        tokio::spawn(async move { shards.read("app", |_| panic!("on purpose")).await.is_ok() }).await
+    });
+    assert!(ended.is_err() && !answers());
+    let begun = Instant::now();
+    while !answers() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "its transactions are never ended");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// How many shards know a group. One that somebody has in hand does not count.
 fn knowing(node: &TestNode, group: &str) -> usize {
     let groups = &node.node().broker().coordinators.groups;

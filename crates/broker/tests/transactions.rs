@@ -13,6 +13,7 @@ use coordinator::transaction::{TransactionRecord, TransactionState};
 use protocol::ErrorCode;
 use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::messages::add_partitions_to_txn::AddPartitionsToTxnTopic;
+use protocol::messages::create_topics::CreatableTopic;
 use protocol::messages::describe_producers::TopicRequest;
 use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::offset_fetch::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
@@ -20,11 +21,12 @@ use protocol::messages::txn_offset_commit::{TxnOffsetCommitRequestPartition, Txn
 use protocol::messages::write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTopic};
 use protocol::messages::{
     AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
-    DeleteTopicsRequest, DescribeProducersRequest, DescribeProducersResponse, DescribeTransactionsRequest,
-    DescribeTransactionsResponse, EndTxnRequest, EndTxnResponse, FetchResponse, FindCoordinatorRequest,
-    InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse,
-    ListTransactionsRequest, ListTransactionsResponse, Message, OffsetFetchRequest, OffsetFetchResponse,
-    TxnOffsetCommitRequest, TxnOffsetCommitResponse, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
+    CreateTopicsRequest, DeleteTopicsRequest, DescribeProducersRequest, DescribeProducersResponse,
+    DescribeTransactionsRequest, DescribeTransactionsResponse, EndTxnRequest, EndTxnResponse, FetchResponse,
+    FindCoordinatorRequest, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
+    ListOffsetsResponse, ListTransactionsRequest, ListTransactionsResponse, Message, OffsetFetchRequest,
+    OffsetFetchResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse, WriteTxnMarkersRequest,
+    WriteTxnMarkersResponse,
 };
 use protocol::records::batches::Batches;
 use protocol::records::build::{BatchBuilder, BatchOptions};
@@ -534,6 +536,36 @@ fn a_partition_that_is_deleted_holds_no_transaction_open() {
         (state(&mut client).as_str(), committed(&mut client)),
         ("CompleteCommit", vec!["stays".into()])
     );
+}
+
+#[test]
+fn a_transaction_over_very_many_partitions_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_node, mut client) = node(directory.path(), &[("headwater.durability", "fsync")]);
+    let wide = CreatableTopic {
+        name: "wide".into(),
+        num_partitions: 250,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    let request = CreateTopicsRequest {
+        topics: vec![wide].into(),
+        timeout_ms: 60_000,
+        ..CreateTopicsRequest::default()
+    };
+    client.ask(&request, 5);
+    let producer = begin(&mut client, OLD.init);
+    let topic = AddPartitionsToTxnTopic { name: "wide".into(), partitions: (0..250).collect() };
+    let request = AddPartitionsToTxnRequest {
+        v3_and_below_transactional_id: ID.into(),
+        v3_and_below_producer_id: producer.id,
+        v3_and_below_producer_epoch: producer.epoch,
+        v3_and_below_topics: vec![topic].into(),
+        ..AddPartitionsToTxnRequest::default()
+    };
+    client.ask(&request, 3);
+    assert_eq!(end(&mut client, producer, true, OLD.end).0, 0);
+    assert_eq!(state(&mut client), "CompleteCommit");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! known; which of them were marked is not recorded, so after a load all of them are due again. Writing a marker twice
 //! does no harm, writing none would make aborted records count with the producer's next commit.
 
+use std::collections::BTreeSet;
+
 use protocol::id::ProducerId;
 use protocol::offset::Offset;
 
@@ -41,9 +43,9 @@ pub enum MarkerOutcome {
 }
 
 impl TransactionShard {
-    /// The transactions whose end is decided, with what is left to mark.
-    pub fn endings(&self) -> Vec<Ending> {
-        self.schedule.ending().filter_map(|id| self.ending(id)).collect()
+    /// The transactions whose end is decided and not complete.
+    pub fn ending_ids(&self) -> impl Iterator<Item = &TransactionalId> {
+        self.schedule.ending()
     }
 
     /// The end of this transaction, if it is decided and not complete.
@@ -58,11 +60,6 @@ impl TransactionShard {
             client: recorded.client,
             partitions: entry.unmarked().cloned().collect(),
         })
-    }
-
-    /// A number that grows whenever there is more to do: see [`Self::endings`] and [`Self::overdue`].
-    pub fn endings_revision(&self) -> u64 {
-        self.schedule.revision()
     }
 
     /// Takes note of markers. With the last of them the transaction is complete. What is said of another end than
@@ -133,7 +130,8 @@ impl TransactionShard {
         (id, entry): (&TransactionalId, &Entry),
         done: Vec<TxnPartition>,
     ) {
-        if entry.unmarked().all(|partition| done.contains(partition)) {
+        let marked: BTreeSet<&TxnPartition> = done.iter().collect();
+        if entry.unmarked().all(|partition| marked.contains(partition)) {
             let to = entry.recorded.completed(ground.now);
             Self::add_step(decision, ground, id, &Step { to, last_epoch: entry.last_epoch });
         } else {

@@ -27,8 +27,6 @@ pub(super) struct Schedule {
     pub(super) abort_at: Timestamp,
     /// When ids that were not used are forgotten.
     pub(super) expire_at: Timestamp,
-    /// How often an end was decided, or an id became overdue.
-    revision: u64,
 }
 
 impl Schedule {
@@ -58,7 +56,6 @@ impl Schedule {
             if recorded.partitions.is_empty() {
                 self.markless.insert(id.clone());
             }
-            self.revision += 1;
         }
         if recorded.state.is_idle() {
             self.idle.insert((recorded.updated, id.clone()));
@@ -103,11 +100,6 @@ impl Schedule {
     /// Who was not used after this time.
     pub(super) fn unused_since(&self, time: Timestamp) -> impl Iterator<Item = &TransactionalId> {
         self.idle.iter().take_while(move |(updated, _)| *updated <= time).map(|(_, id)| id)
-    }
-
-    /// How often an end was decided, or an id became overdue.
-    pub(super) fn revision(&self) -> u64 {
-        self.revision
     }
 
     /// When the next of all this is due.

@@ -120,7 +120,7 @@ fn marked(stage: &mut Stage, words: &Words) {
 }
 
 fn endings(stage: &mut Stage) {
-    for ending in stage.shard.endings() {
+    for ending in stage.shard.ending_ids().filter_map(|id| stage.shard.ending(id)).collect::<Vec<_>>() {
         let verb = if ending.committed { "commit" } else { "abort" };
         let left: Vec<_> = ending.partitions.iter().map(partition_word).collect();
         let who = producer_word(ending.producer);

@@ -282,7 +282,7 @@ impl Stage {
     /// What must hold after every step.
     fn holds(&self) {
         assert_eq!(self.replayed().durable(), self.shard.durable(), "replaying the log gives another shard");
-        for ending in self.shard.endings() {
+        for ending in self.shard.ending_ids().filter_map(|id| self.shard.ending(id)) {
             let recorded = self.shard.recorded(&ending.id).unwrap();
             assert!(recorded.state.is_ending(), "{} is not ending", ending.id);
             assert!(!ending.partitions.is_empty(), "{} waits for nothing", ending.id);

@@ -314,7 +314,7 @@ impl World {
     }
 
     fn send_markers(&mut self) {
-        for ending in self.shard.endings() {
+        for ending in self.shard.ending_ids().filter_map(|id| self.shard.ending(id)) {
             for partition in &ending.partitions {
                 let partition = usize::try_from(partition.index.0).unwrap();
                 if self.marking.insert((ending.prepared_at, partition)) || !self.old {

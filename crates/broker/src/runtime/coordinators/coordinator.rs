@@ -20,6 +20,7 @@ use tokio::sync::{Notify, oneshot};
 use super::CoordinatorError;
 use super::figures::Figures;
 use super::led::{Due, Led, Taken, Turn};
+use super::markers::Standing;
 use super::reign::Slot;
 use super::timers;
 use crate::Holdings;
@@ -283,23 +284,23 @@ impl<S: Coordinated> Coordinator<S> {
         Ok(all)
     }
 
-    /// Ends a transaction in a partition of the internal topic.
+    /// Ends a transaction in a partition of the internal topic: appends the marker, which counts once it is safe.
     ///
     /// # Errors
     /// Why there is no shard, or it cannot be written.
-    pub async fn end_transaction(
+    pub(super) async fn end_transaction(
         self: &Arc<Self>,
         index: PartitionIndex,
         producer: (ProducerId, ProducerEpoch),
         marker: EndMarker,
         transaction_version: TransactionVersion,
-    ) -> Answered<S, ()> {
+    ) -> Answered<S, Standing> {
         let led = self.led(index)?;
         let now = self.holdings.now();
         let turn = self.turn(&led).await?;
         let ended = self.whole(&led, led.end_transaction(producer, marker, transaction_version, now));
         drop(turn);
-        self.wait(&led, ended?).await
+        Ok(Standing::new(led.progress.clone(), ended?))
     }
 
     pub(super) fn take<'r, R>(

@@ -2,11 +2,13 @@
 //! coordinator records that it is done.
 //!
 //! Who ends a transaction writes its markers at once. What is left, and what a load finds decided, one task comes back
-//! to: when a shard was loaded or has acted by itself, and with growing pauses while a partition does not take its marker.
+//! to: when a shard was loaded or has acted by itself, when a request went away before it heard what it had decided, when
+//! an end was decided while the one before was still in hand, and with growing pauses while a partition does not take its marker.
 //! A partition is given up only when its topic is gone from the metadata; a leader that is not known, or not here, is
 //! waited for (Kafka 4.4.0 takes it for gone, and loses the abort). One transaction is never worked on twice at a time:
 //! a second marker could end the producer's next transaction.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
@@ -30,6 +32,8 @@ const AT_ONCE: usize = 32;
 /// How long a transaction rests after its markers were not all taken, at first and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How many markers are appended one after the other before others have the thread.
+const MARKERS_AT_ONCE: usize = 100;
 /// The longest the task sleeps while something is left to do.
 const SLEEP_MAX: Duration = Duration::from_secs(10);
 
@@ -42,8 +46,8 @@ pub(super) struct Endings {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Those somebody works on.
-    claimed: BTreeSet<TransactionalId>,
+    /// Those somebody works on, and whether another came for them meanwhile.
+    claimed: BTreeMap<TransactionalId, bool>,
     /// Those that rest, until when, and how long they did.
     resting: BTreeMap<TransactionalId, (Instant, Duration)>,
 }
@@ -60,13 +64,28 @@ impl Endings {
     }
 
     fn claim(&self, id: &TransactionalId) -> Option<Claim<'_>> {
-        self.state().claimed.insert(id.clone()).then(|| Claim { endings: self, id: id.clone() })
+        match self.state().claimed.entry(id.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(false);
+                Some(Claim { endings: self, id: id.clone() })
+            }
+            // Who works on it may have seen the end before this one.
+            Entry::Occupied(mut place) => {
+                place.insert(true);
+                None
+            }
+        }
+    }
+
+    /// A decision is about to be asked for that may end a transaction.
+    pub(super) fn decision(&self) -> Undone<'_> {
+        Undone { endings: self, is_done: false }
     }
 
     /// Whether a transaction is not to be worked on now.
     fn rests(&self, id: &TransactionalId, now: Instant) -> bool {
         let state = self.state();
-        state.claimed.contains(id) || state.resting.get(id).is_some_and(|(until, _)| *until > now)
+        state.claimed.contains_key(id) || state.resting.get(id).is_some_and(|(until, _)| *until > now)
     }
 
     fn done(&self, id: &TransactionalId) {
@@ -97,7 +116,32 @@ impl Endings {
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.endings.state().claimed.remove(&self.id);
+        let others_came = self.endings.state().claimed.remove(&self.id);
+        if others_came == Some(true) {
+            self.endings.left.notify_one();
+        }
+    }
+}
+
+/// A decision that its request has not heard of yet. Where the request goes away first, the task looks whether it has
+/// ended a transaction.
+pub(super) struct Undone<'e> {
+    endings: &'e Endings,
+    is_done: bool,
+}
+
+impl Undone<'_> {
+    /// The request has heard of it.
+    pub(super) fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Undone<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.endings.left.notify_one();
+        }
     }
 }
 
@@ -171,16 +215,39 @@ impl Coordinators {
         let version = TransactionVersion(ending.client.0);
         let marker = Marker { producer: (ending.producer.id, ending.producer.epoch), end, version };
         let (mut written, mut failed) = (Vec::with_capacity(ending.partitions.len()), None);
-        for partition in &ending.partitions {
-            match self.write_marker(&partition.topic, partition.index, marker).await {
-                Ok(()) => written.push((partition.clone(), MarkerOutcome::Appended)),
-                Err(ErrorCode::UnknownTopicOrPartition) if self.is_gone(partition) => {
-                    written.push((partition.clone(), MarkerOutcome::Gone));
+        for (number, some) in ending.partitions.chunks(MARKERS_AT_ONCE).enumerate() {
+            if number > 0 {
+                tokio::task::yield_now().await;
+            }
+            for (partition, outcome) in some.iter().zip(self.write_together(some, marker).await) {
+                match outcome {
+                    Ok(()) => written.push((partition.clone(), MarkerOutcome::Appended)),
+                    Err(ErrorCode::UnknownTopicOrPartition) if self.is_gone(partition) => {
+                        written.push((partition.clone(), MarkerOutcome::Gone));
+                    }
+                    Err(error) => failed = Some((partition.clone(), error)),
                 }
-                Err(error) => failed = Some((partition.clone(), error)),
             }
         }
         (written, failed)
+    }
+
+    /// Appends markers, and then waits for all of them: what brings one to stable storage, or to the other replicas,
+    /// brings many.
+    async fn write_together(&self, some: &[TxnPartition], marker: Marker) -> Vec<Result<(), ErrorCode>> {
+        let mut standing = Vec::with_capacity(some.len());
+        for partition in some {
+            standing.push(self.append_marker(&partition.topic, partition.index, marker).await);
+        }
+        let until = Instant::now() + self.transactions.holdings.config().transactions.commit_timeout;
+        let mut outcomes = Vec::with_capacity(some.len());
+        for standing in standing {
+            outcomes.push(match standing {
+                Ok(standing) => standing.safe(until.saturating_duration_since(Instant::now())).await,
+                Err(error) => Err(error),
+            });
+        }
+        outcomes
     }
 
     /// Whether the metadata has no such partition. It is never older than this broker's own registration, and so than
@@ -237,11 +304,15 @@ impl Coordinators {
         let (mut all, mut overdue, mut passed_over) = (BTreeSet::new(), Vec::new(), false);
         for led in self.transactions.active() {
             let seen = led.glance(|shard: &TransactionShard| {
-                all.extend(shard.endings().into_iter().map(|ending| ending.id));
+                all.extend(shard.ending_ids().cloned());
                 overdue.extend(shard.overdue());
             });
-            // Somebody has it in hand, who may be waiting for the disk.
+            // Somebody has it in hand, who may be waiting for the disk, or a thread has panicked with it: nobody may ever
+            // ask for it again, and who has it loaded anew comes back here.
             passed_over |= seen.is_none();
+            if led.is_broken() {
+                self.transactions.load_anew(&led);
+            }
         }
         for id in overdue {
             if self.abort_overdue(&id).await {
@@ -265,5 +336,39 @@ impl Coordinators {
         let next = self.endings.next_at().map(|at| at.saturating_duration_since(Instant::now()));
         let most = if passed_over { PAUSE_MIN } else { SLEEP_MAX };
         next.unwrap_or(most).clamp(PAUSE_MIN / 2, most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the task was told to look.
+    fn is_told(endings: &Endings) -> bool {
+        let mut told = std::pin::pin!(endings.left.notified());
+        told.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn an_end_that_is_decided_while_the_one_before_is_in_hand_is_looked_for_at_once() {
+        let (endings, id) = (Endings::default(), TransactionalId::from("app"));
+        drop(endings.claim(&id).unwrap());
+        assert!(!is_told(&endings), "nobody else has come");
+        let claim = endings.claim(&id).unwrap();
+        assert!(endings.claim(&id).is_none());
+        assert!(!is_told(&endings), "it would find it claimed");
+        drop(claim);
+        assert!(is_told(&endings));
+        drop(endings.claim(&id).unwrap());
+        assert!(!is_told(&endings), "that was told");
+    }
+
+    #[test]
+    fn a_decision_whose_request_has_gone_away_is_looked_for_at_once() {
+        let endings = Endings::default();
+        endings.decision().done();
+        assert!(!is_told(&endings));
+        drop(endings.decision());
+        assert!(is_told(&endings));
     }
 }

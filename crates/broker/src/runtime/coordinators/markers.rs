@@ -38,6 +38,29 @@ pub struct Marker {
     pub version: TransactionVersion,
 }
 
+/// A marker that is in a log. It counts once it is safe.
+pub(super) struct Standing {
+    /// What tells of that, and where the log has to come to; none where it is safe.
+    waits: Option<(Arc<Progress>, Offset)>,
+}
+
+impl Standing {
+    pub(super) fn new(progress: Arc<Progress>, end: Offset) -> Self {
+        Self { waits: Some((progress, end)) }
+    }
+
+    /// Waits until it counts.
+    ///
+    /// # Errors
+    /// Kafka's code for why it does not yet.
+    pub(super) async fn safe(self, most: Duration) -> Result<(), ErrorCode> {
+        match self.waits {
+            Some((progress, end)) => progress.wait(end, most).await.map_err(|_| ErrorCode::RequestTimedOut),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Coordinators {
     /// Ends a transaction in a partition; `Ok` once the marker is as safe as a record that all in-sync replicas have.
     ///
@@ -49,6 +72,20 @@ impl Coordinators {
         index: PartitionIndex,
         marker: Marker,
     ) -> Result<(), ErrorCode> {
+        let most: Duration = self.holdings.config().transactions.commit_timeout;
+        self.append_marker(topic, index, marker).await?.safe(most).await
+    }
+
+    /// Has a marker appended.
+    ///
+    /// # Errors
+    /// Kafka's code for why it was not.
+    pub(super) async fn append_marker(
+        &self,
+        topic: &str,
+        index: PartitionIndex,
+        marker: Marker,
+    ) -> Result<Standing, ErrorCode> {
         let Marker { producer, end, version } = marker;
         match topic {
             OFFSETS => shard(self.groups.end_transaction(index, producer, end, version).await),
@@ -57,24 +94,24 @@ impl Coordinators {
                 let found = self.holdings.partitions.by_name(topic);
                 let replica = found.as_ref().and_then(|topic| topic.get(index));
                 let replica = replica.ok_or(ErrorCode::UnknownTopicOrPartition)?;
-                self.append_marker(replica, marker).await
+                self.append_to(replica, marker)
             }
         }
     }
 
-    async fn append_marker(&self, replica: &Arc<Replica>, marker: Marker) -> Result<(), ErrorCode> {
+    fn append_to(&self, replica: &Arc<Replica>, marker: Marker) -> Result<Standing, ErrorCode> {
         let (end, commit_due) = replica
             .at_directory(|touching| self.append_marker_now(replica, touching, marker))
             .map_err(|error| code(replica, &error))?;
         let safe =
             !commit_due && replica.log().is_ok_and(|log| log.partition().watermarks().high_watermark >= end);
         if safe {
-            return Ok(());
+            return Ok(Standing { waits: None });
         }
-        let progress = Progress::new(Offset(-1), Handle::current());
+        let tasks = self.transactions.tasks.get().cloned().unwrap_or_else(Handle::current);
+        let progress = Progress::new(Offset(-1), tasks);
         progress.appended(replica, end).map_err(|fault| code(replica, &fault.into()))?;
-        let most: Duration = self.holdings.config().transactions.commit_timeout;
-        progress.wait(end, most).await.map_err(|_| ErrorCode::RequestTimedOut)
+        Ok(Standing::new(progress, end))
     }
 
     /// Appends; says where the log then ends, and whether that has to come to stable storage.
@@ -104,7 +141,7 @@ impl Coordinators {
 
 /// What the transaction coordinator understands of why a shard took no marker: a shard that is not there yet is a
 /// partition that is not led yet.
-fn shard<R: Into<ErrorCode>>(outcome: Result<(), CoordinatorError<R>>) -> Result<(), ErrorCode> {
+fn shard<R: Into<ErrorCode>>(outcome: Result<Standing, CoordinatorError<R>>) -> Result<Standing, ErrorCode> {
     outcome.map_err(|error| match ErrorCode::from(error) {
         ErrorCode::CoordinatorNotAvailable
         | ErrorCode::CoordinatorLoadInProgress

@@ -171,7 +171,9 @@ impl Coordinators {
     ) -> Result<R, ErrorCode> {
         let mut fresh = None;
         loop {
+            let undone = self.endings.decision();
             let outcome = self.transactions.submit(id, |shard, ground| decide(shard, ground, fresh)).await;
+            undone.done();
             return match outcome {
                 Err(CoordinatorError::Refused(TransactionRefusal::FreshProducerIdWanted))
                     if fresh.is_none() =>
