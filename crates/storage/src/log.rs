@@ -38,6 +38,7 @@ use crate::segments::Segments;
 
 use cleaning::Compaction;
 
+pub(crate) use cleaning::CleaningPause;
 pub use cleaning::{Cleaning, Source};
 pub use housekeeping::{DeleteRecordsError, Retained};
 pub use moving::Copied;

@@ -2,13 +2,14 @@
 //! ones take the place of others.
 //!
 //! The cleaner reads and writes without the log's lock, which it takes for a few calls at a time. Whatever pulls
-//! the ground from under it (truncation, deletion, the end, a policy that no longer compacts) says so through
-//! [`Cleaning`], and nothing of a cleaning that was told so takes effect.
+//! the ground from under it (truncation, deletion, the end, a move, a policy that no longer compacts) says so through
+//! [`Cleaning`], and nothing of a cleaning that was told so takes effect. While somebody copies the log nothing is cleaned
+//! at all ([`CleaningPause`]).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use partition::compaction::dirty::{Cleanable, LogDirt, SegmentDirt, cleanable};
 use partition::compaction::groups::SegmentSize;
@@ -44,6 +45,12 @@ impl Cleaning {
     }
 }
 
+/// Nothing of the log is cleaned for as long as this is held.
+#[derive(Debug)]
+pub(crate) struct CleaningPause {
+    _held: Arc<()>,
+}
+
 /// How compaction stands with one log.
 #[derive(Default, Debug)]
 pub(crate) struct Compaction {
@@ -56,6 +63,8 @@ pub(crate) struct Compaction {
     replaced: Option<Box<Replaced>>,
     /// Why the log is passed over until the next start.
     uncleanable: Option<Box<str>>,
+    /// Held by who wants the log to stay as it is.
+    pause: Weak<()>,
 }
 
 /// Files of segments that are no part of the log any more, still to be got out of the way.
@@ -76,6 +85,11 @@ impl Compaction {
     /// The log has moved: what cannot be cleaned in one place cannot in another.
     pub(super) fn keep_uncleanable(&mut self, moved: &Self) {
         self.uncleanable.clone_from(&moved.uncleanable);
+    }
+
+    /// Whether nobody is at it, and nobody wants it to be left alone.
+    fn is_free(&self) -> bool {
+        self.under_way.is_none() && self.pause.strong_count() == 0
     }
 
     /// Whether the checkpoint has anything to say.
@@ -103,14 +117,13 @@ pub struct Source<D: Disk> {
 }
 
 impl<D: Disk> Log<D> {
-    /// What can be cleaned now; `None` where nothing is to be compacted, or where compaction is at it or has given up.
+    /// What can be cleaned now; `None` where nothing is to be compacted, or where compaction is at it, is held off or has
+    /// given up.
     pub fn cleanable(&mut self, now: Timestamp) -> Result<Option<Cleanable>, Fault> {
         self.check()?;
         let compaction = &self.compaction;
-        if !self.config.compaction.compact
-            || compaction.under_way.is_some()
-            || compaction.uncleanable.is_some()
-        {
+        let wanted = self.config.compaction.compact && compaction.uncleanable.is_none();
+        if !wanted || !compaction.is_free() {
             return Ok(None);
         }
         let outcome = self.measured(now);
@@ -170,10 +183,10 @@ impl<D: Disk> Log<D> {
         Ok((files, names))
     }
 
-    /// Begins a cleaning; `None` if one is under way, or nothing is to be compacted any more.
+    /// Begins a cleaning; `None` if one is under way, the log is to be left alone, or nothing is to be compacted any more.
     pub fn begin_cleaning(&mut self) -> Result<Option<Arc<Cleaning>>, Fault> {
         self.check()?;
-        if self.compaction.under_way.is_some() || !self.config.compaction.compact {
+        if !self.compaction.is_free() || !self.config.compaction.compact {
             return Ok(None);
         }
         // What an earlier cleaning could not rename must be out of the way of the names this one uses.
@@ -196,6 +209,17 @@ impl<D: Disk> Log<D> {
             self.set_cleaned_to(cleaned_to);
         }
         counts
+    }
+
+    /// Calls off a cleaning that is under way, and has none begin until nobody holds the pause any more. Who copies the
+    /// log needs that: its parts must have been cleaned equally far.
+    pub(crate) fn pause_cleaning(&mut self) -> Result<CleaningPause, Fault> {
+        self.check()?;
+        let aborted = self.abort_cleaning();
+        self.home.noted(aborted)?;
+        let held = self.compaction.pause.upgrade().unwrap_or_default();
+        self.compaction.pause = Arc::downgrade(&held);
+        Ok(CleaningPause { _held: held })
     }
 
     /// Passes the log over until the next start, for this reason.

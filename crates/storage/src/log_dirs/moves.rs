@@ -1,5 +1,8 @@
 //! Replicas on their way from one log directory to another (KIP-113): begun, driven step by step, finished or given up, and
 //! found again at a start.
+//!
+//! Compaction leaves a replica alone while it is on its way, as in Apache Kafka: a copy with a record from before a cleaning
+//! and the tombstone after it from before another, or without it, would give back what was deleted.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +17,7 @@ use super::load::{LoadReport, Placement};
 use super::{LogDirs, SharedLog, locked, whole};
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
-use crate::log::{Checkpoints, Copied, Log, Piece};
+use crate::log::{Checkpoints, CleaningPause, Copied, Log, Piece};
 use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
 use crate::names::{TopicPartition, deletion_name, future_name};
@@ -60,6 +63,7 @@ pub struct Move<D: Disk = RealDisk> {
     pub(super) future: SharedLog<D>,
     /// How often the log was cut since: what was read of it before says nothing of what it holds now.
     cuts: AtomicU64,
+    _pause: CleaningPause,
 }
 
 impl<D: Disk> Move<D> {
@@ -134,14 +138,15 @@ impl<D: Disk> LogDirs<D> {
                 reason: "it is there already: look what it holds, and remove it".into(),
             });
         }
+        let pause = whole(&current)?.pause_cleaning()?;
         let directory = future_name(name, &uuid::Uuid::new_v4().simple().to_string());
         let made = home.reserved(|| {
             let what = (name.clone(), topic_id);
             let mut log = Log::plan_in(Arc::clone(&home), &directory, what, Arc::clone(&config), now)?;
             log.ensure_made().map(|()| log)
         });
-        let future = Arc::new(Mutex::new(made?));
-        self.note_move(Move { name: name.clone(), to: home, current, future, cuts: AtomicU64::new(0) });
+        let (name, future) = (name.clone(), Arc::new(Mutex::new(made?)));
+        self.note_move(Move { name, to: home, current, future, cuts: AtomicU64::new(0), _pause: pause });
         Ok(true)
     }
 
@@ -169,14 +174,15 @@ impl<D: Disk> LogDirs<D> {
 
     /// Gives this one move up, unless it was given up already and perhaps another begun in its place.
     pub fn abandon_move(&self, failed: &Move<D>, now: Timestamp) -> Result<bool, Fault> {
-        let removed = {
-            let mut moves = self.moves.write().unwrap_or_else(PoisonError::into_inner);
-            let same =
-                moves.get(&failed.name).is_some_and(|known| Arc::ptr_eq(&known.future, &failed.future));
-            if same { moves.remove(&failed.name) } else { None }
-        };
-        let Some(removed) = removed else { return Ok(false) };
+        let Some(removed) = self.forget_move(failed) else { return Ok(false) };
         self.clear_away(&removed, now).map(|()| true)
+    }
+
+    /// Takes a move off the list, but no other one of the same replica.
+    fn forget_move(&self, ended: &Move<D>) -> Option<Arc<Move<D>>> {
+        let mut moves = self.moves.write().unwrap_or_else(PoisonError::into_inner);
+        let same = moves.get(&ended.name).is_some_and(|known| Arc::ptr_eq(&known.future, &ended.future));
+        if same { moves.remove(&ended.name) } else { None }
     }
 
     fn clear_away(&self, removed: &Move<D>, now: Timestamp) -> Result<(), Fault> {
@@ -208,7 +214,7 @@ impl<D: Disk> LogDirs<D> {
         };
         let kept = match ended {
             Ok(Ending::Moved { source, delay, away }) => {
-                self.moves.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+                self.forget_move(ending);
                 self.note_gone(source.id(), name);
                 source.removals().schedule(now, delay, [away]);
                 self.checkpoint_all_of(to)
@@ -291,10 +297,12 @@ impl<D: Disk> LogDirs<D> {
         if here {
             return self.put_away(&home, &name, &path, now);
         }
-        // After a crash the holes that compaction leaves cannot be told from what was not on stable storage.
-        if !said.clean && (config.append.compacted || cleaned_to.is_some()) {
+        // The log may have been cleaned while the copy was out of reach, and after a crash the holes that compaction leaves
+        // cannot be told from what was not on stable storage.
+        if config.append.compacted || cleaned_to.is_some() {
             return self.begin_again(&name, &home, &path, now);
         }
+        let pause = whole(&current)?.pause_cleaning()?;
         let (recovery_point, log_start, high_watermark) = (Offset::ZERO, Offset::ZERO, Offset::ZERO);
         let nothing =
             Checkpoints { clean: said.clean, recovery_point, log_start, high_watermark, cleaned_to };
@@ -318,7 +326,7 @@ impl<D: Disk> LogDirs<D> {
         }
         tracing::info!(partition = %name, to = %home.path().display(), "a replica goes on moving");
         let future = Arc::new(Mutex::new(future));
-        self.note_move(Move { name, to: home, current, future, cuts: AtomicU64::new(0) });
+        self.note_move(Move { name, to: home, current, future, cuts: AtomicU64::new(0), _pause: pause });
         Ok(())
     }
 

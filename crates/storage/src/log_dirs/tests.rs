@@ -1,6 +1,7 @@
 //! Log directories over their whole life, seen from outside and through a disk that counts and fails.
 
 mod cleaned;
+mod compaction;
 mod failed_syncs;
 mod first_records;
 mod moves;
