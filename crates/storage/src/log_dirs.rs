@@ -306,12 +306,17 @@ impl<D: Disk> LogDirs<D> {
     /// Takes a partition away: its directory is renamed at once and removed once `file.delete.delay.ms` has passed.
     /// Says whether there was one.
     pub fn delete(&self, name: &TopicPartition, now: Timestamp) -> Result<bool, Fault> {
+        let bound_for = self.moving(name).map(|moving| moving.to.id());
         if let Err(fault) = self.give_up_move(name, now) {
             tracing::warn!(partition = %name, %fault, "the copy of a deleted replica cannot be removed");
         }
         let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         let Some(log) = removed else { return self.delete_unloaded(name, now) };
         self.note_gone(locked(&log).directory_id(), name);
+        if let Some(to) = bound_for {
+            self.forget_arriving(to, name);
+            self.note_gone(to, name);
+        }
         let (home, path, delay) = {
             let mut log = locked(&log);
             log.mark_deleted();

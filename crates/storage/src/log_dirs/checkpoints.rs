@@ -247,10 +247,10 @@ impl<D: Disk> LogDirs<D> {
         let mut offsets: PartitionOffsets = not_here.filter(|(_, offset)| *offset > Offset::ZERO).collect();
         for (name, log) in self.logs() {
             let log = locked(&log);
-            if log.directory_id() == home.directory.id()
-                && let Some(offset) = offset(&log)
-            {
-                offsets.insert(name, offset);
+            if log.directory_id() == home.directory.id() {
+                // Whatever was to be said of another one of its name.
+                offsets.remove(&name);
+                offsets.extend(offset(&log).map(|offset| (name, offset)));
             }
         }
         let text = checkpoint::offsets_text(&offsets);
@@ -261,7 +261,7 @@ impl<D: Disk> LogDirs<D> {
             directory.reserved(|| whole_file::replace(directory.disk(), &path, text.as_bytes()))?;
             written.seals[kind as usize] = seal;
         }
-        home.gone()[kind as usize].retain(|name| !gone.contains(name));
+        home.gone()[kind as usize].retain(|name| !gone.contains(name) || offsets.contains_key(name));
         Ok(())
     }
 }

@@ -95,6 +95,10 @@ impl<D: Disk> Move<D> {
         Ok(Copied { bytes, lag: seen.piece.log_end.0 - end_of(&future).0 })
     }
 
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.future, &other.future)
+    }
+
     pub(super) fn close(&self) -> Result<(), Fault> {
         whole(&self.future)?.close().map(drop)
     }
@@ -181,8 +185,12 @@ impl<D: Disk> LogDirs<D> {
     /// Takes a move off the list, but no other one of the same replica.
     fn forget_move(&self, ended: &Move<D>) -> Option<Arc<Move<D>>> {
         let mut moves = self.moves.write().unwrap_or_else(PoisonError::into_inner);
-        let same = moves.get(&ended.name).is_some_and(|known| Arc::ptr_eq(&known.future, &ended.future));
+        let same = moves.get(&ended.name).is_some_and(|known| known.is(ended));
         if same { moves.remove(&ended.name) } else { None }
+    }
+
+    fn is_under_way(&self, one: &Move<D>) -> bool {
+        self.moving(&one.name).is_some_and(|known| known.is(one))
     }
 
     fn clear_away(&self, removed: &Move<D>, now: Timestamp) -> Result<(), Fault> {
@@ -204,6 +212,9 @@ impl<D: Disk> LogDirs<D> {
         let (to, name) = (ending.to.id(), &ending.name);
         self.forget_checkpointed(&ending.to, name)?;
         let ended = loop {
+            if !self.is_under_way(ending) {
+                break Ok(Ending::GivenUp);
+            }
             // Two beats: to gather the checkpoints is to look at every log.
             let arriving = whole(&ending.current)?.arriving();
             self.announce(to, name, arriving)?;
@@ -212,7 +223,9 @@ impl<D: Disk> LogDirs<D> {
                 other => break other,
             }
         };
-        let kept = match ended {
+        // From here on the log speaks for itself, or nobody does: who deletes it knows of what was announced by the move.
+        self.forget_arriving(to, name);
+        match ended {
             Ok(Ending::Moved { source, delay, away }) => {
                 self.forget_move(ending);
                 self.note_gone(source.id(), name);
@@ -223,15 +236,13 @@ impl<D: Disk> LogDirs<D> {
                 self.note_gone(to, name);
                 other.map(drop)
             }
-        };
-        self.forget_arriving(to, name);
-        kept
+        }
     }
 
     fn end_move(&self, ending: &Move<D>, log_start: Offset, now: Timestamp) -> Result<Ending<D>, Fault> {
         let mut current = whole(&ending.current)?;
         let mut future = whole(&ending.future)?;
-        if !self.moving(&ending.name).is_some_and(|known| Arc::ptr_eq(&known.future, &ending.future)) {
+        if !self.is_under_way(ending) {
             return Ok(Ending::GivenUp);
         }
         if current.partition().watermarks().log_start != log_start {

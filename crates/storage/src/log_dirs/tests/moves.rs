@@ -224,6 +224,43 @@ fn deleted_records_stay_deleted_when_a_replica_has_just_arrived() {
 }
 
 #[test]
+fn what_was_said_of_a_log_about_to_arrive_is_forgotten_if_it_is_deleted() {
+    let (node, dirs, log) = filled(RealDisk);
+    locked(&log).delete_records(Offset(3)).unwrap();
+    let moving = begin(&dirs, &name("t", 0));
+    // As the last step of a move does, before it takes the locks.
+    let there = moving.to.id();
+    let arriving = locked(&log).arriving();
+    dirs.announce(there, &name("t", 0), arriving).unwrap();
+    assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+    dirs.checkpoint_log_starts();
+    let anew = dirs.create(&name("t", 0), TOPIC, Arc::default(), Some(there), NOW).unwrap();
+    locked(&anew).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    assert!(append(&anew));
+    dirs.finish_move(&moving, NOW).unwrap();
+    drop((moving, log, anew, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    let marks = locked(&dirs.get(&name("t", 0)).unwrap()).partition().watermarks();
+    assert_eq!((marks.log_start, marks.log_end), (Offset(0), Offset(1)));
+}
+
+#[test]
+fn a_checkpoint_that_still_names_a_log_is_known_to() {
+    let (node, dirs, log) = filled(RealDisk);
+    locked(&log).delete_records(Offset(3)).unwrap();
+    let there = dirs.directories().nth(1).unwrap();
+    let arriving = locked(&log).arriving();
+    dirs.announce(there.id(), &name("t", 0), arriving).unwrap();
+    dirs.note_gone(there.id(), &name("t", 0));
+    // Written while it is both.
+    dirs.checkpoint_all_of(there.id()).unwrap();
+    dirs.forget_arriving(there.id(), &name("t", 0));
+    dirs.forget_checkpointed(there, &name("t", 0)).unwrap();
+    let path = node.directory(1).join(crate::checkpoint::LOG_START);
+    assert!(crate::checkpoint::read_offsets(&RealDisk, &path).unwrap().is_empty());
+}
+
+#[test]
 fn what_cannot_be_compacted_in_one_place_cannot_in_another() {
     let (_node, dirs, log) = filled(RealDisk);
     locked(&log).mark_uncleanable("a broken batch".into());
