@@ -212,9 +212,9 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
-    /// Puts a complete copy in the place of this log, which is renamed out of the way; says where it lies then. Between
-    /// the two renames a start finds the copy alone, and takes it.
-    pub(crate) fn replace_with_copy(&mut self, copy: &Self, now: Timestamp) -> Result<PathBuf, Fault> {
+    /// Gives a complete copy the name of this log, which is renamed out of the way; says where it lies then. Between the two
+    /// renames a start finds the copy alone, and takes it.
+    pub(crate) fn give_way_to(&mut self, copy: &Self) -> Result<PathBuf, Fault> {
         self.abort_cleaning()?;
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let away = self.home.path().join(deletion_name(&self.name, &unique));
@@ -229,6 +229,12 @@ impl<D: Disk> Log<D> {
             }
             return Err(fault);
         }
+        Ok(away)
+    }
+
+    /// Goes on where the copy lies that this log has given way to.
+    pub(crate) fn go_on_as(&mut self, copy: &Self, now: Timestamp) -> Result<(), Fault> {
+        let target = Arc::clone(&copy.home);
         let marks = self.partition.watermarks();
         let checkpoints = Checkpoints {
             clean: true,
@@ -249,7 +255,7 @@ impl<D: Disk> Log<D> {
         opened.take_synced();
         let mut old = std::mem::replace(self, opened);
         old.mark_deleted();
-        Ok(away)
+        Ok(())
     }
 }
 

@@ -179,6 +179,15 @@ impl<D: Disk> LogDirs<D> {
         }
     }
 
+    /// The log has arrived and could not be opened: until the next start the checkpoints are all that knows where it begins.
+    pub(super) fn note_unopened(&self, directory: DirectoryId, name: &TopicPartition) {
+        if let Some(home) = self.home(directory) {
+            let mut written = home.written();
+            let arrived = written.arriving.remove(name);
+            written.unloaded.extend(arrived.map(|said| (name.clone(), said)));
+        }
+    }
+
     /// Notes that a log is here no more, which the checkpoints may still speak of.
     pub(super) fn note_gone(&self, directory: DirectoryId, name: &TopicPartition) {
         if let Some(home) = self.home(directory) {

@@ -47,6 +47,8 @@ pub(super) struct Seen {
 enum Ending<D: Disk> {
     /// The log goes on where the copy lay; where it lay is to be removed.
     Moved { source: Arc<LogDirectory<D>>, delay: Millis, away: PathBuf },
+    /// The log lies where the copy did, and could not be opened there.
+    Unopened(Fault),
     /// Given up, or the partition deleted, while it waited for the lock.
     GivenUp,
     /// The log begins elsewhere by now than the checkpoints were told.
@@ -223,6 +225,10 @@ impl<D: Disk> LogDirs<D> {
                 other => break other,
             }
         };
+        if let Ok(Ending::Unopened(fault)) = ended {
+            self.note_unopened(to, name);
+            return Err(fault);
+        }
         // From here on the log speaks for itself, or nobody does: who deletes it knows of what was announced by the move.
         self.forget_arriving(to, name);
         match ended {
@@ -250,9 +256,13 @@ impl<D: Disk> LogDirs<D> {
         }
         let (source, delay) = (Arc::clone(current.home()), current.config().file_delete_delay);
         future.complete_copy(&mut current, now)?;
-        let away = current.replace_with_copy(&future, now)?;
+        let away = current.give_way_to(&future)?;
+        let opened = current.go_on_as(&future, now);
         future.mark_deleted();
-        Ok(Ending::Moved { source, delay, away })
+        Ok(match opened {
+            Ok(()) => Ending::Moved { source, delay, away },
+            Err(fault) => Ending::Unopened(fault),
+        })
     }
 
     /// Says what a copy found at a start is a copy of; one that is needed no more is put away.

@@ -68,16 +68,22 @@ fn a_move_that_cannot_go_on_nor_back_takes_both_directories_offline_and_loses_no
 fn a_log_that_moved_but_cannot_be_opened_there_takes_nothing_that_would_be_lost() {
     let disk = ScriptedDisk::default();
     let (node, dirs, log) = filled(disk.clone());
+    locked(&log).delete_records(Offset(2)).unwrap();
     let (moving, all) = (begin(&dirs, &name("t", 0)), bytes(&log));
     disk.fail_once("list", "b/t-0", Errno::MFILE);
     dirs.finish_move(&moving, NOW).unwrap_err();
     assert!(!append(&log), "its directory is on its way out");
+    // As whoever drives the move does when it fails.
+    assert!(dirs.abandon_move(&moving, NOW).unwrap());
+    dirs.checkpoint_log_starts();
     dirs.close(BrokerEpoch(1));
-    assert!(!node.directory(0).join(CLEAN_SHUTDOWN).exists());
+    let ended_cleanly = |index| node.directory(index).join(CLEAN_SHUTDOWN).exists();
+    assert!(!ended_cleanly(0) && !ended_cleanly(1), "nobody has looked into it in its new place");
     drop((moving, log, dirs));
     let (dirs, _) = node.start(RealDisk);
     let log = dirs.get(&name("t", 0)).unwrap();
     assert_eq!((bytes(&log), end(&log)), (all, Offset(5)));
+    assert_eq!(locked(&log).partition().watermarks().log_start, Offset(2), "what was deleted stays deleted");
 }
 
 #[test]
