@@ -7,7 +7,8 @@
 //!
 //! A row counts until its log has files, when it is marked as done; once no row counts the file begins anew. A kill
 //! loses nothing of it, as it loses nothing of a log's own file; a power cut may lose what was not synced of either. What
-//! is cut out of a log must not come back out of a row whose mark was lost: [`FirstRecords::sync`] comes before.
+//! is cut out of a log, or has moved with it to another directory, must not come back out of a row whose mark was lost:
+//! [`FirstRecords::sync`] comes before.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

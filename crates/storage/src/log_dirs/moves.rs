@@ -133,9 +133,11 @@ impl<D: Disk> LogDirs<D> {
         let (from, topic_id, config) = {
             let mut log = whole(&current)?;
             log.ensure_made()?;
-            (log.directory_id(), log.topic_id(), Arc::clone(log.config()))
+            (Arc::clone(log.home()), log.topic_id(), Arc::clone(log.config()))
         };
-        let (Some(topic_id), false) = (topic_id, from == to) else { return Ok(false) };
+        let (Some(topic_id), false) = (topic_id, from.id() == to) else { return Ok(false) };
+        // Where the log has left nobody may take its first record for all there is of it.
+        from.noted(from.first_records().sync())?;
         let home = self.place(Some(to))?;
         let place = home.path().join(name.to_string());
         if home.disk().list(&place).is_ok() {

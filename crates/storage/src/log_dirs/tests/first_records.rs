@@ -229,3 +229,16 @@ fn a_kill_in_the_midst_of_making_the_files_loses_nothing() {
         }
     }
 }
+
+#[test]
+fn a_log_does_not_move_before_it_is_durable_that_its_first_record_counts_no_more() {
+    let disk = ScriptedDisk::default();
+    let node = Node::new(&["a", "b"]);
+    let (dirs, _) = node.start(disk.clone());
+    let [first, second] = [0, 1].map(|index| dirs.directories().nth(index).unwrap().id());
+    let log = dirs.plan(&name("t", 0), TOPIC, Arc::default(), Some(first), NOW).unwrap();
+    locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    assert!(append(&log) && !locked(&log).is_made());
+    assert!(dirs.begin_move(&name("t", 0), second, NOW).unwrap());
+    assert_eq!(disk.count("fdatasync", FIRST_RECORDS), 1);
+}
