@@ -378,12 +378,35 @@ impl<D: Disk> LogDirs<D> {
     ) -> Result<(), Fault> {
         let Some(log) = self.get(name) else { return Ok(()) };
         // Two beats: to gather the checkpoint is to look at every log.
+        loop {
+            self.lower(&log, flushed)?;
+            if self.cut_lowered((name, &log), flushed, &cut, now)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Has the checkpoint say that no more than this of a log is on stable storage.
+    fn lower(&self, log: &SharedLog<D>, flushed: Offset) -> Result<(), Fault> {
         let (lowered, id) = {
-            let log = whole(&log)?;
+            let log = whole(log)?;
             (log.lower_recovery_point(flushed), log.directory_id())
         };
-        self.keep_recovery_points(id, lowered)?;
-        let mut log = whole(&log)?;
+        self.keep_recovery_points(id, lowered)
+    }
+
+    /// `false`: more of it was flushed since it was lowered, and the checkpoint may say so.
+    fn cut_lowered(
+        &self,
+        (name, log): (&TopicPartition, &SharedLog<D>),
+        flushed: Offset,
+        cut: impl Fn(&mut Log<D>) -> Result<(), Fault>,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        let mut log = whole(log)?;
+        if log.recovery_point() > flushed {
+            return Ok(false);
+        }
         let stale = self.moving(name).map(|moving| moving.cut(&cut));
         if let Some(Err(fault)) = stale {
             // A copy that holds what is gone must never take the place of the log.
@@ -391,8 +414,9 @@ impl<D: Disk> LogDirs<D> {
             self.give_up_move(name, now)?;
         }
         cut(&mut log)?;
+        let id = log.directory_id();
         drop(log);
-        self.keep_cleaned(id)
+        self.keep_cleaned(id).map(|()| true)
     }
 
     /// Drops what retention no longer keeps, in every log; says how many segments and bytes went.

@@ -417,6 +417,30 @@ fn the_recovery_point_on_disk_comes_down_before_a_log_is_cut() {
 }
 
 #[test]
+fn what_is_flushed_while_a_cut_is_on_its_way_is_not_vouched_for_behind_it() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let partition = name("t", 0);
+    let log = create(&dirs, &partition);
+    (0..5).for_each(|_| assert!(append(&log)));
+    let flush = || {
+        let (done, flushed) = std::sync::mpsc::channel();
+        locked(&log).flush(NOW, Box::new(move |outcome| drop(done.send(outcome)))).unwrap();
+        flushed.recv().unwrap().unwrap();
+        dirs.checkpoint_recovery_points();
+        recovery_point_on_disk(&node, &partition)
+    };
+    assert_eq!(flush(), Some(Offset(4)));
+    dirs.lower(&log, Offset(2)).unwrap();
+    assert_eq!(flush(), Some(Offset(4)), "between the two beats");
+    let cut = |log: &mut Log| log.truncate(Offset(2), NOW);
+    assert!(!dirs.cut_lowered((&partition, &log), Offset(2), cut, NOW).unwrap());
+    assert_eq!(end(&log), Offset(5), "nothing is cut that the checkpoint vouches for");
+    dirs.truncate(&partition, Offset(2), NOW).unwrap();
+    assert_eq!((end(&log), recovery_point_on_disk(&node, &partition)), (Offset(2), Some(Offset(1))));
+}
+
+#[test]
 fn a_log_that_could_not_be_loaded_keeps_its_checkpoints_and_is_not_called_clean() {
     let node = Node::new(&["a"]);
     let (dirs, _) = node.start(RealDisk);
