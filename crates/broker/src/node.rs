@@ -24,7 +24,7 @@ use crate::config::{Endpoint, NodeConfig};
 use crate::handlers::Dispatch;
 use crate::http::{HttpError, HttpServer, Listen};
 use crate::net::listener::{self, BindError, Bound, Server};
-use crate::runtime::apply::{apply, placement};
+use crate::runtime::apply::{apply, assigned, placement};
 use crate::runtime::connection_bounds;
 use crate::runtime::directory_reports::{self, cordoned};
 use crate::runtime::housekeeping::Housekeeping;
@@ -255,7 +255,8 @@ fn metadata_directory_id(config: &NodeConfig, log_dirs: &LogDirs) -> Result<Dire
 
 fn load_logs(holdings: &Holdings, loaded: &LoadedQuorum) {
     let config = holdings.config();
-    let report = holdings.log_dirs.load(placement(&config, loaded.image()), holdings.now());
+    let (placement, assigned) = (placement(&config, loaded.image()), assigned(&config, loaded.image()));
+    let report = holdings.log_dirs.load_assigned(placement, assigned, holdings.now());
     for (partition, path, reason) in &report.cut {
         tracing::warn!(%partition, path = %path.display(), reason, "the torn tail of a log was cut");
     }

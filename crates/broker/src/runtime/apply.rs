@@ -10,7 +10,7 @@ use metadata::image::ConfigResource;
 use metadata::image::{Partition, ResourceType, Topic};
 use metadata::{Delta, Image};
 use partition::watermarks::Role;
-use protocol::id::{NodeId, TopicId};
+use protocol::id::{DirectoryId, NodeId, TopicId};
 use storage::log_dirs::Placement;
 use storage::{Fault, LogConfig, TopicPartition};
 
@@ -93,6 +93,17 @@ pub fn placement<'a>(
             }
             None => Placement::Stray,
         }
+    }
+}
+
+/// Says in which log directory a replica lies, as far as the controller was told.
+pub fn assigned<'a>(
+    config: &'a NodeConfig,
+    image: &'a Image,
+) -> impl Fn(&TopicPartition) -> Option<DirectoryId> + 'a {
+    move |name| {
+        let partition = image.topics.by_name(&name.topic)?.partition(name.partition)?;
+        Some(partition.directory_of(config.node_id))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use partition::Millis;
-use protocol::id::{Timestamp, TopicId};
+use protocol::id::{DirectoryId, Timestamp, TopicId};
 use protocol::offset::Offset;
 
 use super::home::Home;
@@ -106,6 +106,16 @@ impl<D: Disk> LogDirs<D> {
         placement: impl Fn(&TopicPartition, Option<TopicId>) -> Placement + Sync,
         now: Timestamp,
     ) -> LoadReport {
+        self.load_assigned(placement, |_| None, now)
+    }
+
+    /// The same where the metadata knows in which directory a replica lies, or was about to arrive.
+    pub fn load_assigned(
+        &self,
+        placement: impl Fn(&TopicPartition, Option<TopicId>) -> Placement + Sync,
+        assigned: impl Fn(&TopicPartition) -> Option<DirectoryId>,
+        now: Timestamp,
+    ) -> LoadReport {
         let mut report = LoadReport::default();
         let placement = &placement;
         let outcomes = std::thread::scope(|scope| {
@@ -126,7 +136,7 @@ impl<D: Disk> LogDirs<D> {
             report.failed.extend(part.failed);
             for (name, log) in loaded {
                 if let Some(other) = logs.get(&name).cloned() {
-                    let (kept, set_aside) = twice(&other, log);
+                    let (kept, set_aside) = twice(&other, log, assigned(&name));
                     report.strays.push(name.clone());
                     if let Err(fault) = self.set_twin_aside(&name, &set_aside) {
                         report.failed.push((name.clone(), fault));
@@ -138,7 +148,7 @@ impl<D: Disk> LogDirs<D> {
             }
         }
         drop(logs);
-        self.take_up_moves(moving, &mut report, now);
+        self.take_up_moves(moving, assigned, &mut report, now);
         self.take_up_first_records(placement, &mut report, now);
         self.note_unloaded(&report);
         // A start looks at every log once; most of them nobody will ask for soon.
@@ -377,11 +387,18 @@ fn give_back<D: Disk>(log: &SharedLog<D>, row: &FoundBatch, placed: impl Fn() ->
     Ok(())
 }
 
-/// Of a log that is here twice, the one that holds more, and the other.
-fn twice<D: Disk>(one: &SharedLog<D>, other: SharedLog<D>) -> (SharedLog<D>, SharedLog<D>) {
-    let end = |log: &SharedLog<D>| locked(log).partition().watermarks().log_end;
-    let (ends, other_ends) = (end(one), end(&other));
-    if ends >= other_ends { (Arc::clone(one), other) } else { (other, Arc::clone(one)) }
+/// Of a log that is here twice, the one where the metadata has it, or else the one that holds more; and the other.
+fn twice<D: Disk>(
+    one: &SharedLog<D>,
+    other: SharedLog<D>,
+    assigned: Option<DirectoryId>,
+) -> (SharedLog<D>, SharedLog<D>) {
+    let rank = |log: &SharedLog<D>| {
+        let log = locked(log);
+        (assigned == Some(log.directory_id()), log.partition().watermarks().log_end)
+    };
+    let (first, second) = (rank(one), rank(&other));
+    if first >= second { (Arc::clone(one), other) } else { (other, Arc::clone(one)) }
 }
 
 /// Reads a checkpoint. One that a crash left unreadable says nothing: recovery then begins at the front.

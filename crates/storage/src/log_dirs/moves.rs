@@ -294,14 +294,20 @@ impl<D: Disk> LogDirs<D> {
         Ok(Some(FoundCopy { name, topic_id, config, home, directory, said }))
     }
 
-    /// Takes up the copies found at a start: those whose log is here go on being copied; one that is alone is the replica,
-    /// if no directory is out of use that could hold it.
-    pub(super) fn take_up_moves(&self, found: Vec<FoundCopy<D>>, report: &mut LoadReport, now: Timestamp) {
+    /// Takes up the copies found at a start: those whose log is here go on being copied; one that is alone is the replica
+    /// if the metadata has it there, or if no directory is out of use that could hold the log.
+    pub(super) fn take_up_moves(
+        &self,
+        found: Vec<FoundCopy<D>>,
+        assigned: impl Fn(&TopicPartition) -> Option<DirectoryId>,
+        report: &mut LoadReport,
+        now: Timestamp,
+    ) {
         for copy in found {
             let (name, home) = (copy.name.clone(), Arc::clone(&copy.home));
             let taken = match self.get(&name) {
                 Some(current) => self.take_up(copy, current, now),
-                None => self.take_over(copy, now),
+                None => self.take_over(copy, assigned(&name) == Some(home.id()), now),
             };
             if let Err(fault) = home.noted(taken) {
                 report.failed.push((name, fault));
@@ -364,14 +370,32 @@ impl<D: Disk> LogDirs<D> {
         self.begin_move(name, home.id(), now).map(drop)
     }
 
-    fn take_over(&self, copy: FoundCopy<D>, now: Timestamp) -> Result<(), Fault> {
+    /// Makes a copy the replica. The metadata is told where that goes when next to nothing is left to be copied: should
+    /// there be no way back to the log, the copy is what there is of it.
+    fn take_over(&self, copy: FoundCopy<D>, is_assigned: bool, now: Timestamp) -> Result<(), Fault> {
         let FoundCopy { name, topic_id, config, home, directory, said } = copy;
-        self.check_all()?;
+        let in_order = |home: &&Home<D>| home.directory.state().check().is_ok();
+        if self.homes.iter().filter(in_order).any(|home| home.written().unloaded.contains_key(&name)) {
+            let (path, reason) =
+                (home.path().join(directory), "the log that it is a copy of could not be loaded");
+            return Err(Fault::Mismatch { path, reason: reason.to_owned() });
+        }
+        let away = self.check_all();
+        if !is_assigned {
+            away.as_ref().map_err(Fault::clone)?;
+        }
         let (path, place) = (home.path().join(directory), home.path().join(name.to_string()));
         home.disk().rename(&path, &place).map_err(|error| Fault::io("rename", &path, error))?;
         let said = Checkpoints { clean: false, recovery_point: Offset::ZERO, ..said };
         let opened = Log::open(Arc::clone(&home), (name.clone(), topic_id), config, said, now)?;
-        tracing::info!(partition = %name, to = %home.path().display(), "a replica has moved");
+        let (to, end) = (home.path().display(), end_of(&opened.log));
+        match away {
+            Ok(()) => tracing::info!(partition = %name, %to, "a replica has moved"),
+            Err(fault) => tracing::warn!(
+                partition = %name, %to, %end, %fault,
+                "a replica has moved, and goes on with what was copied: nobody can look whether there was more"
+            ),
+        }
         let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
         logs.insert(name, Arc::new(Mutex::new(opened.log)));
         Ok(())

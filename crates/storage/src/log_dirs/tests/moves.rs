@@ -229,6 +229,63 @@ fn deleted_records_stay_deleted_when_a_replica_has_just_arrived() {
     assert_eq!(locked(&log).partition().watermarks().log_start, Offset(3));
 }
 
+/// A node that was killed with all of a log but its last batch copied, and its two directories.
+fn killed_at_the_end_of_a_move() -> (Node, [DirectoryId; 2]) {
+    let (node, dirs, log) = filled(RealDisk);
+    let moving = begin(&dirs, &name("t", 0));
+    while moving.step(1, NOW).unwrap().lag > 0 {}
+    assert!(append(&log));
+    let ids: Vec<DirectoryId> = dirs.directories().map(|directory| directory.id()).collect();
+    (node, [ids[0], ids[1]])
+}
+
+fn start_assigned(node: &Node, disk: ScriptedDisk, to: DirectoryId) -> (LogDirs<ScriptedDisk>, LoadReport) {
+    let dirs = LogDirs::open(disk, &node.config, NOW).unwrap();
+    let report = dirs.load_assigned(|_, _| Placement::Here(Arc::default()), |_| Some(to), NOW);
+    (dirs, report)
+}
+
+#[test]
+fn a_copy_where_the_metadata_has_the_replica_is_that_whatever_else_is_away() {
+    for (told, taken) in [(true, true), (false, false)] {
+        let (node, [first, second]) = killed_at_the_end_of_a_move();
+        let disk = ScriptedDisk::default();
+        disk.fail_once("open", "a/.lock", Errno::IO);
+        let (dirs, report) = start_assigned(&node, disk, if told { second } else { first });
+        assert_eq!((dirs.unusable().len(), report.failed.len()), (1, usize::from(!taken)), "{report:?}");
+        let log = dirs.get(&name("t", 0));
+        assert_eq!(log.as_ref().map(end), taken.then_some(Offset(5)));
+        let Some(log) = log else { continue };
+        // It is written to, and the other directory comes back with what it held.
+        locked(&log).become_leader(LeaderEpoch(1), NodeId(1), 1, [NodeId(1)]).unwrap();
+        assert!(append_in(&log, LeaderEpoch(1)));
+        let all = bytes(&log);
+        drop((log, dirs));
+        for _ in 0..2 {
+            let (dirs, report) = start_assigned(&node, ScriptedDisk::default(), second);
+            assert!(report.failed.is_empty(), "{report:?}");
+            assert_eq!(bytes(&dirs.get(&name("t", 0)).unwrap()), all, "as long, and written to since");
+        }
+        let left = entries(node.directory(0));
+        assert!(left.iter().any(|name| name.ends_with("-stray")), "{left:?}");
+    }
+}
+
+#[test]
+fn a_copy_does_not_take_the_place_of_a_log_that_could_not_be_loaded() {
+    let (node, [first, second]) = killed_at_the_end_of_a_move();
+    for told in [first, second] {
+        let disk = ScriptedDisk::default();
+        disk.fail_once("open", "a/t-0/00000000000000000000.log", Errno::MFILE);
+        let (dirs, report) = start_assigned(&node, disk, told);
+        assert!(dirs.get(&name("t", 0)).is_none() && report.failed.len() == 2, "{report:?}");
+    }
+    let (dirs, report) = start_assigned(&node, ScriptedDisk::default(), second);
+    assert!(report.failed.is_empty(), "{report:?}");
+    assert_eq!(end(&dirs.get(&name("t", 0)).unwrap()), Offset(6));
+    assert_eq!(dirs.moving(&name("t", 0)).unwrap().progress().lag, 1, "it goes on moving");
+}
+
 #[test]
 fn what_was_said_of_a_log_about_to_arrive_is_forgotten_if_it_is_deleted() {
     let (node, dirs, log) = filled(RealDisk);
