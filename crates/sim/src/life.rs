@@ -5,6 +5,7 @@
 //! them. Whoever wants a life to end calls [`Cut::live`].
 
 mod chapters;
+mod compaction;
 mod inspection;
 mod judge;
 mod ledger;

@@ -15,7 +15,6 @@ use protocol::offset::Offset;
 use protocol::records::batch;
 use protocol::records::build::{BatchBuilder, BatchOptions};
 use protocol::records::control::{CoordinatorEpoch, EndMarker};
-use storage::cleaner::{CleanError, Cleaner, CleanerOptions, Pace};
 use storage::log::Appended;
 use storage::{Log, SharedLog, TopicPartition};
 
@@ -36,7 +35,7 @@ const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
 pub(super) struct Life {
     pub(super) disk: SimulatedDisk,
     pub(super) now: Timestamp,
-    node: Option<Node>,
+    pub(super) node: Option<Node>,
     pub(super) ledgers: BTreeMap<u8, Ledger>,
     quorum: QuorumLedger,
     /// For values, ids and names that come only once.
@@ -44,7 +43,7 @@ pub(super) struct Life {
     batches: u64,
     /// The last changes before the last cut.
     last_changes: String,
-    dice: Dice,
+    pub(super) dice: Dice,
 }
 
 /// Why a life does not go on.
@@ -215,7 +214,7 @@ impl Life {
             ledger.leader_epoch = LeaderEpoch(ledger.leader_epoch.0 + 1);
             let led = log.become_leader(ledger.leader_epoch, NODE, 1, [NODE]);
             led.map_err(|fault| stop(&self.disk, fault))?;
-            let judged = judge(ledger, &mut log, all);
+            let judged = judge(ledger, &mut log, (all, self.now));
             if self.disk.is_off() {
                 return Err(Stop::Off);
             }
@@ -254,7 +253,6 @@ impl Life {
             Step::Restart(topic) => self.restart_log(topic),
             Step::Delete(topic) => self.delete(topic),
             Step::Retain => self.retain(),
-            Step::Compact => self.compact(),
             Step::CleanRestart => self.clean_restart(),
             Step::Kill => {
                 // In this order: a killed process does not finish what it has begun.
@@ -262,6 +260,7 @@ impl Life {
                 self.node = None;
                 self.start(Before::Kill)
             }
+            Step::Compact | Step::CompactMoving(_) | Step::Forget(_) => self.take_compaction(step),
             Step::Move(_) | Step::Copy | Step::Arrive | Step::Stay(_) => self.take_move(step),
             Step::Snapshot | Step::MetadataTruncate | Step::Election => self.tend_quorum(step),
             other => self.tend(other),
@@ -358,16 +357,18 @@ impl Life {
             options.transactional = matches!(by, By::Transactional(_));
         }
         let mut builder = BatchBuilder::new(options);
+        let compacted = ledger.compacted;
         let records = 1 + self.dice.place(3);
         for _ in 0..records {
             let value = format!("{:0>1$}", self.next_unique(), 20 + self.dice.place(150));
             let timestamp = Timestamp(self.now.0 + self.dice.below(12) as i64);
             let key = [b'a' + self.dice.place(4) as u8];
-            builder.push(timestamp, Some(&key), Some(value.as_bytes()), &[]);
+            // What compaction is there for: some keys are deleted.
+            let deleted = compacted && self.dice.percent(25);
+            builder.push(timestamp, Some(&key), (!deleted).then_some(value.as_bytes()), &[]);
         }
         let bytes = builder.finish_uncompressed();
-        let origin = Origin::Client { zstd: true, verification: Verification::NotRequired };
-        let base = self.write(topic, bytes.clone(), origin)?;
+        let base = self.write(topic, bytes.clone(), client())?;
         if let By::Idempotent(number) | By::Transactional(number) = by
             && let Some(ledger) = self.ledgers.get_mut(&topic)
         {
@@ -380,7 +381,7 @@ impl Life {
     }
 
     /// Writes a batch that must be taken; says where.
-    fn write(&mut self, topic: u8, mut bytes: Vec<u8>, origin: Origin) -> Done<Offset> {
+    pub(super) fn write(&mut self, topic: u8, mut bytes: Vec<u8>, origin: Origin) -> Done<Offset> {
         let now = self.now;
         let log = self.log(topic)?;
         let Some(ledger) = self.ledgers.get_mut(&topic) else { return Err(Stop::Off) };
@@ -428,8 +429,7 @@ impl Life {
         let Some((mut bytes, base)) = known else { return Ok(()) };
         batch::set_base_offset(&mut bytes, Offset::ZERO);
         let (epoch, now) = (ledger.leader_epoch, self.now);
-        let origin = Origin::Client { zstd: true, verification: Verification::NotRequired };
-        let append = Append { origin, leader_epoch: epoch, now };
+        let append = Append { origin: client(), leader_epoch: epoch, now };
         let log = self.log(topic)?;
         let outcome = lock(&log).append(append, &mut bytes, &mut Scratch::default());
         match self.sound(outcome)? {
@@ -455,7 +455,7 @@ impl Life {
         Ok(())
     }
 
-    fn roll(&mut self, topic: u8) -> Done {
+    pub(super) fn roll(&mut self, topic: u8) -> Done {
         if !self.ledgers.contains_key(&topic) {
             return Ok(());
         }
@@ -478,22 +478,6 @@ impl Life {
                 ledger.start_max = start;
             }
         }
-        Ok(())
-    }
-
-    fn compact(&mut self) -> Done {
-        let now = self.now;
-        let Some(node) = &self.node else { return Err(Stop::Off) };
-        let Some((name, log, cleanable)) = node.dirs.dirtiest(now).log else { return Ok(()) };
-        for ledger in self.ledgers.values_mut().filter(|ledger| ledger.name == name) {
-            ledger.clean_max = cleanable.first_uncleanable.max(ledger.clean_max);
-        }
-        let options = CleanerOptions { map_bytes: 10_000, map_load: 0.9, buffer_bytes: 400 };
-        match Cleaner::new(options).clean(&log, &cleanable, now, &mut Tireless) {
-            Ok(_) | Err(CleanError::Aborted) => {}
-            Err(CleanError::Fault(fault)) => return Err(stop(&self.disk, fault)),
-        }
-        node.dirs.checkpoint_cleaned();
         Ok(())
     }
 
@@ -631,19 +615,15 @@ impl Life {
         self.disk.set_now(self.now);
     }
 
-    fn next_unique(&mut self) -> u64 {
+    pub(super) fn next_unique(&mut self) -> u64 {
         self.unique += 1;
         self.unique
     }
 }
 
-/// Lets a cleaner go as fast as it can.
-struct Tireless;
-
-impl Pace for Tireless {
-    fn go_on(&mut self, _bytes: u64) -> bool {
-        true
-    }
+/// Where the batches of clients come from.
+pub(super) fn client() -> Origin {
+    Origin::Client { zstd: true, verification: Verification::NotRequired }
 }
 
 /// An error is what a cut brings about, or else it is one.

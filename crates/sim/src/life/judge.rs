@@ -1,6 +1,8 @@
 //! Holding a log that came back against its ledger: nothing acknowledged is lost, what is lost is a suffix, nothing is
 //! invented, repeated or reordered; indexes, producers, transactions, epochs and marks say what the batches say.
 
+use std::collections::BTreeMap;
+
 use partition::Partition;
 use partition::fetch::{FetchFrom, Isolation};
 use partition::producers::ProducerEntry;
@@ -14,10 +16,18 @@ use storage::Log;
 use storage::whole_file::read_up_to;
 
 use super::ledger::{Ledger, UnderWay, header};
+use super::node::DELETE_RETENTION;
 use crate::disk::SimulatedDisk;
 
+/// By so much a record may be younger than the moment it was written in.
+const YOUNGER: i64 = 12;
+
 /// Judges a log. `all` says that nothing at all may be lost: the node ended cleanly, or only its process did.
-pub(super) fn judge(ledger: &Ledger, log: &mut Log<SimulatedDisk>, all: bool) -> Result<(), String> {
+pub(super) fn judge(
+    ledger: &Ledger,
+    log: &mut Log<SimulatedDisk>,
+    (all, now): (bool, Timestamp),
+) -> Result<(), String> {
     let marks = log.partition().watermarks();
     let (start, end) = (marks.log_start, marks.log_end);
     if start > marks.high_watermark || marks.high_watermark > end {
@@ -37,7 +47,10 @@ pub(super) fn judge(ledger: &Ledger, log: &mut Log<SimulatedDisk>, all: bool) ->
     let found = read_all(log)?;
     let (machine, aborted) = replayed(ledger, end)?;
     match ledger.compacted {
-        true => judge_compacted(ledger, &found, &aborted, (start, end))?,
+        true => {
+            let stable = log.partition().last_stable_offset();
+            judge_compacted(ledger, &found, &aborted, &Extent { start, stable, end, now })?;
+        }
         false => judge_batches(ledger, &found, (start, end))?,
     }
     judge_indexes(log, &found, (start, end))?;
@@ -140,6 +153,7 @@ fn records_of<'b>(batches: impl Iterator<Item = &'b Vec<u8>>) -> Result<Vec<Entr
             let record = record.map_err(|error| error.to_string())?;
             all.push(Entry {
                 offset: batch.header.base_offset.plus(i64::from(record.offset_delta)),
+                timestamp: Timestamp(batch.header.base_timestamp.0 + record.timestamp_delta),
                 key: record.key.map(<[u8]>::to_vec),
                 value: record.value.map(<[u8]>::to_vec),
                 transaction: batch.header.attributes.is_transactional().then_some(batch.header.producer_id),
@@ -154,6 +168,7 @@ fn records_of<'b>(batches: impl Iterator<Item = &'b Vec<u8>>) -> Result<Vec<Entr
 #[derive(PartialEq, Eq)]
 struct Entry {
     offset: Offset,
+    timestamp: Timestamp,
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
     /// Whose transaction it is of.
@@ -169,6 +184,19 @@ impl Entry {
             && transaction.first_offset <= self.offset
             && self.offset.0 <= transaction.last_offset.0
     }
+
+    /// Whether it is a tombstone whose time may be over: the first cleaning came after it, and its time began then.
+    fn is_spent_tombstone(&self, now: Timestamp) -> bool {
+        self.value.is_none() && !self.marker && self.timestamp.0 - YOUNGER + DELETE_RETENTION.0 <= now.0
+    }
+}
+
+/// Where a compacted log begins, up to where it is decided, where it ends, and what time it is.
+struct Extent {
+    start: Offset,
+    stable: Offset,
+    end: Offset,
+    now: Timestamp,
 }
 
 /// The transactions of which there are records, each from the first of those on.
@@ -185,12 +213,13 @@ fn aborted_with_records(
 }
 
 /// Of a compacted log every record must be one that was written, and the last of each key must be there unless its
-/// transaction was aborted; what was never compacted must be there as it is.
+/// transaction was aborted, or it is a tombstone whose time was over; what was never compacted must be there as it is.
+/// Whoever reads the whole log knows the same of each key as somebody who has read every record.
 fn judge_compacted(
     ledger: &Ledger,
     found: &[Vec<u8>],
     aborted: &[AbortedTransaction],
-    (start, end): (Offset, Offset),
+    &Extent { start, stable, end, now }: &Extent,
 ) -> Result<(), String> {
     let under_way = match &ledger.under_way {
         UnderWay::Append(batch) => Some(batch),
@@ -217,15 +246,35 @@ fn judge_compacted(
         })
     };
     let may_go = |record: &Entry| match record.offset < ledger.clean_max {
-        true => record.marker || was_aborted(record) || newer(record),
+        true => record.marker || was_aborted(record) || newer(record) || record.is_spent_tombstone(now),
         false => false,
     };
+    let decided = |record: &&Entry| (start..stable).contains(&record.offset) && !was_aborted(record);
+    let told = last_values(found.iter().filter(decided));
+    let expected = last_values(written.iter().filter(decided));
+    if let Some((key, value)) = told.iter().find(|(key, value)| expected.get(*key) != Some(*value)) {
+        let (key, value) = (String::from_utf8_lossy(key), String::from_utf8_lossy(value));
+        return Err(format!("its last value of {key} is {value}, which was replaced or deleted"));
+    }
     match written.iter().find(|it| it.offset >= start && !may_go(it) && !found.contains(it)) {
         Some(Entry { offset, .. }) => {
             Err(format!("the record at {offset} is gone, and none has taken its place"))
         }
         None => Ok(()),
     }
+}
+
+/// What a reader knows of each key in the end.
+fn last_values<'e>(records: impl Iterator<Item = &'e Entry>) -> BTreeMap<&'e [u8], &'e [u8]> {
+    let mut values = BTreeMap::new();
+    for record in records.filter(|record| !record.marker) {
+        let Some(key) = record.key.as_deref() else { continue };
+        match record.value.as_deref() {
+            Some(value) => values.insert(key, value),
+            None => values.remove(key),
+        };
+    }
+    values
 }
 
 fn judge_indexes(

@@ -8,7 +8,7 @@ use super::node::topic_name;
 use super::step::Step;
 
 /// A piece of a copy; a batch or two.
-const PIECE: u32 = 300;
+pub(super) const PIECE: u32 = 300;
 
 impl Life {
     pub(super) fn take_move(&mut self, step: Step) -> Done {
@@ -53,6 +53,6 @@ impl Life {
     }
 }
 
-fn name(topic: u8) -> TopicPartition {
+pub(super) fn name(topic: u8) -> TopicPartition {
     TopicPartition::new(topic_name(topic), PartitionIndex(0))
 }

@@ -20,6 +20,8 @@ use crate::disk::SimulatedDisk;
 /// Where the log directories lie; the metadata log is in the first.
 pub(super) const DIRECTORIES: [&str; 2] = ["/data", "/data-b"];
 pub(super) const NODE: NodeId = NodeId(1);
+/// How long tombstones stay at least.
+pub(super) const DELETE_RETENTION: Millis = Millis(200);
 const CLUSTER: &str = "KKKKKKKKKKKKKKKKKKKKKK";
 
 /// The storage of a running node.
@@ -44,7 +46,12 @@ pub(super) fn log_config(topic: &str) -> Arc<LogConfig> {
         roll,
         index_interval_bytes: 150,
         append: AppendRules { compacted, ..defaults.append },
-        compaction: CompactionRules { compact: compacted, dirty_ratio_min: 0.01, ..defaults.compaction },
+        compaction: CompactionRules {
+            compact: compacted,
+            dirty_ratio_min: 0.01,
+            delete_retention: DELETE_RETENTION,
+            ..defaults.compaction
+        },
         retention: RetentionRules { delete: !compacted, bytes: Some(6000), ..defaults.retention },
         flush_messages: durable.then_some(1),
         flush_after: Some(Millis(1000)),

@@ -124,6 +124,36 @@ fn of_logs_that_come_and_move() -> Vec<Scene> {
             vec![Move(0), Copy, Copy, Copy, Follow(0, 2), append(0), append(0), append(0), Copy, Arrive],
         ),
         (
+            "a log that would be compacted while its replica moves, and is to the end after that",
+            4,
+            [
+                vec![Forget(4), append(4), Move(4)],
+                vec![Copy; 16],
+                vec![Compact, append(4), Copy, Arrive, append(4), Roll(4), Compact],
+                vec![RemoveDue, append(4), Roll(4), Compact, RemoveDue, append(4), Roll(4), Compact, Kill],
+            ]
+            .concat(),
+        ),
+        (
+            "a replica that begins to move while its log is compacted",
+            5,
+            [
+                vec![
+                    Forget(5),
+                    append(5),
+                    CompactMoving(5),
+                    Compact,
+                    Copy,
+                    append(5),
+                    Arrive,
+                    Roll(5),
+                    Compact,
+                ],
+                vec![RemoveDue, append(5), Roll(5), Compact, RemoveDue, append(5), Roll(5), Compact, Kill],
+            ]
+            .concat(),
+        ),
+        (
             "a replica that moves while it loses what was not synced",
             0,
             vec![Move(0), append(0), append(0), Copy, Copy, Copy, Copy, Kill, append(0), append(0), Arrive],

@@ -24,6 +24,10 @@ pub enum Step {
     Retain,
     /// The dirtiest compacted log is compacted.
     Compact,
+    /// The same, and in the midst of it a replica begins to move, and a piece of it is copied.
+    CompactMoving(u8),
+    /// A key is written and deleted again.
+    Forget(u8),
     /// A client has the front of a topic deleted: so many of eight parts of it.
     DeleteRecords(u8, u8),
     /// The log follows another leader, which has it cut back by some batches, and copies others from it.
@@ -184,7 +188,7 @@ fn compactions(steps: &mut Vec<Step>) {
             steps.extend([Commit, Append(topic, By::Anybody), Retry(topic, 2), End(topic, 5, round == 1)]);
             steps.extend([Append(topic, By::Anybody), End(topic, 6, round == 2)]);
         }
-        steps.extend([Background, RecoveryPoints, Compact, Compact, RemoveDue]);
+        steps.extend([Forget(4 + round % 2), Background, RecoveryPoints, Compact, Compact, RemoveDue]);
         if round == 2 {
             steps.extend([Follow(4, 2), Kill]);
         }
@@ -227,6 +231,8 @@ const KINDS: &[(u64, Make)] = &[
     (3, |topic, _| Step::Roll(topic)),
     (3, |_, _| Step::Retain),
     (4, |_, _| Step::Compact),
+    (2, |topic, _| Step::CompactMoving(topic)),
+    (2, |topic, _| Step::Forget(topic)),
     (3, |topic, dice| Step::DeleteRecords(topic, 1 + dice.place(8) as u8)),
     (3, |topic, dice| Step::Follow(topic, dice.place(5) as u8)),
     (1, |topic, _| Step::Restart(topic)),
