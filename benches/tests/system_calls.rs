@@ -1,5 +1,7 @@
 //! How many system calls a batch costs: at 64 KiB and five requests in flight, three to produce it, and to fetch it two
 //! and one for its partition, however old it is to a reader who goes through a log in order. Waits in epoll are not counted, for how often a broker waits is a matter of timing.
+//! And how many bytes these calls copy: a batch that is produced comes in once and goes to its file once, and one that
+//! is fetched passes by.
 //!
 //! The broker is a process of its own, traced from here by ptrace while it is under load, so that nothing has to be
 //! installed. A traced broker is slow, hence always has requests waiting, as a busy one has.
@@ -12,9 +14,10 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
+use benches::crowd::Crowd;
 use benches::frames::{AnswerShape, Frame};
 use benches::load::{Connection, IN_FLIGHT, Prepared};
-use benches::workload::{Direction, WORKLOADS, Workload};
+use benches::workload::{WORKLOADS, Workload};
 use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
@@ -26,9 +29,21 @@ const WAITS: [u64; 3] = [232, 281, 441];
 /// What stands for the result of a system call while it has none, `-ENOSYS`: so a stop before it is known from the one
 /// after it.
 const NOT_DONE: u64 = (-38i64).cast_unsigned();
+/// The calls that copy bytes into or out of the broker's memory: `read`, `write`, `pread64`, `pwrite64`, `readv`, `writev`,
+/// `sendto`, `recvfrom`, `sendmsg`, `recvmsg`, `preadv` and `pwritev`.
+const COPYING: [u64; 12] = [0, 1, 17, 18, 19, 20, 44, 45, 46, 47, 295, 296];
 /// What a node does by itself meanwhile: the quorum's timers, the housekeeping.
 const BACKGROUND_MAX: u64 = 60;
 const REQUESTS: u32 = 1_000;
+
+/// What the broker's threads asked of the kernel.
+#[derive(Debug, Default)]
+struct Calls {
+    /// How often, by the numbers of the calls.
+    counts: BTreeMap<u64, u64>,
+    /// Bytes that went into or out of its memory.
+    copied: u64,
+}
 
 /// Every thread of the process that this thread has started, and of no other.
 const OURS: WaitPidFlag = WaitPidFlag::__WALL.union(WaitPidFlag::__WNOTHREAD);
@@ -65,8 +80,8 @@ impl Drop for Served {
     }
 }
 
-/// Counts the system calls of all threads of process `id` while `load` runs, by their numbers.
-fn count_while(id: u32, load: impl FnOnce() + Send + 'static) -> BTreeMap<u64, u64> {
+/// Counts the system calls of all threads of process `id` while `load` runs.
+fn count_while(id: u32, load: impl FnOnce() + Send + 'static) -> Calls {
     let threads: Vec<Pid> = std::fs::read_dir(format!("/proc/{id}/task"))
         .unwrap()
         .map(|entry| Pid::from_raw(entry.unwrap().file_name().to_str().unwrap().parse().unwrap()))
@@ -76,7 +91,7 @@ fn count_while(id: u32, load: impl FnOnce() + Send + 'static) -> BTreeMap<u64, u
         ptrace::seize(*thread, options).unwrap();
         ptrace::interrupt(*thread).unwrap();
     }
-    let mut counts = BTreeMap::new();
+    let mut calls = Calls::default();
     let mut load = Some(load);
     let mut stopped = 0;
     let mut under_load = None;
@@ -88,11 +103,11 @@ fn count_while(id: u32, load: impl FnOnce() + Send + 'static) -> BTreeMap<u64, u
         }
         if under_load.as_ref().is_some_and(std::thread::JoinHandle::is_finished) {
             under_load.unwrap().join().unwrap();
-            return counts;
+            return calls;
         }
         // A thread may be in no system call for long, and the load may end meanwhile.
         let status = waitpid(Pid::from_raw(-1), Some(OURS | WaitPidFlag::WNOHANG));
-        let Some(thread) = step(&mut counts, &mut stopped, status) else {
+        let Some(thread) = step(&mut calls, &mut stopped, status) else {
             std::thread::yield_now();
             continue;
         };
@@ -105,7 +120,7 @@ fn count_while(id: u32, load: impl FnOnce() + Send + 'static) -> BTreeMap<u64, u
 
 /// Takes one stop of a thread: which thread goes on, and with which signal.
 fn step(
-    counts: &mut BTreeMap<u64, u64>,
+    calls: &mut Calls,
     stopped: &mut usize,
     status: nix::Result<WaitStatus>,
 ) -> Option<(Pid, Option<Signal>)> {
@@ -114,7 +129,10 @@ fn step(
         WaitStatus::PtraceSyscall(thread) => {
             let registers = ptrace::getregs(thread).unwrap();
             if registers.rax == NOT_DONE {
-                *counts.entry(registers.orig_rax).or_insert(0) += 1;
+                *calls.counts.entry(registers.orig_rax).or_insert(0) += 1;
+            } else if COPYING.contains(&registers.orig_rax) {
+                // An error is negative, and copied nothing.
+                calls.copied += u64::try_from(registers.rax.cast_signed()).unwrap_or(0);
             }
             Some((thread, None))
         }
@@ -127,24 +145,26 @@ fn step(
     }
 }
 
-/// Runs the 64 KiB workload of a direction and returns the calls a request, waits in epoll left out.
-fn calls_a_request(direction: Direction) -> f64 {
-    let wanted = |workload: &&Workload| workload.direction == direction && workload.name.ends_with("-64k");
-    let workload = *WORKLOADS.iter().find(wanted).unwrap();
-    let workload = Workload { in_flight: IN_FLIGHT, ..workload };
+/// Runs a workload with so many requests in flight; returns the calls a request, waits in epoll left out, and how often each
+/// byte of a batch was copied.
+fn calls_a_request(name: &str, in_flight: u32) -> (f64, f64) {
+    let workload = *WORKLOADS.iter().find(|workload| workload.name == name).unwrap();
+    let workload = Workload { in_flight, ..workload };
+    let bytes = workload.batch().unwrap().0.len() as u64 * u64::from(REQUESTS);
     let directory = tempfile::tempdir().unwrap();
     let (served, address) = Served::start(directory.path());
     let mut prepared = Prepared::new(address, workload, REQUESTS).unwrap();
     prepared.run(REQUESTS / 4).unwrap();
-    let counts = count_while(served.0.id(), move || {
+    let calls = count_while(served.0.id(), move || {
         prepared.run(REQUESTS).unwrap();
     });
-    println!("{}: {counts:?}", workload.name);
-    a_request(&counts)
+    println!("{}: {calls:?} for {bytes} bytes", workload.name);
+    (a_request(&calls), calls.copied as f64 / bytes as f64)
 }
 
-fn a_request(counts: &BTreeMap<u64, u64>) -> f64 {
-    let total: u64 = counts.iter().filter(|(call, _)| !WAITS.contains(call)).map(|(_, count)| count).sum();
+fn a_request(calls: &Calls) -> f64 {
+    let total: u64 =
+        calls.counts.iter().filter(|(call, _)| !WAITS.contains(call)).map(|(_, count)| count).sum();
     assert!(total >= u64::from(REQUESTS), "only {total} calls were seen for {REQUESTS} requests");
     total.saturating_sub(BACKGROUND_MAX) as f64 / f64::from(REQUESTS)
 }
@@ -153,13 +173,13 @@ fn a_request(counts: &BTreeMap<u64, u64>) -> f64 {
 fn calls_to_catch_up(address: SocketAddr, id: u32, batch: usize, records: u32) -> f64 {
     let mut connection = Connection::open(address).unwrap();
     let mut frame = Frame::fetch(OLD, i32::try_from(batch).unwrap());
-    let counts = count_while(id, move || {
+    let calls = count_while(id, move || {
         let turn = |frame: &mut Frame, number: u32| frame.set_offset(i64::from(number * records));
         let received = connection.pump(&mut frame, AnswerShape::fetch(OLD), REQUESTS, turn).unwrap();
         assert!(received >= u64::from(REQUESTS) * batch as u64);
     });
-    println!("old records: {counts:?}");
-    a_request(&counts)
+    println!("old records: {calls:?}");
+    a_request(&calls)
 }
 
 const OLD: &str = "old";
@@ -229,13 +249,45 @@ fn what_is_found_and_checked_on_its_way_to_a_reader_is_read_once_for_each() {
 }
 
 #[test]
-fn a_batch_is_produced_by_three_system_calls() {
-    let calls = calls_a_request(Direction::Produce);
+fn a_batch_is_produced_by_three_system_calls_and_two_copies() {
+    let (calls, copies) = calls_a_request("produce-64k", IN_FLIGHT);
     assert!(calls <= 3.0, "{calls} system calls a batch");
+    assert!(copies <= 2.05, "each byte is copied {copies} times");
 }
 
 #[test]
 fn a_batch_is_fetched_by_two_system_calls_and_one_for_its_partition() {
-    let calls = calls_a_request(Direction::Fetch);
+    let (calls, copies) = calls_a_request("fetch-64k", IN_FLIGHT);
     assert!(calls <= 3.0, "{calls} system calls a request of one partition");
+    assert!(copies <= 0.05, "each byte is copied {copies} times");
+}
+
+#[test]
+fn a_small_batch_leaves_with_its_headers_also_for_who_asks_for_one_at_a_time() {
+    let (calls, copies) = calls_a_request("fetch-16k", 1);
+    assert!(calls <= 3.0, "{calls} system calls a request of one small batch");
+    assert!(copies <= 2.1, "each byte is copied {copies} times");
+}
+
+#[test]
+fn small_batches_of_many_partitions_leave_together() {
+    const PARTITIONS: i32 = 100;
+    const ROUNDS: u32 = 50;
+    let directory = tempfile::tempdir().unwrap();
+    let (served, address) = Served::start(directory.path());
+    let mut gathered = Crowd::WideFetch(PARTITIONS).gather(address).unwrap();
+    gathered.run(10).unwrap();
+    let calls = count_while(served.0.id(), move || {
+        gathered.run(ROUNDS).unwrap();
+    });
+    println!("{PARTITIONS} partitions: {calls:?}");
+    let total: u64 =
+        calls.counts.iter().filter(|(call, _)| !WAITS.contains(call)).map(|(_, count)| count).sum();
+    let each = total.saturating_sub(BACKGROUND_MAX) as f64 / f64::from(ROUNDS);
+    // One read a partition, and a few sends for all.
+    assert!(each <= f64::from(PARTITIONS) * 1.25, "{each} system calls for {PARTITIONS} partitions");
+    assert!(
+        each >= f64::from(PARTITIONS),
+        "{each} system calls for {PARTITIONS} partitions: what is counted?"
+    );
 }

@@ -14,6 +14,7 @@ pub mod close;
 pub mod connection;
 pub mod foreign;
 pub mod frame;
+pub mod gather;
 pub mod limits;
 pub mod listener;
 pub mod outbound;

@@ -165,6 +165,11 @@ impl Outbound {
         self.held.clear();
     }
 
+    /// Whether a range of at most `most` bytes comes next, or right after the bytes that do.
+    pub fn is_small_range_near(&self, sent: Sent, most: u64) -> bool {
+        self.ranges.get(sent.ranges).is_some_and(|(_, range)| range.length <= most)
+    }
+
     /// What comes next after `sent`; `None` when all is sent.
     pub fn piece(&self, sent: Sent) -> Option<Piece<'_>> {
         let next = self.ranges.get(sent.ranges);
@@ -175,17 +180,33 @@ impl Outbound {
         next.map(|(_, range)| Piece::Range(range))
     }
 
-    /// Notes that `count` bytes of the piece after `sent` have left.
-    pub fn advance(&mut self, sent: &mut Sent, count: usize) {
-        let next = self.ranges.get_mut(sent.ranges);
-        let until = next.as_ref().map_or(self.bytes.len(), |(at, _)| *at);
+    /// Passes over the piece after `sent`, which is not noted to have left.
+    pub fn pass(&self, sent: &mut Sent, count: usize) {
+        let until = self.ranges.get(sent.ranges).map_or(self.bytes.len(), |(at, _)| *at);
         if sent.bytes < until {
             sent.bytes += count;
-        } else if let Some((_, range)) = next {
-            range.position += count as u64;
-            range.length -= count as u64;
-            if range.length == 0 {
-                sent.ranges += 1;
+        } else {
+            sent.ranges += 1;
+        }
+    }
+
+    /// Notes that `count` bytes of the pieces after `sent` have left.
+    pub fn advance(&mut self, sent: &mut Sent, mut count: usize) {
+        while count > 0 {
+            let next = self.ranges.get_mut(sent.ranges);
+            let until = next.as_ref().map_or(self.bytes.len(), |(at, _)| *at);
+            if sent.bytes < until {
+                let step = count.min(until - sent.bytes);
+                sent.bytes += step;
+                count -= step;
+            } else if let Some((_, range)) = next {
+                let step = range.length.min(count as u64);
+                range.position += step;
+                range.length -= step;
+                sent.ranges += usize::from(range.length == 0);
+                count -= step as usize;
+            } else {
+                return;
             }
         }
     }

@@ -1,4 +1,5 @@
-//! A connected socket on tokio's epoll, with the three calls a connection makes: receive, send, sendfile.
+//! A connected socket on tokio's epoll, with the three calls a connection makes: receive, send, sendfile. What is small is
+//! sent together ([`super::gather`]).
 //!
 //! tokio's own stream is not used: a read that comes back short has emptied the socket and needs no second call
 //! to learn so, file ranges go out without passing through memory, and a shutdown of the reading side from
@@ -15,6 +16,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
 use super::Close;
+use super::gather::gathered;
 use super::outbound::{Outbound, Piece, Sent};
 use super::watch::watch;
 
@@ -63,13 +65,14 @@ impl Socket {
         let mut waited = false;
         while let Some(piece) = out.piece(sent) {
             let mut guard = self.writable(patience, &mut waited).await?;
-            let result = match piece {
-                Piece::Bytes(bytes, more) => {
-                    let flags =
-                        if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
-                    rustix::net::send(self.fd.as_fd(), bytes, flags)
-                }
-                Piece::Range(range) => {
+            let bytes = |bytes: &[u8], more| {
+                let flags = if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
+                rustix::net::send(self.fd.as_fd(), bytes, flags)
+            };
+            let result = match (gathered(out, sent, bytes), piece) {
+                (Some(result), _) => result,
+                (None, Piece::Bytes(piece, more)) => bytes(piece, more),
+                (None, Piece::Range(range)) => {
                     let mut position = range.position;
                     let length = usize::try_from(range.length).unwrap_or(usize::MAX);
                     match rustix::fs::sendfile(self.fd.as_fd(), &*range.file, Some(&mut position), length) {
