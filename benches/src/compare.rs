@@ -36,9 +36,12 @@ pub struct Compare {
     /// A tenth of the load, two pairs and a short warm-up: to see that it works.
     #[arg(long)]
     quick: bool,
-    /// Seconds of warm-up a workload.
-    #[arg(long, default_value_t = 8)]
+    /// Seconds of warm-up a workload, at most: it ends when the cost falls no more.
+    #[arg(long, default_value_t = 24)]
     warm_up: u64,
+    /// Headwater looks at the headers of compressed batches only, as the floor does.
+    #[arg(long)]
+    headers_only: bool,
     /// Only loads whose names contain one of these.
     #[arg(long)]
     only: Vec<String>,
@@ -77,15 +80,20 @@ impl Compare {
         report.print_head();
         let mut bench = Bench { compare: self, directory, sides: Vec::new(), report };
         bench.starts(&contenders)?;
-        let idle = Duration::from_secs(if self.quick { 2 } else { 20 });
+        let idle = match self.wants("cpu at rest") {
+            true => Duration::from_secs(if self.quick { 2 } else { 20 }),
+            false => Duration::ZERO,
+        };
         for contender in &contenders {
             bench.sides.push(Side::start(contender, &directory.join(&contender.name), idle)?);
         }
         bench.at_rest("memory at rest", "MB", Goal::absolute(15.0), |side| Ok(side.idle_megabytes))?;
         bench.at_rest("cpu at rest", "%", Goal::absolute(0.1), |side| Ok(side.idle_share * 100.0))?;
         for side in &bench.sides {
-            eprintln!("warming up {}", side.name);
-            side.warm_up(Duration::from_secs(self.warm_up()))?;
+            for workload in self.workloads() {
+                eprintln!("warming up {} for {}", side.name, workload.name);
+                side.warm_up(workload, Duration::from_secs(self.warm_up()))?;
+            }
         }
         bench.costs()?;
         bench.crowds()?;
@@ -111,7 +119,7 @@ impl Compare {
             "broker on core 0, load on core 1, in turn, {} times; acks=1; produce: 5 requests in flight, fetch: 1, on one\n\
              connection; of CPU (user + system, /proc/PID/stat) the least counts, of latency the median; [least..most];\n\
              a run in which the floor cost more than {WAVERING} times its least is thrown away; Kafka: heap 1 GiB, G1, warmed\n\
-             {} s a workload; memory written and dropped before each run",
+             until its cost falls no more, {} s a workload at most; memory written and dropped before each run",
             self.pairs(),
             self.warm_up()
         )
@@ -119,12 +127,25 @@ impl Compare {
 
     fn contenders(&self) -> Result<Vec<Contender>> {
         let wanted = |contender: &Contender| self.side.is_empty() || self.side.contains(&contender.name);
-        let mut contenders = vec![Contender::headwater(), Contender::apache_kafka(), Contender::floor()?];
+        let mut headwater = Contender::headwater();
+        if self.headers_only {
+            headwater = headwater.set("headwater.compressed.validation", "header");
+        }
+        let mut contenders = vec![headwater, Contender::apache_kafka(), Contender::floor()?];
         contenders.retain(wanted);
         for other in &self.other {
             contenders.push(Contender::parse(other)?);
         }
         Ok(contenders)
+    }
+
+    /// The loads of one connection that are wanted, with what each must reach.
+    fn workloads(&self) -> impl Iterator<Item = Workload> {
+        let wanted = WORKLOADS.into_iter().filter(|workload| self.wants(workload.name));
+        wanted.map(|workload| match workload.headers_goal {
+            Some(goal) if self.headers_only => Workload { goal, ..workload },
+            _ => workload,
+        })
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -162,7 +183,7 @@ impl Bench<'_> {
     }
 
     fn costs(&mut self) -> Result<()> {
-        for workload in WORKLOADS.into_iter().filter(|workload| self.compare.wants(workload.name)) {
+        for workload in self.compare.workloads() {
             let requests = if self.compare.quick { workload.requests / 10 } else { workload.requests };
             let unit = if workload.by_request { "us/req" } else { "s/GB" };
             let directory = self.directory;
@@ -228,6 +249,9 @@ impl Bench<'_> {
         goal: Goal,
         figure: impl Fn(&Side) -> Result<f64>,
     ) -> Result<()> {
+        if !self.compare.wants(name) {
+            return Ok(());
+        }
         let samples = self.sides.iter().map(|side| Ok(vec![Sample::from(figure(side)?)]));
         let samples = samples.collect::<Result<_>>()?;
         self.add(name, unit, Counts::Least, goal, samples);

@@ -20,7 +20,8 @@ pub struct Contender {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum How {
-    Broker(Kind),
+    /// With settings beside those that every bench makes.
+    Broker(Kind, Vec<(String, String)>),
     /// Words, in which `{port}` and `{directory}` are put.
     Command(Vec<String>),
 }
@@ -44,12 +45,12 @@ pub struct CommandProcess {
 impl Contender {
     /// Headwater's release binary.
     pub fn headwater() -> Self {
-        Self { name: "headwater".into(), how: How::Broker(Kind::Headwater) }
+        Self { name: "headwater".into(), how: How::Broker(Kind::Headwater, Vec::new()) }
     }
 
     /// Apache Kafka from its jars, with a heap of 1 GiB.
     pub fn apache_kafka() -> Self {
-        Self { name: "kafka".into(), how: How::Broker(Kind::ApacheKafka) }
+        Self { name: "kafka".into(), how: How::Broker(Kind::ApacheKafka, Vec::new()) }
     }
 
     /// The least that a broker can do.
@@ -57,6 +58,15 @@ impl Contender {
         let program = std::env::current_exe()?.to_str().context("a program whose name is UTF-8")?.to_owned();
         let words = ["floor", "--port", "{port}", "--directory", "{directory}"].map(str::to_owned);
         Ok(Self { name: "floor".into(), how: How::Command([program].into_iter().chain(words).collect()) })
+    }
+
+    /// The same with a setting; who is started by a command knows its own.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        if let How::Broker(_, settings) = &mut self.how {
+            settings.push((key.to_owned(), value.to_owned()));
+        }
+        self
     }
 
     /// Any other: `NAME=COMMAND`, where `{port}` and `{directory}` stand in the command's words.
@@ -77,9 +87,12 @@ impl Contender {
     /// Starts it without waiting until it listens; data in `directory` is kept.
     pub fn spawn(&self, directory: &Path) -> Result<Running> {
         match &self.how {
-            How::Broker(kind) => {
+            How::Broker(kind, settings) => {
                 // What is deleted is freed soon, or the disk fills.
                 let mut launch = Launch::new(*kind, directory)?.set("log.segment.delete.delay.ms", 1000);
+                for (key, value) in settings {
+                    launch = launch.set(key, value);
+                }
                 launch.wrapper = broker_wrapper();
                 Ok(Running::Broker(launch.spawn()?))
             }

@@ -9,10 +9,16 @@ use crate::contender::{Contender, Running};
 use crate::cost::{Cpu, resident_megabytes};
 use crate::load::{Moved, Prepared};
 use crate::machine::warm_memory;
-use crate::workload::{WORKLOADS, Workload};
+use crate::workload::{Direction, WORKLOADS, Workload};
 
 /// The most that warming up writes or reads a workload, so that a fast broker does not fill the disk with it.
 const WARM_UP_BYTES: u64 = 4_000_000_000;
+/// How long each look at the cost takes while a broker is warmed up.
+const WARM_UP_WINDOW: Duration = Duration::from_secs(2);
+/// A window that saves less than this part of the cost of the one before finds the broker warm.
+const WARM_UP_GAIN: f64 = 0.03;
+/// How much memory is written and dropped before a load that writes nothing.
+const WARM_MEMORY_OF_FETCHES: u64 = 256 << 20;
 
 /// A broker under load.
 #[derive(Debug)]
@@ -44,7 +50,7 @@ impl Side {
         std::thread::sleep(Duration::from_secs(2));
         let before = Cpu::of(running.id())?;
         std::thread::sleep(idle);
-        let idle_share = Cpu::of(running.id())?.since(before).total() / idle.as_secs_f64();
+        let idle_share = Cpu::of(running.id())?.since(before).total() / idle.as_secs_f64().max(1.0);
         let idle_megabytes = resident_megabytes(running.id())?;
         Ok(Self { name: contender.name.clone(), running, idle_megabytes, idle_share })
     }
@@ -64,25 +70,35 @@ impl Side {
         Cpu::of(self.running.id())
     }
 
-    /// Runs every workload for about `each`, unmeasured, so that the code is compiled.
-    pub fn warm_up(&self, each: Duration) -> Result<()> {
-        for workload in WORKLOADS {
-            let begin = Instant::now();
-            let step = (workload.requests / 10).max(1);
-            let mut prepared = Prepared::new(self.running.address(), workload, step)?;
-            let mut bytes = 0;
-            while begin.elapsed() < each && bytes < WARM_UP_BYTES {
+    /// Runs a workload unmeasured until its cost falls no more, so that the code is compiled: `at_most` so long.
+    pub fn warm_up(&self, workload: Workload, at_most: Duration) -> Result<()> {
+        let begin = Instant::now();
+        let step = (workload.requests / 20).max(1);
+        let mut prepared = Prepared::new(self.running.address(), workload, step)?;
+        let (mut bytes, mut last) = (0, f64::INFINITY);
+        while begin.elapsed() < at_most && bytes < WARM_UP_BYTES {
+            let (window, before, mut requests) = (Instant::now(), self.cpu()?, 0_u64);
+            while window.elapsed() < WARM_UP_WINDOW.min(at_most) && bytes < WARM_UP_BYTES {
                 bytes += prepared.run(step)?.logical_bytes;
+                requests += u64::from(step);
             }
-            prepared.finish()?;
+            let each = self.cpu()?.since(before).total() / requests as f64;
+            if each > last * (1.0 - WARM_UP_GAIN) {
+                break;
+            }
+            last = each;
         }
-        Ok(())
+        prepared.finish()
     }
 
     /// Runs a workload once and measures it.
     pub fn measure(&self, workload: Workload, requests: u32, directory: &Path) -> Result<Run> {
         let mut prepared = Prepared::new(self.running.address(), workload, requests)?;
-        warm_memory(directory, u64::from(requests) * workload.batch_bytes as u64)?;
+        let written = match workload.direction {
+            Direction::Produce => u64::from(requests) * workload.batch_bytes as u64,
+            Direction::Fetch => WARM_MEMORY_OF_FETCHES,
+        };
+        warm_memory(directory, written)?;
         let before = self.cpu()?;
         let moved = prepared.run(requests)?;
         let cpu = self.cpu()?.since(before);

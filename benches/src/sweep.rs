@@ -12,7 +12,7 @@ use benches::machine::{describe, pin_load};
 use benches::picture::{Lines, Picture};
 use benches::report::Goal;
 use benches::side::{Side, first_ack};
-use benches::workload::{LONE, SMALL_BATCHES, Workload};
+use benches::workload::{LONE, SMALL_BATCHES, WORKLOADS, Workload};
 
 const BATCH_BYTES: [usize; 7] = [100, 1_024, 4_096, 16_384, 65_536, 262_144, 1_032_192];
 const RATES: [u32; 5] = [100, 500, 2_000, 5_000, 10_000];
@@ -30,8 +30,8 @@ pub struct Sweep {
     /// Megabytes of each run of a cost.
     #[arg(long, default_value_t = 400)]
     megabytes: usize,
-    /// Seconds of warm-up a workload.
-    #[arg(long, default_value_t = 4)]
+    /// Seconds of warm-up a workload, at most.
+    #[arg(long, default_value_t = 8)]
     warm_up: u64,
 }
 
@@ -53,7 +53,9 @@ impl Sweep {
             .collect::<Result<Vec<_>>>()?;
         for side in &sides {
             eprintln!("warming up {}", side.name);
-            side.warm_up(Duration::from_secs(self.warm_up))?;
+            for workload in WORKLOADS {
+                side.warm_up(workload, Duration::from_secs(self.warm_up))?;
+            }
         }
         self.cost_by_batch(&sides, directory)?.draw(&self.pictures)?;
         self.cost_by_partitions(&sides, directory)?.draw(&self.pictures)?;
