@@ -369,6 +369,10 @@ fn fetches() -> Vec<Case> {
             request["RequireStable"] = json!(true);
             request
         }),
+        committed(case(OffsetFetch, "a partition named twice")).versions(1, 10).ask(|s| {
+            json!({"GroupId": s.topic, "Topics": [{"Name": s.topic, "PartitionIndexes": [0, 0]}],
+                "Groups": [{"GroupId": s.topic, "Topics": [{"Name": s.topic, "TopicId": s.topic_id, "PartitionIndexes": [0, 0]}]}]})
+        }),
         case(OffsetFetch, "an unknown topic of an unknown group").versions(1, 9).ask(fetched),
         case(OffsetFetch, "an unknown topic id").versions(10, 10).errors(&[UnknownTopicId]).ask(|s| {
             json!({"Groups": [{"GroupId": s.topic, "Topics": [{"TopicId": "AAAAAAAAAAAAAAAAAAAAZQ", "PartitionIndexes": [0]}]}]})

@@ -256,6 +256,15 @@ fn topologies() -> Vec<Case> {
             .then(Metadata, 12, own_topics)
             .then(StreamsGroupHeartbeat, 1, |s| beat(s, FIRST))
             .then(StreamsGroupDescribe, 1, described),
+        newcomer("an application that reads one topic twice").topic(3).ask(|s| {
+            joining_with(s, &topology(&[part("0", &json!([s.topic])), part("1", &json!([s.topic]))]))
+        }),
+        alone(case(StreamsGroupHeartbeat, "a member that tells of tasks that there are not").fresh())
+            .ask(|s| {
+                let told = json!([{"SubtopologyId": "9", "Partition": 0, "Offset": 5}]);
+                with(beat(s, FIRST), &[("TaskOffsets", told.clone()), ("TaskEndOffsets", told)])
+            })
+            .then(StreamsGroupDescribe, 1, described),
         beside("an application whose topics have one size", 3).ask(joined).then(
             StreamsGroupDescribe,
             1,

@@ -146,7 +146,7 @@ async fn group_answer(
 
 /// Each partition once, however often it is named: a note of 4 KB may stand behind four bytes of a request.
 ///
-/// Apache Kafka tells it as often as it is named.
+/// deviation: Apache Kafka tells it as often as it is named.
 fn once(wanted: impl Iterator<Item = Wanted>) -> Vec<Wanted> {
     let mut named: BTreeMap<(Arc<str>, TopicId), BTreeSet<PartitionIndex>> = BTreeMap::new();
     let once = wanted.filter_map(|mut topic| {

@@ -308,7 +308,7 @@ impl Turn<'_> {
                 if new.epoch < 0 || new.has_twins() {
                     return Err(GroupRefusal::ImpossibleTopology);
                 }
-                // Apache Kafka takes it, and may have millions of tasks to assign for a topic of thousands
+                // deviation: Apache Kafka takes it, and may have millions of tasks to assign for a topic of thousands
                 // of partitions. No client makes one.
                 if new.shares_inputs() {
                     return Err(GroupRefusal::InvalidTopology("two subtopologies read one topic"));
@@ -359,7 +359,7 @@ impl Turn<'_> {
     /// Takes what a member tells of its state, as far as it is that of tasks of the application: what is kept is bounded
     /// by what the application is, whatever a member says.
     ///
-    /// Apache Kafka keeps everything it is told.
+    /// deviation: Apache Kafka keeps everything it is told.
     fn take_offsets(&mut self, beat: &StreamsHeartbeat, configured: &Configured) -> Result<(), GroupRefusal> {
         if beat.tells_twice {
             return Err(GroupRefusal::TaskToldTwice);
