@@ -79,6 +79,8 @@ pub struct Segments<D: Disk = RealDisk> {
     /// Ascending by base; never empty.
     list: Vec<Segment<D>>,
     limits: IndexLimits,
+    /// Of each segment but the active one the largest timestamp up to its end, as far as anybody has asked.
+    ages: Option<Box<[Timestamp]>>,
 }
 
 /// Segments as they came from the disk.
@@ -103,7 +105,7 @@ impl<D: Disk> Segments<D> {
         now: Timestamp,
     ) -> Result<Self, Fault> {
         let first = Segment::create(descriptors, &directory, base, now)?;
-        Ok(Self { descriptors: descriptors.clone(), directory, list: vec![first], limits })
+        Ok(Self { descriptors: descriptors.clone(), directory, list: vec![first], limits, ages: None })
     }
 
     /// The first segment of a new log, whose file is to be made before anything is appended.
@@ -115,7 +117,7 @@ impl<D: Disk> Segments<D> {
         now: Timestamp,
     ) -> Self {
         let first = Segment::planned(descriptors, &directory, base, now);
-        Self { descriptors: descriptors.clone(), directory, list: vec![first], limits }
+        Self { descriptors: descriptors.clone(), directory, list: vec![first], limits, ages: None }
     }
 
     /// Loads the segments of a listing: those from [`first_recovered`] on are checked and their indexes made anew.
@@ -132,7 +134,7 @@ impl<D: Disk> Segments<D> {
         let mut list = Vec::with_capacity(listing.segments.len());
         let open = |(base, facts): (&Offset, &_)| Segment::open(descriptors, &directory, *base, *facts);
         list.extend(listing.segments.iter().map(open));
-        let mut segments = Self { descriptors: descriptors.clone(), directory, list, limits };
+        let mut segments = Self { descriptors: descriptors.clone(), directory, list, limits, ages: None };
         let (mut end, mut cut) = (loading.log_start, None);
         let recover_from = first_recovered(listing, loading).unwrap_or(Offset(i64::MAX));
         let mut index = 0;
@@ -307,10 +309,33 @@ impl<D: Disk> Segments<D> {
         }
     }
 
+    /// The place of the first segment with a batch as young as `timestamp`; `None` if there is none. Logs of very many
+    /// segments are not walked through: what the closed ones say is remembered in order.
+    pub fn first_as_young(&mut self, timestamp: Timestamp) -> Result<Option<usize>, Fault> {
+        let closed = self.list.len() - 1;
+        if self.ages.as_ref().map_or(0, |ages| ages.len()) != closed {
+            let mut ages = Vec::with_capacity(closed);
+            let mut age = Timestamp::NONE;
+            for segment in &mut self.list[..closed] {
+                age = segment.largest()?.map_or(age, |largest| largest.timestamp.max(age));
+                ages.push(age);
+            }
+            self.ages = Some(ages.into());
+        }
+        let ages = self.ages.as_deref().unwrap_or_default();
+        let place = ages.partition_point(|age| *age < timestamp);
+        if place < closed {
+            return Ok(Some(place));
+        }
+        let young = self.active().largest()?.is_some_and(|largest| largest.timestamp >= timestamp);
+        Ok(young.then_some(place))
+    }
+
     /// Drops the oldest `count` segments, of which one at least stays: their files are renamed, and their new names
     /// handed back to be removed later.
     pub fn drop_front(&mut self, count: usize) -> Result<Vec<PathBuf>, Fault> {
         let disk = self.descriptors.disk().clone();
+        self.ages = None;
         let mut renamed = Vec::new();
         for _ in 0..count.min(self.list.len() - 1) {
             // Taken out only once its files are out of the way: an error leaves the rest in order.
@@ -335,6 +360,7 @@ impl<D: Disk> Segments<D> {
         if old.end >= self.list.len() || !same(&self.list[old.clone()]) {
             return None;
         }
+        self.ages = None;
         let files = self.list.splice(old, [segment]).flat_map(|mut gone| gone.files()).collect();
         self.place();
         Some(files)
@@ -359,6 +385,7 @@ impl<D: Disk> Segments<D> {
 
     /// Removes the active segment if it is empty and begins behind `end`, where nothing has come after all.
     pub fn drop_begun_behind(&mut self, end: Offset) -> Result<(), Fault> {
+        self.ages = None;
         if self.list.len() > 1 && self.active().size() == 0 && self.active().base() > end {
             let disk = self.descriptors.disk().clone();
             remove_all(&disk, self.active().files())?;
@@ -369,6 +396,7 @@ impl<D: Disk> Segments<D> {
 
     /// Removes all segments and begins anew with `base`.
     pub fn restart(&mut self, base: Offset, now: Timestamp) -> Result<(), Fault> {
+        self.ages = None;
         let disk = self.descriptors.disk().clone();
         while let Some(segment) = self.list.last_mut() {
             remove_all(&disk, segment.files())?;
@@ -433,6 +461,7 @@ impl<D: Disk> Segments<D> {
     }
 
     fn drop_after(&mut self, index: usize) -> Result<(), Fault> {
+        self.ages = None;
         let disk = self.descriptors.disk().clone();
         while self.list.len() > index + 1 {
             let files = self.active().files();

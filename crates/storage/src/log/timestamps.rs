@@ -111,11 +111,15 @@ impl<D: Disk> Log<D> {
     ) -> Result<Option<FoundOffset>, Fault> {
         let from = self.partition.watermarks().log_start;
         let cap = self.config.append.decompressed_batch_bytes_max;
-        for segment in self.segments.iter_mut() {
+        let Some(first) = self.segments.first_as_young(timestamp)? else { return Ok(None) };
+        for segment in self.segments.iter_mut().skip(first) {
             if segment.largest()?.is_none_or(|largest| largest.timestamp < timestamp) {
                 continue;
             }
-            let start = segment.position_for_timestamp(timestamp)?.max(segment.position_for_offset(from)?);
+            let mut start = segment.position_for_timestamp(timestamp)?;
+            if from > segment.base() {
+                start = start.max(segment.position_for_offset(from)?);
+            }
             let young = |span: &BatchSpan| span.max_timestamp >= timestamp && span.last_offset.next() > from;
             let mut next = segment.first_span(start, young)?;
             while let Some(span) = next {

@@ -1,6 +1,7 @@
 //! Segments against a vector of batches: appended, read, rolled, reopened, crashed at any byte.
 
 use proptest::prelude::*;
+use protocol::offset::LastOffset;
 use protocol::records::batches::{Batch, Batches};
 use protocol::records::build::{BatchBuilder, BatchOptions};
 use rustix::io::Errno;
@@ -8,6 +9,7 @@ use rustix::io::Errno;
 use super::*;
 use crate::disk::{Access, RealDisk};
 use crate::scripted_disk::ScriptedDisk;
+use crate::time_index::TimestampOffset;
 
 const SMALL: IndexLimits = IndexLimits { bytes_max: 1 << 20, interval_bytes: 200 };
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -429,4 +431,85 @@ fn aborted_transactions_are_found_for_a_read_that_begins_in_a_gap_between_segmen
     assert!(slice.length > 0);
     let end = segments.offset_behind(&slice).unwrap().unwrap_or(Offset(30));
     assert_eq!(segments.aborted(Offset(15), end).unwrap(), [aborted]);
+}
+
+fn aged(base: i64, age: i64) -> Vec<u8> {
+    let options = BatchOptions { base_offset: Offset(base), ..BatchOptions::default() };
+    let mut builder = BatchBuilder::new(options);
+    builder.push(Timestamp(NOW.0 + age), None, Some(b"x"), &[]);
+    builder.finish_uncompressed()
+}
+
+#[test]
+fn the_first_segment_as_young_is_found_whatever_is_rolled_dropped_and_cut() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    // The clocks of producers do not agree.
+    let mut ages = vec![5i64, 3, 9, 9, 7, 12, 1, 12, 15, 2];
+    let roll = |segments: &mut Segments<RealDisk>, base: usize, age: i64| {
+        segments.roll(Offset(base as i64), NOW).unwrap();
+        segments.append(&aged(base as i64, age)).unwrap();
+    };
+    let look = |segments: &mut Segments<RealDisk>, ages: &[i64]| {
+        for wanted in 0..17 {
+            let found = segments.first_as_young(Timestamp(NOW.0 + wanted)).unwrap();
+            assert_eq!(found, ages.iter().position(|age| *age >= wanted), "{wanted} in {ages:?}");
+        }
+    };
+    for (base, age) in ages.iter().enumerate() {
+        roll(&mut segments, base, *age);
+        look(&mut segments, &ages[..=base]);
+    }
+    segments.truncate(Offset(8)).unwrap();
+    ages.truncate(8);
+    // What was cut began a segment, and left it empty.
+    look(&mut segments, &ages);
+    roll(&mut segments, 8, 4);
+    ages.push(4);
+    look(&mut segments, &ages);
+    segments.drop_front(3).unwrap();
+    look(&mut segments, &ages[3..]);
+    segments.restart(Offset(20), NOW).unwrap();
+    look(&mut segments, &[]);
+    roll(&mut segments, 20, 6);
+    look(&mut segments, &[6]);
+}
+
+#[test]
+fn the_indexes_of_a_small_segment_are_not_opened_by_a_start_and_a_first_append() {
+    for clean in [true, false] {
+        let dir = Dir::new(ScriptedDisk::default());
+        let mut segments = dir.create();
+        segments.append(&batch(0, 1, 50)).unwrap();
+        segments.finish().unwrap();
+        drop(segments);
+        dir.descriptors.disk().reset();
+        let mut listing = Listing::read(dir.descriptors.disk(), dir.temp.path()).unwrap();
+        let mut loading = unclean(0);
+        if clean {
+            // A clean end has told.
+            let largest = TimestampOffset { timestamp: NOW, offset: LastOffset(0) };
+            listing.segments.values_mut().for_each(|facts| facts.largest = Some(Some(largest)));
+            loading = Loading { end: Some(Offset(1)), ..self::clean() };
+        }
+        let input = (&listing, SMALL, loading);
+        let loaded = Segments::load(&dir.descriptors, dir.temp.path().into(), input, Offset(1), &mut ());
+        let mut loaded = loaded.unwrap();
+        loaded.segments.append(&batch(1, 1, 50)).unwrap();
+        let disk = dir.descriptors.disk();
+        assert_eq!(
+            (disk.count("open", ".index"), disk.count("open", ".timeindex")),
+            (0, 0),
+            "clean: {clean}"
+        );
+        // They have what they must once it is due.
+        loaded.segments.append(&batch(2, 1, 300)).unwrap();
+        loaded.segments.append(&batch(3, 1, 300)).unwrap();
+        loaded.segments.finish().unwrap();
+        drop(loaded);
+        let mut again = dir.load(Loading { end: Some(Offset(4)), ..self::clean() });
+        let entries = again.segments.active().time_index_entries().unwrap();
+        assert_eq!(entries, 2, "clean: {clean}");
+        assert_eq!(again.segments.first_as_young(Timestamp(NOW.0 + 3)).unwrap(), Some(0));
+    }
 }
