@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use crate::config::listeners::machine_name;
 use crate::config::{Endpoint, NodeConfig};
 use crate::handlers::Dispatch;
+use crate::heap;
 use crate::http::{HttpError, HttpServer, Listen};
 use crate::net::listener::{self, BindError, Bound, Server};
 use crate::runtime::apply::{apply, assigned, placement};
@@ -119,6 +120,8 @@ impl Node {
                 Some(watch.map_err(StartError::Threads)?)
             }
         };
+        // Much was read to get here. Nobody is served yet whom this could keep waiting.
+        heap::give_back();
         let cleaners = LogCleaners::start(holdings.clone()).map_err(StartError::Threads)?;
         let housekeeping = Housekeeping::start(holdings).map_err(StartError::Threads)?;
         let dispatch = Arc::new(Dispatch::new(broker.clone()));
