@@ -47,6 +47,9 @@ pub struct LoadReport {
     pub failed: Vec<(TopicPartition, Fault)>,
 }
 
+/// The most logs that a thread takes in a row.
+const STRETCH_MAX: usize = 1024;
+
 struct Offsets {
     recovery_points: PartitionOffsets,
     log_starts: PartitionOffsets,
@@ -128,12 +131,18 @@ impl<D: Disk> LogDirs<D> {
         });
         let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
         let mut moving = Vec::new();
-        for Loaded { report: part, logs: loaded, moving: more } in outcomes {
+        for Loaded { report: part, logs: mut loaded, moving: more } in outcomes {
             moving.extend(more);
             report.loaded += loaded.len();
             report.cut.extend(part.cut);
             report.strays.extend(part.strays);
             report.failed.extend(part.failed);
+            loaded.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+            if logs.is_empty() && loaded.windows(2).all(|pair| pair[0].0 != pair[1].0) {
+                // Made at once, the map takes little more than half of what it would one by one.
+                *logs = loaded.into_iter().collect();
+                continue;
+            }
             for (name, log) in loaded {
                 if let Some(other) = logs.get(&name).cloned() {
                     let (kept, set_aside) = twice(&other, log, assigned(&name));
@@ -175,9 +184,13 @@ impl<D: Disk> LogDirs<D> {
         };
         let known = std::mem::take(&mut *home.known.lock().unwrap_or_else(PoisonError::into_inner));
         let said = Said { offsets, known };
+        let threads = self.recovery_threads.min(names.len()).max(1);
+        // Neighbours share much that two threads would only take out of each other's hands.
+        let stretches: Vec<_> = names.chunks((names.len() / (threads * 16)).clamp(1, STRETCH_MAX)).collect();
         let next = AtomicUsize::new(0);
         let work = || {
-            while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let of_next = || stretches.get(next.fetch_add(1, Ordering::Relaxed));
+            for name in std::iter::from_fn(of_next).flat_map(|names| names.iter()) {
                 let outcome = home.directory.noted(load_one(home, name, &said, placement, now));
                 let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
                 match outcome {
@@ -209,7 +222,7 @@ impl<D: Disk> LogDirs<D> {
         }
         *home.gone() = gone;
         std::thread::scope(|scope| {
-            for _ in 1..self.recovery_threads.min(names.len()) {
+            for _ in 1..threads {
                 scope.spawn(work);
             }
             work();
@@ -359,6 +372,8 @@ impl<D: Disk> LogDirs<D> {
                 DirectoryName::Stray(_) | DirectoryName::Other => {}
             }
         }
+        // A directory is listed in no order. In this one what is known of each log is found beside that of the one before.
+        names.sort_unstable();
         let offsets = Offsets {
             recovery_points: read(home, checkpoint::RECOVERY_POINT)?,
             log_starts: read(home, checkpoint::LOG_START)?,
