@@ -80,7 +80,8 @@ pub struct Segments<D: Disk = RealDisk> {
     list: Vec<Segment<D>>,
     limits: IndexLimits,
     /// Of each segment but the active one the largest timestamp up to its end, as far as anybody has asked.
-    ages: Option<Box<[Timestamp]>>,
+    #[expect(clippy::box_collection, reason = "most of very many logs have one segment and are never asked")]
+    ages: Option<Box<Vec<Timestamp>>>,
 }
 
 /// Segments as they came from the disk.
@@ -320,10 +321,9 @@ impl<D: Disk> Segments<D> {
                 age = segment.largest()?.map_or(age, |largest| largest.timestamp.max(age));
                 ages.push(age);
             }
-            self.ages = Some(ages.into());
+            self.ages = Some(Box::new(ages));
         }
-        let ages = self.ages.as_deref().unwrap_or_default();
-        let place = ages.partition_point(|age| *age < timestamp);
+        let place = self.ages.as_ref().map_or(0, |ages| ages.partition_point(|age| *age < timestamp));
         if place < closed {
             return Ok(Some(place));
         }

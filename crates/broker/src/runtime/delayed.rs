@@ -5,7 +5,7 @@
 //! (another leader, a deleted topic, a moved log start) wakes it at once. Who wakes up reads again and takes
 //! itself out of the lists.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
@@ -49,8 +49,13 @@ impl Waiter {
 #[derive(Debug, Default)]
 pub struct Waiters {
     /// How many there are, so that an append without readers takes no lock.
-    count: AtomicUsize,
-    list: Mutex<Vec<Arc<Waiter>>>,
+    count: AtomicU32,
+    /// There while there are any: most of very many partitions have none.
+    #[expect(
+        clippy::box_collection,
+        reason = "a partition without any is to have no room for a list of them"
+    )]
+    list: Mutex<Option<Box<Vec<Arc<Waiter>>>>>,
     ended: AtomicBool,
 }
 
@@ -58,20 +63,22 @@ impl Waiters {
     /// Adds a fetch. What was appended before is not counted: the fetch reads once more after this.
     pub fn add(&self, waiter: Arc<Waiter>) {
         let mut list = self.lock();
-        list.push(waiter);
-        self.count.store(list.len(), Ordering::SeqCst);
+        let waiters = list.get_or_insert_default();
+        waiters.push(waiter);
+        self.count.store(length(waiters), Ordering::SeqCst);
     }
 
     /// Takes a fetch out.
     pub fn remove(&self, waiter: &Arc<Waiter>) {
         let mut list = self.lock();
-        if let Some(place) = list.iter().position(|other| Arc::ptr_eq(other, waiter)) {
-            list.swap_remove(place);
+        let Some(waiters) = &mut *list else { return };
+        if let Some(place) = waiters.iter().position(|other| Arc::ptr_eq(other, waiter)) {
+            waiters.swap_remove(place);
         }
-        if list.is_empty() {
-            list.shrink_to_fit();
+        self.count.store(length(waiters), Ordering::SeqCst);
+        if waiters.is_empty() {
+            *list = None;
         }
-        self.count.store(list.len(), Ordering::SeqCst);
     }
 
     /// So many bytes more may be read.
@@ -80,7 +87,7 @@ impl Waiters {
             return;
         }
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        for waiter in self.lock().iter() {
+        for waiter in self.lock().iter().flat_map(|waiters| waiters.iter()) {
             if waiter.lacking.fetch_sub(bytes, Ordering::SeqCst) <= bytes {
                 waiter.wake();
             }
@@ -89,7 +96,7 @@ impl Waiters {
 
     /// Something has changed that every reader should hear of.
     pub fn changed(&self) {
-        for waiter in self.lock().iter() {
+        for waiter in self.lock().iter().flat_map(|waiters| waiters.iter()) {
             waiter.wake();
         }
     }
@@ -107,7 +114,7 @@ impl Waiters {
 
     /// How many fetches wait.
     pub fn len(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed) as usize
     }
 
     /// Whether none waits.
@@ -115,9 +122,14 @@ impl Waiters {
         self.len() == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Waiter>>> {
+    #[expect(clippy::box_collection, reason = "as above")]
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Vec<Arc<Waiter>>>>> {
         self.list.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+fn length(waiters: &[Arc<Waiter>]) -> u32 {
+    u32::try_from(waiters.len()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
