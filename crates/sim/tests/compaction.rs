@@ -221,8 +221,9 @@ fn what_is_newer_is_on_stable_storage_before_what_is_older_goes() {
     let filled = || {
         let disk = SimulatedDisk::default();
         let log = fill(&disk);
-        let newest = [("a", "newest"), ("b", "newest"), ("c", "newest"), ("same", "newest")];
-        append(&log, client, batch(&newest, None));
+        // So much that no older segment is cleaned together with theirs.
+        let newest = "newest".repeat(70);
+        append(&log, client, batch(&["a", "b", "c", "same"].map(|key| (key, newest.as_str())), None));
         // The thread that would sync it has had no turn.
         log.lock().unwrap().roll(NOW).unwrap();
         (disk, log)

@@ -13,6 +13,7 @@ use protocol::records::control::{CoordinatorEpoch, EndMarker};
 use rustix::io::Errno;
 
 mod retention;
+mod small_files;
 
 use super::*;
 use crate::descriptors::Descriptors;

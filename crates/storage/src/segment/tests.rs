@@ -39,14 +39,23 @@ impl Dir {
     }
 
     /// The same segment, of which nothing is remembered.
-    fn reopened(&self, mut segment: Segment<ScriptedDisk>) -> Segment<ScriptedDisk> {
+    fn reopened(&self, segment: Segment<ScriptedDisk>) -> Segment<ScriptedDisk> {
+        self.reopened_with(segment, false)
+    }
+
+    /// The same, with an index of aborted transactions or without.
+    fn reopened_with(
+        &self,
+        mut segment: Segment<ScriptedDisk>,
+        transaction_index: bool,
+    ) -> Segment<ScriptedDisk> {
         segment.finish().unwrap();
         let facts = SegmentFacts {
             size: segment.size(),
             modified: NOW,
             offset_index: true,
             time_index: true,
-            transaction_index: false,
+            transaction_index,
             largest: None,
         };
         Segment::open(&self.descriptors, &self.temp.path().into(), Offset(0), facts)
@@ -149,4 +158,40 @@ fn a_broken_batch_is_not_blamed_on_the_index() {
     std::fs::write(&path, bytes).unwrap();
     let fault = segment.find(Offset(301)).unwrap_err();
     assert!(matches!(&fault, Fault::Corrupt { path: wrong, .. } if *wrong == path), "{fault}");
+}
+
+/// Whatever is known of the tail goes with it: entries that end in the batch that is cut at, too.
+#[test]
+fn a_cut_takes_along_what_was_indexed_and_remembered_of_the_tail() {
+    for reopened in [false, true] {
+        let dir = Dir::new();
+        let mut segment = dir.filled(20, 2000);
+        let aborted = |first: i64, last: i64| AbortedTransaction {
+            producer_id: protocol::id::ProducerId(1),
+            first_offset: Offset(first),
+            last_offset: LastOffset(last),
+            last_stable_offset: Offset(last + 1),
+        };
+        segment.abort(&aborted(0, 29));
+        segment.abort(&aborted(3, 32));
+        if reopened {
+            segment = dir.reopened_with(segment, true);
+        }
+        // The last offset of the eleventh batch, which goes as a whole.
+        segment.truncate(Offset(32)).unwrap();
+        // Each batch but the first has an entry.
+        assert_eq!(segment.offset_index_entries().unwrap(), 9);
+        assert_eq!(segment.time_index_entries().unwrap(), 9);
+        assert_eq!(segment.read_next_offset().unwrap(), Offset(30));
+        let size = batch(0, 2000).len() as u32;
+        assert_eq!((segment.size(), segment.find(Offset(30)).unwrap()), (10 * size, None));
+        let youngest = TimestampOffset { timestamp: Timestamp(NOW.0 + 29), offset: LastOffset(29) };
+        assert_eq!(segment.largest().unwrap(), Some(youngest));
+        let mut found = Vec::new();
+        segment.collect_aborted(Offset(0), Offset(100), &mut found).unwrap();
+        assert_eq!(found, [aborted(0, 29)]);
+        segment.append(&batch(30, 100), INTERVAL).unwrap();
+        let small = batch(30, 100).len() as u32;
+        assert_eq!(segment.find(Offset(32)).unwrap(), Some((10 * size, small)), "not one that was there");
+    }
 }

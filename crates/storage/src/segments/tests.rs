@@ -124,7 +124,8 @@ fn a_failed_write_leaves_nothing_behind() {
     let size = segments.size();
     let disk = dir.descriptors.disk();
     for cannot_cut in [false, true] {
-        disk.tear(33);
+        // More than the next batch covers.
+        disk.tear(3000);
         disk.fail_once("pwrite", ".log", Errno::NOSPC);
         if cannot_cut {
             disk.fail_once("truncate", ".log", Errno::IO);

@@ -203,3 +203,30 @@ fn calling_it_off_leaves_a_segment_that_has_taken_its_place() {
     drop(log);
     assert_eq!(bytes(&bench.reopen(RealDisk, high_watermark)), before);
 }
+
+/// A segment that was offered, and then not taken, is gone before anybody may write what it would take the place of.
+#[test]
+fn calling_it_off_takes_back_what_was_offered() {
+    let bench = Bench::new(RealDisk);
+    let log = bench.create();
+    fill(&log);
+    let before = bytes(&log);
+    {
+        let mut log = locked(&log);
+        let base = log.bases(Offset(0), Offset(i64::MAX))[0];
+        let cleaning = log.begin_cleaning().unwrap().unwrap();
+        let mut cleaned = log.begin_segment(&cleaning, base, NOW).unwrap().unwrap();
+        cleaned.finish().unwrap();
+        assert!(log.offer_segment(&cleaning, &mut cleaned).unwrap());
+        let mut config = LogConfig::clone(log.config());
+        config.compaction.compact = false;
+        log.set_config(Arc::new(config));
+        assert!(!log.replace_segments((&cleaning, &[base]), cleaned, NOW).unwrap());
+    }
+    let names = std::fs::read_dir(bench.temp.path().join("t-0")).unwrap();
+    let left = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.ends_with(".swap")).collect::<Vec<_>>(), Vec::<String>::new());
+    let high_watermark = locked(&log).partition().watermarks().high_watermark;
+    drop(log);
+    assert_eq!(bytes(&bench.reopen(RealDisk, high_watermark)), before);
+}

@@ -1,0 +1,75 @@
+//! The small files of a log: what brings them to stable storage, and what a power cut may leave of them.
+
+use super::*;
+use crate::producer_snapshot;
+
+fn committed(log: &mut Log<ScriptedDisk>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    log.commit(Box::new(move |outcome| tell.send(outcome).unwrap()));
+    told.recv().unwrap().unwrap();
+}
+
+/// The log as the next process finds it after a kill.
+fn again<D: Disk>(bench: &Bench<D>, log: Log<D>) -> Log<D> {
+    let checkpoints = unclean(&log);
+    drop(log);
+    bench.open(checkpoints)
+}
+
+/// Without its id a log may be set aside by a power cut, and what was deleted of it would come back with the next of its
+/// name.
+#[test]
+fn the_topics_id_is_on_stable_storage_before_records_are_deleted() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let mut log = bench.create();
+    append(&mut log, plain(3, 10)).unwrap();
+    let synced = |verb, path: &Path| bench.home.disk().count(verb, &path.to_string_lossy());
+    let (directory, home) = (log.path().to_owned(), bench.home.path());
+    let before = (synced("fsync_dir", &directory), synced("fsync_dir", home));
+    assert_eq!(synced("fdatasync", &directory.join("partition.metadata")), 0);
+    log.delete_records(Offset(2)).unwrap();
+    assert_eq!(synced("fdatasync", &directory.join("partition.metadata")), 1);
+    let after = (synced("fsync_dir", &directory), synced("fsync_dir", home));
+    assert!(after.0 > before.0 && after.1 > before.1, "with its name, and the directory's");
+    committed(&mut log);
+    log.delete_records(Offset(3)).unwrap();
+    assert_eq!(synced("fdatasync", &directory.join("partition.metadata")), 2, "the commit was the second");
+}
+
+#[test]
+fn what_a_killed_process_may_not_have_synced_the_next_one_does() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let mut log = bench.create();
+    append(&mut log, of_producer(9, 0, 1, false)).unwrap();
+    log.roll(NOW).unwrap();
+    append(&mut log, of_producer(9, 1, 1, false)).unwrap();
+    // The thread in the background has nothing left to do that would be counted below.
+    let (tell, told) = std::sync::mpsc::channel();
+    log.flush(NOW, Box::new(move |outcome| tell.send(outcome).unwrap())).unwrap();
+    told.recv().unwrap().unwrap();
+    let checkpoints = Checkpoints { recovery_point: Offset(0), ..unclean(&log) };
+    drop(log);
+    let mut log = bench.open(checkpoints);
+    bench.home.disk().reset();
+    committed(&mut log);
+    for file in ["partition.metadata", "leader-epoch-checkpoint", ".snapshot", ".log"] {
+        assert!(bench.home.disk().count("fdatasync", file) > 0, "{file}");
+    }
+    let directory = log.path().to_string_lossy().into_owned();
+    assert_eq!(bench.home.disk().count("fsync_dir", &directory), 1, "and the names");
+}
+
+#[test]
+fn a_torn_snapshot_of_producers_is_written_anew() {
+    let bench = Bench::new(RealDisk);
+    let mut log = bench.create();
+    append(&mut log, of_producer(9, 0, 2, false)).unwrap();
+    log.take_snapshot(Offset(2)).unwrap();
+    let path = log.path().join("00000000000000000002.snapshot");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let mut log = again(&bench, log);
+    log.roll(NOW).unwrap();
+    let read = producer_snapshot::read(&RealDisk, &path).unwrap();
+    assert_eq!(read.map(|producers| producers.len()), Some(1), "the roll begins a segment there");
+}
