@@ -92,6 +92,8 @@ pub enum Transition {
     Classic(GroupId, Box<Live>),
     /// A member of a classic group was heard of and has until then.
     ClassicHeard(GroupId, MemberId, Timestamp),
+    /// A member of a stable classic group has fetched its part and has until then to be heard of again.
+    ClassicSynced(GroupId, MemberId, Timestamp),
     /// Something about a consumer group is like this now.
     Consumer(GroupId, SoftChange),
     /// Something about a streams group is like this now.
@@ -207,6 +209,12 @@ impl Shard for GroupShard {
             Transition::Classic(id, live) => self.put_classic(id, *live),
             Transition::ClassicHeard(id, member, deadline) => {
                 if let Some(Group::Classic(group)) = self.groups.get_mut(&id) {
+                    group.live.heard(&member, deadline);
+                }
+            }
+            Transition::ClassicSynced(id, member, deadline) => {
+                if let Some(Group::Classic(group)) = self.groups.get_mut(&id) {
+                    group.live.synced_by(&member);
                     group.live.heard(&member, deadline);
                 }
             }

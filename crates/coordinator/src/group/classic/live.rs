@@ -11,7 +11,7 @@ use protocol::messages::record::ConsumerProtocolSubscription;
 use super::super::offsets::commit::Committer;
 use super::super::offsets::expire::Since;
 use super::super::{Generation, GroupRefusal, MemberId, Millis};
-use super::{CONSUMER, Member, Members, Protocols};
+use super::{CONSUMER, Member, Members, Protocols, SyncAnswer};
 
 /// Where a group stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -226,6 +226,25 @@ impl Live {
     /// A member was heard of.
     pub(in crate::group) fn heard(&mut self, member: &str, deadline: Timestamp) {
         self.members.change(member, |member| member.deadline = Some(deadline));
+    }
+
+    /// A member has asked for its part in time.
+    pub(in crate::group) fn synced_by(&mut self, member: &str) {
+        self.unsynced.remove(member);
+        if self.unsynced.is_empty() {
+            self.sync_until = None;
+        }
+    }
+
+    /// What a member is told of its part.
+    pub(super) fn part_of(&self, id: &str) -> SyncAnswer {
+        let member = self.members.get(id);
+        SyncAnswer {
+            refusal: None,
+            protocol_type: self.protocol_type.clone(),
+            protocol: self.protocol.clone(),
+            assignment: member.map_or_else(|| Arc::from([]), |member| member.assignment.clone()),
+        }
     }
 
     /// Every member was heard of.

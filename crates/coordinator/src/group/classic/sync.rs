@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::{
     Answer, Generation, Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId,
+    Transition,
 };
 use super::turn::Turn;
 use super::{Live, State};
@@ -64,14 +65,15 @@ impl GroupShard {
         };
         let live = &group.live;
         check(live, sync)?;
-        let mut turn = Turn::new(sync.group.clone(), live.clone(), ground.now, ground.config);
-        turn.synced_by(&sync.member);
         if live.state == State::Stable {
-            let now = turn.now;
-            turn.live.members.change(&sync.member, |member| member.heard(now));
-            let answer = turn.synced(&sync.member);
-            return Ok(turn.decision(Some(Answer::Sync(answer))));
+            let member = live.members.get(&sync.member).ok_or(GroupRefusal::UnknownMember)?;
+            let until = member.session_timeout.after(ground.now);
+            let answer = GroupDecision::reply(Answer::Sync(live.part_of(&sync.member)));
+            let synced = Transition::ClassicSynced(sync.group.clone(), sync.member.clone(), until);
+            return Ok(answer.transition(synced));
         }
+        let mut turn = Turn::new(sync.group.clone(), live.clone(), ground.now, ground.config);
+        turn.live.synced_by(&sync.member);
         let given_up = turn.live.members.change(&sync.member, |member| member.syncs.replace(ground.token));
         turn.answers.extend(
             given_up
@@ -102,14 +104,6 @@ fn check(live: &Live, sync: &Sync) -> Result<(), GroupRefusal> {
 }
 
 impl Turn<'_> {
-    /// A member has asked in time.
-    fn synced_by(&mut self, member: &MemberId) {
-        self.live.unsynced.remove(member);
-        if self.live.unsynced.is_empty() {
-            self.live.sync_until = None;
-        }
-    }
-
     /// The leader has assigned: records it, and tells who waits. Who is left out has an empty part.
     fn assign(&mut self, assignments: &BTreeMap<MemberId, Arc<[u8]>>) {
         let part = |id: &MemberId| assignments.get(id).cloned().unwrap_or_else(|| Arc::from([]));

@@ -247,19 +247,8 @@ impl<'c> Turn<'c> {
             }
         });
         for (token, id) in synced {
-            let answer = self.synced(&id);
+            let answer = self.live.part_of(&id);
             self.answer_sync(Some(token), answer);
-        }
-    }
-
-    /// What a member is told of its part.
-    pub(super) fn synced(&self, id: &str) -> SyncAnswer {
-        let member = self.live.members.get(id);
-        SyncAnswer {
-            refusal: None,
-            protocol_type: self.live.protocol_type.clone(),
-            protocol: self.live.protocol.clone(),
-            assignment: member.map_or_else(|| Arc::from([]), |member| member.assignment.clone()),
         }
     }
 }
