@@ -50,6 +50,10 @@ pub fn run(_: &Groups, side: &mut Side) -> Result<Run> {
     let requests =
         (0..CLIENTS).map(|client| Encoded::new(&request(&format!("c{client}"), &topic, PARTITIONS), VERSION));
     let requests = requests.collect::<Result<Vec<_>>>()?;
+    // The topic is there when the broker has heard of it.
+    askers[0].ask_until(&request("c0", &topic, PARTITIONS), VERSION, |body| {
+        Ok(check(body, VERSION).is_ok().then_some(()))
+    })?;
     let ((), wall, cpu) = timed(side, || {
         for round in 0..COMMITS {
             for (asker, request) in askers.iter_mut().zip(&requests) {

@@ -21,8 +21,9 @@ const TRANSACTIONS: u32 = 1_000;
 const PRODUCE: i16 = 12;
 const END: i16 = 5;
 const INIT: i16 = 5;
-/// What a coordinator says that has not ended the transaction before.
-const CONCURRENT_TRANSACTIONS: i16 = 51;
+/// What is said by a broker that has not heard of a topic yet or that it leads it, and by a coordinator that has not ended
+/// the transaction before.
+const TRY_AGAIN: [i16; 3] = [3, 6, 51];
 
 struct Producer {
     asker: Asker,
@@ -133,7 +134,7 @@ fn round(topic: &str, producers: &mut [Producer], times: &mut Vec<f64>) -> Resul
             let topic = response.responses.iter().next().context("a topic")?;
             match topic.partition_responses.iter().next().context("a partition")?.error_code {
                 0 => {}
-                CONCURRENT_TRANSACTIONS => again.push((place, request)),
+                error if TRY_AGAIN.contains(&error) => again.push((place, request)),
                 error => anyhow::bail!("records of a transaction: error {error}"),
             }
         }
