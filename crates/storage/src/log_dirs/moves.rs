@@ -44,7 +44,7 @@ pub(super) struct Seen {
 }
 
 /// What the last step of a move came to.
-enum Ending<D: Disk> {
+pub(super) enum Ending<D: Disk> {
     /// The log goes on where the copy lay; where it lay is to be removed.
     Moved { source: Arc<LogDirectory<D>>, delay: Millis, away: PathBuf },
     /// The log lies where the copy did, and could not be opened there.
@@ -247,7 +247,12 @@ impl<D: Disk> LogDirs<D> {
         }
     }
 
-    fn end_move(&self, ending: &Move<D>, log_start: Offset, now: Timestamp) -> Result<Ending<D>, Fault> {
+    pub(super) fn end_move(
+        &self,
+        ending: &Move<D>,
+        log_start: Offset,
+        now: Timestamp,
+    ) -> Result<Ending<D>, Fault> {
         let mut current = whole(&ending.current)?;
         let mut future = whole(&ending.future)?;
         if !self.is_under_way(ending) {

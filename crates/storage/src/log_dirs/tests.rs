@@ -637,3 +637,37 @@ fn a_log_that_a_thread_panicked_with_is_refused_and_its_directory_does_not_end_c
     dirs.close(BrokerEpoch(5));
     assert!(!node.directory(0).join(CLEAN_SHUTDOWN).exists());
 }
+
+#[test]
+fn what_was_deleted_waits_for_its_time_only_where_there_is_room() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let log = create(&dirs, &name("t", 0));
+    assert!(append(&log));
+    drop(log);
+    dirs.delete(&name("t", 0), NOW).unwrap();
+    let deleted = || entries(node.directory(0)).iter().filter(|name| name.ends_with("-delete")).count();
+    dirs.look_for_room();
+    assert_eq!(deleted(), 1);
+    let full = Fault::io("write", node.directory(0), Errno::NOSPC.into());
+    dirs.directories().next().unwrap().state().note(&full);
+    assert!(dirs.look_for_room());
+    assert_eq!(deleted(), 0);
+}
+
+#[test]
+fn a_log_start_that_could_not_be_written_down_is_with_the_next_attempt() {
+    let node = Node::new(&["a"]);
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    let log = create(&dirs, &name("t", 0));
+    (0..5).for_each(|_| assert!(append(&log)));
+    locked(&log).delete_records(Offset(3)).unwrap();
+    disk.fail_once("rename", "log-start-offset-checkpoint.tmp", Errno::NOSPC);
+    assert!(dirs.keep_log_starts().unwrap_err().no_space());
+    dirs.keep_log_starts().unwrap();
+    drop((log, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    let log = dirs.get(&name("t", 0)).unwrap();
+    assert_eq!(locked(&log).partition().watermarks().log_start, Offset(3));
+}

@@ -195,3 +195,19 @@ fn a_cut_takes_along_what_was_indexed_and_remembered_of_the_tail() {
         assert_eq!(segment.find(Offset(32)).unwrap(), Some((10 * size, small)), "not one that was there");
     }
 }
+
+#[test]
+fn what_counts_as_checked_is_what_was_read_or_written_and_nothing_in_between() {
+    let dir = Dir::new();
+    let segment = dir.filled(10, 100);
+    let mut segment = dir.reopened(segment);
+    let size = segment.size();
+    assert!(!segment.is_checked(0, size) && !segment.is_checked(size - 1, size));
+    segment.note_checked(0, 100);
+    segment.note_checked(100, 200);
+    assert!(segment.is_checked(0, 200) && !segment.is_checked(0, 201));
+    segment.note_checked(300, 400);
+    assert!(segment.is_checked(300, 400) && !segment.is_checked(200, 400));
+    segment.append(&batch(30, 100), INTERVAL).unwrap();
+    assert!(segment.is_checked(size, segment.size()) && !segment.is_checked(size - 1, segment.size()));
+}

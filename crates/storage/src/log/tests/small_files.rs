@@ -73,3 +73,32 @@ fn a_torn_snapshot_of_producers_is_written_anew() {
     let read = producer_snapshot::read(&RealDisk, &path).unwrap();
     assert_eq!(read.map(|producers| producers.len()), Some(1), "the roll begins a segment there");
 }
+
+#[test]
+fn a_torn_checkpoint_of_epochs_is_written_anew_though_no_batch_tells_of_any() {
+    let bench = Bench::new(RealDisk);
+    let log = bench.create();
+    let path = log.path().join(checkpoint::LEADER_EPOCH);
+    std::fs::write(&path, "0\n1\n3").unwrap();
+    let mut log = again(&bench, log);
+    log.close().unwrap();
+    let read = checkpoint::read_leader_epochs(&RealDisk, &path).unwrap();
+    assert_eq!(read, [(EPOCH, Offset(0))], "the one that it is led in now");
+}
+
+/// Kafka keeps one for each segment, and the newest of all.
+#[test]
+fn snapshots_of_producers_that_belong_to_nothing_go_at_a_start() {
+    let bench = Bench::new(RealDisk);
+    let mut log = bench.create();
+    for sequence in 0..5 {
+        append(&mut log, of_producer(9, sequence, 1, false)).unwrap();
+        log.take_snapshot(Offset(i64::from(sequence) + 1)).unwrap();
+    }
+    let path = |offset: i64| format!("{offset:020}.snapshot");
+    std::fs::copy(log.path().join(path(5)), log.path().join(path(9))).unwrap();
+    let log = again(&bench, log);
+    let names = std::fs::read_dir(log.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    assert_eq!(names.filter(|name| name.ends_with(".snapshot")).collect::<Vec<_>>(), [path(5)]);
+}

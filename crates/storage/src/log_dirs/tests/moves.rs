@@ -2,6 +2,7 @@
 
 use rustix::io::Errno;
 
+use super::super::moves::Ending;
 use super::*;
 use crate::fault::Fault;
 use crate::names::DirectoryName;
@@ -354,4 +355,44 @@ fn a_log_that_a_thread_panicked_with_is_neither_moved_nor_compacted() {
     assert!(dirs.dirtiest(NOW).log.is_none());
     let uncleanable = dirs.uncleanable(NOW);
     assert!(uncleanable.len() == 1 && uncleanable[0].reason.contains("restart the broker"));
+}
+
+/// The checkpoints of where it goes were told another beginning: after a power cut its deleted records would be back.
+#[test]
+fn a_move_does_not_end_while_its_log_begins_elsewhere_than_was_announced() {
+    let (node, dirs, log) = filled(RealDisk);
+    let moving = begin(&dirs, &name("t", 0));
+    while moving.step(1, NOW).unwrap().lag > 0 {}
+    locked(&log).delete_records(Offset(2)).unwrap();
+    assert!(matches!(dirs.end_move(&moving, Offset(0), NOW), Ok(Ending::Again)));
+    assert_eq!(locked(&log).path(), node.directory(0).join("t-0"));
+    dirs.finish_move(&moving, NOW).unwrap();
+    assert_eq!(locked(&log).path(), node.directory(1).join("t-0"));
+}
+
+#[test]
+fn of_a_log_that_is_there_twice_the_longer_one_is_kept() {
+    for longer in [0, 1] {
+        let (node, dirs, log) = filled(RealDisk);
+        let all = bytes(&log);
+        drop((log, dirs));
+        let places = [0, 1].map(|index| node.directory(index).join("t-0"));
+        std::fs::create_dir(&places[1]).unwrap();
+        for name in entries(&places[0]) {
+            std::fs::copy(places[0].join(&name), places[1].join(&name)).unwrap();
+        }
+        let shorter = places[1 - longer].join("00000000000000000000.log");
+        std::fs::File::options()
+            .write(true)
+            .open(shorter)
+            .unwrap()
+            .set_len(all.len() as u64 / 5 * 3)
+            .unwrap();
+        let (dirs, report) = node.start(RealDisk);
+        assert_eq!((report.strays, report.failed.len()), (vec![name("t", 0)], 0));
+        let log = dirs.get(&name("t", 0)).unwrap();
+        assert_eq!((bytes(&log), locked(&log).path()), (all, &*places[longer]));
+        let aside = entries(node.directory(1 - longer));
+        assert!(aside.iter().any(|name| name.starts_with("t-0.") && name.ends_with("-stray")), "{aside:?}");
+    }
 }
