@@ -5,6 +5,7 @@
 //! being appended meanwhile may then look like a torn tail. Driven by `headwater log verify`.
 
 mod checkpoints;
+mod entries;
 mod history;
 mod indexes;
 mod segment;
@@ -192,9 +193,10 @@ pub fn verify_log<D: Disk>(
             orphan(directory, (*base, kinds), report);
             continue;
         }
-        let reading = segment::Reading { directory, base: *base, next, epochs: &epochs, of_metadata, clean };
+        let reading =
+            segment::Reading { directory, base: *base, kinds, next, epochs: &epochs, of_metadata, clean };
         let read = segment::verify(disk, (&reading, &mut history), report, progress)?;
-        indexes::verify(disk, (&reading, &history), (kinds, &read), report)?;
+        indexes::verify(disk, (&reading, &history), &read, report)?;
         history.next_segment();
         extent = Extent { end: read.end, whole: extent.whole && read.whole };
     }

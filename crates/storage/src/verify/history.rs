@@ -4,7 +4,7 @@
 //! A log may not go back to its beginning, and compaction takes batches out of its midst; so a snapshot may know more than
 //! the batches do, and only what contradicts them is wrong.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use partition::producers::ProducerEntry;
@@ -24,6 +24,8 @@ struct Producer {
     /// The last record of data; `None` after a marker of a later epoch.
     last_offset: Option<LastOffset>,
     timestamp: Timestamp,
+    /// Where its last batch begins, of data or a marker.
+    last_batch: Offset,
     /// The first record of the open transaction, as far as it is there.
     open: Option<Offset>,
     marker: Option<Offset>,
@@ -102,7 +104,7 @@ impl History {
     fn note_producer(&mut self, batch: &Batch<'_>) {
         let header = &batch.header;
         let known = self.producers.entry(header.producer_id).or_insert_with(|| Producer::of(header));
-        known.timestamp = header.max_timestamp;
+        (known.timestamp, known.last_batch) = (header.max_timestamp, header.base_offset);
         if header.attributes.is_control() {
             let committed = match ControlRecord::first_of(batch) {
                 Ok(Some(ControlRecord::EndTransaction(marker))) => Some(marker.committed),
@@ -166,13 +168,28 @@ impl History {
         wrong.or_else(|| self.missing(snapshot))
     }
 
-    /// A producer that ought to be in a snapshot and is not: producers are forgotten in the order they fell silent in, and
-    /// never with a transaction open.
+    /// A producer that ought to be in a snapshot and is not: none is forgotten with a transaction open, nor before another
+    /// that was silent already and is older. Their clocks are their own, so that where each lies in the log counts, too: one
+    /// that came later with timestamps of years ago waits for the next sweep.
     fn missing(&self, snapshot: &[ProducerEntry]) -> Option<String> {
-        let oldest = snapshot.iter().map(|entry| entry.timestamp).min();
+        let kept: BTreeSet<ProducerId> = snapshot.iter().map(|entry| entry.producer_id).collect();
+        let silent = snapshot.iter().filter(|entry| entry.current_transaction_first_offset.is_none());
+        // A batch that compaction has taken away may have come later than those that are left.
+        let silent = silent.filter_map(|entry| {
+            let known = self.producers.get(&entry.producer_id)?;
+            (known.timestamp == entry.timestamp).then_some((known.last_batch, known.timestamp))
+        });
+        let mut silent: Vec<(Offset, Timestamp)> = silent.collect();
+        silent.sort_unstable();
+        for at in 1..silent.len() {
+            silent[at].1 = silent[at].1.min(silent[at - 1].1);
+        }
+        let outlived = |known: &Producer| {
+            let before = silent.partition_point(|(last_batch, _)| *last_batch < known.last_batch);
+            before.checked_sub(1).is_some_and(|at| silent[at].1 <= known.timestamp)
+        };
         let lost = |(id, known): &(&ProducerId, &Producer)| {
-            let expected = known.open.is_some() || oldest.is_some_and(|oldest| known.timestamp > oldest);
-            expected && snapshot.iter().all(|entry| entry.producer_id != **id)
+            !kept.contains(id) && (known.open.is_some() || outlived(known))
         };
         let (id, known) = self.producers.iter().find(lost)?;
         let what = if known.open.is_some() { " with its open transaction" } else { "" };
@@ -187,6 +204,7 @@ impl Producer {
             last_sequence: Sequence::NONE,
             last_offset: None,
             timestamp: header.max_timestamp,
+            last_batch: header.base_offset,
             open: None,
             marker: None,
         }
@@ -234,4 +252,65 @@ fn last_sequence(header: &BatchHeader) -> Sequence {
     // Behind the largest sequence comes 0.
     let last = i64::from(header.base_sequence.0) + i64::from(header.last_offset_delta);
     Sequence((last % (i64::from(i32::MAX) + 1)) as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::records::batches::Batches;
+    use protocol::records::build::{BatchBuilder, BatchOptions};
+    use protocol::records::control::CoordinatorEpoch;
+
+    use super::*;
+
+    /// Batches of one record each: producer and timestamp, in the order in which they came.
+    fn history(batches: &[(i64, i64)]) -> History {
+        let mut history = History::default();
+        for (base, (producer, timestamp)) in (0..).zip(batches) {
+            let producer = (ProducerId(*producer), ProducerEpoch(0), Sequence(0));
+            let options = BatchOptions { base_offset: Offset(base), producer, ..BatchOptions::default() };
+            let mut builder = BatchBuilder::new(options);
+            builder.push(Timestamp(*timestamp), None, Some(b"value"), &[]);
+            let bytes = builder.finish_uncompressed();
+            assert_eq!(history.note(&Batches::new(&bytes).next_batch().unwrap().unwrap()), None);
+        }
+        history
+    }
+
+    /// What a snapshot says of a producer that was idle since its batch at an offset.
+    fn entry((producer, timestamp): (i64, i64), offset: i64) -> ProducerEntry {
+        ProducerEntry {
+            producer_id: ProducerId(producer),
+            producer_epoch: ProducerEpoch(0),
+            last_sequence: Sequence(0),
+            last_offset: LastOffset(offset),
+            offset_delta: 0,
+            timestamp: Timestamp(timestamp),
+            coordinator_epoch: CoordinatorEpoch(-1),
+            current_transaction_first_offset: None,
+        }
+    }
+
+    const YEARS_AGO: i64 = 1_550_000_000_000;
+    const TODAY: i64 = 1_700_000_000_000;
+
+    #[test]
+    fn a_producer_that_expired_is_not_missed_beside_one_with_a_clock_of_years_ago() {
+        let (idle, backfill) = ((1, TODAY), (2, YEARS_AGO));
+        let history = history(&[idle, backfill]);
+        // It came after the sweep that took the other, and before its own.
+        assert_eq!(history.contradicts(&[entry(backfill, 1)]), None);
+        assert_eq!(history.contradicts(&[entry(idle, 0), entry(backfill, 1)]), None);
+        assert_eq!(history.contradicts(&[]), None);
+    }
+
+    #[test]
+    fn a_producer_that_outlived_another_by_every_clock_is_missed() {
+        let (older, younger, last) = ((1, TODAY - 10), (2, TODAY), (3, YEARS_AGO));
+        let history = history(&[older, younger, last]);
+        let missing = history.contradicts(&[entry(older, 0), entry(last, 2)]);
+        assert_eq!(missing.as_deref(), Some("producer 2 is missing"));
+        // The marker that made this one younger is gone: where it came in is not known.
+        let moved = ProducerEntry { timestamp: Timestamp(TODAY - 5), ..entry(older, 0) };
+        assert_eq!(history.contradicts(&[moved]), None);
+    }
 }

@@ -1,46 +1,84 @@
 //! The indexes of one segment, held against its batches.
 
+use std::path::Path;
+
 use protocol::id::ProducerId;
 use protocol::offset::Offset;
 
+use super::entries::Entries;
 use super::history::{Aborted, History};
-
-use super::segment::{Read, Reading};
+use super::segment::{Place, Read, Reading};
 use super::{MADE_AGAIN, Report};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::names::SegmentFile;
 use crate::transaction_index;
-use crate::whole_file;
+
+/// An index: its file, the width of an entry, what is checked of one.
+type Index = (SegmentFile, usize, Check);
+
+const INDEXES: [Index; 3] = [
+    (SegmentFile::OffsetIndex, 8, offsets),
+    (SegmentFile::TimeIndex, 12, times),
+    (SegmentFile::TransactionIndex, transaction_index::ENTRY, transactions),
+];
+
+/// The places that the indexes of a segment name: of all its batches only these are kept in mind.
+#[derive(Default)]
+pub(super) struct Named {
+    /// In order.
+    positions: Vec<i64>,
+    offsets: Vec<i64>,
+}
+
+impl Named {
+    /// Reads the indexes there are.
+    pub(super) fn read<D: Disk>(
+        disk: &D,
+        (directory, base): (&Path, Offset),
+        kinds: &[SegmentFile],
+    ) -> Result<Self, Fault> {
+        let mut named = Self::default();
+        for (kind, width, _) in INDEXES.into_iter().filter(|(kind, ..)| kinds.contains(kind)) {
+            let mut entries = Entries::open(disk, kind.path(directory, base), width)?;
+            while let Some((_, entry)) = entries.next_entry()?.filter(|(_, entry)| entry.len() == width) {
+                match kind {
+                    SegmentFile::OffsetIndex => named.positions.push(number(&entry[4..])),
+                    SegmentFile::TimeIndex => named.offsets.push(base.0 + number(&entry[8..])),
+                    _ => named.offsets.push(aborted(entry).last.0),
+                }
+            }
+        }
+        for places in [&mut named.positions, &mut named.offsets] {
+            places.sort_unstable();
+            places.dedup();
+        }
+        Ok(named)
+    }
+
+    /// Whether an index says something of this batch.
+    pub(super) fn holds(&self, place: &Place) -> bool {
+        let next = self.offsets.partition_point(|offset| *offset < place.base.0);
+        self.positions.binary_search(&i64::from(place.position)).is_ok()
+            || self.offsets.get(next).is_some_and(|offset| *offset <= place.last.0)
+    }
+}
 
 /// Checks the indexes there are.
 pub(super) fn verify<D: Disk>(
     disk: &D,
     (reading, history): (&Reading<'_>, &History),
-    (kinds, read): (&[SegmentFile], &Read),
+    read: &Read,
     report: &mut Report,
 ) -> Result<(), Fault> {
     let mut told = Vec::new();
-    let indexes: [(SegmentFile, usize, Check); 3] = [
-        (SegmentFile::OffsetIndex, 8, offsets),
-        (SegmentFile::TimeIndex, 12, times),
-        (SegmentFile::TransactionIndex, transaction_index::ENTRY, transactions),
-    ];
-    for (kind, width, check) in indexes {
-        if !kinds.contains(&kind) {
-            continue;
-        }
+    for (kind, width, check) in INDEXES.into_iter().filter(|(kind, ..)| reading.kinds.contains(kind)) {
         let path = kind.path(reading.directory, reading.base);
-        let bytes = whole_file::read(disk, &path)?.unwrap_or_default();
-        let mut before: &[u8] = &[];
-        for (number, entry) in bytes.chunks(width).enumerate() {
-            // Apache Kafka allocates the indexes of its active segment ahead.
-            if entry.iter().all(|byte| *byte == 0) {
-                break;
-            }
-            let position = Some((number * width) as u64);
+        let mut entries = Entries::open(disk, path.clone(), width)?;
+        let mut before = Vec::new();
+        while let Some((position, entry)) = entries.next_entry()? {
             let wrong = match entry.len() == width {
-                true => check(reading.base, (before, entry), read).or_else(|| {
+                true => check(reading.base, (&before[..], entry), read).or_else(|| {
                     if kind != SegmentFile::TransactionIndex {
                         return None;
                     }
@@ -51,10 +89,11 @@ pub(super) fn verify<D: Disk>(
                 false => Some(format!("{} bytes where an entry has {width}", entry.len())),
             };
             if let Some(what) = wrong {
-                report.note(&path, (position, None), what, MADE_AGAIN);
+                report.note(&path, (Some(position), None), what, MADE_AGAIN);
                 break;
             }
-            before = entry;
+            before.clear();
+            before.extend_from_slice(entry);
         }
     }
     let lacking = history.aborted().iter().find(|known| {
@@ -123,8 +162,8 @@ fn times(base: Offset, (before, entry): (&[u8], &[u8]), read: &Read) -> Option<S
     if !before.is_empty() && (number(&before[..8]) > timestamp || number(&before[8..]) > offset - base.0) {
         return Some(format!("timestamp {timestamp} of offset {offset} follows a later entry"));
     }
-    let last = read.places.last()?;
-    if read.whole && (offset > last.last.0 || timestamp > read.largest.0) {
+    let last = read.last?;
+    if read.whole && (offset > last.0 || timestamp > read.largest.0) {
         return Some(format!("timestamp {timestamp} of offset {offset}, and the log has none so late"));
     }
     let place =

@@ -10,6 +10,7 @@ use protocol::records::batches::{Batch, Batches};
 use protocol::records::record::Records;
 
 use super::history::History;
+use super::indexes::Named;
 use super::{LOST_BATCH, MADE_AGAIN, Report, TORN_TAIL, TORN_TAIL_AT_A_CLEAN_END};
 use crate::checkpoint;
 use crate::disk::{Access, Disk};
@@ -21,6 +22,8 @@ use crate::recovery::{self, Next, WholeBatches};
 pub(super) struct Reading<'a> {
     pub(super) directory: &'a Path,
     pub(super) base: Offset,
+    /// The files it has.
+    pub(super) kinds: &'a [SegmentFile],
     /// Where the next segment begins; `None` for the last one.
     pub(super) next: Option<Offset>,
     pub(super) epochs: &'a [(LeaderEpoch, Offset)],
@@ -43,8 +46,10 @@ pub(super) struct Place {
 /// What was read of a segment.
 #[derive(Default)]
 pub(super) struct Read {
-    /// Its batches, in order.
+    /// Those of its batches that an index names, in order.
     pub(super) places: Vec<Place>,
+    /// Its last record.
+    pub(super) last: Option<LastOffset>,
     /// The largest timestamp.
     pub(super) largest: Timestamp,
     /// Whether all of it could be read.
@@ -54,7 +59,7 @@ pub(super) struct Read {
 }
 
 impl Read {
-    /// The batch that holds an offset.
+    /// The batch that holds an offset, if an index names that.
     pub(super) fn place_of(&self, offset: Offset) -> Option<&Place> {
         let behind = self.places.partition_point(|place| place.base <= offset);
         let place = self.places.get(behind.checked_sub(1)?)?;
@@ -73,6 +78,7 @@ pub(super) fn verify<D: Disk>(
     let file = disk.open(&path, Access::Read).map_err(|error| Fault::io("open", &path, error))?;
     let length = disk.length(&file).map_err(|error| Fault::io("read", &path, error))?;
     let length = u32::try_from(length).unwrap_or(u32::MAX);
+    let named = Named::read(disk, (reading.directory, reading.base), reading.kinds)?;
     let mut batches = WholeBatches::new(disk, &file, &path, 0, length);
     let mut read = Read { whole: true, largest: Timestamp::NONE, ..Read::default() };
     let (mut next, mut position) = (reading.base, 0);
@@ -109,13 +115,15 @@ pub(super) fn verify<D: Disk>(
                 report.note(&path, place, what, way_out);
             }
         }
-        read.places.push(Place {
+        let place = Place {
             position: span.position,
             base: span.base_offset,
             last: span.last_offset,
             timestamp: span.max_timestamp,
             exact: span.magic == MAGIC_V2,
-        });
+        };
+        read.places.extend(named.holds(&place).then_some(place));
+        read.last = Some(span.last_offset);
         read.largest = read.largest.max(span.max_timestamp);
         (next, position) = (next.max(span.last_offset.next()), span.end());
     }

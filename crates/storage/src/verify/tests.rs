@@ -7,6 +7,7 @@ use crate::descriptors::Descriptors;
 use crate::disk::RealDisk;
 use crate::segments::{IndexLimits, Segments};
 use protocol::id::{LeaderEpoch, Timestamp};
+use protocol::offset::LastOffset;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -110,4 +111,45 @@ fn a_torn_tail_is_named_as_one_and_zeros_are_none() {
     assert_eq!(report.problems.len(), 1);
     assert_eq!(report.problems[0].way_out, TORN_TAIL);
     assert_eq!(report.problems[0].offset, Some(Offset(40)));
+}
+
+#[test]
+fn an_index_allocated_far_ahead_is_read_as_far_as_it_goes() {
+    let (_temp, directory) = written();
+    for index in ["00000000000000000020.index", "00000000000000000020.timeindex"] {
+        let file = std::fs::File::options().write(true).open(directory.join(index)).unwrap();
+        file.set_len(crate::whole_file::LENGTH_MAX + 12).unwrap();
+    }
+    assert_eq!(report(&directory).problems, []);
+    let index = directory.join("00000000000000000020.index");
+    let file = std::fs::File::options().write(true).open(&index).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0x10], 6).unwrap();
+    let report = report(&directory);
+    assert_eq!(report.problems.len(), 1);
+    assert!(report.problems[0].what.contains("position"), "{:?}", report.problems);
+}
+
+#[test]
+fn of_a_segment_only_the_batches_that_its_indexes_name_are_kept_in_mind() {
+    let (_temp, directory) = written();
+    let kinds = [SegmentFile::Log, SegmentFile::OffsetIndex, SegmentFile::TimeIndex];
+    let read = |kinds: &[SegmentFile]| {
+        let reading = segment::Reading {
+            directory: &directory,
+            base: Offset::ZERO,
+            kinds,
+            next: Some(Offset(20)),
+            epochs: &[],
+            of_metadata: false,
+            clean: false,
+        };
+        let mut history = History::new(VecDeque::new());
+        segment::verify(&RealDisk, (&reading, &mut history), &mut Report::default(), &mut |_| ()).unwrap()
+    };
+    let (all, none) = (read(&kinds), read(&kinds[..1]));
+    assert_eq!((all.last, none.last), (Some(LastOffset(19)), Some(LastOffset(19))));
+    let entries = std::fs::metadata(directory.join("00000000000000000000.index")).unwrap().len() / 8;
+    // And the last one, which the time index ends with.
+    assert!((entries..=entries + 1).contains(&(all.places.len() as u64)), "{}", all.places.len());
+    assert!(none.places.is_empty());
 }
