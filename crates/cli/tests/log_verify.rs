@@ -19,6 +19,7 @@ use protocol::records::build::{BatchBuilder, BatchOptions};
 use protocol::records::control::{CoordinatorEpoch, EndMarker};
 use storage::checkpoint::{CLEANER, LEADER_EPOCH, LOG_START, RECOVERY_POINT, REPLICATION};
 use storage::descriptors::Descriptors;
+use storage::first_records::{FIRST_RECORDS, FirstRecords};
 use storage::log_directory::LogDirectory;
 use storage::{Log, LogConfig, RealDisk, TopicPartition, checkpoint, clean_shutdown, producer_snapshot};
 
@@ -354,6 +355,29 @@ fn a_sound_directory_has_nothing_wrong() {
     assert_eq!(one.code, 0, "{one:?}");
     let none = headwater(&["log", "verify", written.home.path().to_str().unwrap()]);
     assert!(none.code != 0 && none.err.contains("name a log directory"), "{none:?}");
+}
+
+#[test]
+fn first_records_are_told_of_also_where_they_are_all_there_is() {
+    let written = Written::new();
+    let apart = written.home.path().join("apart");
+    std::fs::create_dir(&apart).unwrap();
+    std::fs::copy(written.path("meta.properties"), apart.join("meta.properties")).unwrap();
+    for directory in [written.data(), apart] {
+        let name = TopicPartition::new("first", PartitionIndex(0));
+        let rows = FirstRecords::new(&RealDisk, &directory);
+        rows.put(&name, Uuid([3; 16]), &batch((-1, -1, false), 1)).unwrap().unwrap();
+        let ended = headwater(&["log", "verify", directory.to_str().unwrap()]);
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{ended:?}");
+        assert!(ended.out.contains("next start, which gives each log its files: 1"), "{ended:?}");
+        let path = directory.join(FIRST_RECORDS);
+        let mut bytes = std::fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let ended = headwater(&["log", "verify", directory.to_str().unwrap()]);
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(ended.out.contains(FIRST_RECORDS) && ended.out.contains("no whole row"), "{ended:?}");
+    }
 }
 
 #[test]

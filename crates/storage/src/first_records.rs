@@ -227,7 +227,7 @@ impl<D: Disk> FirstRecords<D> {
 }
 
 /// The row at `at`: its length, and what it holds if it counts. `None` where no whole row is.
-fn parse(bytes: &[u8], at: usize) -> Option<(usize, Option<FoundBatch>)> {
+pub(crate) fn parse(bytes: &[u8], at: usize) -> Option<(usize, Option<FoundBatch>)> {
     let rest = bytes.get(at..)?;
     let head = rest.first_chunk::<HEAD>()?;
     let checksum = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);

@@ -1,11 +1,13 @@
 //! Reads log directories whole and says what is wrong with them: batches by their checksums and offsets, indexes against the
-//! batches, leader epochs, producer snapshots, checkpoints, the metadata log with its records and snapshots.
+//! batches, leader epochs, producer snapshots, checkpoints, the file of first records, the metadata log with its records and
+//! snapshots.
 //!
 //! It never writes and takes no lock, so it may look at a directory that is in use, or that Apache Kafka wrote; what is
 //! being appended meanwhile may then look like a torn tail. Driven by `headwater log verify`.
 
 mod checkpoints;
 mod entries;
+mod first_records;
 mod history;
 mod indexes;
 mod segment;
@@ -64,6 +66,8 @@ pub struct Report {
     pub batches: u64,
     /// Bytes of batches.
     pub bytes: u64,
+    /// Records of logs that have no files of their own before the next start.
+    pub first_records: usize,
     /// Everything that is wrong.
     pub problems: Vec<Problem>,
 }
@@ -159,7 +163,13 @@ pub fn verify_root<D: Disk>(
     if disk.facts(&directory.join(META_PROPERTIES)).is_err() {
         return Ok(());
     }
+    first_records::verify(disk, directory, logs, report)?;
     checkpoints::verify(disk, directory, logs, report)
+}
+
+/// Whether a directory without logs may be the directory of some whose first records are all there is of them.
+pub fn holds_first_records<D: Disk>(disk: &D, directory: &Path) -> bool {
+    first_records::is_there(disk, directory)
 }
 
 /// Reads a partition's directory, or the metadata log's, whole. `progress` is told of bytes as they are read.

@@ -5,8 +5,9 @@ use protocol::records::build::{BatchBuilder, BatchOptions};
 use super::*;
 use crate::descriptors::Descriptors;
 use crate::disk::RealDisk;
+use crate::first_records::{FIRST_RECORDS, FirstRecords};
 use crate::segments::{IndexLimits, Segments};
-use protocol::id::{LeaderEpoch, Timestamp};
+use protocol::id::{LeaderEpoch, PartitionIndex, Timestamp, Uuid};
 use protocol::offset::LastOffset;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -152,4 +153,59 @@ fn of_a_segment_only_the_batches_that_its_indexes_name_are_kept_in_mind() {
     // And the last one, which the time index ends with.
     assert!((entries..=entries + 1).contains(&(all.places.len() as u64)), "{}", all.places.len());
     assert!(none.places.is_empty());
+}
+
+/// A directory with nothing but first records of three logs.
+fn with_first_records() -> (tempfile::TempDir, PathBuf) {
+    let temp = tempfile::tempdir().unwrap();
+    let rows = FirstRecords::new(&RealDisk, temp.path());
+    for partition in 0..3 {
+        let name = TopicPartition::new("t", PartitionIndex(partition));
+        rows.put(&name, Uuid([7; 16]), &batch(0)).unwrap().unwrap();
+    }
+    let path = temp.path().join(FIRST_RECORDS);
+    (temp, path)
+}
+
+fn first_record_report(directory: &Path, logs: &Extents) -> Report {
+    let mut report = Report::default();
+    first_records::verify(&RealDisk, directory, logs, &mut report).unwrap();
+    report
+}
+
+#[test]
+fn first_records_are_read_and_counted_where_their_logs_have_none() {
+    let (temp, _) = with_first_records();
+    assert!(holds_first_records(&RealDisk, temp.path()));
+    let report = first_record_report(temp.path(), &Extents::new());
+    assert_eq!((report.first_records, report.batches, &report.problems[..]), (3, 3, &[][..]));
+    let ends = [(0, 0), (1, 5)].map(|(partition, end)| {
+        let name = TopicPartition::new("t", PartitionIndex(partition));
+        (name, Extent { end: Offset(end), whole: true })
+    });
+    assert_eq!(first_record_report(temp.path(), &Extents::from(ends)).first_records, 2);
+    assert!(!holds_first_records(&RealDisk, &temp.path().join("t-0")));
+}
+
+#[test]
+fn a_broken_row_of_first_records_is_named_with_its_place() {
+    let (temp, path) = with_first_records();
+    let whole = std::fs::read(&path).unwrap();
+    let row = whole.len() / 3;
+    let mut broken = whole.clone();
+    broken[2 * row - 10] ^= 1;
+    std::fs::write(&path, &broken).unwrap();
+    let report = first_record_report(temp.path(), &Extents::new());
+    assert_eq!((report.first_records, report.problems.len()), (1, 1));
+    let problem = &report.problems[0];
+    assert_eq!((&problem.path, problem.position), (&path, Some(row as u64)));
+    assert!(problem.what.contains(&format!("{} bytes are passed over", 2 * row)), "{problem:?}");
+    // A row that is whole and holds what no batch is.
+    std::fs::remove_file(&path).unwrap();
+    let name = TopicPartition::new("t", PartitionIndex(0));
+    let mut rotten = batch(0);
+    rotten[70] ^= 1;
+    FirstRecords::new(&RealDisk, temp.path()).put(&name, Uuid([7; 16]), &rotten).unwrap().unwrap();
+    let report = first_record_report(temp.path(), &Extents::new());
+    assert!(report.problems[0].what.contains("the first record of t-0: the batch carries CRC"), "{report:?}");
 }
