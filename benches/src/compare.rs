@@ -57,6 +57,9 @@ pub struct Compare {
     /// Where to write the figures as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Fail if a goal is not reached.
+    #[arg(long)]
+    strict: bool,
 }
 
 /// The sides, and what is found of them.
@@ -103,7 +106,7 @@ impl Compare {
             std::fs::write(path, format!("{:#}\n", bench.report.json()))
                 .with_context(|| path.display().to_string())?;
         }
-        Ok(())
+        bench.report.goals.end(self.strict)
     }
 
     fn pairs(&self) -> u32 {

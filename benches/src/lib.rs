@@ -6,6 +6,7 @@ pub mod cost;
 pub mod crowd;
 pub mod floor;
 pub mod frames;
+pub mod goals;
 pub mod latency;
 pub mod load;
 pub mod machine;

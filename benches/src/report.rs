@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::goals::Goals;
+
 /// Which of several runs counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counts {
@@ -57,6 +59,8 @@ pub struct Report {
     pub names: Vec<String>,
     /// What was measured of them.
     pub rows: Vec<Row>,
+    /// The goals of the rows, as far as they were held against figures.
+    pub goals: Goals,
 }
 
 impl Goal {
@@ -100,7 +104,7 @@ impl Row {
 impl Report {
     /// An empty one.
     pub fn new(machine: String, method: String, names: Vec<String>) -> Self {
-        Self { machine, method, names, rows: Vec::new() }
+        Self { machine, method, names, rows: Vec::new(), goals: Goals::default() }
     }
 
     /// What stands above the table.
@@ -110,7 +114,7 @@ impl Report {
         for name in &self.names {
             print!("{name:>30}");
         }
-        println!("{:>22}{:>22}", "ours / kafka (goal)", "ours / floor (goal)");
+        println!("{:>36}{:>36}", "ours / kafka (goal)", "ours / floor (goal)");
     }
 
     /// Adds a row and prints it.
@@ -125,13 +129,18 @@ impl Report {
                 sample.user_share.map_or_else(String::new, |share| format!(" {:.0}% user", share * 100.0));
             print!("{:>30}", format!("{} [{}..{}]{share}", short(sample.value), short(least), short(most)));
         }
-        let ratio = |to: &str, goal: Option<f64>| {
-            let goal = goal.map_or_else(String::new, |goal| format!(" ({goal})"));
-            self.ratio(&row, to).map_or_else(|| "-".into(), |ratio| format!("{ratio:.2}{goal}"))
+        let against = |what: &str, figure: f64, goal: Option<f64>, unit: &str| {
+            let held = |goal| self.goals.at_most(&format!("{}{what}", row.name), figure, goal, unit);
+            goal.map_or_else(String::new, held)
         };
-        print!("{:>22}{:>22}", ratio("kafka", row.goal.of_kafka), ratio("floor", row.goal.of_floor));
-        match row.goal.absolute {
-            Some(goal) => println!("  goal {}", short(goal)),
+        let ratio = |to: &str, goal: Option<f64>| match self.ratio(&row, to) {
+            Some(ratio) => format!("{ratio:.2}{}", against(&format!(", of {to}"), ratio, goal, "")),
+            None => "-".into(),
+        };
+        print!("{:>36}{:>36}", ratio("kafka", row.goal.of_kafka), ratio("floor", row.goal.of_floor));
+        let ours = self.names.iter().position(|name| name == "headwater");
+        match ours.and_then(|ours| row.counting(ours)) {
+            Some(ours) => println!(" {}", against("", ours.value, row.goal.absolute, row.unit)),
             None => println!(),
         }
         self.rows.push(row);
