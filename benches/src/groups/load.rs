@@ -1,8 +1,7 @@
 //! How long it takes until a coordinator answers that has very many offsets to load.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use benches::asker::{Asker, Encoded};
@@ -40,9 +39,7 @@ pub fn run(groups: &Groups, directory: &Path) -> Result<()> {
         begin.elapsed().as_secs_f64(),
         resident_megabytes(side.broker.id())?
     );
-    let stopped = Command::new("kill").args(["-TERM", &side.broker.id().to_string()]).status()?;
-    ensure!(stopped.success(), "the broker cannot be asked to stop");
-    side.broker.wait_for_end(Duration::from_secs(120))?;
+    side.broker.end()?;
     let begin = Instant::now();
     let broker = launch.start()?;
     let mut asker = Asker::open(broker.address())?;
