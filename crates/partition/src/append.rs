@@ -10,6 +10,7 @@ use protocol::records::batch::{self, BatchHeader};
 use protocol::records::batches::{Batch, Batches};
 use protocol::records::compression::{Compressors, Decompressors};
 use protocol::records::control::ControlRecord;
+use protocol::records::legacy::UpConverted;
 use protocol::records::record::Records;
 
 use crate::producers::{Checked, ProducerUpdate, Strictness, TransactionVersion, check_data, check_marker};
@@ -42,6 +43,9 @@ pub enum Origin {
         /// What the transaction coordinator said.
         verification: Verification,
     },
+    /// A producer of formats v0 and v1: the batch has just been made here of its message set, and this was seen of the
+    /// records on the way. They are not unpacked again, nor is the checksum computed anew.
+    Converted(UpConverted),
     /// A coordinator: its own records, offsets committed in a transaction, or end markers.
     Coordinator {
         /// The rules that end markers follow.
@@ -230,6 +234,8 @@ impl Partition {
             Origin::Client { verification, .. } => {
                 check_data((state, asked), header, Strictness::Client, verification).map(Some)
             }
+            // Message sets name no producer.
+            Origin::Converted(_) => Ok(None),
             Origin::Coordinator { transaction_version, .. } if header.attributes.is_control() => {
                 let batch = Batch { header: *header, bytes, position: 0 };
                 let Some((marker, timestamp)) = end_marker(&batch)? else { return Ok(None) };

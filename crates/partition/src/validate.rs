@@ -9,6 +9,8 @@ use protocol::records::batch::{
     self, BATCH_LENGTH_MIN, BATCH_OVERHEAD, BatchError, BatchHeader, LOG_OVERHEAD, MAGIC_V2, TimestampType,
 };
 use protocol::records::compression::{Codec, Compression, CompressionError, walk_compressed};
+use protocol::records::legacy::UpConverted;
+use protocol::records::record::RecordError;
 use protocol::records::walk::{Announced, Seen, SliceCursor, Walk, walk_cursor};
 
 use crate::append::{Append, Origin, Scratch};
@@ -74,6 +76,8 @@ struct Judged<'a> {
     header: &'a BatchHeader,
     /// Exactly the batch.
     bytes: &'a [u8],
+    /// What is known of its records without a walk.
+    converted: Option<UpConverted>,
     source: Codec,
     target: Compression,
 }
@@ -86,7 +90,7 @@ pub(crate) fn validate(
     bytes: &[u8],
     scratch: &mut Scratch,
 ) -> Result<Validated, AppendRefusal> {
-    let from_client = matches!(append.origin, Origin::Client { .. });
+    let from_client = !matches!(append.origin, Origin::Coordinator { .. });
     if from_client && header.base_offset != Offset::ZERO {
         return Err(AppendRefusal::BaseOffset { base_offset: header.base_offset });
     }
@@ -94,7 +98,13 @@ pub(crate) fn validate(
     if header.size() > max as usize {
         return Err(AppendRefusal::TooLarge { size: header.size() as u64, max });
     }
-    batch::verify_crc(bytes, header).map_err(AppendRefusal::Crc)?;
+    let converted = match append.origin {
+        Origin::Converted(converted) => Some(converted),
+        Origin::Client { .. } | Origin::Coordinator { .. } => {
+            batch::verify_crc(bytes, header).map_err(AppendRefusal::Crc)?;
+            None
+        }
+    };
     let unknown_codec = AppendRefusal::UnknownCodec { id: (header.attributes.0 & 7) as u8 };
     let source = header.attributes.codec().ok_or(unknown_codec)?;
     if from_client {
@@ -105,7 +115,7 @@ pub(crate) fn validate(
         CompressionTarget::Codec(target) if !header.attributes.is_control() => target,
         _ => Compression::from(source),
     };
-    let judged = Judged { rules, now: append.now, header, bytes, source, target };
+    let judged = Judged { rules, now: append.now, header, bytes, converted, source, target };
     let walked = judged.check_records(scratch)?;
     let reencoded = target.codec != source;
     let size = if reencoded { judged.reencode(scratch)? } else { header.size() };
@@ -152,7 +162,10 @@ impl Judged<'_> {
                 None => Ok(None),
             };
         }
-        let mut walk = self.walk(scratch, |_, _| {})?;
+        let mut walk = match self.converted {
+            Some(converted) => self.known(converted)?,
+            None => self.walk(scratch, |_, _| {})?,
+        };
         if self.stamped() {
             walk.max_timestamp = self.header.max_timestamp.max(Timestamp::NONE);
             walk.min_timestamp = Some(self.header.max_timestamp).filter(|&stamp| stamp != Timestamp::NONE);
@@ -169,6 +182,15 @@ impl Judged<'_> {
             return Err(AppendRefusal::OffsetDeltas);
         }
         Ok(Some(walk))
+    }
+
+    /// What a walk would come to.
+    fn known(&self, UpConverted { walk, longest_record }: UpConverted) -> Result<Walk, AppendRefusal> {
+        let max = self.rules.decompressed_record_bytes_max;
+        if self.source != Codec::None && longest_record as u32 > max {
+            return Err(AppendRefusal::Records(RecordError::TooLarge { length: longest_record, max }));
+        }
+        Ok(walk)
     }
 
     fn walk(&self, scratch: &mut Scratch, seen: impl FnMut(i32, Seen)) -> Result<Walk, AppendRefusal> {

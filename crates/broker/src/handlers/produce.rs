@@ -30,7 +30,7 @@ use storage::log::{AppendError, Appended};
 use tokio::sync::oneshot;
 
 use self::answer::{Named, Outcome};
-use self::message_set::SetMemory;
+use self::message_set::{Records, SetMemory};
 use self::plan::{Partition, Plan, Topic};
 use self::transaction::{Begun, Question, SEVERAL_PRODUCERS, Verdict};
 use super::Asked;
@@ -287,12 +287,13 @@ fn append_all(
             }
             (Some(replica), None) => {
                 let bytes = &mut body[planned.records.clone()];
-                let converted = if old { sets.convert(replica, bytes) } else { Ok(None) };
-                match converted {
-                    Ok(Some([])) => Outcome::error(planned.index, ErrorCode::None, None),
-                    Ok(batch) => {
-                        let bytes = batch.unwrap_or(bytes);
-                        append(replica, (origin, now), bytes, scratch, &mut commits, outcomes.len())
+                let records = if old { sets.convert(replica, bytes) } else { Ok(Records::Batch) };
+                let place = outcomes.len();
+                match records {
+                    Ok(Records::None) => Outcome::error(planned.index, ErrorCode::None, None),
+                    Ok(Records::Batch) => append(replica, (origin, now), bytes, scratch, &mut commits, place),
+                    Ok(Records::Converted(batch, origin)) => {
+                        append(replica, (origin, now), batch, scratch, &mut commits, place)
                     }
                     Err(error) => failed(replica, origin, &error),
                 }

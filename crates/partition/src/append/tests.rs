@@ -11,6 +11,7 @@ use super::*;
 use crate::rules::{CompressedValidation, CompressionTarget, Millis};
 use crate::testing::{CLIENT, EPOCH, Leader, NOW, PLAIN, Sent};
 
+mod converted;
 mod producers;
 
 fn code(refusal: &AppendRefusal) -> ErrorCode {

@@ -21,7 +21,7 @@ use crate::offset::Offset;
 pub use build::{LegacyBuilder, LegacyOptions};
 pub use down_conversion::{DownConversion, DownConversionError, DownRoom, DownScratch};
 pub use message::{Message, Messages};
-pub use up_conversion::{UpConversion, convert_to_v2};
+pub use up_conversion::{UpConversion, UpConverted, convert_to_v2};
 
 use super::batch::TimestampType;
 use wrapped::{Part, Wrapped};
@@ -107,6 +107,13 @@ pub struct LegacyScratch {
     decompressors: Decompressors,
     key: Vec<u8>,
     value: Vec<u8>,
+}
+
+impl LegacyScratch {
+    /// All bytes that ever came out of compressed sets: what a guard counts.
+    pub fn decompressed_total(&self) -> u64 {
+        self.decompressors.output_total()
+    }
 }
 
 /// Shows every record of the set in `bytes`, wrapped ones too, checksums verified. A message that is cut off at the

@@ -4,7 +4,7 @@
 //! Compressed sets pass through in steps, and what comes of them is bounded by the topic's `max.message.bytes`, so that
 //! a small request cannot grow. As in Kafka, these versions may carry a batch of v2 too, which is taken as it is.
 
-use partition::{AppendRefusal, CompressionTarget};
+use partition::{AppendRefusal, CompressionTarget, Origin};
 use protocol::records::batch::{BatchError, BatchHeader, MAGIC_V2, magic};
 use protocol::records::compression::Compressors;
 use protocol::records::legacy::{LegacyScratch, UpConversion, convert_to_v2};
@@ -23,18 +23,28 @@ pub struct SetMemory {
     batch: Vec<u8>,
 }
 
+/// What the records of an old version are.
+pub enum Records<'m> {
+    /// Nothing, or nothing whole.
+    None,
+    /// A batch already.
+    Batch,
+    /// A message set: the batch made of it, and what its append is to be told.
+    Converted(&'m mut [u8], Origin),
+}
+
 /// A batch larger than this is not kept for the next one's memory.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
 impl SetMemory {
-    /// The batch made of the records; `None` for records that are a batch already, empty where there is none whole.
+    /// What the records are, as a log may take them.
     ///
     /// # Errors
     /// Why the set is refused.
-    pub fn convert(&mut self, replica: &Replica, records: &[u8]) -> Result<Option<&mut [u8]>, AppendError> {
+    pub fn convert(&mut self, replica: &Replica, records: &[u8]) -> Result<Records<'_>, AppendError> {
         if magic(records) == Some(MAGIC_V2) {
             let torn = matches!(BatchHeader::parse(records), Err(BatchError::Truncated { .. }));
-            return Ok(torn.then_some(&mut []));
+            return Ok(if torn { Records::None } else { Records::Batch });
         }
         let rules = replica.log()?.config().append;
         let compression = match rules.compression {
@@ -51,8 +61,9 @@ impl SetMemory {
         }
         self.batch.clear();
         let Self { scratch, compressors, batch } = self;
-        convert_to_v2(records, &conversion, scratch, compressors, batch)
+        let converted = convert_to_v2(records, &conversion, scratch, compressors, batch)
             .map_err(AppendRefusal::MessageSet)?;
-        Ok(Some(batch))
+        Ok(converted
+            .map_or(Records::None, |converted| Records::Converted(batch, Origin::Converted(converted))))
     }
 }

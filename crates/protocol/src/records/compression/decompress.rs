@@ -21,6 +21,8 @@ pub struct Decompressors {
     zstd: Option<Decoder<'static>>,
     /// What the last payload has come to.
     last_output: u64,
+    /// What all payloads together have come to.
+    output_total: u64,
 }
 
 /// From this much output on, a zstd decoder is not kept: the window it has grown may be as large.
@@ -60,6 +62,11 @@ impl Decompressors {
     /// The bytes of the step buffer, kept for the next payload.
     pub fn buffered(&self) -> usize {
         self.output.len()
+    }
+
+    /// All bytes that ever came out: what a guard counts.
+    pub fn output_total(&self) -> u64 {
+        self.output_total
     }
 
     /// Starts on `payload`. Output past `cap` bytes is refused.
@@ -147,7 +154,7 @@ impl Decompressing<'_, '_> {
 
     fn fill(&mut self) -> Result<usize, CompressionError> {
         let too_large = CompressionError::TooLarge { cap: self.cap };
-        let Decompressors { output, inflate, zstd, last_output } = &mut *self.states;
+        let Decompressors { output, inflate, zstd, last_output, output_total } = &mut *self.states;
         let step = match &mut self.stream {
             Stream::None(rest) => {
                 let (step, left) = rest.split_at(rest.len().min(STEP_BYTES));
@@ -173,6 +180,7 @@ impl Decompressing<'_, '_> {
         };
         self.produced += step.len() as u64;
         *last_output = self.produced;
+        *output_total += step.len() as u64;
         if self.produced > self.cap {
             return Err(too_large);
         }

@@ -4,6 +4,7 @@ use super::*;
 use crate::records::batches::Batches;
 use crate::records::compression::Compressors;
 use crate::records::record::Records;
+use crate::records::walk::{Announced, walk};
 
 const CODECS: [Codec; 4] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4];
 
@@ -141,14 +142,20 @@ fn sets_become_batches() {
         for codec in CODECS {
             let mut batch = Vec::new();
             let (mut scratch, mut compressors) = (LegacyScratch::default(), Compressors::default());
-            convert_to_v2(&golden(magic, codec), &AS_IT_IS, &mut scratch, &mut compressors, &mut batch)
-                .unwrap();
+            let set = golden(magic, codec);
+            let known = convert_to_v2(&set, &AS_IT_IS, &mut scratch, &mut compressors, &mut batch);
             let batch = Batches::new(&batch).next().unwrap();
             batch.verify_crc().unwrap();
             assert_eq!((batch.header.attributes.codec(), batch.header.count), (Some(codec), 10));
             let mut states = Decompressors::default();
             let mut stream = states.start(codec, batch.payload(), 1 << 20).unwrap();
             let plain = stream.next_step().unwrap().to_vec();
+            let announced = Announced {
+                count: 10,
+                base_timestamp: batch.header.base_timestamp,
+                record_bytes_max: u32::MAX,
+            };
+            assert_eq!(known.unwrap().unwrap().walk, walk(&plain, announced).unwrap(), "v{magic} {codec}");
             let base = batch.header.base_timestamp.0;
             let read: Vec<Owned> = Records::new(&plain, 10)
                 .map(|record| {
@@ -247,7 +254,8 @@ fn a_set_without_a_whole_message_makes_nothing() {
 fn up(set: &[u8], conversion: &UpConversion) -> Result<Vec<u8>, LegacyError> {
     let (mut scratch, mut compressors) = (LegacyScratch::default(), Compressors::default());
     let mut batch = Vec::new();
-    convert_to_v2(set, conversion, &mut scratch, &mut compressors, &mut batch)?;
+    let converted = convert_to_v2(set, conversion, &mut scratch, &mut compressors, &mut batch)?;
+    assert_eq!(converted.is_none(), batch.is_empty());
     Ok(batch)
 }
 

@@ -11,6 +11,7 @@ use crate::offset::Offset;
 use crate::records::batch::{self, Attributes, BATCH_LENGTH_MIN, BATCH_OVERHEAD, BatchHeader, TimestampType};
 use crate::records::compression::{Codec, Compressing, Compression, CompressionError, Compressors};
 use crate::records::varint;
+use crate::records::walk::Walk;
 
 /// What a set may be, and what is to become of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,20 +24,29 @@ pub struct UpConversion {
     pub decompressed_bytes_max: u64,
 }
 
+/// What is known of a batch because its records have just been written: nobody needs to unpack it again to learn it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UpConverted {
+    /// What a walk over its records would see.
+    pub walk: Walk,
+    /// The length of the longest of them.
+    pub longest_record: i32,
+}
+
 /// Writes the set in `bytes` as one v2 batch at offset 0 to the end of `out`. Offsets are counted anew, timestamps
-/// stay, and those of v0 are none. Nothing is written for an empty set or after an error. A message that is cut off at
-/// the end is left out.
+/// stay, and those of v0 are none. Nothing is written, and `None` the answer, for an empty set; nor after an error. A
+/// message that is cut off at the end is left out.
 pub fn convert_to_v2(
     bytes: &[u8],
     conversion: &UpConversion,
     scratch: &mut LegacyScratch,
     compressors: &mut Compressors,
     out: &mut Vec<u8>,
-) -> Result<(), LegacyError> {
+) -> Result<Option<UpConverted>, LegacyError> {
     let start = out.len();
     let converted = match Survey::of(bytes, conversion)? {
-        Some(survey) => convert(bytes, &survey, (conversion, scratch, compressors), out),
-        None => Ok(()),
+        Some(survey) => convert(bytes, &survey, (conversion, scratch, compressors), out).map(Some),
+        None => Ok(None),
     };
     if converted.is_err() {
         out.truncate(start);
@@ -87,7 +97,7 @@ fn convert(
     survey: &Survey,
     (conversion, scratch, compressors): (&UpConversion, &mut LegacyScratch, &mut Compressors),
     out: &mut Vec<u8>,
-) -> Result<(), LegacyError> {
+) -> Result<UpConverted, LegacyError> {
     let start = out.len();
     out.resize(start + BATCH_OVERHEAD, 0);
     let compression = conversion.compression.unwrap_or(survey.codec.into());
@@ -114,12 +124,12 @@ fn convert(
             return Err(LegacyError::Wrapper);
         }
     }
-    let header = writer.finish(compression.codec, survey.stamped).map_err(too_large)?;
+    let (header, converted) = writer.finish(compression.codec, survey.stamped).map_err(too_large)?;
     let header =
         BatchHeader { length: BATCH_LENGTH_MIN + (out.len() - start - BATCH_OVERHEAD) as u32, ..header };
     out[start..start + BATCH_OVERHEAD].copy_from_slice(&header.write());
     batch::seal(&mut out[start..]);
-    Ok(())
+    Ok(converted)
 }
 
 /// Writes the records of a v2 batch out of the parts of messages.
@@ -129,13 +139,21 @@ struct RecordWriter<'c, 'h> {
     count: i32,
     value: usize,
     base_timestamp: Timestamp,
-    max_timestamp: Timestamp,
+    converted: UpConverted,
 }
 
 impl<'c, 'h> RecordWriter<'c, 'h> {
     fn new(compressing: Compressing<'c>, head: &'h mut Vec<u8>) -> Self {
-        let (base_timestamp, max_timestamp) = (Timestamp::NONE, Timestamp::NONE);
-        Self { compressing, head, count: 0, value: 0, base_timestamp, max_timestamp }
+        let walk = Walk {
+            max_timestamp: Timestamp::NONE,
+            max_timestamp_index: -1,
+            min_timestamp: None,
+            first_null_key: None,
+            offsets_consecutive: true,
+            bytes: 0,
+        };
+        let converted = UpConverted { walk, longest_record: 0 };
+        Self { compressing, head, count: 0, value: 0, base_timestamp: Timestamp::NONE, converted }
     }
 
     fn part(&mut self, part: Part<'_>) -> Result<(), CompressionError> {
@@ -166,7 +184,6 @@ impl<'c, 'h> RecordWriter<'c, 'h> {
         if self.count == 0 {
             self.base_timestamp = head.timestamp;
         }
-        self.max_timestamp = self.max_timestamp.max(head.timestamp);
         let timestamp_delta = head.timestamp.0.wrapping_sub(self.base_timestamp.0);
         let key = head.key.map_or(1, |key| varint::size_of(key as i64) + key);
         let value = varint::size_of(head.value as i64) + head.value;
@@ -177,6 +194,7 @@ impl<'c, 'h> RecordWriter<'c, 'h> {
             + value
             + NO_HEADERS.len();
         self.head.clear();
+        self.note(head, size);
         // A message came with its length in 31 bits, of which these fields took more.
         varint::write_i32(size as i32, self.head);
         self.head.push(0);
@@ -188,12 +206,29 @@ impl<'c, 'h> RecordWriter<'c, 'h> {
         self.compressing.write(self.head)
     }
 
-    /// Ends the payload; everything about the batch but its length and checksum.
-    fn finish(self, codec: Codec, stamped: bool) -> Result<BatchHeader, CompressionError> {
-        let Self { compressing, count, base_timestamp, max_timestamp, .. } = self;
+    fn note(&mut self, head: &Head, size: usize) {
+        let UpConverted { walk, longest_record } = &mut self.converted;
+        let timestamp = head.timestamp;
+        if timestamp > walk.max_timestamp {
+            walk.max_timestamp = timestamp;
+            walk.max_timestamp_index = self.count;
+        }
+        if timestamp != Timestamp::NONE {
+            walk.min_timestamp = Some(walk.min_timestamp.map_or(timestamp, |min| min.min(timestamp)));
+        }
+        if head.key.is_none() {
+            walk.first_null_key.get_or_insert(self.count);
+        }
+        walk.bytes += (varint::size_of(size as i64) + size) as u64;
+        *longest_record = (*longest_record).max(size as i32);
+    }
+
+    /// Ends the payload; everything about the batch but its length and checksum, and about its records.
+    fn finish(self, codec: Codec, stamped: bool) -> Result<(BatchHeader, UpConverted), CompressionError> {
+        let Self { compressing, count, base_timestamp, converted, .. } = self;
         compressing.finish()?;
         let timestamp_type = if stamped { TimestampType::LogAppendTime } else { TimestampType::CreateTime };
-        Ok(BatchHeader {
+        let header = BatchHeader {
             base_offset: Offset::ZERO,
             length: 0,
             leader_epoch: LeaderEpoch::NONE,
@@ -201,12 +236,13 @@ impl<'c, 'h> RecordWriter<'c, 'h> {
             attributes: Attributes::default().with_codec(codec).with_timestamp_type(timestamp_type),
             last_offset_delta: count - 1,
             base_timestamp,
-            max_timestamp,
+            max_timestamp: converted.walk.max_timestamp,
             producer_id: ProducerId::NONE,
             producer_epoch: ProducerEpoch::NONE,
             base_sequence: Sequence::NONE,
             count,
-        })
+        };
+        Ok((header, converted))
     }
 }
 
