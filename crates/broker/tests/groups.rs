@@ -164,6 +164,10 @@ fn fetch_whole(client: &mut Client, group: &str, version: i16) -> (i64, i32, Str
     assert_eq!(fetched.error_code, 0);
     let topic = fetched.topics.iter().next().unwrap();
     let partition = topic.partitions.iter().next().unwrap();
+    // ZooKeeper, which once was asked, knew nothing of partitions.
+    let unknown = version == 0 && partition.committed_offset < 0;
+    let error = if unknown { ErrorCode::UnknownTopicOrPartition } else { ErrorCode::None };
+    assert_eq!(partition.error_code, i16::from(error), "OffsetFetch {version}");
     let note = partition.metadata.unwrap().into_owned();
     (partition.committed_offset, partition.committed_leader_epoch, note)
 }

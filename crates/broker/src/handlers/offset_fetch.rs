@@ -1,8 +1,8 @@
 //! OffsetFetch, 0 to 10: how far groups have read.
 //!
-//! 0 was asked of ZooKeeper once; here it is told from the same log. 2 adds everything a group has committed, 5 leader
-//! epochs (KIP-320), 7 stable offsets only (KIP-447), 8 many groups at once (KIP-709), 9 members of the consumer
-//! protocol (KIP-848), 10 topic ids (KIP-516).
+//! 0 was asked of ZooKeeper once, and calls a partition unknown of which nothing was committed; here it is told from the
+//! same log. 2 adds everything a group has committed, 5 leader epochs (KIP-320), 7 stable offsets only (KIP-447), 8 many
+//! groups at once (KIP-709), 9 members of the consumer protocol (KIP-848), 10 topic ids (KIP-516).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +28,9 @@ const GROUPS_SINCE: i16 = 8;
 const IDS_SINCE: i16 = 10;
 /// The first version whose answer has room for the error of a group.
 const GROUP_ERROR_SINCE: i16 = 2;
+
+/// The first version that tells a partition without a committed offset from one that there is not.
+const NONE_COMMITTED_SINCE: i16 = 1;
 
 /// A topic whose offsets are wanted.
 struct Wanted {
@@ -72,7 +75,12 @@ pub async fn handle<'a>(
         stable: request.require_stable,
     };
     let told = match fetch(call, asked, wanted.as_deref()).await {
-        Ok(told) => told,
+        Ok(mut told) => {
+            if call.asked.version < NONE_COMMITTED_SINCE {
+                told.iter_mut().for_each(Told::unknown_where_none);
+            }
+            told
+        }
         Err(error) if call.asked.version >= GROUP_ERROR_SINCE => {
             let refused = OffsetFetchResponse { error_code: error.into(), ..OffsetFetchResponse::default() };
             return refused.into();
@@ -206,6 +214,14 @@ impl Told {
             (offset, error)
         });
         Self { name, id, partitions: partitions.collect() }
+    }
+
+    fn unknown_where_none(&mut self) {
+        for (offset, error) in &mut self.partitions {
+            if offset.offset.0 < 0 && *error == ErrorCode::None {
+                *error = ErrorCode::UnknownTopicOrPartition;
+            }
+        }
     }
 }
 
