@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, anyhow, ensure};
 use conformance::broker_process::{BrokerProcess, Kind, Launch};
 use conformance::connection::{Answer, Connection};
-use conformance::patience::PATIENCE;
+use conformance::patience::{self, PATIENCE};
 use partition::Millis;
 use partition::compaction::CompactionRules;
 use protocol::api_key::ApiKey;
@@ -88,14 +88,7 @@ fn create(broker: &BrokerProcess, topic: &str, timestamp_type: &str) -> Result<(
     .collect();
     let request =
         json!({"Topics": [{"Name": topic, "NumPartitions": 1, "ReplicationFactor": 1, "Configs": configs}]});
-    let end = Instant::now() + PATIENCE;
-    loop {
-        match Connection::open(broker.address())?.ask(ApiKey::CreateTopics, 5, &request)? {
-            Answer::Response(answer) if answer["Topics"][0]["ErrorCode"] == 0 => return Ok(()),
-            answer => ensure!(Instant::now() < end, "topic {topic} could not be created: {answer:?}"),
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    patience::insist(broker.address(), ApiKey::CreateTopics, 5, &request).map(drop)
 }
 
 /// Has a partition compacted by both; says whether that came out the same.

@@ -13,6 +13,26 @@ use crate::by_schema::{decode, encode};
 /// How long a broker may take for an answer on a slow machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
+/// Why an error is one of the socket: there is no broker, or it went away before it had answered. What came of the request
+/// nobody knows, and whoever outlives a broker asks again. Every other error is of what was answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gone;
+
+impl Gone {
+    /// Whether an error is of the socket.
+    pub fn is(error: &anyhow::Error) -> bool {
+        error.is::<Self>()
+    }
+}
+
+impl std::fmt::Display for Gone {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the broker has gone away")
+    }
+}
+
+impl std::error::Error for Gone {}
+
 /// One open connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -34,9 +54,10 @@ pub enum Answer {
 impl Connection {
     /// Connects; an answer may take [`ANSWER_WITHIN`].
     pub fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+        let stream = TcpStream::connect(address).context(Gone);
+        let stream = stream.with_context(|| format!("connecting to {address}"))?;
+        stream.set_nodelay(true).context(Gone)?;
+        stream.set_read_timeout(Some(ANSWER_WITHIN)).context(Gone)?;
         Ok(Self { stream, correlation: 0 })
     }
 
@@ -83,7 +104,7 @@ impl Connection {
         match self.stream.write_all(&frame) {
             // A broker that has closed already is seen when the answer is waited for.
             Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {}
-            other => other?,
+            other => other.context(Gone)?,
         }
         Ok(self.correlation)
     }
@@ -109,7 +130,7 @@ impl Connection {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 bail!("no answer within {ANSWER_WITHIN:?}")
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error).context(Gone),
         }
     }
 }

@@ -4,30 +4,29 @@
 //! The run goes in acts of some kills each, every act with topics of its own: one with Kafka's defaults and one with
 //! `flush.messages=1`, both in small segments, and one that comes and goes. Idempotent writers keep five batches in
 //! flight and send what is not acknowledged once more; others do not know what became of theirs; readers read along;
-//! somebody deletes records, and somebody moves replicas between the three log directories. At the end of an act everything is read once more.
+//! somebody deletes records, and somebody moves replicas between the three log directories. At the end of an act everything
+//! is read once more.
 
 mod deletions;
 mod fleeting;
 mod moves;
 mod plain;
-mod reader;
 pub mod story;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use conformance::broker_process::{BrokerProcess, Kind, Launch};
-use conformance::connection::{Answer, Connection};
-use conformance::patience::PATIENCE;
+use conformance::partition_client::Isolation;
+use conformance::patience::{self, READY_AFTER_KILL};
 use protocol::api_key::ApiKey;
 use serde_json::json;
 use sim::history::{Expect, check, write_lines};
 
+use crate::players::{Players, Progress};
+use crate::reader;
 use story::{Partition, Story};
 
 /// How many partitions each topic has.
@@ -45,42 +44,6 @@ pub struct Kill {
     #[arg(long)]
     apache_kafka: bool,
 }
-
-/// What those who write and the one who kills tell each other.
-#[derive(Clone, Default)]
-pub struct Progress {
-    /// Whether to do no more.
-    stop: Arc<AtomicBool>,
-    /// How many batches of each idempotent writer are acknowledged.
-    acknowledged: Arc<[AtomicU64; 2]>,
-}
-
-impl Progress {
-    /// Whether to do no more.
-    pub fn is_over(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    /// Notes that a writer had so many more batches acknowledged.
-    pub fn add(&self, writer: usize, batches: usize) {
-        self.acknowledged[writer].fetch_add(batches as u64, Ordering::Relaxed);
-    }
-
-    /// Waits until each writer had so many more batches acknowledged.
-    fn wait_for(&self, batches: u64) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
-        let goals = self.acknowledged.each_ref().map(|count| count.load(Ordering::Relaxed) + batches);
-        for (count, goal) in self.acknowledged.iter().zip(goals) {
-            while count.load(Ordering::Relaxed) < goal {
-                ensure!(Instant::now() < end, "not {batches} more acknowledgements within {PATIENCE:?}");
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
-        Ok(())
-    }
-}
-
-type Player = (&'static str, JoinHandle<Result<()>>);
 
 impl Kill {
     /// Writes, kills, reads; an error if the history has an anomaly.
@@ -114,8 +77,8 @@ impl Kill {
 }
 
 /// Plays one act and judges it; hands the broker on.
-fn play(act: u32, kills: u32, launch: &Launch, mut broker: BrokerProcess) -> Result<BrokerProcess> {
-    let (story, progress) = (Story::default(), Progress::default());
+fn play(act: u32, kills: u32, launch: &Launch, broker: BrokerProcess) -> Result<BrokerProcess> {
+    let story = Story::default();
     let topics = [(format!("relaxed-{act}"), None), (format!("flushed-{act}"), Some("1"))];
     for (topic, flush) in &topics {
         create(&broker, topic, *flush)?;
@@ -124,23 +87,16 @@ fn play(act: u32, kills: u32, launch: &Launch, mut broker: BrokerProcess) -> Res
         .iter()
         .map(|(topic, _)| (0..PARTITIONS).map(|index| story.partition(topic, index)).collect())
         .collect();
+    // The idempotent writers.
+    let progress = Progress::of(stage.len());
     let players = enter(launch, &story, &progress, &stage);
-    for round in 1..=kills {
-        // Rounds of ten lengths, so that the kill meets other moments.
-        progress.wait_for(u64::from(round % 10 + 1) * 8)?;
-        broker.kill()?;
-        broker = launch.start().context("starting again after the kill")?;
-    }
-    progress.wait_for(20)?;
-    progress.stop.store(true, Ordering::Relaxed);
-    for (name, player) in players {
-        let outcome = player.join().map_err(|_| anyhow::anyhow!("{name} panicked"))?;
-        outcome.with_context(|| format!("{name} gave up"))?;
-    }
+    let survived = kill_again_and_again(kills, launch, broker, &progress);
+    players.leave()?;
+    let broker = survived?;
     broker.kill()?;
     let broker = launch.start().context("starting again to read")?;
     for partition in stage.iter().flatten() {
-        reader::read_to_the_end(broker.address(), &story, partition)?;
+        reader::read_to_the_end(broker.address(), &story, partition, Isolation::Uncommitted)?;
     }
     judge(act, &story, &launch.directory)?;
     for (topic, _) in &topics {
@@ -149,40 +105,58 @@ fn play(act: u32, kills: u32, launch: &Launch, mut broker: BrokerProcess) -> Res
     Ok(broker)
 }
 
-fn enter(launch: &Launch, story: &Story, progress: &Progress, stage: &[Vec<Partition>]) -> Vec<Player> {
-    let mut players: Vec<Player> = Vec::new();
-    let mut player = |name, part: Box<dyn FnOnce() -> Result<()> + Send>| {
-        players.push((name, std::thread::spawn(part)));
-    };
+fn kill_again_and_again(
+    kills: u32,
+    launch: &Launch,
+    mut broker: BrokerProcess,
+    progress: &Progress,
+) -> Result<BrokerProcess> {
+    let mut slowest = Duration::ZERO;
+    for round in 1..=kills {
+        // Rounds of ten lengths, so that the kill meets other moments.
+        progress.wait_for(u64::from(round % 10 + 1) * 8)?;
+        broker.kill()?;
+        let begun = Instant::now();
+        broker = launch.start().context("starting again after the kill")?;
+        let took = begun.elapsed();
+        let quick = launch.kind != Kind::Headwater || took < READY_AFTER_KILL;
+        ensure!(quick, "it was ready {} ms after kill {round}", took.as_millis());
+        slowest = slowest.max(took);
+    }
+    println!("     ready within {} ms after each kill", slowest.as_millis());
+    progress.wait_for(20)?;
+    Ok(broker)
+}
+
+fn enter(launch: &Launch, story: &Story, progress: &Progress, stage: &[Vec<Partition>]) -> Players {
+    let mut players = Players::of(progress);
     let address = launch.address();
     let cast = || (story.clone(), progress.clone());
     for (writer, partitions) in stage.iter().enumerate() {
         let ((story, progress), partitions) = (cast(), partitions.clone());
-        player(
-            "an idempotent writer",
-            Box::new(move || writer::run(address, &story, &progress, (writer, partitions))),
-        );
+        players.enter("an idempotent writer", move || {
+            writer::run(address, &story, &progress, (writer, partitions))
+        });
     }
     for partitions in stage {
         let ((story, progress), partitions) = (cast(), partitions.clone());
-        player("a plain writer", Box::new(move || plain::run(address, &story, &progress, &partitions)));
+        players.enter("a plain writer", move || plain::run(address, &story, &progress, &partitions));
     }
     let everything: Vec<Partition> = stage.iter().flatten().cloned().collect();
-    let ((story_of_reader, progress_of_reader), all) = (cast(), everything.clone());
-    let read = move || reader::follow(address, &story_of_reader, &progress_of_reader, &all);
-    player("a reader", Box::new(read));
-    let (story_of_deletions, progress_of_deletions) = cast();
+    let ((story, progress), all) = (cast(), everything.clone());
+    players.enter("a reader", move || {
+        reader::follow(address, &story, &|| progress.is_over(), (&all, Isolation::Uncommitted))
+    });
+    let (story, progress) = cast();
     let shortened = vec![everything[1].clone(), everything[5].clone()];
-    let delete = move || deletions::run(address, &story_of_deletions, &progress_of_deletions, &shortened);
-    player("who deletes records", Box::new(delete));
+    players.enter("who deletes records", move || deletions::run(address, &story, &progress, &shortened));
     let mut movable: Vec<(String, i32)> =
         everything.iter().map(|partition| (partition.topic.clone(), partition.index)).collect();
     movable.push((fleeting::TOPIC.to_owned(), 0));
     let (directories, (_, progress)) = (directories(&launch.directory), cast());
-    let move_about = move || moves::run(address, &progress, &directories, &movable);
-    player("who moves replicas", Box::new(move_about));
+    players.enter("who moves replicas", move || moves::run(address, &progress, &directories, &movable));
     let (story, progress) = cast();
-    player("who makes and deletes topics", Box::new(move || fleeting::run(address, &story, &progress)));
+    players.enter("who makes and deletes topics", move || fleeting::run(address, &story, &progress));
     players
 }
 
@@ -229,12 +203,5 @@ fn create(broker: &BrokerProcess, topic: &str, flush: Option<&str>) -> Result<()
     configs.extend(flush.map(|every| json!({"Name": "flush.messages", "Value": every})));
     let request = json!({"Topics": [{"Name": topic, "NumPartitions": PARTITIONS, "ReplicationFactor": 1,
         "Configs": configs}]});
-    for _ in 0..200 {
-        match Connection::open(broker.address())?.ask(ApiKey::CreateTopics, 5, &request)? {
-            Answer::Response(answer) if answer["Topics"][0]["ErrorCode"] == 0 => return Ok(()),
-            // A broker that has not yet registered has nowhere to put partitions.
-            _ => std::thread::sleep(Duration::from_millis(50)),
-        }
-    }
-    bail!("topic {topic} could not be created")
+    patience::insist(broker.address(), ApiKey::CreateTopics, 5, &request).map(drop)
 }

@@ -8,6 +8,8 @@ mod full_disk;
 mod kill;
 mod messages;
 mod mounted;
+mod players;
+mod reader;
 mod schemas;
 mod streams;
 mod there_and_back;

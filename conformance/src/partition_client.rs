@@ -11,7 +11,7 @@ use protocol::id::Timestamp;
 use protocol::messages::fetch::{FetchPartition, FetchTopic};
 use protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use protocol::messages::{FetchRequest, FetchResponse, Message, ProduceRequest, ProduceResponse};
-use protocol::records::batch::TimestampType;
+use protocol::records::batch::{BatchError, TimestampType};
 use protocol::records::batches::{Batch, Batches};
 use protocol::records::compression::{Codec, Decompressors};
 use protocol::records::control::ControlRecord;
@@ -19,12 +19,19 @@ use protocol::records::record::{Header, Records};
 
 use serde_json::json;
 
-use crate::connection::{Answer, Connection};
+use crate::connection::{Answer, Connection, Gone};
 use crate::patience::{PATIENCE, asks_again};
 
-/// Isolation levels of a fetch.
-const READ_UNCOMMITTED: i8 = 0;
-const READ_COMMITTED: i8 = 1;
+/// What of a partition a reader is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(i8)]
+pub enum Isolation {
+    /// Everything below the high watermark.
+    Uncommitted = 0,
+    /// What lies below the last stable offset, without the records of aborted transactions.
+    Committed = 1,
+}
+
 const PRODUCE: i16 = 9;
 const FETCH: i16 = 12;
 
@@ -54,6 +61,8 @@ pub struct Read {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// The codec of its batch.
     pub codec: &'static str,
+    /// Whether it is part of a transaction.
+    pub transactional: bool,
 }
 
 /// What a reader gets of a partition.
@@ -61,6 +70,8 @@ pub struct Read {
 pub struct Contents {
     /// Where the log begins.
     pub log_start: i64,
+    /// Where what this reader is shown ends: the high watermark, or the last stable offset.
+    pub end: i64,
     /// The high watermark.
     pub high_watermark: i64,
     /// The records.
@@ -85,7 +96,7 @@ pub fn produce(
     let mut body = Vec::new();
     request.encode(PRODUCE, &mut body)?;
     connection.send(ApiKey::Produce, PRODUCE, &body)?;
-    let frame = connection.receive()?.context("the broker closed the connection")?;
+    let frame = connection.receive()?.context(Gone)?;
     let response = ProduceResponse::decode(&frame[5..], PRODUCE)?;
     let topic = response.responses.iter().next().context("no topic in the answer")?;
     let partition = topic.partition_responses.iter().next().context("no partition in the answer")?;
@@ -96,99 +107,123 @@ pub fn produce(
     })
 }
 
-/// Sends one batch, again while the broker asks for that, for at most a while.
+/// Sends one batch, again while the broker is only beginning, for at most a while; where it lies.
 pub fn produce_until_done(
     address: SocketAddr,
-    (topic, partition): (&str, i32),
+    place: (&str, i32),
     batch: &[u8],
     at_most: Duration,
 ) -> Result<i64> {
-    let end = Instant::now() + at_most;
+    produce_while(address, place, batch, (at_most, |code| asks_again(i16::from(code))))
+}
+
+/// Sends one batch, again while it is refused with what is waited out, for at most a while; where it lies.
+pub fn produce_while(
+    address: SocketAddr,
+    place: (&str, i32),
+    batch: &[u8],
+    (at_most, waited_out): (Duration, fn(ErrorCode) -> bool),
+) -> Result<i64> {
+    let begun = Instant::now();
     loop {
-        let produced = produce(&mut Connection::open(address)?, (topic, partition), batch)?;
+        let produced = produce(&mut Connection::open(address)?, place, batch)?;
         if produced.error == ErrorCode::None {
             return Ok(produced.base_offset);
         }
-        let again = produced.error.is_retriable() && Instant::now() < end;
-        ensure!(again, "a batch for {topic}-{partition} is refused: {produced:?}");
-        std::thread::sleep(Duration::from_millis(50));
+        let again = waited_out(produced.error) && begun.elapsed() < at_most;
+        ensure!(
+            again,
+            "a batch for {}-{} is refused after {} ms: {produced:?}",
+            place.0,
+            place.1,
+            begun.elapsed().as_millis()
+        );
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Reads a partition from its start to its end.
+/// Reads a partition from its start to its end, as one who sees everything.
 pub fn read_all(address: SocketAddr, place: (&str, i32)) -> Result<Contents> {
-    read_to_the_end(address, place, READ_UNCOMMITTED)
+    read(address, place, Isolation::Uncommitted)
 }
 
-/// The same as one who reads what is committed: up to the last stable offset, which is then told as the high watermark,
-/// and without the records of aborted transactions.
-pub fn read_committed(address: SocketAddr, place: (&str, i32)) -> Result<Contents> {
-    read_to_the_end(address, place, READ_COMMITTED)
-}
-
-fn read_to_the_end(
-    address: SocketAddr,
-    (topic, partition): (&str, i32),
-    isolation_level: i8,
-) -> Result<Contents> {
+/// Reads a partition from its start to where what this reader is shown ends.
+pub fn read(address: SocketAddr, place: (&str, i32), isolation: Isolation) -> Result<Contents> {
     let mut connection = Connection::open(address)?;
-    let mut contents = Contents { log_start: 0, high_watermark: 0, records: Vec::new() };
-    let (mut next, end) = (0, Instant::now() + PATIENCE);
-    let mut aborted = Aborted::default();
+    let (name, end) = (format!("{}-{}", place.0, place.1), Instant::now() + PATIENCE);
+    let (mut next, mut records) = (0, Vec::new());
     loop {
-        let frame = fetch(&mut connection, (topic, partition), next, isolation_level)?;
-        let response = FetchResponse::decode(&frame[5..], FETCH)?;
-        let answer = response.responses.iter().next().context("no topic in the answer")?;
-        let answer = answer.partitions.iter().next().context("no partition in the answer")?;
-        match code(answer.error_code) {
-            ErrorCode::None => {}
-            ErrorCode::OffsetOutOfRange if next == 0 => {
-                match log_start(&mut connection, (topic, partition))? {
-                    Ok(start) => {
-                        ensure!(start > 0, "{topic}-{partition} begins at {start} and does not");
-                        next = start;
-                    }
-                    Err(code) => again(code, end, &format!("where {topic}-{partition} begins"))?,
-                }
-                continue;
-            }
-            code => {
-                again(code, end, &format!("reading {topic}-{partition} from offset {next}"))?;
-                continue;
-            }
-        }
-        (contents.log_start, contents.high_watermark) = (answer.log_start_offset, answer.high_watermark);
-        if isolation_level == READ_COMMITTED {
-            contents.high_watermark = answer.last_stable_offset;
-            let told = answer.aborted_transactions.iter().flat_map(|told| told.iter());
-            aborted.told(told.map(|told| (told.first_offset, told.producer_id)));
-        }
         let before = next;
-        take(&answer.records.unwrap_or_default(), &mut next, &mut contents.records, &mut aborted)?;
-        if next == before {
-            let at_end = next >= contents.high_watermark;
-            ensure!(at_end, "nothing at {next} of {topic}-{partition}, below {}", contents.high_watermark);
-            return Ok(contents);
+        let fetched = fetch_some(&mut connection, place, (&mut next, isolation), &mut records)?;
+        match fetched.said {
+            ErrorCode::None if next == before => {
+                let Fetched { log_start, end, high_watermark, .. } = fetched;
+                ensure!(next >= end, "nothing at {next} of {name}, below {end}");
+                return Ok(Contents { log_start, end, high_watermark, records });
+            }
+            ErrorCode::None => {}
+            ErrorCode::OffsetOutOfRange if next == 0 => match log_start(&mut connection, place)? {
+                Ok(start) => {
+                    ensure!(start > 0, "{name} begins at {start} and does not");
+                    next = start;
+                }
+                Err(code) => again(code, end, &format!("where {name} begins"))?,
+            },
+            code => again(code, end, &format!("reading {name} from offset {next}"))?,
         }
     }
 }
 
-/// Reads once, what a broker gives from `next` on, and moves that on; what it says.
-pub fn read_some(
+/// What a broker says to one fetch, next to the records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fetched {
+    /// Its code. Without an error:
+    pub said: ErrorCode,
+    /// where the log begins,
+    pub log_start: i64,
+    /// where what this reader is shown ends,
+    pub end: i64,
+    /// and the high watermark.
+    pub high_watermark: i64,
+}
+
+/// Reads once, what a broker gives from `next` on, and moves that on.
+pub fn fetch_some(
     connection: &mut Connection,
-    (topic, partition): (&str, i32),
-    next: &mut i64,
+    place: (&str, i32),
+    (next, isolation): (&mut i64, Isolation),
     records: &mut Vec<Read>,
-) -> Result<ErrorCode> {
-    let frame = fetch(connection, (topic, partition), *next, READ_UNCOMMITTED)?;
+) -> Result<Fetched> {
+    let frame = fetch(connection, place, *next, isolation)?;
     let response = FetchResponse::decode(&frame[5..], FETCH)?;
     let answer = response.responses.iter().next().context("no topic in the answer")?;
     let answer = answer.partitions.iter().next().context("no partition in the answer")?;
-    let said = code(answer.error_code);
-    if said == ErrorCode::None {
-        take(&answer.records.unwrap_or_default(), next, records, &mut Aborted::default())?;
+    let end = match isolation {
+        Isolation::Uncommitted => answer.high_watermark,
+        Isolation::Committed => answer.last_stable_offset,
+    };
+    let fetched = Fetched {
+        said: code(answer.error_code),
+        log_start: answer.log_start_offset,
+        end,
+        high_watermark: answer.high_watermark,
+    };
+    if fetched.said == ErrorCode::None {
+        let told = answer.aborted_transactions.iter().flat_map(|told| told.iter());
+        let aborted = Aborted::told(told.map(|told| (told.first_offset, told.producer_id)));
+        take(&answer.records.unwrap_or_default(), next, records, aborted)?;
     }
-    Ok(said)
+    Ok(fetched)
+}
+
+/// The same as one who sees everything; what the broker says.
+pub fn read_some(
+    connection: &mut Connection,
+    place: (&str, i32),
+    next: &mut i64,
+    records: &mut Vec<Read>,
+) -> Result<ErrorCode> {
+    Ok(fetch_some(connection, place, (next, Isolation::Uncommitted), records)?.said)
 }
 
 /// Waits a moment before what gave an error is asked again: a broker that has just started may not lead yet.
@@ -199,10 +234,24 @@ fn again(code: ErrorCode, end: Instant, what: &str) -> Result<()> {
 }
 
 /// Where a log begins, or why the broker does not say.
-fn log_start(connection: &mut Connection, (topic, partition): (&str, i32)) -> Result<Result<i64, ErrorCode>> {
-    let wanted = json!({"PartitionIndex": partition, "Timestamp": -2});
+pub fn log_start(connection: &mut Connection, place: (&str, i32)) -> Result<Result<i64, ErrorCode>> {
+    offset_of(connection, place, -2)
+}
+
+/// The high watermark, or why the broker does not say.
+pub fn log_end(connection: &mut Connection, place: (&str, i32)) -> Result<Result<i64, ErrorCode>> {
+    offset_of(connection, place, -1)
+}
+
+fn offset_of(
+    connection: &mut Connection,
+    (topic, partition): (&str, i32),
+    timestamp: i64,
+) -> Result<Result<i64, ErrorCode>> {
+    let wanted = json!({"PartitionIndex": partition, "Timestamp": timestamp});
     let request = json!({"ReplicaId": -1, "Topics": [{"Name": topic, "Partitions": [wanted]}]});
     match connection.ask(ApiKey::ListOffsets, 5, &request)? {
+        Answer::Closed => Err(Gone.into()),
         Answer::Response(answer) => {
             let answer = &answer["Topics"][0]["Partitions"][0];
             let error = i16::try_from(answer["ErrorCode"].as_i64().context("an error code")?)?;
@@ -221,7 +270,7 @@ fn fetch(
     connection: &mut Connection,
     (topic, partition): (&str, i32),
     offset: i64,
-    isolation_level: i8,
+    isolation: Isolation,
 ) -> Result<Vec<u8>> {
     let partition = FetchPartition {
         partition,
@@ -233,18 +282,17 @@ fn fetch(
         FetchTopic { topic: topic.into(), partitions: vec![partition].into(), ..FetchTopic::default() };
     let request = FetchRequest {
         max_bytes: 1 << 24,
-        isolation_level,
+        isolation_level: isolation as i8,
         topics: vec![topic].into(),
         ..FetchRequest::default()
     };
     let mut body = Vec::new();
     request.encode(FETCH, &mut body)?;
     connection.send(ApiKey::Fetch, FETCH, &body)?;
-    connection.receive()?.context("the broker closed the connection")
+    connection.receive()?.context(Gone)
 }
 
 /// The aborted transactions that a fetch told of, as a consumer keeps them.
-#[derive(Default)]
 struct Aborted {
     /// Those to come: their first offsets and producers.
     ahead: BTreeSet<(i64, i64)>,
@@ -253,9 +301,9 @@ struct Aborted {
 }
 
 impl Aborted {
-    /// Of every fetch, all transactions aborted in the offsets it covers are told.
-    fn told(&mut self, transactions: impl Iterator<Item = (i64, i64)>) {
-        self.ahead = transactions.collect();
+    /// Of every fetch, all transactions aborted in the offsets it covers are told: nothing is kept from one to the next.
+    fn told(transactions: impl Iterator<Item = (i64, i64)>) -> Self {
+        Self { ahead: transactions.collect(), producers: BTreeSet::new() }
     }
 
     /// Whether the records of a batch are not to be seen.
@@ -280,10 +328,16 @@ impl Aborted {
 }
 
 /// Takes the records of whole batches from `next` on; control batches and what is aborted only move on.
-fn take(bytes: &[u8], next: &mut i64, records: &mut Vec<Read>, aborted: &mut Aborted) -> Result<()> {
+fn take(bytes: &[u8], next: &mut i64, records: &mut Vec<Read>, mut aborted: Aborted) -> Result<()> {
     let mut batches = Batches::new(bytes);
-    // A fetch may end within a batch.
-    while let Ok(Some(batch)) = batches.next_batch() {
+    loop {
+        let batch = match batches.next_batch() {
+            Ok(Some(batch)) => batch,
+            // A fetch may end within a batch, but not within its first.
+            Err(BatchError::Truncated { .. }) if batches.position() > 0 => return Ok(()),
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(error).with_context(|| format!("what a fetch from {next} on holds")),
+        };
         batch.verify_crc()?;
         let header = &batch.header;
         let codec = header.attributes.codec().context("an unknown codec")?;
@@ -291,6 +345,7 @@ fn take(bytes: &[u8], next: &mut i64, records: &mut Vec<Read>, aborted: &mut Abo
             *next = header.next_offset().0;
             continue;
         }
+        let transactional = header.attributes.is_transactional();
         let payload = payload(codec, batch.payload())?;
         for record in Records::new(&payload, header.count) {
             let record = record?;
@@ -312,11 +367,11 @@ fn take(bytes: &[u8], next: &mut i64, records: &mut Vec<Read>, aborted: &mut Abo
                 value: record.value.map(<[u8]>::to_vec),
                 headers: record.headers.iter().map(header).collect(),
                 codec: codec.name(),
+                transactional,
             });
         }
         *next = header.next_offset().0;
     }
-    Ok(())
 }
 
 fn payload(codec: Codec, stored: &[u8]) -> Result<Vec<u8>> {

@@ -1,5 +1,5 @@
-//! Asking until a broker can answer: one that has just started, made a topic or lost a coordinator says so by codes that
-//! ask the client to try again, and how long that lasts is the machine's affair.
+//! Asking until a broker can answer: one that has just started, made a topic or lost a coordinator says so by codes of its
+//! own ([`asks_again`]), and how long that lasts is the machine's affair.
 //!
 //! Nothing here waits for a time to pass; it waits for an answer, and gives up after [`PATIENCE`].
 
@@ -12,23 +12,39 @@ use protocol::error_code::ErrorCode;
 use serde_json::{Value, json};
 
 use crate::by_schema::encode;
-use crate::connection::{Answer, Connection};
+use crate::connection::{Answer, Connection, Gone};
 
 /// How long a slow machine may take for what a quick one has done at once.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+/// How many times slower than the machine that figures are meant for one may be, with all that runs beside: what must be
+/// quick is held to its figure times this, so that a broker that stalls is not taken for a slow machine.
+pub const SLOWER: u64 = 20;
+/// How long a Headwater may take until it serves again after kill -9: 0.3 s for the first acknowledgement, that much slower.
+pub const READY_AFTER_KILL: Duration = Duration::from_millis(300 * SLOWER);
 /// How long to let a broker get on between two questions.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Asks on connections of its own until the answer holds no code that asks to try again.
+/// Asks on connections of its own until there is an answer without a code of a beginning.
 pub fn ask(address: SocketAddr, api: ApiKey, version: i16, request: &Value) -> Result<Value> {
+    ask_while(asks_again, address, (api, version), request)
+}
+
+fn ask_while(
+    again: fn(i16) -> bool,
+    address: SocketAddr,
+    (api, version): (ApiKey, i16),
+    request: &Value,
+) -> Result<Value> {
     let end = Instant::now() + PATIENCE;
     let body = encode(api.request(), version, request)?;
     loop {
         let answer = Connection::open(address).and_then(|mut asked| asked.ask_bytes(api, version, &body));
         match answer {
-            Ok(Answer::Response(answer)) if !error_codes(&answer).into_iter().any(asks_again) => {
+            Ok(Answer::Response(answer)) if !error_codes(&answer).into_iter().any(again) => {
                 return Ok(answer);
             }
+            // What was answered and cannot be read does not get better.
+            Err(error) if !Gone::is(&error) => return Err(error),
             other => ensure!(
                 Instant::now() < end,
                 "{} {version} is still answered with {other:?} after {PATIENCE:?}",
@@ -42,6 +58,18 @@ pub fn ask(address: SocketAddr, api: ApiKey, version: i16, request: &Value) -> R
 /// The same, and wants no error at all.
 pub fn insist(address: SocketAddr, api: ApiKey, version: i16, request: &Value) -> Result<Value> {
     let answer = ask(address, api, version, request)?;
+    ensure!(error_codes(&answer).is_empty(), "{} {version} is answered with {answer}", api.name());
+    Ok(answer)
+}
+
+/// The same for the batch of a transaction.
+pub fn insist_in_transaction(
+    address: SocketAddr,
+    api: ApiKey,
+    version: i16,
+    request: &Value,
+) -> Result<Value> {
+    let answer = ask_while(asks_transaction_again, address, (api, version), request)?;
     ensure!(error_codes(&answer).is_empty(), "{} {version} is answered with {answer}", api.name());
     Ok(answer)
 }
@@ -75,11 +103,32 @@ fn ready(address: SocketAddr) -> Result<bool> {
     }
 }
 
-/// Whether a code asks the client to try again.
+/// Whether a code is one of beginnings: of a broker that has not yet registered or does not yet lead, of a topic that was
+/// just made, of a coordinator that is loading or has still to write the markers before. Nothing of disks, checksums or
+/// replicas is among them, though clients retry those, too: here they would hide what is looked for.
 pub fn asks_again(code: i16) -> bool {
-    // Without a broker that has registered there is nowhere to put a replica.
-    ErrorCode::from_i16(code)
-        .is_some_and(|code| code.is_retriable() || code == ErrorCode::InvalidReplicationFactor)
+    use ErrorCode as E;
+    ErrorCode::from_i16(code).is_some_and(|code| {
+        matches!(
+            code,
+            E::UnknownTopicOrPartition
+                | E::LeaderNotAvailable
+                | E::NotLeaderOrFollower
+                | E::OffsetNotAvailable
+                | E::CoordinatorLoadInProgress
+                | E::CoordinatorNotAvailable
+                | E::NotCoordinator
+                | E::ConcurrentTransactions
+                // Without a broker that has registered there is nowhere to put a replica.
+                | E::InvalidReplicationFactor
+        )
+    })
+}
+
+/// The same of what the batch of a transaction is answered with: that its coordinator is still loading is told to producers
+/// as NOT_ENOUGH_REPLICAS, which all of them have always retried.
+pub fn asks_transaction_again(code: i16) -> bool {
+    asks_again(code) || code == i16::from(ErrorCode::NotEnoughReplicas)
 }
 
 fn is_of_leadership(code: i16) -> bool {

@@ -75,7 +75,7 @@ impl TransactionalProducer {
         let partition = json!({"Index": place.1, "Records": hex(&batch)});
         let request = json!({"TransactionalId": self.name, "Acks": -1, "TimeoutMs": 10_000,
             "TopicData": [{"Name": place.0, "PartitionData": [partition]}]});
-        let answer = patience::insist(address, ApiKey::Produce, 9, &request)?;
+        let answer = patience::insist_in_transaction(address, ApiKey::Produce, 9, &request)?;
         *self.sequences.entry(place.clone()).or_default() += count;
         answer["Responses"][0]["PartitionResponses"][0]["BaseOffset"].as_i64().context("a base offset")
     }

@@ -9,23 +9,24 @@
 //! is started on what Headwater left open, and the reverse. Apache Kafka 4.4.0 is given no transaction whose end is prepared
 //! and not yet written everywhere: of a partition that has no leader while it starts it takes the marker for needless.
 
-mod reader;
 mod writer;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use conformance::broker_process::{BrokerProcess, Kind, Launch};
 use conformance::connection::{Answer, Connection};
+use conformance::partition_client::Isolation;
+use conformance::patience;
 use protocol::api_key::ApiKey;
 use serde_json::json;
 use sim::history::{Action, Expect, Outcome, check, write_lines};
 
 use crate::kill::story::{Partition, Story};
+use crate::players::{Players, Progress};
+use crate::reader;
 use writer::Speaks;
 
 const TOPIC: &str = "ledger";
@@ -46,48 +47,19 @@ pub struct Transactions {
     in_turn: bool,
 }
 
-/// What the writers and the one who kills tell each other.
+/// Who may end a transaction: it is held by those who do, and whole by one who will have none ended.
 #[derive(Clone, Default)]
-pub struct Progress {
-    stop: Arc<AtomicBool>,
-    ended: Arc<[AtomicU64; WRITERS.len()]>,
-    /// Held by those who end a transaction, and whole by one who will have none ended.
-    ending: Arc<RwLock<()>>,
-}
+pub struct Endings(Arc<RwLock<()>>);
 
-impl Progress {
-    /// Whether to do no more.
-    pub fn is_over(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    /// Notes that a writer has ended one more transaction.
-    pub fn ended(&self, writer: usize) {
-        self.ended[writer].fetch_add(1, Ordering::Relaxed);
-    }
-
+impl Endings {
     /// Waits until a transaction may be ended, and keeps it so until this is dropped.
     pub fn may_end(&self) -> RwLockReadGuard<'_, ()> {
-        self.ending.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets no transaction be ended until this is dropped.
     fn none_may_end(&self) -> RwLockWriteGuard<'_, ()> {
-        self.ending.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until each writer has ended so many more.
-    fn wait_for(&self, more: u64) -> Result<()> {
-        let end = Instant::now() + Duration::from_secs(90);
-        let goals = self.ended.each_ref().map(|count| count.load(Ordering::Relaxed) + more);
-        for (count, goal) in self.ended.iter().zip(goals) {
-            while count.load(Ordering::Relaxed) < goal {
-                ensure!(!self.is_over(), "a player gave up");
-                ensure!(Instant::now() < end, "not {more} more transactions of each writer within 90 s");
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
-        Ok(())
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -108,18 +80,14 @@ impl Transactions {
         let launches = self.launches(directory)?;
         let broker = launches[0].start()?;
         create(&broker)?;
-        let (story, progress) = (Story::default(), Progress::default());
+        let (story, progress, endings) = (Story::default(), Progress::of(WRITERS.len()), Endings::default());
         let stage: Vec<Partition> = (0..PARTITIONS).map(|index| story.partition(TOPIC, index)).collect();
-        let players = enter(&launches[0], &story, &progress, &stage);
-        let survived = self.kill_again_and_again(broker, &launches, &progress);
-        progress.stop.store(true, Ordering::Relaxed);
-        for (name, player) in players {
-            let outcome = player.join().map_err(|_| anyhow::anyhow!("{name} panicked"))?;
-            outcome.with_context(|| format!("{name} gave up"))?;
-        }
-        let broker = replace(survived?, &launches[0], &progress).context("starting again to read")?;
+        let players = enter(&launches[0], &story, (&progress, &endings), &stage);
+        let survived = self.kill_again_and_again(broker, &launches, (&progress, &endings));
+        players.leave()?;
+        let broker = replace(survived?, &launches[0], &endings).context("starting again to read")?;
         for partition in &stage {
-            reader::read_to_the_end(broker.address(), &story, partition)?;
+            reader::read_to_the_end(broker.address(), &story, partition, Isolation::Committed)?;
         }
         judge(self.times, &story, directory)
     }
@@ -128,12 +96,12 @@ impl Transactions {
         &self,
         mut broker: BrokerProcess,
         launches: &[Launch],
-        progress: &Progress,
+        (progress, endings): (&Progress, &Endings),
     ) -> Result<BrokerProcess> {
         for round in 1..=self.times {
             progress.wait_for(u64::from(round % 5 * 3 + 1))?;
             let next = &launches[usize::try_from(round)? % launches.len()];
-            broker = replace(broker, next, progress)
+            broker = replace(broker, next, endings)
                 .with_context(|| format!("{:?} after kill {round}", next.kind))?;
         }
         progress.wait_for(5)?;
@@ -165,8 +133,8 @@ impl Transactions {
 }
 
 /// Kills a broker and starts the next on what it leaves.
-fn replace(broker: BrokerProcess, next: &Launch, progress: &Progress) -> Result<BrokerProcess> {
-    let none_ends = (next.kind != Kind::Headwater).then(|| progress.none_may_end());
+fn replace(broker: BrokerProcess, next: &Launch, endings: &Endings) -> Result<BrokerProcess> {
+    let none_ends = (next.kind != Kind::Headwater).then(|| endings.none_may_end());
     if none_ends.is_some() {
         wait_until_written_everywhere(&broker)?;
     }
@@ -192,25 +160,25 @@ fn wait_until_written_everywhere(broker: &BrokerProcess) -> Result<()> {
     }
 }
 
-type Player = (&'static str, JoinHandle<Result<()>>);
-
-fn enter(launch: &Launch, story: &Story, progress: &Progress, stage: &[Partition]) -> Vec<Player> {
-    let mut players: Vec<Player> = Vec::new();
+fn enter(
+    launch: &Launch,
+    story: &Story,
+    (progress, endings): (&Progress, &Endings),
+    stage: &[Partition],
+) -> Players {
+    let mut players = Players::of(progress);
     let address = launch.address();
+    let cast = || (story.clone(), progress.clone(), stage.to_vec());
     for (number, speaks) in WRITERS.into_iter().enumerate() {
-        let (story, progress, stage) = (story.clone(), progress.clone(), stage.to_vec());
-        let part = move || {
-            let outcome = writer::run(address, &story, &progress, (number, speaks), stage);
-            if outcome.is_err() {
-                progress.stop.store(true, Ordering::Relaxed);
-            }
-            outcome
-        };
-        players.push(("a writer", std::thread::spawn(part)));
+        let ((story, progress, stage), endings) = (cast(), endings.clone());
+        players.enter("a writer", move || {
+            writer::run(address, &story, (&progress, &endings), (number, speaks), stage)
+        });
     }
-    let (story, progress, stage) = (story.clone(), progress.clone(), stage.to_vec());
-    players
-        .push(("a reader", std::thread::spawn(move || reader::follow(address, &story, &progress, &stage))));
+    let (story, progress, stage) = cast();
+    players.enter("a reader", move || {
+        reader::follow(address, &story, &|| progress.is_over(), (&stage, Isolation::Committed))
+    });
     players
 }
 
@@ -235,12 +203,5 @@ fn judge(kills: u32, story: &Story, directory: &Path) -> Result<()> {
 fn create(broker: &BrokerProcess) -> Result<()> {
     let request = json!({"Topics": [{"Name": TOPIC, "NumPartitions": PARTITIONS, "ReplicationFactor": 1,
         "Configs": [{"Name": "segment.bytes", "Value": "1048576"}]}]});
-    for _ in 0..200 {
-        match Connection::open(broker.address())?.ask(ApiKey::CreateTopics, 5, &request)? {
-            Answer::Response(answer) if answer["Topics"][0]["ErrorCode"] == 0 => return Ok(()),
-            // A broker that has not yet registered has nowhere to put partitions.
-            _ => std::thread::sleep(Duration::from_millis(50)),
-        }
-    }
-    bail!("topic {TOPIC} could not be created")
+    patience::insist(broker.address(), ApiKey::CreateTopics, 5, &request).map(drop)
 }

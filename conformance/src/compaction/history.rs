@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use conformance::connection::{Answer, Connection};
-use conformance::patience::{PATIENCE, asks_again};
+use conformance::patience::{PATIENCE, asks_again, asks_transaction_again};
 use protocol::api_key::ApiKey;
 use protocol::id::{LeaderEpoch, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::messages::Message;
@@ -144,6 +144,7 @@ impl History {
     }
 
     fn produce(&mut self, transaction: Option<String>, records: Vec<u8>) -> Result<()> {
+        let in_transaction = transaction.is_some();
         let partition = PartitionProduceData { index: 0, records: Some(records.into()) };
         let topic = TopicProduceData {
             name: self.topic.clone().into(),
@@ -159,6 +160,7 @@ impl History {
         let mut body = Vec::new();
         request.encode(9, &mut body)?;
         let end = Instant::now() + PATIENCE;
+        let again = if in_transaction { asks_transaction_again } else { asks_again };
         loop {
             let Answer::Response(answer) = self.connection.ask_bytes(ApiKey::Produce, 9, &body)? else {
                 bail!("the broker closed the connection")
@@ -167,7 +169,7 @@ impl History {
             match partition["ErrorCode"].as_i64() {
                 Some(0) => return Ok(()),
                 // Not leading yet, or the transaction before is still being ended.
-                Some(code) if again(code) && Instant::now() < end => {}
+                Some(code) if i16::try_from(code).is_ok_and(again) && Instant::now() < end => {}
                 _ => bail!("produce to {}: {partition}", self.topic),
             }
             std::thread::sleep(Duration::from_millis(20));

@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use conformance::connection::{Answer, Connection};
+use anyhow::Result;
+use conformance::connection::{Answer, Connection, Gone};
+use conformance::partition_client::log_end;
 use protocol::api_key::ApiKey;
 use serde_json::json;
 use sim::history::{Action, Outcome, Process};
 
-use super::Progress;
 use super::story::{Partition, Story};
+use crate::players::Progress;
 
 /// Between two deletions.
 const PACE: Duration = Duration::from_millis(100);
@@ -25,21 +26,18 @@ pub fn run(address: SocketAddr, story: &Story, progress: &Progress, partitions: 
         std::thread::sleep(PACE);
         // Without a broker there is nothing to delete.
         let Ok(mut connection) = Connection::open(address) else { continue };
-        let Ok(end) = end_of(&mut connection, partition) else { continue };
-        if end > 0 {
+        let end = match log_end(&mut connection, (&partition.topic, partition.index)) {
+            Err(error) if Gone::is(&error) => continue,
+            end => end?,
+        };
+        // One that has just started may not lead yet.
+        if let Ok(end) = end
+            && end > 0
+        {
             delete(&mut connection, story, process, (partition, end * 3 / 4));
         }
     }
     Ok(())
-}
-
-fn end_of(connection: &mut Connection, partition: &Partition) -> Result<i64> {
-    let wanted = json!({"PartitionIndex": partition.index, "Timestamp": -1});
-    let request = json!({"ReplicaId": -1, "Topics": [{"Name": partition.topic, "Partitions": [wanted]}]});
-    let Answer::Response(answer) = connection.ask(ApiKey::ListOffsets, 5, &request)? else {
-        anyhow::bail!("the broker closed the connection")
-    };
-    answer["Topics"][0]["Partitions"][0]["Offset"].as_i64().context("an offset")
 }
 
 fn delete(

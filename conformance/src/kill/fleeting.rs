@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use conformance::connection::{Answer, Connection};
+use conformance::partition_client::Isolation;
 use conformance::patience::PATIENCE;
 use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
 use serde_json::json;
 use sim::history::{Action, Outcome};
 
-use super::Progress;
+use super::plain;
 use super::story::{Partition, Story};
-use super::{plain, reader};
+use crate::players::Progress;
+use crate::reader;
 
 /// Its name.
 pub const TOPIC: &str = "fleeting";
@@ -30,7 +32,7 @@ pub fn run(address: SocketAddr, story: &Story, progress: &Progress) -> Result<()
         let partitions: Vec<Partition> = (0..PARTITIONS).map(|index| story.partition(TOPIC, index)).collect();
         plain::write(address, story, &partitions, BATCHES)?;
         for partition in &partitions {
-            reader::read_to_the_end(address, story, partition)?;
+            reader::read_to_the_end(address, story, partition, Isolation::Uncommitted)?;
         }
         let began = story.now();
         delete(address, TOPIC)?;

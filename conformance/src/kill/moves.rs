@@ -10,7 +10,7 @@ use conformance::connection::Connection;
 use protocol::api_key::ApiKey;
 use serde_json::json;
 
-use super::Progress;
+use crate::players::Progress;
 
 /// Between two moves.
 const PACE: Duration = Duration::from_millis(40);

@@ -10,8 +10,8 @@ use protocol::error_code::ErrorCode;
 use protocol::records::build::BatchOptions;
 use sim::history::Outcome;
 
-use super::Progress;
 use super::story::{Partition, Story, batch, sends};
+use crate::players::Progress;
 
 const RECORDS_A_BATCH: u64 = 3;
 /// It must not drown the others.

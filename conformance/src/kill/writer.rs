@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use conformance::connection::{Answer, Connection};
-use conformance::patience::PATIENCE;
+use conformance::connection::Connection;
+use conformance::patience::{self, PATIENCE, asks_again};
 use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
 use protocol::id::{ProducerEpoch, ProducerId, Sequence};
@@ -16,8 +16,8 @@ use protocol::records::build::BatchOptions;
 use serde_json::json;
 use sim::history::{Outcome, Process};
 
-use super::Progress;
 use super::story::{Partition, Story, batch, sends};
+use crate::players::Progress;
 
 const VERSION: i16 = 9;
 const IN_FLIGHT: usize = 5;
@@ -52,8 +52,8 @@ pub fn run(
     progress: &Progress,
     (number, partitions): (usize, Vec<Partition>),
 ) -> Result<()> {
-    let mut connection = Connection::open(address)?;
-    let producer = producer_id(&mut connection)?;
+    let producer = producer_id(address)?;
+    let connection = Connection::open(address)?;
     let next_sequences = vec![0; partitions.len()];
     let (process, under_way) = (story.process(), VecDeque::new());
     let mut writer =
@@ -79,21 +79,12 @@ pub fn run(
     }
 }
 
-fn producer_id(connection: &mut Connection) -> Result<(ProducerId, ProducerEpoch)> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let request = json!({"TransactionalId": null, "TransactionTimeoutMs": 60_000});
-        let answer = connection.ask(ApiKey::InitProducerId, 4, &request)?;
-        if let Answer::Response(answer) = &answer
-            && answer["ErrorCode"] == 0
-        {
-            let id = answer["ProducerId"].as_i64().context("a producer id")?;
-            let epoch = answer["ProducerEpoch"].as_i64().context("a producer epoch")?;
-            return Ok((ProducerId(id), ProducerEpoch(i16::try_from(epoch)?)));
-        }
-        ensure!(Instant::now() < end, "no producer id: {answer:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+fn producer_id(address: SocketAddr) -> Result<(ProducerId, ProducerEpoch)> {
+    let request = json!({"TransactionalId": null, "TransactionTimeoutMs": 60_000});
+    let answer = patience::insist(address, ApiKey::InitProducerId, 4, &request)?;
+    let id = answer["ProducerId"].as_i64().context("a producer id")?;
+    let epoch = answer["ProducerEpoch"].as_i64().context("a producer epoch")?;
+    Ok((ProducerId(id), ProducerEpoch(i16::try_from(epoch)?)))
 }
 
 impl Writer<'_> {
@@ -143,7 +134,7 @@ impl Writer<'_> {
             ErrorCode::None => Some(answer.base_offset),
             // Stored by an earlier try, so long ago that the broker has forgotten where.
             ErrorCode::DuplicateSequenceNumber => None,
-            code if code.is_retriable() => return Ok(false),
+            code if asks_again(i16::from(code)) => return Ok(false),
             code => bail!("{}-{} was refused with {}", partition.topic, partition.index, code.name()),
         };
         self.under_way.pop_front();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail, ensure};
-use conformance::partition_client::{Contents, read_all, read_committed};
+use conformance::partition_client::{Contents, Isolation, read, read_all};
 use conformance::patience;
 use protocol::api_key::ApiKey;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ impl Picture {
             let count = topic["Partitions"].as_array().context("partitions")?.len();
             for partition in 0..i32::try_from(count)? {
                 partitions.push(read_all(address, (name, partition))?);
-                committed.push(read_committed(address, (name, partition))?);
+                committed.push(read(address, (name, partition), Isolation::Committed)?);
             }
             let configs = configs(address, name)?;
             let compacted = configs.get("cleanup.policy").is_some_and(|policy| policy == "compact");
@@ -98,14 +98,14 @@ impl Picture {
 
 /// Whether a partition is what it was. A compacted one may have lost what newer records of the same key replaced.
 fn same(before: &Contents, after: &Contents, rules: Rules) -> Result<()> {
-    let grown = rules.internal && after.high_watermark >= before.high_watermark;
+    let grown = rules.internal && after.end >= before.end;
     ensure!(
-        before.log_start == after.log_start && (before.high_watermark == after.high_watermark || grown),
+        before.log_start == after.log_start && (before.end == after.end || grown),
         "it went from {} to {} and goes from {} to {}",
         before.log_start,
-        before.high_watermark,
+        before.end,
         after.log_start,
-        after.high_watermark
+        after.end
     );
     let mut later = after.records.iter().peekable();
     for record in &before.records {
@@ -125,7 +125,7 @@ fn same(before: &Contents, after: &Contents, rules: Rules) -> Result<()> {
         }
     }
     let more = later.next();
-    let grown = grown && more.is_some_and(|record| record.offset >= before.high_watermark);
+    let grown = grown && more.is_some_and(|record| record.offset >= before.end);
     ensure!(more.is_none() || grown, "there are records that were not there: {more:?}");
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use conformance::connection::{Answer, Connection};
+use conformance::connection::{Answer, Connection, Gone};
+use conformance::patience::{asks_again, asks_transaction_again};
 use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
 use protocol::id::{ProducerEpoch, ProducerId, Sequence};
@@ -15,8 +16,9 @@ use protocol::records::build::BatchOptions;
 use serde_json::{Value, json};
 use sim::history::{Action, Outcome, Process};
 
-use super::{Progress, TOPIC};
+use super::{Endings, TOPIC};
 use crate::kill::story::{Partition, Story, batch, sends};
+use crate::players::Progress;
 
 const RECORDS_A_BATCH: u64 = 2;
 const BACK_WITHIN: Duration = Duration::from_secs(60);
@@ -59,7 +61,7 @@ enum Said {
 struct Writer<'s> {
     address: SocketAddr,
     story: &'s Story,
-    progress: &'s Progress,
+    endings: &'s Endings,
     process: Process,
     speaks: Speaks,
     id: String,
@@ -78,14 +80,14 @@ struct Writer<'s> {
 pub fn run(
     address: SocketAddr,
     story: &Story,
-    progress: &Progress,
+    (progress, endings): (&Progress, &Endings),
     (number, speaks): (usize, Speaks),
     partitions: Vec<Partition>,
 ) -> Result<()> {
     let mut writer = Writer {
         address,
         story,
-        progress,
+        endings,
         process: story.process(),
         speaks,
         id: format!("writer-{number}"),
@@ -101,7 +103,7 @@ pub fn run(
     writer.begin_anew()?;
     while !progress.is_over() {
         writer.transaction()?;
-        progress.ended(number);
+        progress.add(number, 1);
     }
     writer.check_offset()
 }
@@ -125,7 +127,9 @@ impl Writer<'_> {
                     Err(code) => bail!("{} of {} gives {}", api.name(), self.id, code.name()),
                 }
             }
-            Ok(_) | Err(_) => Ok(self.lost()),
+            Ok(_) => Ok(self.lost()),
+            Err(error) if Gone::is(&error) => Ok(self.lost()),
+            Err(error) => Err(error.context(format!("{} of {}", api.name(), self.id))),
         }
     }
 
@@ -161,7 +165,7 @@ impl Writer<'_> {
     /// Begins under the transactional id: whatever was open is aborted when this is answered.
     fn begin_anew(&mut self) -> Result<()> {
         let request = json!({"TransactionalId": self.id, "TransactionTimeoutMs": 60_000});
-        let _may_end = self.progress.may_end();
+        let _may_end = self.endings.may_end();
         let answer = self.insist(ApiKey::InitProducerId, 4, &request, "/ErrorCode")?;
         self.is_now(&answer)
     }
@@ -286,25 +290,30 @@ impl Writer<'_> {
         if self.connection.is_none() {
             self.connection = Connection::open(self.address).ok();
         }
-        let exchange = |connection: &mut Connection| {
+        let exchange = |connection: &mut Option<Connection>| {
+            let connection = connection.as_mut().context(Gone)?;
             connection.send(ApiKey::Produce, version, &body)?;
-            connection.receive()
+            connection.receive()?.context(Gone)
         };
-        let frame = self.connection.as_mut().and_then(|connection| exchange(connection).ok().flatten());
-        let Some(frame) = frame else {
-            self.lost();
-            return Ok(None);
+        let frame = match exchange(&mut self.connection) {
+            Err(error) if Gone::is(&error) => {
+                self.lost();
+                return Ok(None);
+            }
+            frame => frame?,
         };
         let response = ProduceResponse::decode(&frame[5..], version)?;
         let topic = response.responses.iter().next().context("no topic in the answer")?;
         let answer = topic.partition_responses.iter().next().context("no partition in the answer")?;
         match judged(answer.error_code) {
             Ok(true) => Ok(Some(answer.base_offset)),
-            Ok(false) => {
+            Err(code) if !asks_transaction_again(i16::from(code)) => {
+                bail!("a batch of {} is refused with {}", self.id, code.name())
+            }
+            _ => {
                 std::thread::sleep(PAUSE);
                 Ok(None)
             }
-            Err(code) => bail!("a batch of {} is refused with {}", self.id, code.name()),
         }
     }
 
@@ -329,7 +338,7 @@ impl Writer<'_> {
     /// Ends the transaction, asking until it is known how.
     fn end(&mut self, commits: bool) -> Result<()> {
         let request = self.with_names(json!({"Committed": commits}));
-        let _may_end = self.progress.may_end();
+        let _may_end = self.endings.may_end();
         let answer = self.insist(ApiKey::EndTxn, self.speaks.end(), &request, "/ErrorCode")?;
         if self.speaks == Speaks::Kip890 { self.is_now(&answer) } else { Ok(()) }
     }
@@ -360,13 +369,11 @@ impl Writer<'_> {
     }
 }
 
-/// Whether an error is none, or asks to try again.
+/// Whether an error is none, or one of a beginning.
 fn judged(number: i16) -> Result<bool, ErrorCode> {
     match ErrorCode::from_i16(number).unwrap_or(ErrorCode::UnknownServerError) {
         ErrorCode::None => Ok(true),
-        // A marker that the end of a transaction has still to write.
-        ErrorCode::ConcurrentTransactions => Ok(false),
-        code if code.is_retriable() => Ok(false),
+        code if asks_again(i16::from(code)) => Ok(false),
         code => Err(code),
     }
 }
