@@ -1,11 +1,13 @@
 //! One data directory, opened by Headwater and by Apache Kafka in turn, twice there and back: each serves what the other
 //! wrote, to the offset, timestamp, config and topic id, after clean ends and after kills, and Apache Kafka's
-//! kafka-dump-log reads every file. Three log directories, every codec, compacted and rolled logs, transactions that end and
-//! that do not, consumer groups, producers that go on, metadata snapshots.
+//! kafka-dump-log reads every file. Three log directories, logs whose first records have no files yet, every codec,
+//! compacted and rolled logs, transactions that end and that do not, consumer groups, producers that go on, metadata
+//! snapshots.
 
 mod cleaned;
 mod dump;
 mod groups;
+mod late;
 mod picture;
 mod repeated;
 mod transactions;
@@ -23,6 +25,7 @@ use protocol::records::compression::{Codec, Compressors};
 use protocol::records::record::Header;
 use serde_json::{Value, json};
 
+use late::Late;
 use picture::Picture;
 use repeated::Repeated;
 use transactions::Transactions;
@@ -69,6 +72,9 @@ struct Journey {
     seen: Picture,
     transactions: Transactions,
     repeated: Repeated,
+    late: Late,
+    /// Whether the consumer protocol of KIP-848 is there: not in a cluster that Apache Kafka 3.9 has made.
+    modern_groups: bool,
     leg: u8,
     passed: u8,
 }
@@ -80,6 +86,7 @@ impl ThereAndBack {
         let directory = self.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
         let mut journey = Journey::new(&directory)?;
         if self.from_3_9 {
+            journey.modern_groups = false;
             journey.kafka.wrapper = vec!["env".into(), "KAFKA_POM=release-3.9.xml".into()];
             journey.leg(Kind::ApacheKafka, End::Clean)?;
             journey.leg(Kind::Headwater, End::Killed)?;
@@ -126,6 +133,8 @@ impl Journey {
             seen: Picture::default(),
             transactions: Transactions::default(),
             repeated: Repeated::default(),
+            late: Late::default(),
+            modern_groups: true,
             leg: 0,
             passed: 0,
         })
@@ -138,16 +147,16 @@ impl Journey {
         if self.leg == 0 {
             self.create(&broker)?;
         } else {
+            let opened = || format!("leg {}: {who:?} opened it", self.leg + 1);
             let now = Picture::take(broker.address())?;
-            self.seen.expect(&now).with_context(|| format!("leg {}: {who:?} opened it", self.leg + 1))?;
+            self.seen.expect(&now).with_context(opened)?;
+            self.late.expect(broker.address(), who).with_context(opened)?;
         }
         self.leg += 1;
         self.add(&broker)?;
         self.seen = Picture::take(broker.address())?;
-        match end {
-            End::Killed => broker.kill()?,
-            End::Clean => broker.end()?,
-        }
+        let launch = if who == Kind::Headwater { &self.headwater } else { &self.kafka };
+        self.late.end((launch, broker), (self.leg, end), &self.directories)?;
         self.passed += 1;
         println!(
             "ok   leg {}: {who:?} served {} records and was ended: {end:?}",
@@ -171,10 +180,8 @@ impl Journey {
     fn add(&mut self, broker: &BrokerProcess) -> Result<()> {
         let address = broker.address();
         self.repeated.go_on(address).context("a producer that goes on")?;
-        groups::go_on(address, self.leg).context("consumer groups")?;
-        if groups::is_served(address, ApiKey::EndTxn)? {
-            self.transactions.go_on(address, self.leg).context("transactions")?;
-        }
+        groups::go_on(address, self.leg, self.modern_groups).context("consumer groups")?;
+        self.transactions.go_on(address, self.leg).context("transactions")?;
         cleaned::go_on(address, self.leg).context("compaction")?;
         for (name, codec, _) in TOPICS {
             for partition in 0..PARTITIONS {

@@ -1,5 +1,5 @@
 //! Consumer groups: offsets committed by nobody's member, by a classic member that joins and leaves, by a member of the
-//! consumer protocol where it is served, and within transactions. Whoever opens `__consumer_offsets` must say the same.
+//! consumer protocol (KIP-848), and within transactions. Whoever opens `__consumer_offsets` must say the same.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -26,31 +26,13 @@ const ALL: [&str; 5] = [ALONE, CLASSIC, MODERN, IN_TRANSACTIONS, PENDING];
 const TOPIC: &str = "plain";
 
 /// Commits offsets of this leg.
-pub fn go_on(address: SocketAddr, leg: u8) -> Result<()> {
+pub fn go_on(address: SocketAddr, leg: u8, modern_groups: bool) -> Result<()> {
     for group in [ALONE, CLASSIC, MODERN] {
         find(address, group)?;
     }
     commit(address, ALONE, ("", -1), leg)?;
     classic(address, leg)?;
-    if is_served(address, ApiKey::ConsumerGroupHeartbeat)? && has_feature(address, "group.version")? {
-        modern(address, leg)?;
-    }
-    Ok(())
-}
-
-/// Whether a feature of the cluster is on.
-fn has_feature(address: SocketAddr, name: &str) -> Result<bool> {
-    let request = json!({"ClientSoftwareName": "conformance", "ClientSoftwareVersion": "1"});
-    let answer = patience::ask(address, ApiKey::ApiVersions, 3, &request)?;
-    let mut finalised = answer["FinalizedFeatures"].as_array().into_iter().flatten();
-    Ok(finalised.any(|feature| feature["Name"] == name && feature["MaxVersionLevel"] != 0))
-}
-
-/// Whether a broker advertises an API.
-pub fn is_served(address: SocketAddr, api: ApiKey) -> Result<bool> {
-    let answer = patience::ask(address, ApiKey::ApiVersions, 0, &json!({}))?;
-    let mut served = answer["ApiKeys"].as_array().context("a list of APIs")?.iter();
-    Ok(served.any(|key| key["ApiKey"] == api as i16))
+    if modern_groups { modern(address, leg) } else { Ok(()) }
 }
 
 /// What a broker says of all groups.
