@@ -368,9 +368,13 @@ fn as_many_threads_move_replicas_as_are_asked_for() {
     let (node, in_a, _) = filled(&directories);
     node.stop();
     let node = directories.start(&[("num.replica.alter.log.dirs.threads", "7")]);
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let named = tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
-    assert_eq!(named.filter(|name| name.trim() == "replica-moves-6").count(), 1);
+    // A thread takes its name once it runs.
+    until("the seventh thread runs", || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let mut named =
+            tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
+        named.any(|name| name.trim() == "replica-moves-6")
+    });
     let (b, mut client) = (directories.path("b"), node.connect());
     for partition in &in_a {
         assert_eq!(move_to(&mut client, &b, "t", *partition), 0);
