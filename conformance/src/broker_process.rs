@@ -21,6 +21,8 @@ pub enum Kind {
     Headwater,
     /// Apache Kafka, run by `conformance/apache-kafka/run`.
     ApacheKafka,
+    /// Apache Kafka 2.8 with ZooKeeper, the last line that writes formats v0 and v1.
+    ApacheKafka28,
     /// Apache Kafka 3.9, the last release that speaks every version of the protocol.
     ApacheKafka39,
 }
@@ -57,6 +59,7 @@ impl Launch {
             program: match kind {
                 Kind::Headwater => headwater_binary()?,
                 Kind::ApacheKafka | Kind::ApacheKafka39 => repository().join("conformance/apache-kafka/run"),
+                Kind::ApacheKafka28 => repository().join("conformance/apache-kafka/run-with-zookeeper"),
             },
             directory: directory.to_owned(),
             port: free_port_pair()?,
@@ -101,7 +104,7 @@ impl Launch {
                     command.args(["--override", setting]);
                 }
             }
-            Kind::ApacheKafka | Kind::ApacheKafka39 => {
+            Kind::ApacheKafka | Kind::ApacheKafka28 | Kind::ApacheKafka39 => {
                 if self.kind == Kind::ApacheKafka39 {
                     command.env("KAFKA_POM", "release-3.9.xml");
                 }

@@ -8,6 +8,7 @@ mod full_disk;
 mod kill;
 mod messages;
 mod mounted;
+mod old_formats;
 mod players;
 mod reader;
 mod schemas;
@@ -37,6 +38,8 @@ enum What {
     Messages(messages::Messages),
     /// Kill the broker while it is written to and read back what was acknowledged.
     Kill(kill::Kill),
+    /// Take over logs that Apache Kafka 2.8 wrote in formats v0 and v1, serve and compact them.
+    OldFormats(old_formats::OldFormats),
     /// Compare every declared message with the schema files of Apache Kafka.
     Schemas(schemas::Schemas),
     /// Have Kafka Streams count words exactly once while the broker is killed.
@@ -68,6 +71,7 @@ fn main() -> anyhow::Result<()> {
         What::FullDisk(full_disk) => full_disk.run(),
         What::Messages(messages) => messages.run(),
         What::Kill(kill) => kill.run(),
+        What::OldFormats(old_formats) => old_formats.run(),
         What::Schemas(schemas) => schemas.run(),
         What::Streams(streams) => streams.run(),
         What::ThereAndBack(there_and_back) => there_and_back.run(),

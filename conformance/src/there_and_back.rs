@@ -5,7 +5,7 @@
 //! snapshots.
 
 mod cleaned;
-mod dump;
+pub mod dump;
 mod groups;
 mod late;
 mod picture;

@@ -51,6 +51,16 @@ pub fn all(directories: &[PathBuf]) -> Result<Dumped> {
     Ok(dumped)
 }
 
+/// Reads all files of partition 0 of these topics; says how many.
+pub fn partitions(directory: &Path, topics: &[&str]) -> Result<usize> {
+    let mut files = Vec::new();
+    for topic in topics {
+        collect(&directory.join(format!("{topic}-0")), &mut files)?;
+    }
+    dump(&files, "--deep-iteration")?;
+    Ok(files.len())
+}
+
 /// The log that transactions are written down in.
 const TRANSACTIONS: &str = "__transaction_state";
 /// How directories begin, and what is told to the tool about what is in them.
