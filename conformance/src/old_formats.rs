@@ -2,10 +2,13 @@
 //! ours as docs/operate/old-logs.md tells users to; the broker then serves them to clients of then and of now, finds times
 //! in them, and compacts them to what Kafka 2.8's own cleaner leaves, record by record. kafka-dump-log reads what is left.
 //!
+//! And version 0 of OffsetCommit and OffsetFetch, which only a Kafka with ZooKeeper answers.
+//!
 //! What is compared is what a reader gets, whatever format it comes in.
 
 mod kcat;
 mod messages;
+mod offsets;
 mod take_over;
 mod topics;
 
@@ -93,12 +96,13 @@ impl OldFormats {
             Shown::by(broker.address(), topic)?.same_by(ours.address(), topic).context("after a kill")?;
         }
         println!("ok   the same after a kill");
+        offsets::compare(broker.address(), ours.address())?;
         ours.end()?;
         let files = dump::partitions(&headwater.data_directory(), &TOPICS.map(|topic| topic.name))?;
         println!("ok   kafka-dump-log reads the {files} files that are left");
         println!(
             "{} passed, 0 failed",
-            TOPICS.len() + 2 * TOPICS.iter().filter(|topic| topic.compacted).count() + 2
+            TOPICS.len() + 2 * TOPICS.iter().filter(|topic| topic.compacted).count() + 3
         );
         Ok(())
     }
