@@ -7,6 +7,7 @@ use protocol::id::PartitionIndex;
 use super::assignor::{AssignmentGround, assign};
 use super::configured::{Configured, ConfiguredSubtopology};
 use super::holders::Holders;
+use super::partition_counts::Counting;
 use super::reconcile::Reconciliation;
 use super::*;
 use crate::group::GroupRefusal;
@@ -331,23 +332,65 @@ fn topics_of_the_applications_own_are_sized() {
     }
 }
 
-#[test]
-fn a_long_chain_takes_time_in_proportion() {
-    let name = |number: usize| format!("r{number}");
-    let count = 20_000;
-    let parts = (0..count).rev().map(|number| {
-        let (reads, writes) = (name(number), name(number + 1));
+/// How many topics are looked up to size those of these parts, where `a` is there with three partitions.
+fn looks(parts: Vec<Subtopology>) -> usize {
+    let (topology, image) = (Topology::new(1, parts), image(&[("a", 3)]));
+    let counting = Counting::decide(&topology, &image).ok().expect("such a topology may be");
+    counting.looks.get()
+}
+
+fn numbered(prefix: char, count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("{prefix}{number}")).collect()
+}
+
+/// One part after the other, those that read last handed in first.
+fn chain(count: usize) -> Vec<Subtopology> {
+    let names = numbered('r', count + 1);
+    let parts = names.windows(2).enumerate().rev().map(|(number, pair)| {
         let mut part = match number {
-            0 => subtopology("0", &["a"], &[&writes], &[], &[]),
-            _ => subtopology(&number.to_string(), &[], &[&writes], &[(&reads, 0)], &[]),
+            0 => subtopology("0", &["a"], &[&pair[1]], &[], &[]),
+            _ => subtopology(&pair[0], &[], &[&pair[1]], &[(&pair[0], 0)], &[]),
         };
         part.copartition_groups.clear();
         part
     });
-    let begun = std::time::Instant::now();
-    let configured = configure(parts.collect(), &[("a", 3)]).unwrap();
-    assert_eq!((configured.missing.len(), configured.missing[7].partitions), (count - 1, 3));
-    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+    parts.collect()
+}
+
+/// Two parts, of which one writes everything that the other reads.
+fn sheaf(count: usize) -> Vec<Subtopology> {
+    let names = numbered('r', count);
+    let sinks: Vec<&str> = names.iter().map(String::as_str).collect();
+    let sources: Vec<(&str, i32)> = sinks.iter().map(|name| (*name, 0)).collect();
+    let mut reader = subtopology("1", &[], &[], &sources, &[]);
+    reader.copartition_groups.clear();
+    vec![subtopology("0", &["a"], &sinks, &[], &[]), reader]
+}
+
+/// Topics that say their size, and as many groups of those that must be of one size.
+fn groups_of_fixed(count: usize) -> Vec<Subtopology> {
+    let names = numbered('f', count);
+    let sources: Vec<(&str, i32)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    let mut part = subtopology("0", &[], &[], &sources, &[]);
+    let group = CopartitionGroup { sources: vec![], source_regexes: vec![], repartition_sources: vec![0] };
+    part.copartition_groups = vec![group; count];
+    vec![part]
+}
+
+#[test]
+fn sizing_is_work_in_proportion_to_the_topology() {
+    let shapes: [(&str, fn(usize) -> Vec<Subtopology>); 3] =
+        [("chain", chain), ("sheaf", sheaf), ("groups", groups_of_fixed)];
+    for (name, shape) in shapes {
+        let (few, many) = (looks(shape(100)), looks(shape(1_000)));
+        assert!(many <= 11 * few, "{name}: {few} topics looked up for 100, {many} for 1,000");
+    }
+}
+
+#[test]
+fn what_is_far_down_a_chain_is_sized() {
+    let configured = configure(chain(20_000), &[("a", 3)]).unwrap();
+    assert_eq!((configured.missing.len(), configured.missing[7].partitions), (19_999, 3));
 }
 
 #[test]
