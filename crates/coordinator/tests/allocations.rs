@@ -240,6 +240,23 @@ fn consumer_costs(members: usize) -> [usize; 2] {
     [join, beat]
 }
 
+/// What one of two members allocates to leave that read a topic of so many partitions.
+fn cost_of_leaving(partitions: i32) -> usize {
+    let mut stage = Stage::new();
+    stage.topic(partitions);
+    for member in ["m0", "m1"] {
+        stage.consumer_beat(member, Epoch::JOINING);
+    }
+    stage.consumer_beat("m1", Epoch::NONE).0
+}
+
+#[test]
+fn who_leaves_does_not_have_topics_looked_at_that_others_read() {
+    let (few, many) = (cost_of_leaving(10), cost_of_leaving(5_000));
+    println!("leave: {few} bytes where a topic has 10 partitions, {many} where it has 5,000");
+    assert!(many <= few * 2, "{many} bytes where a topic has 5,000 partitions, {few} where it has 10");
+}
+
 #[test]
 fn a_commit_allocates_no_more_for_more_offsets() {
     let commit = |offsets: i32| Commit {

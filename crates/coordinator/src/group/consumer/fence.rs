@@ -41,7 +41,11 @@ impl Turn<'_> {
                 self.records.push(recorded::no_regex(&self.id, regex));
             }
         }
-        let hash = self.group.metadata_hash_after(self.ground.image, &leaving, &[]);
+        let hash = if self.metadata_is_old() || !self.group.reads_the_same_without(&leaving) {
+            self.group.metadata_hash_after(self.ground.image, &leaving, &[])
+        } else {
+            self.group.metadata_hash
+        };
         let nobody_is_left = self.group.members.len() == leaving.len();
         let epoch = self.bump(hash);
         if nobody_is_left {

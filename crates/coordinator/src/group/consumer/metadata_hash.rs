@@ -46,11 +46,25 @@ impl ConsumerGroup {
         hash_of(known.chain(new.map(|(topic, _)| *topic)), image)
     }
 
-    /// Whether the group reads the same topics once a member has become another, as far as that is known at a glance: a
-    /// thousand members that join must not have a thousand partitions hashed each.
+    /// Whether all that the group reads its members name.
+    fn reads_by_name_only(&self) -> bool {
+        self.regexes.is_empty() && self.subscriptions.regexes().next().is_none()
+    }
+
+    /// Whether the group reads the same topics once these members are gone, as far as that is known at a glance: a thousand
+    /// members that go must not have a thousand partitions hashed each.
+    pub(super) fn reads_the_same_without(&self, leaving: &[&Member]) -> bool {
+        let mut readers: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+        for topic in leaving.iter().flat_map(|member| member.topics.iter()) {
+            *readers.entry(topic).or_default() += 1;
+        }
+        let mut read = readers.into_iter();
+        self.reads_by_name_only() && read.all(|(topic, leaving)| self.subscriptions.of_topic(topic) > leaving)
+    }
+
+    /// The same once a member has become another: for a thousand members that join.
     fn reads_the_same_with(&self, before: &Member, after: &Member) -> bool {
-        let by_name_only = self.regexes.is_empty() && self.subscriptions.regexes().next().is_none();
-        by_name_only
+        self.reads_by_name_only()
             && before.regex().is_none()
             && after.regex().is_none()
             && after.topics.iter().all(|topic| self.subscriptions.has_topic(topic))
