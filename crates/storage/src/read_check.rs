@@ -6,42 +6,84 @@
 use std::path::Path;
 
 use protocol::offset::Offset;
+use protocol::records::batch::BATCH_OVERHEAD;
 
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::recovery::{self, Next, WholeBatches};
+use crate::scan::BatchSpan;
+
+/// The most that is read at once, but for a larger batch.
+const BLOCK_MAX: usize = 1 << 20;
 
 /// What came of a check.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RangeCheck {
     /// Up to this position all is good.
     pub good_to: u32,
-    /// What is wrong with the batch there.
+    /// Up to this one there is nothing more to look at for a reader whose part ends there: a batch that goes on behind it
+    /// is of no use to that one.
+    pub seen_to: u32,
+    /// What is wrong with the batch behind the good ones.
     pub wrong: Option<String>,
 }
 
-/// Checks the batches of a log file from `start`, where one begins, to `end`. One that reaches beyond `end` is left to
-/// the reader who gets all of it.
+impl RangeCheck {
+    /// What came of the walk over batches that `next` hands out, up to `end`.
+    fn walk(
+        (start, end): (u32, u32),
+        mut check: impl FnMut(Offset) -> Result<Option<Result<BatchSpan, String>>, Fault>,
+    ) -> Result<Self, Fault> {
+        let (mut good_to, mut next) = (start, Offset::ZERO);
+        while good_to < end {
+            match check(next)? {
+                None => break,
+                Some(Ok(span)) => (good_to, next) = (span.end(), span.last_offset.next()),
+                Some(Err(reason)) => return Ok(Self { good_to, seen_to: good_to, wrong: Some(reason) }),
+            }
+        }
+        Ok(Self { good_to, seen_to: end.max(good_to), wrong: None })
+    }
+}
+
+/// Checks the batches of a log file from `start`, where one begins, to `end`. One that reaches beyond `end` is not even
+/// read: it is left to the reader who gets all of it.
 pub fn check_range<D: Disk>(
     disk: &D,
     (file, path): (&D::File, &Path),
     (start, end, segment_end): (u32, u32, u32),
 ) -> Result<RangeCheck, Fault> {
-    let mut batches = WholeBatches::new(disk, file, path, start, segment_end);
-    let (mut good_to, mut next) = (start, Offset::ZERO);
-    while good_to < end {
-        let wrong = match batches.next_whole()? {
-            Next::End => break,
-            Next::Torn(reason) => Err(reason),
-            Next::Batch(span, _) if span.end() > end => break,
-            Next::Batch(span, bytes) => recovery::check(&span, bytes, (next, None)).map(|()| span),
+    let block = (end.saturating_sub(start) as usize).clamp(1, BLOCK_MAX);
+    let mut batches = WholeBatches::new(disk, file, path, start, segment_end).in_blocks_of(block);
+    RangeCheck::walk((start, end), |next| {
+        Ok(match batches.next_up_to(end)? {
+            Next::End => None,
+            Next::Torn(reason) => Some(Err(reason)),
+            Next::Batch(span, bytes) => Some(recovery::check(&span, bytes, (next, None)).map(|()| span)),
+        })
+    })
+}
+
+/// The same of bytes in memory, which lie at `start` in their log file.
+pub fn check_bytes(bytes: &[u8], (start, segment_end): (u32, u32)) -> RangeCheck {
+    let end = start.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+    let mut rest = bytes;
+    let walked = RangeCheck::walk((start, end), |next| {
+        let position = end - rest.len() as u32;
+        let span = match BatchSpan::parse(rest, position) {
+            Ok(span) if span.end() > segment_end => {
+                return Ok(Some(Err(format!("a batch of {} bytes that ends behind the segment", span.size))));
+            }
+            Ok(span) => span,
+            // A header that goes on behind these bytes is that of a batch which does.
+            Err(_) if rest.len() < BATCH_OVERHEAD && end < segment_end => return Ok(None),
+            Err(reason) => return Ok(Some(Err(reason))),
         };
-        match wrong {
-            Ok(span) => (good_to, next) = (span.end(), span.last_offset.next()),
-            Err(reason) => return Ok(RangeCheck { good_to, wrong: Some(reason) }),
-        }
-    }
-    Ok(RangeCheck { good_to, wrong: None })
+        let Some((batch, behind)) = rest.split_at_checked(span.size as usize) else { return Ok(None) };
+        rest = behind;
+        Ok(Some(recovery::check(&span, batch, (next, None)).map(|()| span)))
+    });
+    walked.expect("nothing is read from a disk")
 }
 
 #[cfg(test)]
@@ -64,14 +106,35 @@ mod tests {
         let path = directory.path().join("0.log");
         std::fs::write(&path, bytes).unwrap();
         let file = RealDisk.open(&path, Access::Read).unwrap();
-        check_range(&RealDisk, (&file, &path), (0, end as u32, bytes.len() as u32)).unwrap()
+        let found = check_range(&RealDisk, (&file, &path), (0, end as u32, bytes.len() as u32)).unwrap();
+        assert_eq!(check_bytes(&bytes[..end], (0, bytes.len() as u32)).good_to, found.good_to);
+        found
+    }
+
+    fn found(good_to: usize, seen_to: usize) -> RangeCheck {
+        RangeCheck { good_to: good_to as u32, seen_to: seen_to as u32, wrong: None }
+    }
+
+    #[test]
+    fn a_large_batch_behind_the_range_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("0.log");
+        let mut builder = BatchBuilder::new(BatchOptions { base_offset: Offset(1), ..BatchOptions::default() });
+        builder.push(Timestamp(1), None, Some(&vec![0; 4 << 20]), &[]);
+        let (one, large) = (batch(0), builder.finish_uncompressed());
+        let (end, length) = (one.len() + 5000, one.len() + large.len());
+        // What would be missed is not there.
+        std::fs::write(&path, &[one.clone(), large].concat()[..end]).unwrap();
+        let file = RealDisk.open(&path, Access::Read).unwrap();
+        let seen = check_range(&RealDisk, (&file, &path), (0, end as u32, length as u32)).unwrap();
+        assert_eq!(seen, found(one.len(), end));
     }
 
     #[test]
     fn every_flipped_byte_is_found_where_its_batch_begins() {
         let (one, two) = (batch(0), batch(1));
         let whole = [one.clone(), two].concat();
-        assert_eq!(checked(&whole, whole.len()), RangeCheck { good_to: whole.len() as u32, wrong: None });
+        assert_eq!(checked(&whole, whole.len()), found(whole.len(), whole.len()));
         // The base offset and the leader epoch of the second batch are not covered by its checksum.
         for at in one.len() + 16..whole.len() {
             let mut rotten = whole.clone();
@@ -85,7 +148,9 @@ mod tests {
     fn a_batch_that_goes_on_behind_the_range_is_left_alone_and_one_behind_the_segment_is_not() {
         let whole = [batch(0), batch(1)].concat();
         let one = whole.len() / 2;
-        assert_eq!(checked(&whole, one + 30), RangeCheck { good_to: one as u32, wrong: None });
+        assert_eq!(checked(&whole, one + 30), found(one, one + 30));
+        // Of its header too a part only.
+        assert_eq!(checked(&whole, one + 80), found(one, one + 80));
         assert!(checked(&whole[..whole.len() - 1], whole.len() - 1).wrong.is_some());
     }
 

@@ -202,6 +202,11 @@ impl<'a, D: Disk> WholeBatches<'a, D> {
 
     /// The next batch.
     pub fn next_whole(&mut self) -> Result<Next<'_>, Fault> {
+        self.next_up_to(u32::MAX)
+    }
+
+    /// The next batch, if it ends at `limit` or before: of one that goes on behind it no more than the header is looked at.
+    pub fn next_up_to(&mut self, limit: u32) -> Result<Next<'_>, Fault> {
         if self.position >= self.end {
             return Ok(Next::End);
         }
@@ -214,6 +219,9 @@ impl<'a, D: Disk> WholeBatches<'a, D> {
             }
             Err(reason) => return Ok(Next::Torn(reason)),
         };
+        if span.end() > limit {
+            return Ok(Next::End);
+        }
         self.hold(span.size as usize)?;
         let from = (self.position - self.buffer_start) as usize;
         if self.buffer.len() - from < span.size as usize {

@@ -526,6 +526,11 @@ impl<D: Disk> Segment<D> {
         start >= end || (self.checked.start <= start && end <= self.checked.end)
     }
 
+    /// Whether bytes from before this process were read and found good that end here, or reach beyond.
+    pub fn is_read_to(&self, position: u32) -> bool {
+        self.checked.start < position && position <= self.checked.end
+    }
+
     /// Notes that these bytes were read and found good. One stretch is remembered: readers go forward.
     pub fn note_checked(&mut self, start: u32, end: u32) {
         let apart = start > self.checked.end || end < self.checked.start;

@@ -68,6 +68,8 @@ pub struct ReadSlice<D: Disk = RealDisk> {
     pub segment_end: u32,
     /// Whether all of it was written or checked by this process.
     pub checked: bool,
+    /// Whether what lies right before it was read and found good: its reader goes on in order.
+    pub in_order: bool,
     /// Whether the reader may read on in a later segment, however little of this one is left.
     pub goes_on: bool,
 }
@@ -276,6 +278,7 @@ impl<D: Disk> Segments<D> {
             behind: 0,
             segment_end,
             checked: true,
+            in_order: false,
             goes_on: false,
         })
     }
@@ -446,9 +449,21 @@ impl<D: Disk> Segments<D> {
             length = cut - position;
         }
         let checked = segment.is_checked(position, position + length);
+        let in_order = segment.is_read_to(position);
         let (file, base, segment_end) = (segment.file()?, segment.base(), segment.size());
         let position = u64::from(position);
-        Ok(ReadSlice { file, base, position, length, first_batch, behind, segment_end, checked, goes_on })
+        Ok(ReadSlice {
+            file,
+            base,
+            position,
+            length,
+            first_batch,
+            behind,
+            segment_end,
+            checked,
+            in_order,
+            goes_on,
+        })
     }
 
     /// Notes of each segment how many bytes of the log lie before it.

@@ -142,9 +142,9 @@ impl Fetch {
             let answer: Answer = Box::pin(self.serve_slowly(directory, drawn));
             return Step::Wait(answer.into());
         }
-        let reading = self.read();
+        let mut reading = self.read();
         let later: Answer = if self.is_satisfied(&reading) {
-            let cold = reading.cold(&self.broker.cold_reads, self.limits.check, self.asked.at);
+            let cold = reading.cold(&self.broker, self.limits.check, self.asked.at);
             if cold.is_empty() && self.asked.version >= message_set::BATCHES_SINCE {
                 let written = self.answer(reading, drawn, out);
                 return self.asked.step(written, &self.broker);
@@ -171,12 +171,12 @@ impl Fetch {
 
     /// Answers as soon as that is due, reading first where it may wait.
     async fn serve_slowly(self, directory: DirectoryId, drawn: Drawn) -> Result<Outbound, Close> {
-        let (fetch, reading) = self.read_on(directory).await?;
+        let (fetch, mut reading) = self.read_on(directory).await?;
         if !fetch.is_satisfied(&reading) {
             drop(reading);
             return fetch.wait(drawn).await;
         }
-        let cold = reading.cold(&fetch.broker.cold_reads, fetch.limits.check, fetch.asked.at);
+        let cold = reading.cold(&fetch.broker, fetch.limits.check, fetch.asked.at);
         fetch.answer_cold(reading, cold, drawn).await
     }
 
@@ -215,7 +215,7 @@ impl Fetch {
         let deadline = tokio::time::sleep_until((self.asked.at + wait).into());
         tokio::pin!(deadline);
         let mut fetch = self;
-        let reading = loop {
+        let mut reading = loop {
             // As in Kafka, the reader of a partition that goes away hears of it at once.
             let bereft = waiting.replicas.iter().any(|replica| replica.waiters.have_ended());
             // Read once more after having joined the lists: an append in between woke nobody.
@@ -243,7 +243,7 @@ impl Fetch {
             }
         };
         drop(waiting);
-        let cold = reading.cold(&fetch.broker.cold_reads, fetch.limits.check, Instant::now());
+        let cold = reading.cold(&fetch.broker, fetch.limits.check, Instant::now());
         fetch.answer_cold(reading, cold, drawn).await
     }
 

@@ -7,6 +7,7 @@
 //! has looked at since the start, is held against its checksums on the way: the thread says how much of it is good
 //! (ADR 0008).
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::IoSliceMut;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
-use storage::read_check::{RangeCheck, check_range};
+use storage::read_check::{RangeCheck, check_bytes, check_range};
 use storage::{Fault, RealDisk};
 use tokio::sync::oneshot;
 
@@ -28,8 +29,12 @@ const STRIDE: u64 = 256 << 10;
 /// How far ahead of a range is asked, and how far apart the bytes lie there.
 const AHEAD: u64 = 8 << 20;
 const AHEAD_STRIDE: u64 = 1 << 20;
-/// How much is checked at least, where the segment has it.
+/// How much is checked at least for a reader who goes on in order, where the segment has it.
 const CHECKED_AHEAD: u64 = 4 << 20;
+/// So much may be checked on the spot: the way to the thread and back costs as much.
+const AT_HAND_MAX: u64 = 64 << 10;
+/// Bytes of a page of the system's cache, at least.
+const PAGE: u64 = 4096;
 /// How long an answer is believed: the system may take pages away at any time, and a wrong belief costs a wait.
 const BELIEVED: Duration = Duration::from_secs(1);
 /// For how many readers answers are remembered.
@@ -61,6 +66,8 @@ pub struct ColdRead {
     pub range: FileRange,
     /// Where its segment ends, to have its batches checked.
     pub check_within: Option<u32>,
+    /// Whether its reader goes on in order: then what follows is checked along.
+    pub in_order: bool,
 }
 
 /// What is known of a range once it was brought in; `None` where it was not checked, and can be read.
@@ -109,7 +116,7 @@ fn run(inbox: &Receiver<Job>) {
             let _advised = rustix::fs::fadvise(&*range.file, range.position, length, Advice::WillNeed);
         }
         let brought = reads.iter().map(|read| match read.check_within {
-            Some(segment_end) => Some(check(&read.range, segment_end)),
+            Some(segment_end) => Some(check(&read.range, segment_end, read.in_order)),
             None => bring(&read.range, &mut scratch).err().map(Err),
         });
         // The connection may be gone.
@@ -117,11 +124,11 @@ fn run(inbox: &Receiver<Job>) {
     }
 }
 
-/// Reads a range whole and holds its batches against their checksums, and some way those behind it: who reads on need not
-/// come here each time.
-fn check(range: &FileRange, segment_end: u32) -> Result<RangeCheck, Fault> {
+/// Reads a range whole and holds its batches against their checksums, and for who reads on in order those behind it some
+/// way, so that they need not come here each time.
+fn check(range: &FileRange, segment_end: u32, in_order: bool) -> Result<RangeCheck, Fault> {
     let place = |at: u64| u32::try_from(at).unwrap_or(u32::MAX);
-    let end = range.position + range.length.max(CHECKED_AHEAD);
+    let end = range.position + if in_order { range.length.max(CHECKED_AHEAD) } else { range.length };
     let (start, end) = (place(range.position), place(end).min(segment_end));
     // The caller knows the path, and names it where something is wrong.
     check_range(&RealDisk, (&range.file, Path::new("the log")), (start, end, segment_end))
@@ -142,6 +149,26 @@ fn bring(range: &FileRange, scratch: &mut [u8]) -> Result<(), Fault> {
     Ok(())
 }
 
+thread_local! {
+    /// What is checked on the spot is read into this. Bound: `AT_HAND_MAX`.
+    static AT_HAND: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Holds the batches of a small range against their checksums if all of it can be read without waiting.
+pub fn check_at_hand(range: &FileRange, segment_end: u32) -> Option<RangeCheck> {
+    if range.length > AT_HAND_MAX {
+        return None;
+    }
+    let start = u32::try_from(range.position).ok()?;
+    AT_HAND.with_borrow_mut(|buffer| {
+        buffer.resize(AT_HAND_MAX as usize, 0);
+        let wanted = &mut buffer[..usize::try_from(range.length).ok()?];
+        let into = &mut [IoSliceMut::new(wanted)];
+        let read = rustix::io::preadv2(&*range.file, into, range.position, ReadWriteFlags::NOWAIT);
+        (read == Ok(wanted.len())).then(|| check_bytes(wanted, (start, segment_end)))
+    })
+}
+
 impl ColdReads {
     /// Whether a range can be sent without waiting for the disk, as far as a look at a byte in every so many tells.
     pub fn is_resident(&self, range: &FileRange, now: Instant) -> bool {
@@ -154,12 +181,16 @@ impl ColdReads {
         }) {
             return true;
         }
+        // Of who reads here and there it is not asked what follows.
+        let in_order = windows
+            .iter()
+            .any(|known| same(known) && known.from < range.position && range.position <= known.end);
         drop(windows);
         if !resident(range) {
             return false;
         }
         // A byte beyond the end of the file is none that is missing.
-        let ahead = (end..end + AHEAD).step_by(AHEAD_STRIDE as usize);
+        let ahead = (end..if in_order { end + AHEAD } else { end }).step_by(AHEAD_STRIDE as usize);
         let known = ahead.take_while(|&place| at_hand(&range.file, place)).last().unwrap_or(end);
         let window = Window {
             file: std::sync::Arc::downgrade(&range.file),
@@ -179,7 +210,9 @@ impl ColdReads {
 
 fn resident(range: &FileRange) -> bool {
     let end = range.position + range.length;
-    let mut places = (range.position..end).step_by(STRIDE as usize).chain(end.checked_sub(1));
+    // Within a page the last byte tells nothing new.
+    let last = end.checked_sub(1).filter(|last| last / PAGE != range.position / PAGE);
+    let mut places = (range.position..end).step_by(STRIDE as usize).chain(last);
     places.all(|place| at_hand(&range.file, place))
 }
 
@@ -197,6 +230,10 @@ mod tests {
 
     use super::*;
 
+    fn read(range: &FileRange, check_within: Option<u32>) -> ColdRead {
+        ColdRead { range: range.clone(), check_within, in_order: false }
+    }
+
     #[tokio::test]
     async fn what_is_brought_in_is_resident() {
         let mut file = tempfile::tempfile_in(".").unwrap();
@@ -205,7 +242,7 @@ mod tests {
         // The system may keep the pages all the same; then there is nothing to bring in.
         let _advised = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
         let range = FileRange { file: Arc::new(file), position: 1000, length: 2 << 20 };
-        ColdReads::default().bring_in(vec![ColdRead { range: range.clone(), check_within: None }]).await;
+        ColdReads::default().bring_in(vec![read(&range, None)]).await;
         assert!(ColdReads::default().is_resident(&range, Instant::now()));
     }
 
@@ -219,6 +256,8 @@ mod tests {
         assert!(reads.is_resident(&range(0), now));
         let known =
             |reads: &ColdReads| reads.windows.lock().unwrap().iter().map(|it| it.end).collect::<Vec<_>>();
+        assert_eq!(known(&reads), [64 << 10], "who begins may not go on");
+        assert!(reads.is_resident(&range(64 << 10), now));
         let first = known(&reads);
         assert!(first[0] >= 7 << 20, "{first:?}");
         assert!(reads.is_resident(&range(3 << 20), now));
@@ -226,17 +265,17 @@ mod tests {
         assert!(reads.is_resident(&range(first[0]), now));
         assert_eq!(known(&reads).len(), 1, "and is replaced by what comes after it");
         assert!(reads.is_resident(&range(0), now + BELIEVED));
-        assert!(known(&reads)[0] < 9 << 20, "an old answer is not believed");
+        assert_eq!(known(&reads), [64 << 10], "an old answer is not believed");
     }
 
     #[tokio::test]
     async fn a_range_that_is_not_there_ends_the_wait() {
         let file = tempfile::tempfile_in(".").unwrap();
         let range = FileRange { file: Arc::new(file), position: 0, length: 1 << 20 };
-        let checked = ColdRead { range: range.clone(), check_within: Some(1 << 20) };
-        let read = ColdRead { range, check_within: None };
-        let brought = ColdReads::default().bring_in(vec![checked, read]).await;
-        assert!(matches!(&brought[..], [Some(Ok(RangeCheck { good_to: 0, wrong: Some(_) })), None]));
+        let reads = vec![read(&range, Some(1 << 20)), read(&range, None)];
+        let brought = ColdReads::default().bring_in(reads).await;
+        assert!(matches!(&brought[..], [Some(Ok(RangeCheck { good_to: 0, wrong: Some(_), .. })), None]));
+        assert!(check_at_hand(&range, 1 << 20).is_none());
     }
 
     #[tokio::test]
@@ -244,7 +283,7 @@ mod tests {
         let path = tempfile::NamedTempFile::new_in(".").unwrap();
         let file = File::options().write(true).open(path.path()).unwrap();
         let range = FileRange { file: Arc::new(file), position: 0, length: 1 << 20 };
-        let reads = [Some(1 << 20), None].map(|check_within| ColdRead { range: range.clone(), check_within });
+        let reads = [Some(1 << 20), None].map(|check_within| read(&range, check_within));
         let brought = ColdReads::default().bring_in(reads.into()).await;
         assert!(matches!(&brought[..], [Some(Err(Fault::Io { .. })), Some(Err(Fault::Io { .. }))]));
     }

@@ -116,12 +116,8 @@ impl<D: Disk> Log<D> {
             if segment.largest()?.is_none_or(|largest| largest.timestamp < timestamp) {
                 continue;
             }
-            let mut start = segment.position_for_timestamp(timestamp)?;
-            if from > segment.base() {
-                start = start.max(segment.position_for_offset(from)?);
-            }
             let young = |span: &BatchSpan| span.max_timestamp >= timestamp && span.last_offset.next() > from;
-            let mut next = segment.first_span(start, young)?;
+            let mut next = segment.first_as_young(timestamp, from)?;
             while let Some(span) = next {
                 let wanted = |at: Timestamp, offset: Offset| at >= timestamp && offset >= from;
                 if let Some(found) = first_record(segment, &span, (decompressors, cap), wanted)? {

@@ -15,6 +15,7 @@ use super::Segment;
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::known_batches::BLOCK_MAX;
+use crate::offset_index::OffsetPosition;
 use crate::recent_batches::RecentBatch;
 use crate::scan::BatchSpan;
 use crate::segments::IndexLimits;
@@ -180,11 +181,36 @@ impl<D: Disk> Segment<D> {
         u32::try_from(offset - self.base.0).unwrap_or(u32::MAX)
     }
 
-    /// Where to search forward for the first record as young as `timestamp`.
-    pub fn position_for_timestamp(&mut self, timestamp: Timestamp) -> Result<u32, Fault> {
+    /// The first batch as young as `timestamp` that holds `from` or a later offset.
+    pub fn first_as_young(
+        &mut self,
+        timestamp: Timestamp,
+        from: Offset,
+    ) -> Result<Option<BatchSpan>, Fault> {
         self.with_indexes(|segment| {
-            let from = segment.indexes().times.lookup(timestamp)?;
-            segment.indexed_position(from)
+            let near = segment.indexes().times.lookup(timestamp)?.max(from);
+            let mut indexed = segment.indexes().offsets.lookup(near)?;
+            let start = indexed.map_or(0, |entry| entry.position);
+            if indexed.is_some() {
+                segment.check_position(start)?;
+            }
+            let mut wrong = None;
+            let walked = segment.scan(start, |scan| {
+                while let Some(span) = scan.next_span()? {
+                    if let Some(entry) = indexed.take().filter(|entry| entry.offset != span.last_offset) {
+                        wrong = Some(entry);
+                        return Ok(None);
+                    }
+                    if span.max_timestamp >= timestamp && span.last_offset.next() > from {
+                        return Ok(Some(span));
+                    }
+                }
+                Ok(None)
+            });
+            match (wrong.or(indexed), walked) {
+                (Some(entry), Ok(_) | Err(Fault::Corrupt { .. })) => Err(segment.astray(entry)),
+                (_, walked) => walked,
+            }
         })
     }
 
@@ -199,12 +225,13 @@ impl<D: Disk> Segment<D> {
         let there = self.scan(entry.position, |scan| scan.next_span());
         match there {
             Ok(Some(span)) if span.last_offset == entry.offset => Ok(entry.position),
-            Ok(_) | Err(Fault::Corrupt { .. }) => {
-                let (last, position) = (entry.offset, entry.position);
-                Err(self.index_fault(format!("no batch with last offset {last} is at position {position}")))
-            }
+            Ok(_) | Err(Fault::Corrupt { .. }) => Err(self.astray(entry)),
             Err(fault) => Err(fault),
         }
+    }
+
+    fn astray(&mut self, OffsetPosition { offset, position }: OffsetPosition) -> Fault {
+        self.index_fault(format!("no batch with last offset {offset} is at position {position}"))
     }
 
     fn check_position(&mut self, position: u32) -> Result<(), Fault> {

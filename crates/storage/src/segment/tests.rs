@@ -135,13 +135,13 @@ fn an_index_that_contradicts_the_batches_is_made_anew() {
         let segment = dir.filled(300, 2000);
         let mut segment = dir.reopened(segment);
         let young = Timestamp(NOW.0 + 899);
-        let at_sound = segment.position_for_timestamp(young).unwrap();
+        let at_sound = segment.first_as_young(young, Offset::ZERO).unwrap();
         let sound = std::fs::read(path(&dir, ".index")).unwrap();
         let mut segment = dir.reopened(segment);
         offset_index(&dir, damage);
         let found = segment.find(Offset(601)).unwrap();
         assert_eq!(found, Some((200 * size, size)), "{at}");
-        assert_eq!(segment.position_for_timestamp(young).unwrap(), at_sound, "{at}");
+        assert_eq!(segment.first_as_young(young, Offset::ZERO).unwrap(), at_sound, "{at}");
         assert_eq!(std::fs::read(path(&dir, ".index")).unwrap(), sound, "{at}");
     }
 }

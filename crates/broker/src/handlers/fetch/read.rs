@@ -20,7 +20,7 @@ use crate::config::ReadCheck;
 use crate::handlers::partition_errors::{read_error, tell};
 use crate::metrics::TopicMetrics;
 use crate::net::FileRange;
-use crate::runtime::cold_reads::{Brought, ColdRead, ColdReads};
+use crate::runtime::cold_reads::{Brought, ColdRead, check_at_hand};
 use crate::runtime::fetch_sessions::{Told, TopicKey, Wanted};
 use crate::runtime::partitions::{Replica, TopicReplicas};
 
@@ -46,6 +46,8 @@ pub struct Unsure {
     old: bool,
     /// Whether nobody has looked at them since the start.
     unchecked: bool,
+    /// Whether their reader goes on in order.
+    in_order: bool,
 }
 
 /// What became of all partitions.
@@ -133,33 +135,42 @@ impl Reading {
         });
     }
 
-    /// The ranges that must be brought in or checked first, with the places of their partitions.
-    pub fn cold(&self, reads: &ColdReads, check: ReadCheck, now: Instant) -> Vec<(usize, ColdRead)> {
-        let unsure = self.partitions.iter().enumerate().filter_map(|(place, read)| {
-            let unsure = read.unsure.as_ref()?;
-            let range = read.answer.records.clone()?;
-            let absent = unsure.old && !reads.is_resident(&range, now);
-            let due = match check {
+    /// The ranges that must be brought in or checked first, with the places of their partitions. What is small and at hand
+    /// is checked here.
+    pub fn cold(&mut self, broker: &Broker, check: ReadCheck, now: Instant) -> Vec<(usize, ColdRead)> {
+        let mut cold = Vec::new();
+        for (place, read) in self.partitions.iter_mut().enumerate() {
+            let (Some(unsure), Some(range)) = (&read.unsure, &read.answer.records) else { continue };
+            let suspect = match check {
                 ReadCheck::Off => false,
-                ReadCheck::Cold => absent || unsure.unchecked,
+                ReadCheck::Cold => unsure.unchecked,
                 ReadCheck::Always => true,
             };
-            (absent || due)
-                .then(|| (place, ColdRead { range, check_within: due.then_some(unsure.segment.1) }))
-        });
-        unsure.collect()
+            let segment_end = unsure.segment.1;
+            // Who reads on in order has what follows checked along.
+            if suspect
+                && !unsure.in_order
+                && let Some(found) = check_at_hand(range, segment_end)
+            {
+                read.take_in(broker, &Ok(found));
+                continue;
+            }
+            let absent = unsure.old && !broker.cold_reads.is_resident(range, now);
+            let due = suspect || (absent && check == ReadCheck::Cold);
+            if absent || due {
+                let (range, in_order) = (range.clone(), unsure.in_order);
+                cold.push((place, ColdRead { range, check_within: due.then_some(segment_end), in_order }));
+            }
+        }
+        cold
     }
 
     /// Takes in what was found of the ranges: what is good is noted, what is not is neither sent nor kept quiet.
     pub fn brought(&mut self, broker: &Broker, places: &[usize], found: Vec<Brought>) {
         for (place, found) in places.iter().zip(found) {
-            let read = &mut self.partitions[*place];
-            let (Some(found), Some(unsure), Some(range)) = (found, &read.unsure, &mut read.answer.records)
-            else {
-                continue;
-            };
-            let Some(error) = unsure.take_in(broker, range, &found) else { continue };
-            read.answer = PartitionAnswer::error(read.wanted.key.partition, error);
+            if let Some(found) = found {
+                self.partitions[*place].take_in(broker, &found);
+            }
         }
     }
 
@@ -211,8 +222,8 @@ impl Unsure {
     fn of(slice: &ReadSlice, replica: &Arc<Replica>, limits: &Limits) -> Option<Self> {
         let (old, unchecked) = (slice.behind > limits.bytes_hot, !slice.checked);
         let any = slice.length > 0 && (old || unchecked || limits.check == ReadCheck::Always);
-        let segment = (slice.base, slice.segment_end);
-        any.then(|| Self { replica: replica.clone(), segment, old, unchecked })
+        let (segment, in_order) = ((slice.base, slice.segment_end), slice.in_order);
+        any.then(|| Self { replica: replica.clone(), segment, old, unchecked, in_order })
     }
 
     /// Cuts the range where it is not good any more. The code where nothing of it can be sent.
@@ -228,7 +239,7 @@ impl Unsure {
             Err(fault) => return Some(tell(ErrorCode::KafkaStorageError, fault)),
         };
         let start = u32::try_from(range.position).unwrap_or(u32::MAX);
-        log.note_checked(self.segment.0, (start, found.good_to));
+        log.note_checked(self.segment.0, (start, found.seen_to));
         // What is wrong behind the range is told to who asks for it.
         let good = u64::from(found.good_to) >= range.position + range.length;
         let reason = found.wrong.filter(|_| !good)?;
@@ -244,6 +255,14 @@ impl Unsure {
 }
 
 impl PartitionRead {
+    /// Takes in what was found of its range.
+    fn take_in(&mut self, broker: &Broker, found: &Result<RangeCheck, Fault>) {
+        let (Some(unsure), Some(range)) = (&self.unsure, &mut self.answer.records) else { return };
+        if let Some(error) = unsure.take_in(broker, range, found) {
+            self.answer = PartitionAnswer::error(self.wanted.key.partition, error);
+        }
+    }
+
     /// A partition that could not be looked for.
     pub fn unknown(wanted: Wanted, error: ErrorCode) -> Self {
         // Kafka answers these with an empty list of aborted transactions, and failed reads with none.
