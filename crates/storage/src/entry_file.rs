@@ -107,6 +107,25 @@ impl<const WIDTH: usize, D: Disk> EntryFile<WIDTH, D> {
         (self.written, self.pending, self.hint) = (Some(0), Vec::new(), 0);
     }
 
+    /// Takes the file for one of `count` entries, which are there. What it holds behind them is overwritten, and cut by
+    /// `trim`.
+    pub fn resume(&mut self, count: u32) {
+        (self.written, self.pending, self.hint) = (Some(count), Vec::new(), 0);
+    }
+
+    /// Reads the last of the first `count` entries on the disk; `false` if there are not so many.
+    pub fn last_of(&self, count: u32, into: &mut Vec<u8>) -> Result<bool, Fault> {
+        let Some(last) = count.checked_sub(1) else { return Ok(true) };
+        if !self.exists {
+            return Ok(false);
+        }
+        let (file, mut entry) = (self.file.open()?, [0; WIDTH]);
+        let read = read_up_to(self.file.disk(), &file, &mut entry, u64::from(last) * WIDTH as u64)
+            .map_err(|error| Fault::io("read", &self.file.path(), error))?;
+        into.extend_from_slice(&entry);
+        Ok(read == WIDTH)
+    }
+
     /// Keeps the first `count` entries.
     pub fn keep(&mut self, count: u32) -> Result<(), Fault> {
         let written = self.written()?;

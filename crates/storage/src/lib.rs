@@ -84,6 +84,7 @@ pub mod recent_batches;
 pub mod recovery;
 pub mod removals;
 pub mod reserve;
+pub mod resume_point;
 pub mod scan;
 #[cfg(test)]
 mod scripted_disk;

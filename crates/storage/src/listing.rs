@@ -11,6 +11,7 @@ use crate::checkpoint;
 use crate::disk::{Access, Disk};
 use crate::fault::Fault;
 use crate::names::{FileName, SegmentFile, Stage};
+use crate::resume_point::RESUME_POINT;
 use crate::scan::Scan;
 use crate::segment::SegmentFacts;
 
@@ -23,6 +24,8 @@ pub struct Listing {
     pub snapshots: BTreeSet<Offset>,
     /// Whether there is a checkpoint of leader epochs.
     pub epochs: bool,
+    /// Whether there is a place where recovery may begin.
+    pub resume_point: bool,
 }
 
 #[derive(Default)]
@@ -32,6 +35,7 @@ struct Found {
     cleaned: BTreeSet<Offset>,
     garbage: Vec<PathBuf>,
     epochs: bool,
+    resume_point: bool,
 }
 
 impl Listing {
@@ -45,7 +49,8 @@ impl Listing {
             }
             found = find(disk, directory)?;
         }
-        let mut listing = Self { epochs: found.epochs, ..Self::default() };
+        let Found { epochs, resume_point, .. } = found;
+        let mut listing = Self { epochs, resume_point, ..Self::default() };
         for (offset, kinds) in found.files {
             let has = |kind| kinds.contains(&kind);
             if has(SegmentFile::ProducerSnapshot) {
@@ -94,7 +99,10 @@ fn find<D: Disk>(disk: &D, directory: &Path) -> Result<Found, Fault> {
                 found.cleaned.extend(digits.map(Offset));
             }
             FileName::Swap(kind, offset) => found.swaps.push((kind, offset)),
-            FileName::Other => found.epochs |= name == checkpoint::LEADER_EPOCH,
+            FileName::Other => {
+                found.epochs |= name == checkpoint::LEADER_EPOCH;
+                found.resume_point |= name == RESUME_POINT;
+            }
         }
     }
     Ok(found)

@@ -12,6 +12,7 @@ mod housekeeping;
 mod moving;
 mod open;
 mod read;
+mod resume;
 mod timestamps;
 mod truncation;
 
@@ -37,6 +38,7 @@ use crate::names::TopicPartition;
 use crate::segments::Segments;
 
 use cleaning::Compaction;
+use resume::Resume;
 
 pub(crate) use cleaning::CleaningPause;
 pub use cleaning::{Cleaning, Source};
@@ -63,6 +65,10 @@ pub struct Log<D: Disk = RealDisk> {
     /// Taken off the greatest age of the active segment.
     jitter: Millis,
     compaction: Compaction,
+    /// Where recovery of the active segment would begin; most of very many logs are too small for it to matter.
+    resume: Option<Box<Resume>>,
+    /// How large the active segment is when another such place is due.
+    resume_due: u32,
     /// Whether the directory and the files of the log are there.
     made: bool,
     /// Where its only batch lies, if it has one before it is made.
@@ -230,6 +236,7 @@ impl<D: Disk> Log<D> {
         self.epochs_due |= plan.starts_epoch || latest.is_some_and(|it| it.start_offset == plan.base_offset);
         if !apart {
             self.segments.append(bytes)?;
+            self.note_growth();
         }
         if let Some(aborted) = &plan.aborted {
             self.segments.active().abort(aborted);
@@ -280,6 +287,7 @@ impl<D: Disk> Log<D> {
                 self.segments.active().abort(&aborted);
             }
         }
+        self.note_growth();
         if self.partition.leader_epochs().latest() != epochs {
             self.epochs_due = true;
         }

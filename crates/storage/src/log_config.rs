@@ -29,6 +29,9 @@ pub struct LogConfig {
     pub flush_messages: Option<u64>,
     /// `flush.ms`: records may wait this long for stable storage; `None` for ever.
     pub flush_after: Option<Millis>,
+    /// `headwater.recovery.bytes`, a setting of the broker: after so many bytes of a segment recovery gets another place to
+    /// begin at; `None` for the front of the segment alone.
+    pub recovery_bytes: Option<u32>,
     /// `producer.id.expiration.ms`, a setting of the broker.
     pub producer_expiration: Millis,
 }
@@ -53,6 +56,7 @@ impl Default for LogConfig {
             file_delete_delay: Millis(60_000),
             flush_messages: None,
             flush_after: None,
+            recovery_bytes: None,
             producer_expiration: Millis(24 * 3600 * 1000),
         }
     }

@@ -1,8 +1,8 @@
 //! One log directory as its logs see it: where it lies, how it is, who makes files durable there and who removes them.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::id::DirectoryId;
 
@@ -12,6 +12,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
 use crate::first_records::FirstRecords;
 use crate::group_commit::GroupCommit;
+use crate::names::TopicPartition;
 use crate::pace::Pace;
 use crate::removals::Removals;
 use crate::reserve::Reserve;
@@ -31,6 +32,8 @@ pub struct LogDirectory<D: Disk = RealDisk> {
     pace: Pace,
     log_starts_moved: AtomicBool,
     cleaned: AtomicBool,
+    /// Bound: one for each log.
+    resume_due: Mutex<Vec<TopicPartition>>,
 }
 
 impl<D: Disk> LogDirectory<D> {
@@ -61,6 +64,7 @@ impl<D: Disk> LogDirectory<D> {
             pace: Pace::default(),
             log_starts_moved,
             cleaned,
+            resume_due: Mutex::default(),
         };
         if !directory.reserve.is_whole() {
             directory.look_for_room();
@@ -169,6 +173,16 @@ impl<D: Disk> LogDirectory<D> {
     /// Whether `cleaner-offset-checkpoint` is due; clears the mark.
     pub fn take_cleaned(&self) -> bool {
         self.cleaned.swap(false, Ordering::AcqRel)
+    }
+
+    /// A log has grown so far that recovery is to get another place to begin at.
+    pub fn note_resume_due(&self, log: &TopicPartition) {
+        self.resume_due.lock().unwrap_or_else(PoisonError::into_inner).push(log.clone());
+    }
+
+    /// The logs in which a place where recovery may begin is due; forgets them.
+    pub fn take_resume_due(&self) -> Vec<TopicPartition> {
+        std::mem::take(&mut *self.resume_due.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes note of what a call came to: a fault of the disk changes the directory's health.

@@ -10,6 +10,7 @@ mod compaction;
 mod home;
 mod load;
 mod moves;
+mod resume;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -112,6 +112,7 @@ impl<D: Disk> MetadataLog<D> {
                 log_start: start.offset,
                 compacted: false,
                 end: None,
+                resume: None,
                 now,
             };
             let what = (&listing, limits_of_indexes, loading);

@@ -119,7 +119,8 @@ mod tests {
     fn a_large_batch_behind_the_range_is_not_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("0.log");
-        let mut builder = BatchBuilder::new(BatchOptions { base_offset: Offset(1), ..BatchOptions::default() });
+        let mut builder =
+            BatchBuilder::new(BatchOptions { base_offset: Offset(1), ..BatchOptions::default() });
         builder.push(Timestamp(1), None, Some(&vec![0; 4 << 20]), &[]);
         let (one, large) = (batch(0), builder.finish_uncompressed());
         let (end, length) = (one.len() + 5000, one.len() + large.len());

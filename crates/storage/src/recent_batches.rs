@@ -112,6 +112,12 @@ impl RecentBatches {
         self.batches.len()
     }
 
+    /// The last one.
+    pub fn last(&self) -> Option<RecentBatch> {
+        let (older, newer) = self.batches.parts();
+        newer.last().or(older.last()).copied()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -13,6 +13,7 @@ use protocol::records::batches::{Batch, Batches};
 
 use crate::disk::Disk;
 use crate::fault::Fault;
+use crate::resume_point::ResumePoint;
 use crate::scan::BatchSpan;
 use crate::segment::Segment;
 use crate::whole_file::read_up_to;
@@ -42,19 +43,27 @@ pub struct Recovered {
     pub cut: Option<String>,
 }
 
-/// Checks every batch of a segment, cuts it at the first bad one, and fills its indexes again. No batch may reach
-/// beyond `limit`, where the next segment begins.
+/// Checks every batch of a segment, or every one behind a point that holds, cuts it at the first bad one, and fills its
+/// indexes again. No batch may reach beyond `limit`, where the next segment begins.
 pub fn recover<D: Disk>(
     segment: &mut Segment<D>,
-    limit: Option<Offset>,
+    (resume, limit): (Option<&ResumePoint>, Option<Offset>),
     index_interval_bytes: u32,
     replay: &mut impl Replay,
 ) -> Result<Recovered, Fault> {
     let length = segment.size();
     let (path, file, disk) = (segment.path(), segment.file()?, segment.disk().clone());
-    let mut batches = WholeBatches::new(&disk, &file, &path, 0, length);
-    segment.reset_indexes();
-    let mut end = segment.base();
+    let (start, mut end) = match resume {
+        Some(point) => {
+            segment.resume(point)?;
+            (point.position, point.offset)
+        }
+        None => {
+            segment.reset_indexes();
+            (0, segment.base())
+        }
+    };
+    let mut batches = WholeBatches::new(&disk, &file, &path, start, length);
     let cut = loop {
         let (span, bytes) = match batches.next_whole()? {
             Next::End => break None,

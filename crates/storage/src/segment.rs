@@ -4,6 +4,7 @@
 //! what it is given, does not know the rest of the log, and rolls only when told.
 
 mod places;
+mod resume;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

@@ -15,6 +15,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
 use crate::listing::Listing;
 use crate::recovery::{self, Replay};
+use crate::resume_point::ResumePoint;
 use crate::scan::BatchSpan;
 use crate::segment::{Segment, rename_deleted};
 
@@ -46,6 +47,8 @@ pub struct Loading {
     pub compacted: bool,
     /// Where the log ends, if a clean end has told.
     pub end: Option<Offset>,
+    /// Where in the first segment to be recovered recovery may begin: a point that holds.
+    pub resume: Option<ResumePoint>,
     /// The time.
     pub now: Timestamp,
 }
@@ -125,7 +128,7 @@ impl<D: Disk> Segments<D> {
 
     /// Loads the segments of a listing: those from [`first_recovered`] on are checked and their indexes made anew.
     /// `replay` is told every batch from `replay_from` on, once, in order; that must not lie behind the first segment
-    /// recovered.
+    /// recovered, or behind where in it recovery begins.
     pub fn load(
         descriptors: &Descriptors<D>,
         directory: Arc<Path>,
@@ -145,7 +148,9 @@ impl<D: Disk> Segments<D> {
             let next_base = segments.list.get(index + 1).map(Segment::base);
             let segment = &mut segments.list[index];
             if segment.base() >= recover_from {
-                let recovered = recovery::recover(segment, next_base, limits.interval_bytes, replay)?;
+                let resume = loading.resume.as_ref().filter(|point| point.base == segment.base());
+                let recovered =
+                    recovery::recover(segment, (resume, next_base), limits.interval_bytes, replay)?;
                 end = recovered.end;
                 // A tail may be lost at the end of a batch: what follows would be a log with a hole.
                 let hole =
@@ -488,7 +493,8 @@ impl<D: Disk> Segments<D> {
 }
 
 /// The base of the first segment that loading checks and indexes anew: after a crash the one that holds the recovery
-/// point, and in any case one whose index is missing beside its batches (KAFKA-13603).
+/// point, or the point where recovery may begin, and in any case one whose index is missing beside its batches
+/// (KAFKA-13603).
 pub fn first_recovered(listing: &Listing, loading: Loading) -> Option<Offset> {
     let broken = listing
         .segments
@@ -500,7 +506,8 @@ pub fn first_recovered(listing: &Listing, loading: Loading) -> Option<Offset> {
     }
     let held = listing.segments.range(..=loading.recovery_point).next_back();
     let unsafe_from = held.or(listing.segments.first_key_value()).map(|(base, _)| *base);
-    broken.into_iter().chain(unsafe_from).min()
+    let resumed = loading.resume.map(|point| point.base);
+    broken.into_iter().chain(unsafe_from.max(resumed)).min()
 }
 
 fn remove_all<D: Disk>(disk: &D, files: Vec<PathBuf>) -> Result<(), Fault> {

@@ -87,6 +87,13 @@ impl<D: Disk> TimeIndex<D> {
         self.last = Some(None);
     }
 
+    /// Takes the file for one of `count` entries, which are there.
+    pub fn resume(&mut self, count: u32) -> Result<(), Fault> {
+        self.entries.resume(count);
+        self.last = None;
+        self.last().map(drop)
+    }
+
     /// Drops the entries of `end` and later.
     pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
         let base = self.base;

@@ -44,6 +44,7 @@ impl NodeConfig {
             file_delete_delay: Millis(topic.file_delete_delay_ms),
             flush_messages: if fsync { Some(1) } else { bounded(topic.flush_messages) },
             flush_after: bounded(topic.flush_ms).map(|_| Millis(topic.flush_ms)),
+            recovery_bytes: self.log_dirs.recovery_bytes,
             producer_expiration: millis(self.log_dirs.producer_id_expiration),
         }
     }

@@ -128,6 +128,8 @@ pub struct LogDirsConfig {
     pub first_task_delay: Duration,
     /// `num.recovery.threads.per.data.dir`.
     pub recovery_threads: usize,
+    /// `headwater.recovery.bytes`; `None` where recovery begins at the front of a segment.
+    pub recovery_bytes: Option<u32>,
     /// `headwater.open.files.max`.
     pub open_files_max: usize,
     /// `headwater.directory.slow.ms`; `None` for never.
@@ -476,6 +478,9 @@ fn log_dirs(settings: &Settings) -> Result<LogDirsConfig, ConfigError> {
         retention_check_interval: millis(settings, "log.retention.check.interval.ms")?,
         first_task_delay: millis(settings, "log.initial.task.delay.ms")?,
         recovery_threads: size(settings, "num.recovery.threads.per.data.dir")?,
+        recovery_bytes: u32::try_from(settings.integer("headwater.recovery.bytes")?)
+            .ok()
+            .filter(|bytes| *bytes > 0),
         open_files_max: size(settings, "headwater.open.files.max")?,
         slow_after: Some(millis(settings, "headwater.directory.slow.ms")?).filter(|after| !after.is_zero()),
         reserve_bytes: u64::try_from(settings.integer("headwater.disk.reserve.bytes")?).unwrap_or(0),

@@ -3,7 +3,8 @@
 //!
 //! One thread sleeps until the next of them is due. It holds a log for one operation at a time, like everybody. Removals
 //! have a thread of their own: a deleted topic may be terabytes, and checkpoints must not wait for them to go. So has the
-//! making of files of planned logs: until they are there Apache Kafka would not find the first records of these logs.
+//! making of files of planned logs: until they are there Apache Kafka would not find the first records of these logs. And so
+//! have the places where recovery would begin, which are to keep up with what is written.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,6 +19,8 @@ use crate::Holdings;
 const PLANNED_MAX: usize = 2_000;
 /// How often.
 const PLANNED_INTERVAL: Duration = Duration::from_secs(1);
+/// How often logs that have grown get another place for recovery to begin at.
+const RESUME_INTERVAL: Duration = Duration::from_millis(250);
 /// How often files whose time has come are looked for.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often it is looked whether a full disk has room again.
@@ -48,6 +51,7 @@ impl Housekeeping {
         let lists = [
             ("housekeeping", chores(&broker)),
             ("removals", alone(REMOVAL_INTERVAL, |broker| broker.log_dirs.remove_due(broker.now()))),
+            ("resume-points", alone(RESUME_INTERVAL, |broker| broker.log_dirs.advance_resume_points())),
             ("planned-logs", alone(PLANNED_INTERVAL, |broker| broker.log_dirs.make_planned(PLANNED_MAX))),
         ];
         for (name, chores) in lists {

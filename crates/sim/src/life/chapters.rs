@@ -279,9 +279,12 @@ impl Life {
             Step::Commit => dirs.directories().for_each(|directory| {
                 directory.commit().step();
             }),
-            Step::Background => dirs.directories().for_each(|directory| {
-                directory.background().step();
-            }),
+            Step::Background => {
+                dirs.directories().for_each(|directory| {
+                    directory.background().step();
+                });
+                dirs.advance_resume_points();
+            }
             Step::RemoveDue => dirs.remove_due(now),
             Step::MakePlanned => dirs.make_planned(1),
             Step::FlushDue => dirs.flush_due(now),

@@ -55,6 +55,7 @@ pub(super) fn log_config(topic: &str) -> Arc<LogConfig> {
         retention: RetentionRules { delete: !compacted, bytes: Some(6000), ..defaults.retention },
         flush_messages: durable.then_some(1),
         flush_after: Some(Millis(1000)),
+        recovery_bytes: Some(300),
         ..defaults
     })
 }

@@ -60,6 +60,7 @@ impl<D: Disk> Log<D> {
         self.segments.roll(base, now)?;
         self.flush.note_names_changed();
         self.draw_jitter();
+        self.set_resume_due(0);
         let ticket = self.ticket(base, Box::new(|_| ()))?;
         self.home.background().submit(ticket);
         self.last_flush = now;
@@ -223,6 +224,7 @@ impl<D: Disk> Log<D> {
         if self.made || self.first.is_some() {
             self.reserved(|log| {
                 log.make()?;
+                log.forget_resume_point()?;
                 log.segments.finish()?;
                 log.write_epochs_due()?;
                 // Where there were never any producers, Kafka takes the lack of a snapshot for that.

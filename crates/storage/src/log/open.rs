@@ -13,6 +13,7 @@ use protocol::records::batches::Batch;
 
 use super::Log;
 use super::cleaning::Compaction;
+use super::resume::{NEVER, Resume};
 use crate::checkpoint;
 use crate::clean_logs::KnownLog;
 use crate::disk::Disk;
@@ -26,6 +27,7 @@ use crate::partition_metadata;
 use crate::producer_snapshot;
 use crate::recovery::Replay;
 use crate::removals;
+use crate::resume_point::ResumePoint;
 use crate::segment::Segment;
 use crate::segments::{Loaded, Loading, Segments, first_recovered};
 use partition::transactions::AbortedTransaction;
@@ -102,6 +104,8 @@ impl<D: Disk> Log<D> {
             snapshots: BTreeSet::new(),
             jitter: Millis(0),
             compaction: Compaction::default(),
+            resume: None,
+            resume_due: NEVER,
             made: false,
             first: None,
             epochs_due: false,
@@ -111,6 +115,7 @@ impl<D: Disk> Log<D> {
             home,
         };
         log.draw_jitter();
+        log.set_resume_due(0);
         Ok(log)
     }
 
@@ -218,8 +223,9 @@ impl<D: Disk> Log<D> {
         let log_start = log_start.max(first_base);
         // What was compacted once keeps its holes under another policy.
         let compacted = config.append.compacted || cleaned_to.is_some();
-        let loading = Loading { clean, recovery_point, log_start, compacted, end: known_end, now };
-        let start = ReplayStart::find(home.disk(), &directory, &listing, loading)?;
+        let resume = None;
+        let loading = Loading { clean, recovery_point, log_start, compacted, end: known_end, resume, now };
+        let (loading, start) = find_start(&home, &directory, &listing, loading)?;
         let mut replaying = start.partition(epochs.clone(), now, &config);
         let input = (&listing, config.index_limits(), loading);
         let loaded = Segments::load(home.descriptors(), directory, input, start.offset, &mut replaying)?;
@@ -228,7 +234,9 @@ impl<D: Disk> Log<D> {
             true => Partition::empty(end),
             false => replaying.finish(segments.directory(), (log_start, high_watermark, end))?,
         };
-        let recovery_point = if clean { end } else { recovery_point.min(end) };
+        let resume = loading.resume.filter(|_| !restarted);
+        let resumed = resume.map_or(Offset::ZERO, |point| point.offset);
+        let recovery_point = if clean { end } else { recovery_point.max(resumed).min(end) };
         let mut log = Self {
             name,
             topic_id,
@@ -239,6 +247,8 @@ impl<D: Disk> Log<D> {
             snapshots: listing.snapshots,
             jitter: Millis(0),
             compaction: Compaction::cleaned_to(cleaned_to),
+            resume: resume.map(|point| Box::new(Resume::kept(point))),
+            resume_due: NEVER,
             made: true,
             first: None,
             epochs_due: false,
@@ -248,6 +258,11 @@ impl<D: Disk> Log<D> {
             home,
         };
         log.draw_jitter();
+        let active = log.segments.active().base();
+        log.set_resume_due(resume.filter(|point| point.base == active).map_or(0, |point| point.position));
+        if listing.resume_point && resume.is_none() {
+            ResumePoint::remove(log.home.disk(), log.path())?;
+        }
         if !clean {
             log.drop_torn_snapshots()?;
             log.doubt_small_files();
@@ -316,7 +331,9 @@ impl<D: Disk> Log<D> {
         let newest = self.snapshots.range(..=end).next_back().copied();
         let bases: BTreeSet<Offset> = self.segments.iter().map(|segment| segment.base()).collect();
         let strays = self.snapshots.range(..=end).copied();
-        let strays = strays.filter(|offset| !bases.contains(offset) && Some(*offset) != newest);
+        let resumed = self.resume.as_ref().and_then(|resume| resume.snapshot());
+        let kept = [newest, resumed];
+        let strays = strays.filter(|offset| !bases.contains(offset) && !kept.contains(&Some(*offset)));
         for offset in strays.chain(beyond).collect::<Vec<_>>() {
             self.remove_snapshot(offset)?;
         }
@@ -347,6 +364,34 @@ fn read_epochs<D: Disk>(disk: &D, directory: &Path, clean: bool) -> Result<Optio
     Ok(Some(read.into_iter().map(|(epoch, start_offset)| EpochEntry { epoch, start_offset }).collect()))
 }
 
+/// Where recovery and replay begin: at the point that was written down for that after a crash, if it holds, or else at the
+/// front of a segment.
+fn find_start<D: Disk>(
+    home: &LogDirectory<D>,
+    directory: &Arc<Path>,
+    listing: &Listing,
+    loading: Loading,
+) -> Result<(Loading, ReplayStart), Fault> {
+    let disk = home.disk();
+    let there = listing.resume_point && !loading.clean;
+    let point = if there { ResumePoint::read(disk, directory)? } else { None };
+    if let Some(point) = point {
+        let resumed = Loading { resume: Some(point), ..loading };
+        let facts = listing.segments.get(&point.base);
+        let facts = facts.filter(|_| first_recovered(listing, resumed) == Some(point.base));
+        if let Some(facts) = facts
+            && Segment::open(home.descriptors(), directory, point.base, *facts).is_resumable(&point)?
+        {
+            let start = ReplayStart::find(disk, directory, listing, resumed)?;
+            if start.offset == point.offset {
+                return Ok((resumed, start));
+            }
+        }
+        tracing::info!(directory = %directory.display(), "recovery begins at the front of a segment");
+    }
+    Ok((loading, ReplayStart::find(disk, directory, listing, loading)?))
+}
+
 /// Where replaying the batches begins, and with what producers.
 pub(super) struct ReplayStart {
     pub(super) offset: Offset,
@@ -354,10 +399,11 @@ pub(super) struct ReplayStart {
 }
 
 impl ReplayStart {
-    /// The newest producer snapshot that is whole and not behind the first segment to be recovered. Without one all
+    /// The newest producer snapshot that is whole and not behind where recovery begins. Without one all
     /// there is must be read, unless the log was closed cleanly: Kafka leaves none only where there are no producers.
     fn find<D: Disk>(disk: &D, directory: &Path, listing: &Listing, loading: Loading) -> Result<Self, Fault> {
-        let limit = first_recovered(listing, loading).unwrap_or(Offset(i64::MAX));
+        let front = || first_recovered(listing, loading).unwrap_or(Offset(i64::MAX));
+        let limit = loading.resume.map_or_else(front, |point| point.offset);
         let first = listing.segments.first_key_value().map_or(Offset(i64::MAX), |(base, _)| *base);
         let compacted = loading.compacted && !loading.clean;
         if let Some(found) = Self::newest(disk, directory, &listing.snapshots, (first, limit), compacted)? {

@@ -54,6 +54,7 @@ impl<D: Disk> Log<D> {
     fn prepare_cut(&mut self) -> Result<(), Fault> {
         self.abort_cleaning()?;
         self.make()?;
+        self.forget_resume_point()?;
         self.home.first_records().sync()
     }
 
@@ -70,6 +71,8 @@ impl<D: Disk> Log<D> {
             return self.truncate_fully_within(marks.log_start, now);
         }
         self.forget_cleaned();
+        let size = self.segments.active().size();
+        self.set_resume_due(size);
         self.reload(marks.log_start, marks.high_watermark.min(last), last, now)?;
         self.write_leader_epochs()
     }
@@ -81,6 +84,7 @@ impl<D: Disk> Log<D> {
         self.drop_snapshots_behind(Offset(-1))?;
         self.segments.restart(start, now)?;
         self.set_cleaned_to(None);
+        self.set_resume_due(0);
         self.flush.note_names_changed();
         let role = self.partition.role().clone();
         self.partition = Partition::empty(start).with_role(role);

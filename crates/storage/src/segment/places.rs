@@ -182,11 +182,7 @@ impl<D: Disk> Segment<D> {
     }
 
     /// The first batch as young as `timestamp` that holds `from` or a later offset.
-    pub fn first_as_young(
-        &mut self,
-        timestamp: Timestamp,
-        from: Offset,
-    ) -> Result<Option<BatchSpan>, Fault> {
+    pub fn first_as_young(&mut self, timestamp: Timestamp, from: Offset) -> Result<Option<BatchSpan>, Fault> {
         self.with_indexes(|segment| {
             let near = segment.indexes().times.lookup(timestamp)?.max(from);
             let mut indexed = segment.indexes().offsets.lookup(near)?;

@@ -31,6 +31,7 @@ fn unclean(recovery_point: i64) -> Loading {
         log_start: Offset::ZERO,
         compacted: false,
         end: None,
+        resume: None,
         now: NOW,
     }
 }

@@ -1,0 +1,198 @@
+//! Where recovery begins: at a point that holds, or at the front of the segment.
+
+use super::*;
+use crate::names::SegmentFile;
+use crate::resume_point::{RESUME_POINT, ResumePoint};
+
+const BYTES: u32 = 2000;
+
+fn bench() -> Bench<RealDisk> {
+    let mut bench = Bench::new(RealDisk);
+    bench.config.recovery_bytes = Some(BYTES);
+    bench.config.roll.segment_bytes = 1 << 20;
+    bench
+}
+
+/// What the thread in the background does until nothing is due, with all it asks for on stable storage in between.
+fn advance<D: Disk>(log: &mut Log<D>) {
+    for _ in 0..3 {
+        if !log.home().take_resume_due().is_empty() && log.advance_resume_point().unwrap() {
+            let name = log.name().clone();
+            log.home().note_resume_due(&name);
+        }
+        let (tell, told) = std::sync::mpsc::channel();
+        log.flush(NOW, Box::new(move |outcome| tell.send(outcome).unwrap())).unwrap();
+        told.recv().unwrap().unwrap();
+    }
+}
+
+fn point<D: Disk>(log: &Log<D>) -> Option<ResumePoint> {
+    ResumePoint::read(log.home().disk(), log.path()).unwrap()
+}
+
+/// Appends of two producers, of one's transactions that are aborted, and of anybody, from the round `first` on.
+fn rounds<D: Disk>(log: &mut Log<D>, first: i32, count: i32) {
+    for round in first..first + count {
+        append(log, of_producer(9, 2 * round, 2, false)).unwrap();
+        append(log, of_producer(11, round, 1, true)).unwrap();
+        append(log, plain(3, 30)).unwrap();
+        let marker = EndMarker { committed: round % 2 == 0, coordinator_epoch: CoordinatorEpoch(0) };
+        let mut marker = marker.batch(ProducerId(11), ProducerEpoch(0), EPOCH, NOW);
+        log.append(coordinator(), &mut marker, &mut Scratch::default()).unwrap();
+        advance(log);
+    }
+}
+
+/// All that can be asked of a log.
+fn picture<D: Disk>(log: &mut Log<D>) -> String {
+    let marks = log.partition().watermarks();
+    let producers: Vec<_> = log.partition().producer_snapshot().collect();
+    let aborted = log.aborted_between(Offset::ZERO, marks.log_end).unwrap();
+    let mut found = Vec::new();
+    for offset in 0..marks.log_end.0 {
+        let slice = log.read(Offset(offset), marks.log_end, 1, true).unwrap();
+        found.push((slice.position, slice.first_batch));
+    }
+    let mut decompressors = Decompressors::default();
+    let times: Vec<_> = (0..4)
+        .map(|at| {
+            let time = Timestamp(NOW.0 + at);
+            log.offset_for_timestamp(time, Isolation::LogEnd, &mut decompressors).unwrap()
+        })
+        .collect();
+    format!("{marks:?} {producers:?} {aborted:?} {found:?} {times:?} {:?}", epochs(log).0)
+}
+
+/// The log as the next process finds it after a kill that came before any checkpoint was written.
+fn killed<D: Disk>(bench: &Bench<D>, log: Log<D>) -> Log<D> {
+    let checkpoints = Checkpoints { recovery_point: Offset::ZERO, ..unclean(&log) };
+    drop(log);
+    bench.open(checkpoints)
+}
+
+fn spoil(path: &Path, change: impl Fn(&mut Vec<u8>)) {
+    let mut bytes = std::fs::read(path).unwrap();
+    change(&mut bytes);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn recovery_begins_at_the_last_point_and_finds_all_there_is() {
+    let bench = bench();
+    let mut log = bench.create();
+    rounds(&mut log, 0, 30);
+    let kept = point(&log).unwrap();
+    let size = log.segments.active().size();
+    assert!(size - kept.position >= BYTES, "in flight is told one by one");
+    assert!(size - kept.position <= 2 * BYTES + 600, "{size} {kept:?}");
+    let before = picture(&mut log);
+    let path = SegmentFile::Log.path(log.path(), Offset::ZERO);
+    let mut log = killed(&bench, log);
+    assert_eq!(picture(&mut log), before);
+    assert_eq!(log.recovery_point(), kept.offset);
+    // Further on, and once more: what lies in front of the point is not looked at.
+    rounds(&mut log, 30, 15);
+    assert!(point(&log).unwrap().offset > kept.offset);
+    let end = log.partition().watermarks().log_end;
+    spoil(&path, |bytes| bytes[90] ^= 1);
+    let log = killed(&bench, log);
+    assert_eq!(log.partition().watermarks().log_end, end);
+    // Without a point it is.
+    std::fs::remove_file(log.path().join(RESUME_POINT)).unwrap();
+    let log = killed(&bench, log);
+    assert_eq!(log.partition().watermarks().log_end, Offset::ZERO);
+}
+
+#[test]
+fn a_point_that_does_not_hold_is_passed_over_for_good() {
+    type Damage<'a> = &'a dyn Fn(&Path, &ResumePoint);
+    let file = |kind: SegmentFile, directory: &Path, offset| kind.path(directory, offset);
+    let shorter = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2);
+    let damages: [(&str, Damage<'_>); 6] = [
+        ("half a file", &|directory, _| spoil(&directory.join(RESUME_POINT), shorter)),
+        ("no snapshot", &|directory, point| {
+            std::fs::remove_file(file(SegmentFile::ProducerSnapshot, directory, point.offset)).unwrap();
+        }),
+        ("half a snapshot", &|directory, point| {
+            spoil(&file(SegmentFile::ProducerSnapshot, directory, point.offset), shorter);
+        }),
+        ("half an index", &|directory, point| {
+            spoil(&file(SegmentFile::OffsetIndex, directory, point.base), shorter);
+        }),
+        ("another index", &|directory, point| {
+            let at = point.entries[0] as usize * 8 - 1;
+            spoil(&file(SegmentFile::OffsetIndex, directory, point.base), |bytes| bytes[at] ^= 1);
+        }),
+        ("another transaction index", &|directory, point| {
+            let at = point.entries[2] as usize * 34 - 1;
+            spoil(&file(SegmentFile::TransactionIndex, directory, point.base), |bytes| bytes[at] ^= 1);
+        }),
+    ];
+    for (what, damage) in damages {
+        let bench = bench();
+        let mut log = bench.create();
+        rounds(&mut log, 0, 30);
+        let (before, kept) = (picture(&mut log), point(&log).unwrap());
+        damage(log.path(), &kept);
+        let mut log = killed(&bench, log);
+        assert_eq!(picture(&mut log), before, "{what}");
+        assert!(!log.path().join(RESUME_POINT).exists(), "{what}");
+        rounds(&mut log, 30, 10);
+    }
+}
+
+#[test]
+fn a_log_that_is_cut_or_ends_in_order_has_no_point() {
+    let bench = bench();
+    let mut log = bench.create();
+    rounds(&mut log, 0, 30);
+    let kept = point(&log).unwrap();
+    log.truncate(Offset(kept.offset.0 - 20), NOW).unwrap();
+    assert_eq!(point(&log), None);
+    let end = log.partition().watermarks().log_end;
+    let mut log = killed(&bench, log);
+    assert_eq!(log.partition().watermarks().log_end, end);
+    for _ in 0..60 {
+        append(&mut log, plain(3, 30)).unwrap();
+        advance(&mut log);
+    }
+    assert!(point(&log).is_some());
+    log.close().unwrap();
+    assert_eq!(point(&log), None);
+}
+
+/// A segment that is large when the log is opened is not read as a whole after the next kill.
+#[test]
+fn a_large_segment_gets_a_point_with_the_first_record_that_comes() {
+    let bench = bench();
+    let mut log = bench.create();
+    for round in 0..40 {
+        append(&mut log, of_producer(9, 3 * round, 3, false)).unwrap();
+    }
+    let end = log.close().unwrap();
+    let mut log = bench.open(Checkpoints { clean: true, recovery_point: end, ..unclean(&log) });
+    append(&mut log, of_producer(9, 120, 3, false)).unwrap();
+    advance(&mut log);
+    let end = log.partition().watermarks().log_end;
+    assert_eq!(point(&log).map(|point| point.offset), Some(end));
+    let before = picture(&mut log);
+    let mut log = killed(&bench, log);
+    assert_eq!(picture(&mut log), before);
+}
+
+/// The last points of segments are taken over from one to the next.
+#[test]
+fn points_go_on_in_the_next_segment() {
+    let mut bench = bench();
+    bench.config.roll.segment_bytes = 5000;
+    let mut log = bench.create();
+    rounds(&mut log, 0, 60);
+    let kept = point(&log).unwrap();
+    assert!(kept.base > Offset::ZERO);
+    let bases = log.segment_bases();
+    let strays = log.snapshots.iter().filter(|offset| !bases.contains(offset)).count();
+    assert!(strays <= 3, "{:?} {bases:?}", log.snapshots);
+    let before = picture(&mut log);
+    let mut log = killed(&bench, log);
+    assert_eq!(picture(&mut log), before);
+}
