@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, bail, ensure};
 use conformance::connection::{Answer, Connection};
-use conformance::patience;
 use protocol::api_key::ApiKey;
 use serde_json::{Value, json};
 
@@ -20,9 +19,6 @@ pub fn compare(kafka: SocketAddr, headwater: SocketAddr) -> Result<()> {
     let asked = asks();
     let (count, mut different) = (asked.len(), 0);
     for (what, api, request) in asked {
-        let find = json!({"Key": request["GroupId"]});
-        // Only ours has a coordinator for them.
-        patience::ask(headwater, ApiKey::FindCoordinator, 0, &find)?;
         let [theirs, ours] = [kafka, headwater].map(|address| ask(address, api, &request));
         let (theirs, ours) = (theirs?, ours?);
         if theirs != ours {

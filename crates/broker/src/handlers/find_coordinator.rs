@@ -10,6 +10,7 @@
 //! until it is there. The first member of a new cluster gains its back-off.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use coordinator::partitioning::partition_of;
 use protocol::ErrorCode;
@@ -17,8 +18,12 @@ use protocol::id::Uuid;
 use protocol::messages::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 
 use super::Call;
-use crate::runtime::coordinators::{InternalTopic, ensure_internal_topic};
+use crate::runtime::coordinators::{CoordinatorError, InternalTopic, ensure_internal_topic};
 
+/// How long who never asks for a coordinator may wait for one.
+const READY_WITHIN: Duration = Duration::from_secs(5);
+/// How long one that is loading is left alone.
+const LOADING_PAUSE: Duration = Duration::from_millis(5);
 const KEY_TYPE_GROUP: i8 = 0;
 const KEY_TYPE_TRANSACTION: i8 = 1;
 const KEY_TYPE_SHARE: i8 = 2;
@@ -99,6 +104,24 @@ async fn find(call: &Call, key_type: i8, key: &str) -> Found {
             Err(unavailable(format!("partition {index} of {name} has no leader that this listener reaches")))
         }
     }
+}
+
+/// Has a coordinator of a group, for clients that know of none and cannot be told to come again: version 0 of OffsetCommit
+/// and OffsetFetch went to any broker, which kept offsets in ZooKeeper. Where there is none in time they are answered as
+/// everybody is.
+pub(super) async fn be_ready(call: &Call, group: &str) {
+    if let Err(why) = ensure_internal_topic(&call.broker, InternalTopic::offsets(&call.broker.config())).await
+    {
+        tracing::debug!(group, why, "no coordinator");
+        return;
+    }
+    let groups = &call.broker.coordinators.groups;
+    let ready = async {
+        while matches!(groups.replica_of(group), Err(CoordinatorError::Loading)) {
+            tokio::time::sleep(LOADING_PAUSE).await;
+        }
+    };
+    let _ready = tokio::time::timeout(READY_WITHIN, ready).await;
 }
 
 fn refusal(version: i16, key_type: i8, key: &str) -> (ErrorCode, &'static str) {

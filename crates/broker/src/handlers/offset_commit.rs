@@ -17,8 +17,10 @@ use protocol::messages::offset_commit::{
 };
 use protocol::offset::Offset;
 
-use super::Call;
+use super::{Call, find_coordinator};
 
+/// The first version whose clients ask for a coordinator.
+const COORDINATED_SINCE: i16 = 1;
 /// The first version that says of a group that it is not there.
 const MISSING_GROUPS_SINCE: i16 = 9;
 /// The first version with topic ids.
@@ -68,6 +70,9 @@ pub async fn handle<'a>(call: &Call, request: OffsetCommitRequest<'a>) -> Offset
 /// Commits; the outcome of each offset, in order.
 async fn commit(call: &Call, request: &OffsetCommitRequest<'_>, offsets: Vec<NewOffset>) -> Vec<ErrorCode> {
     let count = offsets.len();
+    if call.asked.version < COORDINATED_SINCE {
+        find_coordinator::be_ready(call, &request.group_id).await;
+    }
     let commit = Commit {
         committer: Committer {
             group: Arc::from(&*request.group_id),

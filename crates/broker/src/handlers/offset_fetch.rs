@@ -20,7 +20,7 @@ use protocol::messages::offset_fetch::{
     OffsetFetchResponseTopics,
 };
 
-use super::Call;
+use super::{Call, find_coordinator};
 
 /// The first version that asks for many groups.
 const GROUPS_SINCE: i16 = 8;
@@ -29,7 +29,8 @@ const IDS_SINCE: i16 = 10;
 /// The first version whose answer has room for the error of a group.
 const GROUP_ERROR_SINCE: i16 = 2;
 
-/// The first version that tells a partition without a committed offset from one that there is not.
+/// The first version that tells a partition without a committed offset from one that there is not, and whose clients ask
+/// for a coordinator.
 const NONE_COMMITTED_SINCE: i16 = 1;
 
 /// A topic whose offsets are wanted.
@@ -68,6 +69,9 @@ pub async fn handle<'a>(
         });
         once(wanted)
     });
+    if call.asked.version < NONE_COMMITTED_SINCE {
+        find_coordinator::be_ready(call, &request.group_id).await;
+    }
     let asked = Asked {
         group: &request.group_id,
         member: None,
