@@ -5,7 +5,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use coordinator::transaction::TxnPartition;
 use partition::producers::TransactionVersion;
 use protocol::ErrorCode;
 use protocol::id::{PartitionIndex, ProducerEpoch, ProducerId};
@@ -27,12 +29,23 @@ pub async fn handle<'a>(call: &Call, request: WriteTxnMarkersRequest<'a>) -> Wri
     // As in Kafka a producer that is named twice is answered once.
     let mut producers: BTreeMap<i64, Outcomes<'a>> = BTreeMap::new();
     for asked in &request.markers {
-        let mut outcomes = Outcomes::new();
+        let (mut outcomes, mut here) = (Outcomes::new(), Vec::new());
         for topic in &asked.topics {
+            let name: Arc<str> = Arc::from(&*topic.name);
+            let known = call.broker.partitions.by_name(&name);
+            let outcomes = outcomes.entry(topic.name).or_default();
             for index in &topic.partition_indexes {
-                let written = write(call, &asked, &topic.name, index).await;
-                let error = written.err().unwrap_or(ErrorCode::None);
-                outcomes.entry(topic.name.clone()).or_default().insert(index, error);
+                outcomes.insert(index, ErrorCode::UnknownTopicOrPartition);
+                let index = PartitionIndex(index);
+                if known.as_ref().is_some_and(|topic| topic.get(index).is_some()) {
+                    here.push(TxnPartition { topic: name.clone(), index });
+                }
+            }
+        }
+        let written = call.broker.coordinators.write_markers(&here, marker(&asked)).await;
+        for (partition, written) in here.iter().zip(written) {
+            if let Some(outcomes) = outcomes.get_mut(&*partition.topic) {
+                outcomes.insert(partition.index.0, written.err().unwrap_or(ErrorCode::None));
             }
         }
         let known = producers.entry(asked.producer_id).or_default();
@@ -56,19 +69,13 @@ fn answered<'a>(
     WritableTxnMarkerTopicResult { partitions: partitions.collect(), name }
 }
 
-async fn write(call: &Call, asked: &WritableTxnMarker<'_>, topic: &str, index: i32) -> Result<(), ErrorCode> {
-    let index = PartitionIndex(index);
-    let here = call.broker.partitions.by_name(topic).is_some_and(|topic| topic.get(index).is_some());
-    if !here {
-        return Err(ErrorCode::UnknownTopicOrPartition);
-    }
-    let marker = Marker {
+fn marker(asked: &WritableTxnMarker<'_>) -> Marker {
+    Marker {
         producer: (ProducerId(asked.producer_id), ProducerEpoch(asked.producer_epoch)),
         end: EndMarker {
             committed: asked.transaction_result,
             coordinator_epoch: CoordinatorEpoch(asked.coordinator_epoch),
         },
         version: TransactionVersion(asked.transaction_version.into()),
-    };
-    call.broker.coordinators.write_marker(topic, index, marker).await
+    }
 }

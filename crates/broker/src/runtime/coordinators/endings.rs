@@ -32,8 +32,6 @@ const AT_ONCE: usize = 32;
 /// How long a transaction rests after its markers were not all taken, at first and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How many markers are appended one after the other before others have the thread.
-const MARKERS_AT_ONCE: usize = 100;
 /// The longest the task sleeps while something is left to do.
 const SLEEP_MAX: Duration = Duration::from_secs(10);
 
@@ -214,40 +212,18 @@ impl Coordinators {
         };
         let version = TransactionVersion(ending.client.0);
         let marker = Marker { producer: (ending.producer.id, ending.producer.epoch), end, version };
+        let outcomes = self.write_markers(&ending.partitions, marker).await;
         let (mut written, mut failed) = (Vec::with_capacity(ending.partitions.len()), None);
-        for (number, some) in ending.partitions.chunks(MARKERS_AT_ONCE).enumerate() {
-            if number > 0 {
-                tokio::task::yield_now().await;
-            }
-            for (partition, outcome) in some.iter().zip(self.write_together(some, marker).await) {
-                match outcome {
-                    Ok(()) => written.push((partition.clone(), MarkerOutcome::Appended)),
-                    Err(ErrorCode::UnknownTopicOrPartition) if self.is_gone(partition) => {
-                        written.push((partition.clone(), MarkerOutcome::Gone));
-                    }
-                    Err(error) => failed = Some((partition.clone(), error)),
+        for (partition, outcome) in ending.partitions.iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => written.push((partition.clone(), MarkerOutcome::Appended)),
+                Err(ErrorCode::UnknownTopicOrPartition) if self.is_gone(partition) => {
+                    written.push((partition.clone(), MarkerOutcome::Gone));
                 }
+                Err(error) => failed = Some((partition.clone(), error)),
             }
         }
         (written, failed)
-    }
-
-    /// Appends markers, and then waits for all of them: what brings one to stable storage, or to the other replicas,
-    /// brings many.
-    async fn write_together(&self, some: &[TxnPartition], marker: Marker) -> Vec<Result<(), ErrorCode>> {
-        let mut standing = Vec::with_capacity(some.len());
-        for partition in some {
-            standing.push(self.append_marker(&partition.topic, partition.index, marker).await);
-        }
-        let until = Instant::now() + self.transactions.holdings.config().transactions.commit_timeout;
-        let mut outcomes = Vec::with_capacity(some.len());
-        for standing in standing {
-            outcomes.push(match standing {
-                Ok(standing) => standing.safe(until.saturating_duration_since(Instant::now())).await,
-                Err(error) => Err(error),
-            });
-        }
-        outcomes
     }
 
     /// Whether the metadata has no such partition. It is never older than this broker's own registration, and so than

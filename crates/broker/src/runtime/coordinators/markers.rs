@@ -4,10 +4,10 @@
 //! Where the partition belongs to a coordinator its shard writes the marker, as it has to learn of it in order.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coordinator::group::GroupShard;
-use coordinator::transaction::TransactionShard;
+use coordinator::transaction::{TransactionShard, TxnPartition};
 use partition::producers::TransactionVersion;
 use partition::{Append, Origin, Verification};
 use protocol::ErrorCode;
@@ -26,6 +26,8 @@ use crate::runtime::partitions::Replica;
 /// The topics whose partitions belong to shards.
 const OFFSETS: &str = <GroupShard as Coordinated>::TOPIC;
 const TRANSACTIONS: &str = <TransactionShard as Coordinated>::TOPIC;
+/// How many markers are appended one after the other before they are waited for, and others have the thread.
+const MARKERS_AT_ONCE: usize = 100;
 
 /// A marker to be written.
 #[derive(Clone, Copy, Debug)]
@@ -62,25 +64,40 @@ impl Standing {
 }
 
 impl Coordinators {
-    /// Ends a transaction in a partition; `Ok` once the marker is as safe as a record that all in-sync replicas have.
-    ///
-    /// # Errors
-    /// Kafka's code for what became of the marker.
-    pub async fn write_marker(
+    /// Ends a transaction in partitions: appends the markers, and then waits until they are as safe as records that all
+    /// in-sync replicas have. What brings one to stable storage, or to the other replicas, brings many. What became of each,
+    /// in order, as Kafka's code.
+    pub async fn write_markers(
         &self,
-        topic: &str,
-        index: PartitionIndex,
+        partitions: &[TxnPartition],
         marker: Marker,
-    ) -> Result<(), ErrorCode> {
-        let most: Duration = self.holdings.config().transactions.commit_timeout;
-        self.append_marker(topic, index, marker).await?.safe(most).await
+    ) -> Vec<Result<(), ErrorCode>> {
+        let most = self.holdings.config().transactions.commit_timeout;
+        let mut outcomes = Vec::with_capacity(partitions.len());
+        for (number, some) in partitions.chunks(MARKERS_AT_ONCE).enumerate() {
+            if number > 0 {
+                tokio::task::yield_now().await;
+            }
+            let mut standing = Vec::with_capacity(some.len());
+            for partition in some {
+                standing.push(self.append_marker(&partition.topic, partition.index, marker).await);
+            }
+            let until = Instant::now() + most;
+            for standing in standing {
+                outcomes.push(match standing {
+                    Ok(standing) => standing.safe(until.saturating_duration_since(Instant::now())).await,
+                    Err(error) => Err(error),
+                });
+            }
+        }
+        outcomes
     }
 
     /// Has a marker appended.
     ///
     /// # Errors
     /// Kafka's code for why it was not.
-    pub(super) async fn append_marker(
+    async fn append_marker(
         &self,
         topic: &str,
         index: PartitionIndex,
