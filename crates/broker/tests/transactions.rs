@@ -7,11 +7,14 @@ mod raw;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
+use broker::runtime::partitions::Replica;
 use coordinator::transaction::{TransactionRecord, TransactionState};
 use protocol::ErrorCode;
-use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
+use protocol::id::{PartitionIndex, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::messages::add_partitions_to_txn::AddPartitionsToTxnTopic;
 use protocol::messages::create_topics::CreatableTopic;
 use protocol::messages::describe_producers::TopicRequest;
@@ -566,6 +569,75 @@ fn a_transaction_over_very_many_partitions_ends() {
     client.ask(&request, 3);
     assert_eq!(end(&mut client, producer, true, OLD.end).0, 0);
     assert_eq!(state(&mut client), "CompleteCommit");
+}
+
+/// The disk of a directory does not bring anything to stable storage until what is handed back is dropped.
+fn hold_the_disk(replica: &Replica) -> Sender<()> {
+    let (free, held) = channel();
+    let hold = move |_| assert!(held.recv().is_err(), "nothing is sent");
+    replica.log().unwrap().commit(Box::new(hold));
+    free
+}
+
+fn replica(node: &TestNode, topic: &str, index: i32) -> Arc<Replica> {
+    let topic = node.node().broker().partitions.by_name(topic).unwrap();
+    topic.get(PartitionIndex(index)).unwrap().clone()
+}
+
+#[test]
+fn an_end_that_was_answered_by_an_error_is_looked_for_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = [("headwater.durability", "fsync"), ("request.timeout.ms", "1000")];
+    let (node, mut client) = node(directory.path(), &settings);
+    let producer = begin(&mut client, NEW.init);
+    assert_eq!(send(&mut client, producer, 0, "open", NEW.produce).error, 0);
+    let held = hold_the_disk(&replica(&node, "__transaction_state", 0));
+    assert_eq!(end(&mut client, producer, true, NEW.end).0, code(ErrorCode::CoordinatorNotAvailable));
+    drop(held);
+    // The decision lies in the log, and nobody but the task that comes back to such ends knows of it.
+    let begun = Instant::now();
+    while state_once_loaded(&mut client) != "CompleteCommit" {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{}", state_once_loaded(&mut client));
+    }
+    assert_eq!(committed(&mut client), ["open"]);
+}
+
+#[test]
+fn markers_of_one_request_are_brought_to_stable_storage_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let (node, mut client) = node(directory.path(), &[("headwater.durability", "fsync")]);
+    let partitions = 50;
+    let wide = CreatableTopic {
+        name: "wide".into(),
+        num_partitions: partitions,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    let request = CreateTopicsRequest {
+        topics: vec![wide].into(),
+        timeout_ms: 60_000,
+        ..CreateTopicsRequest::default()
+    };
+    client.ask(&request, 5);
+    let held = hold_the_disk(&replica(&node, "wide", 0));
+    let topic = WritableTxnMarkerTopic { name: "wide".into(), partition_indexes: (0..partitions).collect() };
+    let marker =
+        WritableTxnMarker { producer_id: 7, topics: vec![topic].into(), ..WritableTxnMarker::default() };
+    let request = WriteTxnMarkersRequest { markers: vec![marker].into() };
+    let frame = client.frame(&request, 1);
+    client.send(&frame);
+    let begun = Instant::now();
+    let stands = |index| replica(&node, "wide", index).log().unwrap().partition().watermarks().log_end.0 == 1;
+    while !(0..partitions).all(stands) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "one waits for another");
+        std::thread::yield_now();
+    }
+    drop(held);
+    let body = client.answer::<WriteTxnMarkersRequest<'_>>(1);
+    let response = WriteTxnMarkersResponse::decode(&body, 1).unwrap();
+    let topic = response.markers.iter().next().unwrap().topics.iter().next().unwrap();
+    assert!(topic.partitions.iter().all(|partition| partition.error_code == 0), "{topic:?}");
+    assert_eq!(topic.partitions.len(), 50);
 }
 
 #[test]

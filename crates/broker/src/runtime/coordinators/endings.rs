@@ -2,8 +2,9 @@
 //! coordinator records that it is done.
 //!
 //! Who ends a transaction writes its markers at once. What is left, and what a load finds decided, one task comes back
-//! to: when a shard was loaded or has acted by itself, when a request went away before it heard what it had decided, when
-//! an end was decided while the one before was still in hand, and with growing pauses while a partition does not take its marker.
+//! to: when a shard was loaded or has acted by itself, when a request went away before it heard what it had decided or heard
+//! an error behind which a decision may stand, when an end was decided while the one before was still in hand, and with
+//! growing pauses while a partition does not take its marker.
 //! A partition is given up only when its topic is gone from the metadata; a leader that is not known, or not here, is
 //! waited for (Kafka 4.4.0 takes it for gone, and loses the abort). One transaction is never worked on twice at a time:
 //! a second marker could end the producer's next transaction.
@@ -80,10 +81,15 @@ impl Endings {
         Undone { endings: self, is_done: false }
     }
 
-    /// Whether a transaction is not to be worked on now.
+    /// Whether a transaction is not to be worked on now. Who works on it already has it looked at once more: it may have
+    /// seen the end before this one.
     fn rests(&self, id: &TransactionalId, now: Instant) -> bool {
-        let state = self.state();
-        state.claimed.contains_key(id) || state.resting.get(id).is_some_and(|(until, _)| *until > now)
+        let mut state = self.state();
+        if let Some(others_came) = state.claimed.get_mut(id) {
+            *others_came = true;
+            return true;
+        }
+        state.resting.get(id).is_some_and(|(until, _)| *until > now)
     }
 
     fn done(&self, id: &TransactionalId) {
@@ -337,6 +343,17 @@ mod tests {
         assert!(is_told(&endings));
         drop(endings.claim(&id).unwrap());
         assert!(!is_told(&endings), "that was told");
+    }
+
+    #[test]
+    fn an_end_that_comes_by_itself_while_the_one_before_is_in_hand_is_looked_for_at_once() {
+        let (endings, id) = (Endings::default(), TransactionalId::from("app"));
+        let claim = endings.claim(&id).unwrap();
+        assert!(endings.rests(&id, Instant::now()));
+        assert!(!is_told(&endings), "it would find it claimed");
+        drop(claim);
+        assert!(is_told(&endings));
+        assert!(!endings.rests(&id, Instant::now()));
     }
 
     #[test]

@@ -173,7 +173,10 @@ impl Coordinators {
         loop {
             let undone = self.endings.decision();
             let outcome = self.transactions.submit(id, |shard, ground| decide(shard, ground, fresh)).await;
-            undone.done();
+            // Behind any other error may stand a decision that lies in the log and is not committed yet.
+            if let Ok(_) | Err(CoordinatorError::Refused(_)) = &outcome {
+                undone.done();
+            }
             return match outcome {
                 Err(CoordinatorError::Refused(TransactionRefusal::FreshProducerIdWanted))
                     if fresh.is_none() =>
