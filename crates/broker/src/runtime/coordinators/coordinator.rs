@@ -396,18 +396,17 @@ impl<S: Coordinated> Coordinator<S> {
         if led.progress.is_safe(end) {
             return Ok(());
         }
-        if led.progress.take_failure(end) {
-            // There may be room again, and it may be long until the next append.
+        let again = |at: Offset| {
             let (progress, replica) = (led.progress.clone(), led.replica.clone());
-            let again = move || {
-                if let Err(fault) = progress.appended(&replica, end) {
-                    progress.fail(end, &fault.to_string());
+            let job = move || {
+                if let Err(fault) = progress.appended(&replica, at) {
+                    progress.fail(at, &fault.to_string());
                 }
             };
-            self.lanes.submit(led.replica.directory().id(), Box::new(again));
-        }
+            self.lanes.submit(led.replica.directory().id(), Box::new(job));
+        };
         let most = S::commit_timeout(&self.holdings.config());
-        led.progress.wait(end, most).await.map_err(CoordinatorError::NotAvailable)
+        led.progress.wait_or_try(end, most, again).await.map_err(CoordinatorError::NotAvailable)
     }
 
     fn led(self: &Arc<Self>, index: PartitionIndex) -> Answered<S, Arc<Led<S>>> {

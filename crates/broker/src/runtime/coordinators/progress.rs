@@ -139,15 +139,29 @@ impl Progress {
         });
     }
 
-    /// Forgets that what lies before `end` is not safe; says whether that was so. Who hears it has it tried again.
-    pub(super) fn take_failure(&self, end: Offset) -> bool {
-        let mut taken = false;
+    /// As [`Self::wait`]. Where that has failed and nobody is at it, `again` is told first up to where the log is to come to
+    /// stable storage: there may be room again, and it may be long until the next append.
+    pub(super) async fn wait_or_try(
+        &self,
+        end: Offset,
+        most: Duration,
+        again: impl FnOnce(Offset),
+    ) -> Result<(), String> {
+        if let Some(at) = self.take_failure(end) {
+            again(at);
+        }
+        self.wait(end, most).await
+    }
+
+    /// Forgets that what lies before `end` did not come to stable storage, and whatever else did not: up to where that is to
+    /// be tried again by who asks, for everybody.
+    fn take_failure(&self, end: Offset) -> Option<Offset> {
+        let mut taken = None;
         self.reached.send_if_modified(|reached| {
-            taken = reached.failure(end).is_some();
-            if taken {
-                reached.failed = None;
+            if reached.failure(end).is_some() {
+                taken = reached.failed.take().map(|(at, _)| at);
             }
-            taken
+            taken.is_some()
         });
         taken
     }
@@ -205,10 +219,26 @@ mod tests {
         progress.durable(Offset(10));
         assert_eq!(later.await.unwrap(), Ok(()), "there was room again");
         assert_eq!(progress.wait(Offset(5), LONG).await, Ok(()), "it is there now, too");
-        progress.fail(Offset(12), "full again");
-        assert_eq!(progress.wait(Offset(12), LONG).await, Err("full again".to_owned()));
-        assert!(!progress.take_failure(Offset(13)), "nobody has tried that yet");
-        assert!(progress.take_failure(Offset(12)));
-        assert!(!progress.take_failure(Offset(12)), "somebody is at it");
+    }
+
+    #[tokio::test]
+    async fn who_waits_has_all_tried_again_that_did_not_come_to_stable_storage() {
+        let progress = Progress::new(Offset(0), Handle::current());
+        progress.replicated(Offset(20));
+        progress.fail(Offset(12), "the disk is full");
+        let nobody = |_: Offset| panic!("nobody has tried that yet, or somebody is at it");
+        let waits = progress.clone();
+        let not_tried = tokio::spawn(async move { waits.wait_or_try(Offset(13), LONG, nobody).await });
+        tokio::task::yield_now().await;
+        let waits = progress.clone();
+        let again = |at| waits.durable(at);
+        assert_eq!(progress.wait_or_try(Offset(5), LONG, again).await, Ok(()));
+        assert_eq!(
+            progress.wait_or_try(Offset(12), LONG, nobody).await,
+            Ok(()),
+            "it is there with the first"
+        );
+        progress.durable(Offset(13));
+        assert_eq!(not_tried.await.unwrap(), Ok(()));
     }
 }
