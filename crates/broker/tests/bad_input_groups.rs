@@ -9,12 +9,16 @@ use std::time::{Duration, Instant};
 
 use protocol::id::Uuid;
 use protocol::messages::consumer_group_heartbeat::RequestTopicPartitions;
+use protocol::messages::describe_configs::DescribeConfigsResource;
 use protocol::messages::join_group::JoinGroupRequestProtocol;
+use protocol::messages::streams_group_heartbeat::{Subtopology, Topology};
 use protocol::messages::{
     ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
-    ConsumerGroupHeartbeatResponse, DescribeGroupsRequest, DescribeGroupsResponse, FindCoordinatorRequest,
+    ConsumerGroupHeartbeatResponse, DeleteGroupsRequest, DeleteGroupsResponse, DescribeConfigsRequest,
+    DescribeConfigsResponse, DescribeGroupsRequest, DescribeGroupsResponse, FindCoordinatorRequest,
     FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
-    Message,
+    Message, StreamsGroupDescribeRequest, StreamsGroupDescribeResponse, StreamsGroupHeartbeatRequest,
+    StreamsGroupHeartbeatResponse,
 };
 use raw::Client;
 use raw::node::{TestNode, start};
@@ -24,11 +28,15 @@ const UNKNOWN_SERVER_ERROR: i16 = -1;
 const GROUP_ID_NOT_FOUND: i16 = 69;
 const FENCED_MEMBER_EPOCH: i16 = 110;
 const INVALID_REGULAR_EXPRESSION: i16 = 128;
+const INVALID_REQUEST: i16 = 42;
+const UNSUPPORTED_ASSIGNOR: i16 = 112;
 const INVALID_GROUP_ID: i16 = 24;
 const UNKNOWN_MEMBER_ID: i16 = 25;
 const INVALID_SESSION_TIMEOUT: i16 = 26;
 const INCONSISTENT_GROUP_PROTOCOL: i16 = 23;
 const MEMBER_ID_REQUIRED: i16 = 79;
+/// What a member of a streams group is told when another asks all to end.
+const SHUTDOWN_APPLICATION: i8 = 4;
 
 fn node() -> (tempfile::TempDir, TestNode) {
     let directory = tempfile::tempdir().unwrap();
@@ -130,6 +138,101 @@ fn what_members_say_of_themselves_is_opaque_however_odd_or_large() {
     let body = client.ask(&request, 4);
     let described = DescribeGroupsResponse::decode(&body, 4).unwrap();
     assert!(described.groups.iter().all(|group| group.error_code == 0 && group.members.len() == 1));
+}
+
+/// What an answer repeats of a request is cut: a name may be as long as a string can be, and the sentence around it too
+/// long for one.
+#[test]
+fn names_as_long_as_can_be_are_answered_with_kafkas_codes() {
+    let (_directory, node) = node();
+    let mut client = node.connect();
+    let long = "n".repeat(32_750);
+    let regex = ConsumerGroupHeartbeatRequest {
+        subscribed_topic_regex: Some("(".repeat(32_750).into()),
+        subscribed_topic_names: None,
+        ..joining("g", Vec::new())
+    };
+    assert_eq!(beat(&mut client, &regex).0, INVALID_REGULAR_EXPRESSION);
+    let assignor = ConsumerGroupHeartbeatRequest {
+        server_assignor: Some(long.clone().into()),
+        ..joining("g", vec!["t".to_owned()])
+    };
+    assert_eq!(beat(&mut client, &assignor).0, UNSUPPORTED_ASSIGNOR);
+    assert_eq!(epoch(&mut client, &long).0, GROUP_ID_NOT_FOUND);
+
+    let groups = vec![long.clone().into()].into();
+    let request = DescribeGroupsRequest { groups, ..DescribeGroupsRequest::default() };
+    let body = client.ask(&request, 6);
+    let described = DescribeGroupsResponse::decode(&body, 6).unwrap();
+    assert_eq!(described.groups.iter().next().unwrap().error_code, GROUP_ID_NOT_FOUND);
+    let request = StreamsGroupDescribeRequest {
+        group_ids: vec![long.clone().into()].into(),
+        ..StreamsGroupDescribeRequest::default()
+    };
+    let body = client.ask(&request, 0);
+    let described = StreamsGroupDescribeResponse::decode(&body, 0).unwrap();
+    assert_eq!(described.groups.iter().next().unwrap().error_code, GROUP_ID_NOT_FOUND);
+    let request = DeleteGroupsRequest { groups_names: vec![long.clone().into()].into() };
+    let body = client.ask(&request, 3);
+    let deleted = DeleteGroupsResponse::decode(&body, 3).unwrap();
+    assert_eq!(deleted.results.iter().next().unwrap().error_code, GROUP_ID_NOT_FOUND);
+    let resource = DescribeConfigsResource {
+        resource_type: 4,
+        resource_name: long.into(),
+        ..DescribeConfigsResource::default()
+    };
+    let request =
+        DescribeConfigsRequest { resources: vec![resource].into(), ..DescribeConfigsRequest::default() };
+    let body = client.ask(&request, 4);
+    let described = DescribeConfigsResponse::decode(&body, 4).unwrap();
+    assert_eq!(described.results.iter().next().unwrap().error_code, INVALID_REQUEST);
+}
+
+/// The heartbeat of a member of an application of one part.
+fn streams_beat(member: &str, epoch: i32) -> StreamsGroupHeartbeatRequest<'static> {
+    let part = Subtopology {
+        subtopology_id: "0".into(),
+        source_topics: vec!["t".into()].into(),
+        ..Subtopology::default()
+    };
+    let joins = epoch == 0;
+    let tasks = || joins.then(Default::default);
+    StreamsGroupHeartbeatRequest {
+        group_id: "streams".into(),
+        member_id: member.to_owned().into(),
+        member_epoch: epoch,
+        rebalance_timeout_ms: if joins { 10_000 } else { -1 },
+        topology: joins.then(|| Topology { epoch: 1, subtopologies: vec![part].into() }),
+        active_tasks: tasks(),
+        standby_tasks: tasks(),
+        warmup_tasks: tasks(),
+        process_id: joins.then(|| "p".into()),
+        ..StreamsGroupHeartbeatRequest::default()
+    }
+}
+
+#[test]
+fn a_member_with_a_long_name_ends_nobody_elses_connection() {
+    let (_directory, node) = node();
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let long = "n".repeat(32_750);
+    let beat = |client: &mut Client, request: &StreamsGroupHeartbeatRequest<'_>| {
+        let body = client.ask(request, 0);
+        let answer = StreamsGroupHeartbeatResponse::decode(&body, 0).unwrap();
+        let told = answer.status.into_iter().flat_map(|all| all.into_vec());
+        (answer.error_code, answer.member_epoch, told.map(|status| status.status_code).collect::<Vec<_>>())
+    };
+    let (error, at, _) = beat(&mut client, &streams_beat("me", 0));
+    assert_eq!(error, NONE);
+    let (error, ends, _) = beat(&mut client, &streams_beat(&long, 0));
+    assert_eq!(error, NONE);
+    beat(
+        &mut client,
+        &StreamsGroupHeartbeatRequest { shutdown_application: true, ..streams_beat(&long, ends) },
+    );
+    let (error, _, told) = beat(&mut client, &streams_beat("me", at));
+    assert!(error == NONE && told.contains(&SHUTDOWN_APPLICATION), "{error} {told:?}");
 }
 
 /// A member that joins a consumer group.

@@ -9,6 +9,7 @@ use protocol::ErrorCode;
 use protocol::id::Timestamp;
 
 use super::Call;
+use super::sentence::sentence;
 use crate::runtime::quorum::QuorumError;
 use crate::seldom::Seldom;
 
@@ -26,7 +27,7 @@ pub struct Refused {
 impl Refused {
     /// A refusal with this code and sentence.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: sentence(message) }
     }
 
     /// A request that contradicts itself.

@@ -16,6 +16,7 @@ use protocol::messages::consumer_group_describe::{
 
 use super::Call;
 use super::authorized_operations::{GROUP, NOT_ASKED};
+use super::sentence::sentence;
 
 /// A member that speaks the classic protocol.
 const CLASSIC: i8 = 0;
@@ -54,7 +55,7 @@ pub async fn handle<'a>(
         let group = match &known[id] {
             Ok(Some(group)) => DescribedGroup { authorized_operations: operations, ..told(group, &image) },
             Ok(None) => DescribedGroup {
-                error_message: Some(format!("there is no consumer group '{id}'").into()),
+                error_message: Some(sentence(format!("there is no consumer group '{id}'"))),
                 ..refused(ErrorCode::GroupIdNotFound)
             },
             Err(error) => refused(*error),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use coordinator::group::assignor::Partitions;
 use coordinator::group::consumer::{ConsumerHeartbeat, Epoch, HeartbeatAnswer};
@@ -16,7 +17,11 @@ use protocol::messages::consumer_group_heartbeat::{
 };
 
 use super::Call;
+use super::sentence::sentence;
 use crate::runtime::coordinators::CoordinatorError;
+use crate::seldom::Seldom;
+
+static NOT_TAKEN: Seldom = Seldom::new();
 
 /// Handles one request.
 pub async fn handle(
@@ -38,8 +43,11 @@ pub async fn handle(
     match told {
         Ok(answer) => response(answer),
         Err(error) => {
-            if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error {
-                tracing::warn!(group = &*request.group_id, %error, "a member's heartbeat was not taken");
+            if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error
+                && let Some(unsaid) = NOT_TAKEN.due(Instant::now())
+            {
+                let group = sentence(request.group_id.into_owned());
+                tracing::warn!(%group, %error, unsaid, "a member's heartbeat was not taken");
             }
             let message = match &error {
                 CoordinatorError::Refused(GroupRefusal::InvalidRegularExpression) => invalid_regex(regex),
@@ -99,7 +107,7 @@ fn response(answer: HeartbeatAnswer) -> ConsumerGroupHeartbeatResponse<'static> 
 fn refused(error: ErrorCode, message: Option<String>) -> ConsumerGroupHeartbeatResponse<'static> {
     ConsumerGroupHeartbeatResponse {
         error_code: error.into(),
-        error_message: message.map(Into::into),
+        error_message: message.map(sentence),
         ..ConsumerGroupHeartbeatResponse::default()
     }
 }
@@ -108,5 +116,5 @@ fn refused(error: ErrorCode, message: Option<String>) -> ConsumerGroupHeartbeatR
 fn invalid_regex(regex: Option<Arc<str>>) -> Option<String> {
     let regex = regex?;
     let error = Pattern::compile(&regex).err()?;
-    Some(format!("'{regex}' is no regular expression that RE2 knows: {error}"))
+    Some(format!("no regular expression that RE2 knows ({error}): '{regex}'"))
 }

@@ -6,6 +6,7 @@ use protocol::ErrorCode;
 use protocol::messages::delete_groups::{DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse};
 
 use super::Call;
+use super::sentence::sentence;
 
 /// Handles one request.
 pub async fn handle(call: &Call, request: DeleteGroupsRequest<'_>) -> DeleteGroupsResponse<'static> {
@@ -17,7 +18,7 @@ pub async fn handle(call: &Call, request: DeleteGroupsRequest<'_>) -> DeleteGrou
             Ok(()) => (ErrorCode::None, None),
             Err(error) => {
                 let message = format!("group '{id}' is not deleted: {error}");
-                (ErrorCode::from(error), Some(message.into()))
+                (ErrorCode::from(error), Some(sentence(message)))
             }
         };
         results.push(DeletableGroupResult {

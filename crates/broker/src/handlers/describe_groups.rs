@@ -13,6 +13,7 @@ use protocol::messages::describe_groups::{
 
 use super::Call;
 use super::authorized_operations::{GROUP, NOT_ASKED};
+use super::sentence::sentence;
 
 /// The first version that says of a group that it is not there.
 const NOT_FOUND_SINCE: i16 = 6;
@@ -73,7 +74,7 @@ fn absent<'a>(version: i16, id: &str) -> DescribedGroup<'a> {
     }
     DescribedGroup {
         error_code: ErrorCode::GroupIdNotFound.into(),
-        error_message: Some(format!("there is no group '{id}'").into()),
+        error_message: Some(sentence(format!("there is no group '{id}'"))),
         ..dead
     }
 }

@@ -5,6 +5,7 @@
 //! not assign (KIP-814).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use coordinator::group::Answer;
 use coordinator::group::Millis;
@@ -13,8 +14,12 @@ use protocol::ErrorCode;
 use protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
 
 use super::Call;
+use super::sentence::sentence;
 use crate::runtime::coordinators::CoordinatorError;
 use crate::runtime::request_memory::Drawn;
+use crate::seldom::Seldom;
+
+static NOT_TAKEN: Seldom = Seldom::new();
 
 /// The first version with a rebalance time-out; before, the session's counted for both.
 const REBALANCE_TIMEOUT_SINCE: i16 = 1;
@@ -64,8 +69,11 @@ pub async fn handle(call: &Call, join: Join, drawn: Drawn) -> JoinGroupResponse<
         Ok(Answer::Join(answer)) => response(version, answer),
         Ok(Answer::Sync(_)) => refused(version, &member, ErrorCode::UnknownServerError),
         Err(error) => {
-            if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error {
-                tracing::warn!(%group, %error, "a member cannot join");
+            if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error
+                && let Some(unsaid) = NOT_TAKEN.due(Instant::now())
+            {
+                let group = sentence(group.to_string());
+                tracing::warn!(%group, %error, unsaid, "a member cannot join");
             }
             refused(version, &member, error.into())
         }

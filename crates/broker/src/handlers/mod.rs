@@ -52,6 +52,7 @@ pub mod offset_for_leader_epoch;
 mod partition_errors;
 pub mod produce;
 pub mod replicas;
+mod sentence;
 pub mod streams_group_describe;
 pub mod streams_group_heartbeat;
 pub mod streams_group_topology_description_update;

@@ -19,6 +19,7 @@ use protocol::wire::Array;
 
 use super::Call;
 use super::authorized_operations::{GROUP, NOT_ASKED};
+use super::sentence::sentence;
 
 /// The only assignor there is.
 const ASSIGNOR: &str = "sticky";
@@ -60,7 +61,7 @@ pub async fn handle<'a>(
                 ..told(group)
             },
             Ok(None) => DescribedGroup {
-                error_message: Some(format!("there is no streams group '{id}'").into()),
+                error_message: Some(sentence(format!("there is no streams group '{id}'"))),
                 ..refused(ErrorCode::GroupIdNotFound)
             },
             Err(error) => refused(*error),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coordinator::group::Millis;
 use coordinator::group::consumer::Epoch;
@@ -24,8 +24,12 @@ use protocol::messages::streams_group_heartbeat::{
 use protocol::wire::Array;
 
 use super::Call;
+use super::sentence::sentence;
 use crate::runtime::coordinators::CoordinatorError;
 use crate::runtime::streams_topics;
+use crate::seldom::Seldom;
+
+static NOT_TAKEN: Seldom = Seldom::new();
 
 /// How many topics are named that could not be made.
 const REFUSALS_TOLD: usize = 3;
@@ -54,8 +58,11 @@ pub async fn handle(
             response(answer)
         }
         Err(error) => {
-            if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error {
-                tracing::warn!(group = &*request.group_id, %error, "a member's heartbeat was not taken");
+            if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error
+                && let Some(unsaid) = NOT_TAKEN.due(Instant::now())
+            {
+                let group = sentence(request.group_id.into_owned());
+                tracing::warn!(%group, %error, unsaid, "a member's heartbeat was not taken");
             }
             let message = match &error {
                 CoordinatorError::Refused(refusal) => Some(refusal.to_string()),
@@ -161,7 +168,7 @@ fn response(answer: StreamsAnswer) -> StreamsGroupHeartbeatResponse<'static> {
     let statuses = answer
         .statuses
         .into_iter()
-        .map(|status| Status { status_code: status.code.number(), status_detail: status.detail.into() });
+        .map(|status| Status { status_code: status.code.number(), status_detail: sentence(status.detail) });
     let held = answer.tasks.as_deref();
     let endpoints = answer.endpoints.map(|all| all.into_iter().map(endpoint).collect());
     StreamsGroupHeartbeatResponse {
@@ -214,7 +221,7 @@ fn endpoint(at: EndpointPartitions) -> EndpointToPartitions<'static> {
 fn refused(error: ErrorCode, message: Option<String>) -> StreamsGroupHeartbeatResponse<'static> {
     StreamsGroupHeartbeatResponse {
         error_code: error.into(),
-        error_message: message.map(Into::into),
+        error_message: message.map(sentence),
         status: Some(Array::default()),
         ..StreamsGroupHeartbeatResponse::default()
     }

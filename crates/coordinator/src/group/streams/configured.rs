@@ -6,13 +6,10 @@ use std::sync::Arc;
 use metadata::Image;
 
 use super::partition_counts::{Counting, existing};
-use super::status::{Status, StatusCode};
+use super::status::{Status, StatusCode, summary};
 use super::tasks::SubtopologyId;
 use super::topology::{Subtopology, TopicInfo, Topology};
 use crate::group::GroupRefusal;
-
-/// How many names are told where many are missing.
-const NAMES_TOLD: usize = 3;
 
 /// What is wrong with the topics that there are; it may be mended without the application's doing.
 pub(super) type Misfit = Status;
@@ -170,14 +167,4 @@ fn missing(
         }
     }
     Ok(missing)
-}
-
-/// The first few names, and how many more there are.
-fn summary<'n>(names: impl Iterator<Item = &'n Arc<str>>) -> String {
-    let names: Vec<&str> = names.map(|name| &**name).collect();
-    let told = names[..names.len().min(NAMES_TOLD)].join(", ");
-    match names.len().saturating_sub(NAMES_TOLD) {
-        0 => told,
-        more => format!("{told} and {more} more"),
-    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use metadata::Image;
 
 use super::configured::{Misfit, Problem};
-use super::status::StatusCode;
+use super::status::{StatusCode, summary};
 use super::topology::{CopartitionGroup, Subtopology, Topology};
 
 /// Partition counts by topic.
@@ -215,8 +215,7 @@ fn same(counts: &Counts) -> Result<i32, Problem> {
     if all.all(|count| count == first) {
         return Ok(first);
     }
-    let listed: Vec<String> = counts.iter().map(|(topic, count)| format!("{topic}={count}")).collect();
-    let detail =
-        format!("topics that are joined have different numbers of partitions: {}", listed.join(", "));
+    let listed = summary(counts.iter().map(|(topic, count)| format!("{topic}={count}")));
+    let detail = format!("topics that are joined have different numbers of partitions: {listed}");
     Err(Problem::Misfit(Misfit::new(StatusCode::IncorrectlyPartitionedTopics, detail)))
 }

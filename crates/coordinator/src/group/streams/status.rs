@@ -1,5 +1,25 @@
 //! What a member is told beside its tasks.
 
+/// How many names are told where there are many.
+const NAMES_TOLD: usize = 3;
+
+/// The first few names, and how many more there are.
+pub(super) fn summary(names: impl Iterator<Item = impl std::fmt::Display>) -> String {
+    let mut told = String::new();
+    let mut more = 0_usize;
+    for (place, name) in names.enumerate() {
+        match place {
+            0 => told = name.to_string(),
+            _ if place < NAMES_TOLD => told.push_str(&format!(", {name}")),
+            _ => more += 1,
+        }
+    }
+    if more > 0 {
+        told.push_str(&format!(" and {more} more"));
+    }
+    told
+}
+
 /// What there is to say, with Kafka's number of it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum StatusCode {
