@@ -29,6 +29,7 @@ use protocol::records::compression::{Codec, Compressors};
 use protocol::records::legacy::{LegacyBuilder, LegacyOptions};
 use raw::Client;
 use raw::node::{TestNode, start};
+use storage::Fault;
 
 const LOADING: i16 = ErrorCode::CoordinatorLoadInProgress as i16;
 const PARTITIONS: u32 = 50;
@@ -80,6 +81,29 @@ fn fetch(client: &mut Client, group: &str, topic: &str) -> i64 {
         let topic = response.topics.iter().next().unwrap();
         return topic.partitions.iter().next().unwrap().committed_offset;
     }
+}
+
+/// Everything a group has committed.
+fn fetch_all(client: &mut Client, group: &'static str) -> Vec<(String, i64)> {
+    let request =
+        OffsetFetchRequest { group_id: group.into(), topics: None, ..OffsetFetchRequest::default() };
+    let body = client.ask(&request, 5);
+    let response = OffsetFetchResponse::decode(&body, 5).unwrap();
+    let offsets = response.topics.iter().flat_map(|topic| {
+        let name = topic.name.to_string();
+        topic.partitions.into_vec().into_iter().map(move |known| (name.clone(), known.committed_offset))
+    });
+    offsets.collect()
+}
+
+/// Deletes a topic.
+fn delete(client: &mut Client, topic: &'static str) {
+    let request = DeleteTopicsRequest {
+        topic_names: vec![topic.into()].into(),
+        timeout_ms: 10_000,
+        ..DeleteTopicsRequest::default()
+    };
+    client.ask(&request, 3);
 }
 
 /// A node with topics and a coordinator that answers.
@@ -203,12 +227,7 @@ fn a_coordinator_whose_partition_is_lost_answers_nobody() {
     let mut late = node.connect();
     let frame = late.frame(&commit_request("g", "t", 6), 6);
     late.send(&frame);
-    let request = DeleteTopicsRequest {
-        topic_names: vec!["__consumer_offsets".into()].into(),
-        timeout_ms: 10_000,
-        ..DeleteTopicsRequest::default()
-    };
-    client.ask(&request, 3);
+    delete(&mut client, "__consumer_offsets");
     let error = committed(&late.answer::<OffsetCommitRequest<'_>>(6));
     let refused = [ErrorCode::NotCoordinator, ErrorCode::UnknownMemberId].map(i16::from);
     assert!(error == 0 || refused.contains(&error), "{error}");
@@ -238,12 +257,7 @@ fn offsets_of_a_topic_deleted_while_its_shard_loads_are_forgotten() {
         // The load needs the log.
         let _log = home.log().unwrap();
         assert_eq!(commit(&mut client, "g", "t", 7), LOADING);
-        let request = DeleteTopicsRequest {
-            topic_names: vec!["t".into()].into(),
-            timeout_ms: 10_000,
-            ..DeleteTopicsRequest::default()
-        };
-        client.ask(&request, 3);
+        delete(&mut client, "t");
     }
     // Not at the very moment the shard answers, but then for good.
     let begun = Instant::now();
@@ -252,6 +266,22 @@ fn offsets_of_a_topic_deleted_while_its_shard_loads_are_forgotten() {
         std::thread::yield_now();
     }
     assert_eq!(fetch(&mut client, "g", "u"), 6);
+}
+
+#[test]
+fn a_topic_made_anew_has_no_offsets_of_the_one_before_while_the_log_takes_no_tombstones() {
+    let directory = tempfile::tempdir().unwrap();
+    let (node, mut client) = node(directory.path(), &["t", "u"]);
+    assert_eq!((commit(&mut client, "g", "t", 5), commit(&mut client, "g", "u", 6)), (0, 0));
+    let directory = home(&node, "g").directory();
+    directory.state().note(&Fault::Full { path: directory.path().to_owned() });
+    delete(&mut client, "t");
+    client.create(&["t"]);
+    assert_eq!((fetch(&mut client, "g", "t"), fetch(&mut client, "g", "u")), (-1, 6));
+    assert_eq!(fetch_all(&mut client, "g"), [("u".to_owned(), 6)]);
+    directory.state().has_room();
+    assert_eq!(commit(&mut client, "g", "t", 7), 0);
+    assert_eq!(fetch_all(&mut client, "g"), [("t".to_owned(), 7), ("u".to_owned(), 6)]);
 }
 
 /// Bounds what the log of committed offsets takes at once.

@@ -60,10 +60,11 @@ pub async fn handle<'a>(
     if call.asked.version >= GROUPS_SINCE {
         return of_groups(call, request).await;
     }
+    let image = call.broker.image();
     let wanted = request.topics.as_ref().map(|topics| {
         let wanted = topics.iter().map(|topic| Wanted {
             name: Arc::from(&*topic.name),
-            id: TopicId::ZERO,
+            id: id_of(&image, &topic.name),
             partitions: topic.partition_indexes.iter().map(PartitionIndex).collect(),
             error: None,
         });
@@ -78,7 +79,7 @@ pub async fn handle<'a>(
         epoch: Generation::NONE,
         stable: request.require_stable,
     };
-    let told = match fetch(call, asked, wanted.as_deref()).await {
+    let told = match fetch(call, &image, asked, wanted.as_deref()).await {
         Ok(mut told) => {
             if call.asked.version < NONE_COMMITTED_SINCE {
                 told.iter_mut().for_each(Told::unknown_where_none);
@@ -119,7 +120,7 @@ async fn of_groups<'a>(
     let group = move |place: usize| {
         let (group_id, answer) = &answers[place];
         let (topics, error) = match &**answer {
-            Ok(told) => (group_topics(&image, told, ids), ErrorCode::None),
+            Ok(told) => (group_topics(told, ids), ErrorCode::None),
             Err(error) => (Vec::new(), *error),
         };
         OffsetFetchResponseGroup {
@@ -141,19 +142,29 @@ async fn group_answer(
     let wanted = group.topics.as_ref().map(|topics| {
         let wanted = topics.iter().map(|topic| {
             let partitions = topic.partition_indexes.iter().map(PartitionIndex).collect();
-            let known = if ids { image.topics.get(topic.topic_id) } else { None };
+            if !ids {
+                let id = id_of(image, &topic.name);
+                return Wanted { name: Arc::from(&*topic.name), id, partitions, error: None };
+            }
+            let known = image.topics.get(topic.topic_id);
             Wanted {
                 name: known.map_or_else(|| Arc::from(&*topic.name), |known| known.name.clone()),
                 id: topic.topic_id,
                 partitions,
-                error: (ids && known.is_none()).then_some(ErrorCode::UnknownTopicId),
+                error: known.is_none().then_some(ErrorCode::UnknownTopicId),
             }
         });
         once(wanted)
     });
     let (member, epoch) = (group.member_id.as_deref(), Generation(group.member_epoch));
     let asked = Asked { group: &group.group_id, member, epoch, stable };
-    fetch(call, asked, wanted.as_deref()).await
+    fetch(call, image, asked, wanted.as_deref()).await
+}
+
+/// The id of the topic that a request names: what was committed for one before it of that name is not told. Zero where there
+/// is none, or none yet: then what is kept is told.
+fn id_of(image: &Image, topic: &str) -> TopicId {
+    image.topics.id_of(topic).unwrap_or_default()
 }
 
 /// Each partition once, however often it is named: a note of 4 KB may stand behind four bytes of a request.
@@ -181,13 +192,22 @@ struct Asked<'r> {
     stable: bool,
 }
 
-async fn fetch(call: &Call, asked: Asked<'_>, wanted: Option<&[Wanted]>) -> Result<Vec<Told>, ErrorCode> {
+async fn fetch(
+    call: &Call,
+    image: &Image,
+    asked: Asked<'_>,
+    wanted: Option<&[Wanted]>,
+) -> Result<Vec<Told>, ErrorCode> {
     let Asked { group, member, epoch, stable } = asked;
     let read = call.broker.coordinators.groups.read(group, |shard| {
         shard.may_fetch_offsets(group, member, epoch)?;
         let Some(wanted) = wanted else {
-            let all = shard.fetch_all_offsets(group, stable).into_iter();
-            return Ok(all.map(|(name, offsets)| Told::of(name, TopicId::ZERO, offsets)).collect());
+            let all = shard.fetch_all_offsets(group, |topic| id_of(image, topic), stable).into_iter();
+            let told = all.map(|(name, offsets)| {
+                let id = id_of(image, &name);
+                Told::of(name, id, offsets)
+            });
+            return Ok(told.collect());
         };
         let told = wanted.iter().map(|topic| {
             if let Some(error) = topic.error {
@@ -241,9 +261,9 @@ fn topic<'a>(told: &Told) -> OffsetFetchResponseTopic<'a> {
 }
 
 /// The topics of a group. By id, one that is gone is left out of an answer that was to name everything.
-fn group_topics<'a>(image: &Image, told: &[Told], ids: bool) -> Vec<OffsetFetchResponseTopics<'a>> {
-    let topics = told.iter().filter_map(|topic| {
-        let id = if topic.id.is_zero() && ids { image.topics.id_of(&topic.name)? } else { topic.id };
+fn group_topics<'a>(told: &[Told], ids: bool) -> Vec<OffsetFetchResponseTopics<'a>> {
+    let is_nameless = |topic: &&Told| ids && topic.id.is_zero();
+    let topics = told.iter().filter(|topic| !is_nameless(topic)).map(|topic| {
         let partitions = topic.partitions.iter().map(|(offset, error)| OffsetFetchResponsePartitions {
             partition_index: offset.partition.0,
             committed_offset: offset.offset.0,
@@ -251,11 +271,11 @@ fn group_topics<'a>(image: &Image, told: &[Told], ids: bool) -> Vec<OffsetFetchR
             metadata: Some(note(offset)),
             error_code: (*error).into(),
         });
-        Some(OffsetFetchResponseTopics {
+        OffsetFetchResponseTopics {
             name: topic.name.to_string().into(),
-            topic_id: id,
+            topic_id: if ids { topic.id } else { TopicId::ZERO },
             partitions: partitions.collect(),
-        })
+        }
     });
     topics.collect()
 }

@@ -30,7 +30,7 @@ pub struct Committer {
 pub struct NewOffset {
     /// The topic.
     pub topic: Arc<str>,
-    /// The topic's id; zero where the request names topics.
+    /// The topic's id.
     pub topic_id: TopicId,
     /// The partition.
     pub partition: PartitionIndex,

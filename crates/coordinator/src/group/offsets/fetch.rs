@@ -1,11 +1,12 @@
 //! OffsetFetch: what a group has committed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::id::{LeaderEpoch, PartitionIndex, TopicId};
 use protocol::offset::Offset;
 
-use super::Note;
+use super::{CommittedOffset, Note};
 use crate::group::{Generation, Group, GroupRefusal, GroupShard};
 
 /// One offset of the answer.
@@ -49,7 +50,7 @@ impl GroupShard {
     }
 
     /// The committed offset of a partition. With `stable`, one that a transaction is about to replace is not told.
-    /// One that was committed for another topic of the same name does not count.
+    /// One that was committed for another topic of the same name does not count; whose id is not known, zero, may be any.
     pub fn fetch_offset(
         &self,
         group: &str,
@@ -62,8 +63,7 @@ impl GroupShard {
             return FetchedOffset { refusal: Some(GroupRefusal::UnstableOffset), ..none };
         }
         let known = self.offsets().get(group, topic, partition);
-        let same = |id: TopicId| id.is_zero() || topic_id.is_zero() || id == topic_id;
-        match known.filter(|known| same(known.topic_id)) {
+        match known.filter(|known| is_of(known, topic_id)) {
             Some(known) => FetchedOffset {
                 partition,
                 offset: known.offset,
@@ -75,16 +75,26 @@ impl GroupShard {
         }
     }
 
-    /// Everything a group has committed, by topic.
-    pub fn fetch_all_offsets(&self, group: &str, stable: bool) -> Vec<(Arc<str>, Vec<FetchedOffset>)> {
+    /// Everything a group has committed, by topic, for the topics of these ids.
+    pub fn fetch_all_offsets(
+        &self,
+        group: &str,
+        id_of: impl Fn(&str) -> TopicId,
+        stable: bool,
+    ) -> Vec<(Arc<str>, Vec<FetchedOffset>)> {
         let topics = self.offsets().of(group).into_iter().flatten();
-        let of_topic = |topic: &Arc<str>, partition: &PartitionIndex| {
-            self.fetch_offset(group, (topic, TopicId::ZERO), *partition, stable)
+        let of_topic = |(topic, partitions): (&Arc<str>, &BTreeMap<PartitionIndex, CommittedOffset>)| {
+            let id = id_of(topic);
+            let told = partitions.iter().filter(|(_, known)| is_of(known, id));
+            let told = told.map(|(index, _)| self.fetch_offset(group, (topic, id), *index, stable));
+            let told: Vec<_> = told.collect();
+            (!told.is_empty()).then(|| (topic.clone(), told))
         };
-        topics
-            .map(|(topic, partitions)| {
-                (topic.clone(), partitions.keys().map(|partition| of_topic(topic, partition)).collect())
-            })
-            .collect()
+        topics.filter_map(of_topic).collect()
     }
+}
+
+/// Whether an offset was committed for the topic of this id, as far as both are known.
+fn is_of(offset: &CommittedOffset, topic_id: TopicId) -> bool {
+    offset.topic_id.is_zero() || topic_id.is_zero() || offset.topic_id == topic_id
 }
