@@ -20,7 +20,7 @@ mod timers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::id::{ProducerId, Timestamp};
+use protocol::id::{ProducerId, Timestamp, TopicId};
 use protocol::offset::Offset;
 
 pub use config::{ConsumerConfig, GroupConfig, MigrationPolicy, Millis};
@@ -102,6 +102,10 @@ pub enum Transition {
     PutOff(GroupId, Timestamp),
     /// Expired offsets are looked for next at this time, from this group on.
     SweepOffsets(Timestamp, Option<GroupId>),
+    /// Topics were deleted: from this time on what is committed for them is forgotten.
+    TopicsDeleted(Timestamp, Arc<[(Arc<str>, TopicId)]>),
+    /// That goes on at this time, from this group on; none where it has come to its end.
+    ForgetOffsets(Option<(Timestamp, GroupId)>),
 }
 
 /// What a request hears that waited for others.
@@ -152,6 +156,28 @@ impl GroupShard {
             Group::Streams(group) => (&**id, DurableGroup::Streams(group)),
         });
         Durable { groups: groups.collect(), offsets: &self.offsets }
+    }
+
+    /// What is due of a group.
+    fn wake_group(&self, ground: &GroupGround<'_>) -> Option<GroupDecision<()>> {
+        let id = self.timers.due(ground.now)?;
+        let decision = match self.group(id)? {
+            Group::Classic(_) => self.wake_classic(ground, id),
+            Group::Consumer(_) => self.wake_consumer(ground, id),
+            Group::Streams(_) => self.wake_streams(ground, id),
+        }?;
+        // One that has something else to do instead does it at once.
+        let put_off = Transition::PutOff(id.clone(), PUT_OFF.after(ground.now));
+        Some(if decision.unwritten.is_empty() { decision.or_unwritten(put_off) } else { decision })
+    }
+
+    /// What is due of offsets.
+    fn wake_offsets(&self, ground: &GroupGround<'_>) -> Option<GroupDecision<()>> {
+        let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= ground.now);
+        if is_due(self.timers.deleted.forget_at) {
+            return Some(self.forget_offsets(ground));
+        }
+        is_due(self.timers.sweep_at).then(|| self.sweep_offsets(ground))
     }
 
     /// The group, made where offsets are committed to one that nobody has joined.
@@ -225,6 +251,8 @@ impl Shard for GroupShard {
                 self.timers.sweep_at = Some(at);
                 self.timers.sweep_from = from;
             }
+            Transition::TopicsDeleted(at, topics) => self.timers.deleted.add(at, &topics),
+            Transition::ForgetOffsets(next) => self.timers.deleted.go_on(next),
         }
     }
 
@@ -240,17 +268,7 @@ impl Shard for GroupShard {
     }
 
     fn wake(&self, ground: &GroupGround<'_>) -> Option<GroupDecision<()>> {
-        if self.timers.sweep_at.is_some_and(|at| at <= ground.now) {
-            return Some(self.sweep_offsets(ground));
-        }
-        let id = self.timers.due(ground.now)?;
-        let decision = match self.group(id)? {
-            Group::Classic(_) => self.wake_classic(ground, id),
-            Group::Consumer(_) => self.wake_consumer(ground, id),
-            Group::Streams(_) => self.wake_streams(ground, id),
-        }?;
-        // One that has something else to do instead does it at once.
-        let put_off = Transition::PutOff(id.clone(), PUT_OFF.after(ground.now));
-        Some(if decision.unwritten.is_empty() { decision.or_unwritten(put_off) } else { decision })
+        // Members do not wait for a look at very many offsets.
+        self.wake_group(ground).or_else(|| self.wake_offsets(ground))
     }
 }

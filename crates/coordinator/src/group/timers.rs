@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::id::Timestamp;
 
 use super::GroupId;
+use super::offsets::delete::DeletedTopics;
 
 /// The entries.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,8 @@ pub(super) struct Timers {
     pub(super) sweep_at: Option<Timestamp>,
     /// The group from which on that goes on; none for all.
     pub(super) sweep_from: Option<GroupId>,
+    /// Topics of which no offsets are to be kept.
+    pub(super) deleted: DeletedTopics,
 }
 
 impl Timers {
@@ -47,7 +50,7 @@ impl Timers {
     /// The earliest entry.
     pub(super) fn next(&self) -> Option<Timestamp> {
         let group = self.by_time.first().map(|(at, _)| *at);
-        [group, self.sweep_at].into_iter().flatten().min()
+        [group, self.sweep_at, self.deleted.forget_at].into_iter().flatten().min()
     }
 
     /// A group whose time has come.

@@ -293,10 +293,6 @@ impl Stage {
         }
         self.shard = self.replayed();
         self.shard.loaded(self.now, &self.config);
-        let end = self.end;
-        self.decide("it", Token(0), |shard, ground| {
-            Ok(shard.forget_absent(ground.image, |offset| offset.record_offset < end))
-        });
     }
 
     /// The shard that the log gives.

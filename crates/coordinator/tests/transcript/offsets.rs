@@ -49,7 +49,7 @@ pub fn ask(stage: &mut Stage, name: &str, words: &Words) -> bool {
         }
         "topic-deleted" => {
             let topics = [(Arc::from(words.get(1)), topic_id(stage, words))];
-            stage.decide(name, Token(0), |shard, _| Ok(shard.forget_topics(&topics)));
+            stage.decide(name, Token(0), |shard, ground| Ok(shard.topics_were_deleted(ground, &topics)));
         }
         _ => return false,
     }

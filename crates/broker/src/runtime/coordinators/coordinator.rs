@@ -57,15 +57,6 @@ pub trait Coordinated: Shard {
         ground: &Ground<'_, Self::Config>,
         topics: &[(Arc<str>, TopicId)],
     ) -> Option<Decision<'static, Self, ()>>;
-
-    /// The log was read up to `end`: what has to be done about what it says, if anything.
-    fn loaded_to(
-        &self,
-        _ground: &Ground<'_, Self::Config>,
-        _end: Offset,
-    ) -> Option<Decision<'static, Self, ()>> {
-        None
-    }
 }
 
 /// The shards of one kind.

@@ -7,7 +7,6 @@ use coordinator::group::{Group, GroupConfig, GroupShard};
 use coordinator::record::GroupRecord;
 use coordinator::{Decision, Ground};
 use protocol::id::TopicId;
-use protocol::offset::Offset;
 use protocol::records::compression::Compression;
 
 use super::coordinator::Coordinated;
@@ -36,7 +35,6 @@ impl Coordinated for GroupShard {
     fn count(&self, records: &[GroupRecord<'_>], by_itself: bool, figures: &Figures) {
         // Epochs that a group comes to because members have only gone are not counted, as in Kafka.
         let only_goes = is_only_of_leaving(records);
-        let deleted = if by_itself { &figures.offset_expirations } else { &figures.offset_deletions };
         for record in records {
             match record {
                 GroupRecord::GroupMetadata(key, Some(value)) => {
@@ -55,7 +53,10 @@ impl Coordinated for GroupShard {
                     let is_new = known != Some(value.epoch) && !only_goes;
                     figures.streams_rebalances.add(u64::from(is_new));
                 }
-                GroupRecord::OffsetCommit(_, None) => deleted.add(1),
+                GroupRecord::OffsetCommit(key, None) if by_itself && !self.forgets_topic(&key.topic) => {
+                    figures.offset_expirations.add(1);
+                }
+                GroupRecord::OffsetCommit(_, None) => figures.offset_deletions.add(1),
                 _ => {}
             }
         }
@@ -63,22 +64,10 @@ impl Coordinated for GroupShard {
 
     fn topics_deleted(
         &self,
-        _: &Ground<'_, GroupConfig>,
+        ground: &Ground<'_, GroupConfig>,
         topics: &[(Arc<str>, TopicId)],
     ) -> Option<Decision<'static, Self, ()>> {
-        let decision = self.forget_topics(topics);
-        (!decision.records.is_empty()).then_some(decision)
-    }
-
-    /// Who led the partition may have ended before it forgot the offsets of a topic that was deleted.
-    fn loaded_to(
-        &self,
-        ground: &Ground<'_, GroupConfig>,
-        end: Offset,
-    ) -> Option<Decision<'static, Self, ()>> {
-        // What lies before the end was committed by what was known when this broker came to lead, at the latest.
-        let decision = self.forget_absent(ground.image, |offset| offset.record_offset < end);
-        (!decision.records.is_empty()).then_some(decision)
+        Some(self.topics_were_deleted(ground, topics))
     }
 }
 

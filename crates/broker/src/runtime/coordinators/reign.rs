@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use coordinator::{Decision, Ground, Shard};
+use coordinator::{Decision, Shard};
 use metadata::Image;
 use partition::Verification;
 use partition::watermarks::Role;
@@ -154,10 +154,8 @@ impl<S: Coordinated> Coordinator<S> {
             Ok(loaded)
         };
         let loaded = catch_unwind(AssertUnwindSafe(loading)).unwrap_or(Err(LoadError::Panicked));
-        let mut read_to = Offset(0);
         let active = match loaded {
             Ok(Loaded { shard, end }) => {
-                read_to = end;
                 self.figures.loaded(begun.elapsed());
                 let shell = (Progress::of_loaded(replica, end, tasks.clone()), self.figures.clone());
                 Some(Arc::new(Led::new(replica.clone(), (leader_epoch, reloads), (shard, end), shell)))
@@ -184,7 +182,6 @@ impl<S: Coordinated> Coordinator<S> {
             // Whoever followed the metadata meanwhile did not find this shard.
             let deleted = self.quorum.image().topics.deleted_since(&image.topics);
             self.forget_topics(&led, &deleted);
-            self.put_in_order(&led, |shard, ground| shard.loaded_to(ground, read_to));
             self.changed.notify_one();
         }
     }
@@ -222,18 +219,11 @@ impl<S: Coordinated> Coordinator<S> {
     }
 
     fn forget_topics(self: &Arc<Self>, led: &Arc<Led<S>>, deleted: &[(Arc<str>, TopicId)]) {
-        if !deleted.is_empty() {
-            self.put_in_order(led, |shard, ground| shard.topics_deleted(ground, deleted));
+        if deleted.is_empty() {
+            return;
         }
-    }
-
-    fn put_in_order(
-        self: &Arc<Self>,
-        led: &Arc<Led<S>>,
-        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Option<Decision<'static, S, ()>>,
-    ) {
         let decided = self.take(led, Verification::NotRequired, None, |shard, ground| {
-            Ok(decide(shard, ground).unwrap_or_else(|| Decision::reply(())))
+            Ok(shard.topics_deleted(ground, deleted).unwrap_or_else(|| Decision::reply(())))
         });
         match decided {
             Ok((_, due)) => {

@@ -1,17 +1,54 @@
 //! OffsetDelete (KIP-496), and the offsets of topics that are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use metadata::Image;
-use protocol::id::{PartitionIndex, TopicId};
+use protocol::id::{PartitionIndex, Timestamp, TopicId};
 
+use super::expire::{LOOKS_MAX, PAUSE, RECORDS_MAX};
 use super::{CommittedOffset, tombstone};
-use crate::group::{Group, GroupDecision, GroupRefusal, GroupShard};
+use crate::group::{Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, Transition};
 use crate::record::GroupRecord;
 
 /// What became of each partition, in the request's order.
 pub type Deleted = Vec<Result<(), GroupRefusal>>;
+
+/// Topics that were deleted and of which no offsets are to be kept. Whoever takes the shard over has them from nobody: what is
+/// left then the sweep takes away, by the ids of the topics.
+#[derive(Clone, Debug, Default)]
+pub(in crate::group) struct DeletedTopics {
+    ids: BTreeMap<Arc<str>, BTreeSet<TopicId>>,
+    /// When their offsets are forgotten, or more of them.
+    pub(in crate::group) forget_at: Option<Timestamp>,
+    /// The group from which on that goes on; none for all.
+    from: Option<GroupId>,
+}
+
+impl DeletedTopics {
+    /// More were deleted: all groups are gone through once more.
+    pub(in crate::group) fn add(&mut self, at: Timestamp, topics: &[(Arc<str>, TopicId)]) {
+        for (topic, id) in topics {
+            self.ids.entry(topic.clone()).or_default().insert(*id);
+        }
+        (self.forget_at, self.from) = (Some(at), None);
+    }
+
+    /// What was due is done: it goes on then and there, or has come to its end.
+    pub(in crate::group) fn go_on(&mut self, next: Option<(Timestamp, GroupId)>) {
+        match next {
+            Some((at, from)) => (self.forget_at, self.from) = (Some(at), Some(from)),
+            None => *self = Self::default(),
+        }
+    }
+
+    /// Whether an offset was committed for one of them. Of one whose id was not recorded its name says so.
+    fn has(&self, topic: &str, offset: &CommittedOffset) -> bool {
+        let ids = self.ids.get(topic);
+        ids.is_some_and(|ids| offset.topic_id.is_zero() || ids.contains(&offset.topic_id))
+    }
+}
 
 impl GroupShard {
     /// Deletes committed offsets of topics that nobody in the group reads.
@@ -43,70 +80,76 @@ impl GroupShard {
         Ok(decision)
     }
 
-    /// Forgets what any group has committed for topics that were deleted.
-    pub fn forget_topics(&self, topics: &[(Arc<str>, TopicId)]) -> GroupDecision<()> {
-        let mut ids: BTreeMap<&Arc<str>, BTreeSet<TopicId>> = BTreeMap::new();
-        for (topic, id) in topics {
-            ids.entry(topic).or_default().insert(*id);
-        }
-        let is_of_gone = |topic: &Arc<str>, offset: &CommittedOffset| {
-            ids.get(topic).is_some_and(|ids| offset.topic_id.is_zero() || ids.contains(&offset.topic_id))
-        };
-        let mut decision = GroupDecision::reply(());
-        decision.divisible = true;
-        for (group, offsets) in &self.offsets().committed {
-            for topic in ids.keys().copied() {
-                // What was committed for a younger topic of the same name stays.
-                for (index, offset) in offsets.get(topic).into_iter().flatten() {
-                    if is_of_gone(topic, offset) {
-                        self.forget(group, &(topic.clone(), *index), is_of_gone, &mut decision);
-                    }
-                }
-            }
-        }
-        for group in self.offsets().open.keys() {
-            for place in self.offsets().pending_of(group).filter(|(topic, _)| ids.contains_key(topic)) {
-                if self.offsets().get(group, &place.0, place.1).is_none() {
-                    self.forget(group, place, is_of_gone, &mut decision);
-                }
-            }
-        }
-        decision
+    /// Topics were deleted: what any group has committed for them is forgotten, a part at a time.
+    pub fn topics_were_deleted(
+        &self,
+        ground: &GroupGround<'_>,
+        topics: &[(Arc<str>, TopicId)],
+    ) -> GroupDecision<()> {
+        GroupDecision::reply(()).transition(Transition::TopicsDeleted(ground.now, topics.into()))
     }
 
-    /// Forgets what was committed for topics that are not there any more, and for which nobody else could do so at the
-    /// time: of those offsets of which `is_settled` says that the metadata cannot be older than their topic.
-    pub fn forget_absent(
-        &self,
-        image: &Image,
-        is_settled: impl Fn(&CommittedOffset) -> bool,
-    ) -> GroupDecision<()> {
+    /// Whether offsets of a topic of this name are being forgotten because it was deleted.
+    pub fn forgets_topic(&self, topic: &str) -> bool {
+        self.timers.deleted.ids.contains_key(topic)
+    }
+
+    /// Forgets what groups have committed for topics that were deleted, as much of it as is done at once.
+    pub(in crate::group) fn forget_offsets(&self, ground: &GroupGround<'_>) -> GroupDecision<()> {
+        let deleted = &self.timers.deleted;
         let mut decision = GroupDecision::reply(());
         decision.divisible = true;
-        let is_of_gone =
-            |_: &Arc<str>, offset: &CommittedOffset| is_absent(image, offset) && is_settled(offset);
-        for (group, offsets) in &self.offsets().committed {
-            for (topic, partitions) in offsets {
-                for (index, _) in partitions.iter().filter(|(_, offset)| is_of_gone(topic, offset)) {
-                    self.forget(group, &(topic.clone(), *index), is_of_gone, &mut decision);
+        let mut looks = 0;
+        let mut goes_on = None;
+        let from = deleted.from.clone().map_or(Bound::Unbounded, Bound::Included);
+        for id in self.groups.range((from, Bound::Unbounded)).map(|(id, _)| id) {
+            let room_is_left = decision.records.len() < RECORDS_MAX && looks < LOOKS_MAX;
+            if !room_is_left || !self.forget_of(id, &mut looks, &mut decision.records) {
+                goes_on = Some((PAUSE.after(ground.now), id.clone()));
+                break;
+            }
+        }
+        decision.transition(Transition::ForgetOffsets(goes_on)).or_unwritten(Transition::ForgetOffsets(None))
+    }
+
+    /// Forgets what one group has committed for deleted topics; whether that was all.
+    fn forget_of(&self, group: &str, looks: &mut usize, records: &mut Vec<GroupRecord<'static>>) -> bool {
+        let (deleted, committed) = (&self.timers.deleted, self.offsets().of(group));
+        for topic in deleted.ids.keys() {
+            *looks += 1;
+            for (index, offset) in committed.and_then(|topics| topics.get(topic)).into_iter().flatten() {
+                *looks += 1;
+                // What was committed for a younger topic of the same name stays.
+                if deleted.has(topic, offset) && !self.forget(group, &(topic.clone(), *index), records) {
+                    return false;
                 }
             }
         }
-        decision
+        for place in self.offsets().pending_of(group) {
+            *looks += 1;
+            let is_committed = || self.offsets().get(group, &place.0, place.1).is_some();
+            if deleted.ids.contains_key(&place.0) && !is_committed() && !self.forget(group, place, records) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Has an offset forgotten, unless a transaction is about to put one in its place that stays: a tombstone would take
-    /// that away, too.
+    /// that away, too. Says whether there was room for that.
     fn forget(
         &self,
         group: &str,
         place: &(Arc<str>, PartitionIndex),
-        is_of_gone: impl Fn(&Arc<str>, &CommittedOffset) -> bool,
-        decision: &mut GroupDecision<()>,
-    ) {
-        if self.offsets().pending_at(group, place).all(|offset| is_of_gone(&place.0, offset)) {
-            decision.records.push(tombstone(group, &place.0, place.1));
+        records: &mut Vec<GroupRecord<'static>>,
+    ) -> bool {
+        if self.offsets().pending_at(group, place).all(|offset| self.timers.deleted.has(&place.0, offset)) {
+            if records.len() >= RECORDS_MAX {
+                return false;
+            }
+            records.push(tombstone(group, &place.0, place.1));
         }
+        true
     }
 
     /// The records that take away all offsets of a group, pending ones too.

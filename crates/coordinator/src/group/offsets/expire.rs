@@ -15,11 +15,11 @@ use crate::record::GroupRecord;
 
 /// How long after it was committed an offset's topic is in the metadata for sure.
 const SETTLED: Millis = Millis(60_000);
-/// After so many tombstones, or offsets looked at, a sweep lets others have their turn.
-const RECORDS_MAX: usize = 5000;
-const LOOKS_MAX: usize = 100_000;
-/// How soon it goes on.
-const PAUSE: Millis = Millis(1);
+/// After so many tombstones, or groups and offsets looked at, a sweep lets others have their turn.
+pub(super) const RECORDS_MAX: usize = 5000;
+pub(super) const LOOKS_MAX: usize = 100_000;
+/// How soon it goes on: later than such a part takes, so that other shards of the directory have their turn, too.
+pub(super) const PAUSE: Millis = Millis(100);
 
 /// From when the time of a group's offsets counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +67,7 @@ impl GroupShard {
                 goes_on = Some(id.clone());
                 break;
             }
+            looks += 1;
             let left = self.expired(id, group, ground, (&mut looks, &mut decision.records));
             match left {
                 Left::Nothing if !self.offsets().any_pending(id) => {
