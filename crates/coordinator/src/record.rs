@@ -1,6 +1,9 @@
 //! The records of `__consumer_offsets`, framed as Kafka frames them (and those of `__transaction_state` alike): the key
 //! begins with the record's type, the value with its version, both as two bytes; a key alone is a tombstone.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use protocol::messages::Message;
 use protocol::messages::record as messages;
 use protocol::wire::{DecodeError, EncodeError, Value};
@@ -50,6 +53,16 @@ pub(crate) fn framed<'a>(
         Some((front, rest)) => Ok((i16::from_be_bytes(*front), rest)),
         None => Err(RecordError::Frame { part, length: bytes.len(), what }),
     }
+}
+
+/// Text as a record has it.
+pub(crate) fn text(word: &str) -> Cow<'static, str> {
+    word.to_owned().into()
+}
+
+/// Text that may be absent.
+pub(crate) fn maybe_text(word: Option<&Arc<str>>) -> Option<Cow<'static, str>> {
+    word.map(|word| text(word))
 }
 
 macro_rules! records {

@@ -13,9 +13,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coordinator::group::classic::{Heartbeat, Join, JoinAnswer, Protocols, Sync};
-use coordinator::group::consumer::{ConsumerHeartbeat, Epoch};
+use coordinator::group::consumer::ConsumerHeartbeat;
 use coordinator::group::offsets::commit::{Commit, Committer, NewOffset};
-use coordinator::group::{Answer, Generation, GroupConfig, GroupDecision, GroupGround, GroupShard, Millis};
+use coordinator::group::{
+    Answer, Epoch, Generation, GroupConfig, GroupDecision, GroupGround, GroupShard, Millis,
+};
 use coordinator::{Ground, Shard as _, Token, Written};
 use metadata::{Image, MetadataRecord};
 use protocol::id::{LeaderEpoch, PartitionIndex, Timestamp, Uuid};

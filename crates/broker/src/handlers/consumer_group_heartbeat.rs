@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use coordinator::group::assignor::Partitions;
-use coordinator::group::consumer::{ConsumerHeartbeat, Epoch, HeartbeatAnswer};
+use coordinator::group::consumer::{ConsumerHeartbeat, HeartbeatAnswer};
 use coordinator::group::subscription::Pattern;
-use coordinator::group::{GroupRefusal, Millis};
+use coordinator::group::{Epoch, GroupRefusal, Millis};
 use protocol::ErrorCode;
 use protocol::id::PartitionIndex;
 use protocol::messages::consumer_group_heartbeat::{

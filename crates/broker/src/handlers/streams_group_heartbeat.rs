@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use coordinator::group::Millis;
-use coordinator::group::consumer::Epoch;
 use coordinator::group::streams::{
     Endpoint, EndpointPartitions, HeldTasks, Offsets, Status as Told, StatusCode, StreamsAnswer,
     StreamsHeartbeat, Tasks, Topology,
 };
+use coordinator::group::{Epoch, Millis};
 use metadata::controller::topics::name_fault;
 use metadata::image::is_internal;
 use protocol::ErrorCode;

@@ -1,5 +1,7 @@
 //! What a broker's configuration says to the group coordinator.
 
+use std::collections::BTreeMap;
+
 use metadata::Image;
 use metadata::image::{ConfigResource, ResourceType};
 use protocol::id::Timestamp;
@@ -15,6 +17,11 @@ impl Millis {
     /// The time this long after another.
     pub fn after(self, from: Timestamp) -> Timestamp {
         Timestamp(from.0.saturating_add(self.0))
+    }
+
+    /// In 32 bits, as messages have it; the most of those for more.
+    pub fn narrow(self) -> i32 {
+        i32::try_from(self.0).unwrap_or(i32::MAX)
     }
 
     /// The shorter of two.
@@ -123,6 +130,38 @@ pub struct PerGroup {
     pub most: Millis,
 }
 
+impl PerGroup {
+    /// A default between the least and the most that a group may ask for, in milliseconds.
+    pub const fn new(default: i64, least: i64, most: i64) -> Self {
+        Self { default: Millis(default), least: Millis(least), most: Millis(most) }
+    }
+}
+
+/// What a group has of settings of its own.
+pub(super) struct OwnSettings<'i>(Option<&'i BTreeMap<String, String>>);
+
+impl<'i> OwnSettings<'i> {
+    pub(super) fn of(image: &'i Image, group: &str) -> Self {
+        let resource = ConfigResource { kind: ResourceType::GROUP, name: group.to_owned() };
+        Self(image.configs.of(&resource).map(|own| &**own))
+    }
+
+    /// A setting as text.
+    pub(super) fn text(&self, name: &str) -> Option<&'i str> {
+        self.0?.get(name).map(|value| value.trim())
+    }
+
+    /// A setting that is a number.
+    pub(super) fn number(&self, name: &str) -> Option<i64> {
+        self.text(name)?.parse().ok()
+    }
+
+    /// What holds: a value that is out of bounds by now counts as the bound.
+    pub(super) fn bounded(&self, name: &str, known: PerGroup) -> Millis {
+        self.number(name).map_or(known.default, |value| Millis(value).max(known.least).min(known.most))
+    }
+}
+
 /// The settings of consumer groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerConfig {
@@ -147,16 +186,11 @@ pub struct ConsumerConfig {
 impl Default for ConsumerConfig {
     /// Kafka's defaults.
     fn default() -> Self {
-        let per_group = |default, least, most| PerGroup {
-            default: Millis(default),
-            least: Millis(least),
-            most: Millis(most),
-        };
         Self {
             enabled: true,
-            session_timeout: per_group(45_000, 45_000, 60_000),
-            heartbeat_interval: per_group(5_000, 5_000, 15_000),
-            assignment_interval: per_group(1_000, 0, 15_000),
+            session_timeout: PerGroup::new(45_000, 45_000, 60_000),
+            heartbeat_interval: PerGroup::new(5_000, 5_000, 15_000),
+            assignment_interval: PerGroup::new(1_000, 0, 15_000),
             members_max: i32::MAX as usize,
             assignors: vec![Assignor::Uniform, Assignor::Range],
             migration: MigrationPolicy::Bidirectional,
@@ -182,18 +216,13 @@ impl ConsumerConfig {
         self.assignors.first().copied().unwrap_or(Assignor::Uniform)
     }
 
-    /// What holds for a group. A value of its own that is out of bounds by now counts as the bound.
+    /// What holds for a group.
     pub fn of_group(&self, image: &Image, group: &str) -> ConsumerSettings {
-        let resource = ConfigResource { kind: ResourceType::GROUP, name: group.to_owned() };
-        let own = image.configs.of(&resource);
-        let setting = |name: &str, known: PerGroup| {
-            let value = own.and_then(|own| own.get(name)).and_then(|value| value.trim().parse::<i64>().ok());
-            value.map_or(known.default, |value| Millis(value).max(known.least).min(known.most))
-        };
+        let own = OwnSettings::of(image, group);
         ConsumerSettings {
-            session_timeout: setting("consumer.session.timeout.ms", self.session_timeout),
-            heartbeat_interval: setting("consumer.heartbeat.interval.ms", self.heartbeat_interval),
-            assignment_interval: setting("consumer.assignment.interval.ms", self.assignment_interval),
+            session_timeout: own.bounded("consumer.session.timeout.ms", self.session_timeout),
+            heartbeat_interval: own.bounded("consumer.heartbeat.interval.ms", self.heartbeat_interval),
+            assignment_interval: own.bounded("consumer.assignment.interval.ms", self.assignment_interval),
         }
     }
 }

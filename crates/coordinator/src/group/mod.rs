@@ -1,7 +1,7 @@
 //! Groups of consumers, and the offsets they commit: one shard for each partition of `__consumer_offsets`.
 //!
 //! `classic/` is the protocol in which clients assign among themselves, `consumer/` the one in which the coordinator
-//! assigns, `streams/` that of Kafka Streams; `assignor/` and `subscription/` are what assigning needs; `offsets/` is what any group commits. A
+//! assigns, `streams/` that of Kafka Streams, `modern/` what these two share; `assignor/` and `subscription/` are what assigning needs; `offsets/` is what any group commits. A
 //! group's durable state is what the last records say; for how a member's request is judged see the file named after
 //! the API.
 
@@ -11,6 +11,7 @@ pub mod config;
 pub mod consumer;
 pub mod delete;
 pub mod describe;
+mod modern;
 pub mod offsets;
 pub mod refusal;
 pub mod streams;
@@ -24,6 +25,7 @@ use protocol::id::{ProducerId, Timestamp, TopicId};
 use protocol::offset::Offset;
 
 pub use config::{ConsumerConfig, GroupConfig, MigrationPolicy, Millis};
+pub use modern::Epoch;
 pub use refusal::GroupRefusal;
 
 use self::classic::{ClassicGroup, JoinAnswer, Live, SyncAnswer};

@@ -2,7 +2,7 @@
 
 use protocol::ErrorCode;
 
-use super::consumer::Epoch;
+use super::Epoch;
 
 /// Why a request to a group is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use coordinator::Token;
 use coordinator::group::assignor::Partitions;
-use coordinator::group::consumer::{ConsumerHeartbeat, Epoch, HeartbeatAnswer, Held, State};
-use coordinator::group::{Generation, Millis};
+use coordinator::group::consumer::{ConsumerHeartbeat, HeartbeatAnswer, Held, State};
+use coordinator::group::{Epoch, Generation, Millis};
 use metadata::Image;
 use protocol::id::{PartitionIndex, TopicId};
 use protocol::messages::record::ConsumerGroupCurrentMemberAssignmentValue;

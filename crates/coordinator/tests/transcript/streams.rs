@@ -13,12 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use coordinator::Token;
-use coordinator::group::Millis;
-use coordinator::group::consumer::Epoch;
 use coordinator::group::streams::{
     CopartitionGroup, Endpoint, HeldTasks, Offsets, State, StreamsAnswer, StreamsHeartbeat, Subtopology,
     Tasks, TopicInfo, Topology,
 };
+use coordinator::group::{Epoch, Millis};
 use coordinator::record::GroupRecord;
 use protocol::id::PartitionIndex;
 use protocol::messages::record::StreamsGroupCurrentMemberAssignmentValue;

@@ -125,8 +125,8 @@ impl Live {
             group_instance_id: member.instance.as_deref().map(|instance| instance.to_owned().into()),
             client_id: member.client_id.to_string().into(),
             client_host: member.client_host.to_string().into(),
-            rebalance_timeout: narrow(member.rebalance_timeout),
-            session_timeout: narrow(member.session_timeout),
+            rebalance_timeout: member.rebalance_timeout.narrow(),
+            session_timeout: member.session_timeout.narrow(),
             subscription: member.metadata(protocol).to_vec().into(),
             assignment: assignments(id, member).to_vec().into(),
         });
@@ -140,8 +140,4 @@ impl Live {
         };
         GroupRecord::GroupMetadata(GroupMetadataKey { group: id.to_owned().into() }, Some(value))
     }
-}
-
-fn narrow(millis: Millis) -> i32 {
-    i32::try_from(millis.0).unwrap_or(i32::MAX)
 }

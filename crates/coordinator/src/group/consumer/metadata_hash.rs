@@ -7,7 +7,7 @@ use metadata::Image;
 
 use super::turn::{Turn, Update};
 use super::{ConsumerGroup, Epoch, Member, SoftChange, recorded};
-use crate::group::subscription::{group_hash, topic_hash};
+use crate::group::subscription::hash_of_topics;
 
 impl ConsumerGroup {
     /// The number, once these members have become those.
@@ -43,7 +43,7 @@ impl ConsumerGroup {
             self.subscriptions.of_topic(topic).checked_add_signed(change).is_some_and(|count| count > 0)
         });
         let new = delta.iter().filter(|(topic, change)| **change > 0 && !self.subscriptions.has_topic(topic));
-        hash_of(known.chain(new.map(|(topic, _)| *topic)), image)
+        hash_of_topics(known.chain(new.map(|(topic, _)| *topic)), image)
     }
 
     /// Whether all that the group reads its members name.
@@ -73,12 +73,6 @@ impl ConsumerGroup {
                 .iter()
                 .all(|topic| after.topics.contains(topic) || self.subscriptions.of_topic(topic) > 1)
     }
-}
-
-/// The number for these topics; those that are not there do not count.
-pub(super) fn hash_of<'t>(topics: impl Iterator<Item = &'t Arc<str>>, image: &Image) -> i64 {
-    let hashes = topics.filter_map(|topic| Some((topic.clone(), topic_hash(image, topic)?)));
-    group_hash(&hashes.collect())
 }
 
 impl Turn<'_> {

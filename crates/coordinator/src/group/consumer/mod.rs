@@ -35,7 +35,7 @@ use std::sync::Arc;
 use protocol::id::{PartitionIndex, Timestamp, TopicId};
 
 use super::assignor::Partitions;
-use super::{Group, GroupId, GroupShard, MemberId};
+use super::{Epoch, Group, GroupId, GroupShard, MemberId};
 
 pub(in crate::group) use commit::MayCommit;
 pub use describe::{DescribedConsumer, DescribedConsumerGroup};
@@ -46,28 +46,6 @@ pub use member::{ClassicSide, Held, Member, MemberState};
 pub use regex::Resolved;
 
 use subscriptions::Subscriptions;
-
-/// An epoch of a consumer group. Group, target assignment and members count with the same numbers: a member at the
-/// epoch of the target has its part.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub struct Epoch(pub i32);
-
-impl Epoch {
-    /// That of who joins.
-    pub const JOINING: Self = Self(0);
-    /// That of who leaves, and of a group or partition that has none.
-    pub const NONE: Self = Self(-1);
-    /// That of a static member that has gone for a while.
-    pub const AWAY: Self = Self(-2);
-    /// That of a group nothing is known of yet, and of its target.
-    pub const FIRST: Self = Self(1);
-
-    /// The next one. An epoch that cannot grow stays where it is; it would take a change a second for 68 years.
-    #[must_use]
-    pub fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
 
 /// A consumer group.
 #[derive(Clone, Debug)]

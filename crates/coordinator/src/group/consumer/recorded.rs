@@ -17,19 +17,8 @@ use protocol::messages::record::{
 use protocol::wire::Array;
 
 use super::{ClassicSide, ConsumerGroup, Epoch, Held, Member, Resolved};
-use crate::group::Millis;
 use crate::group::assignor::Partitions;
-use crate::record::GroupRecord;
-
-type Text = std::borrow::Cow<'static, str>;
-
-fn text(word: &str) -> Text {
-    word.to_owned().into()
-}
-
-fn maybe_text(word: Option<&Arc<str>>) -> Option<Text> {
-    word.map(|word| text(word))
-}
+use crate::record::{GroupRecord, maybe_text, text};
 
 /// The group is at this epoch, and this is what its topics look like.
 pub(super) fn epoch(group: &str, epoch: Epoch, metadata_hash: i64) -> GroupRecord<'static> {
@@ -56,7 +45,7 @@ pub(super) fn member(group: &str, id: &str, member: &Member) -> GroupRecord<'sta
         client_host: text(&member.client_host),
         subscribed_topic_names: member.topics.iter().map(|topic| text(topic)).collect(),
         subscribed_topic_regex: maybe_text(member.regex.as_ref()),
-        rebalance_timeout_ms: narrow(member.rebalance_timeout),
+        rebalance_timeout_ms: member.rebalance_timeout.narrow(),
         server_assignor: maybe_text(member.assignor.as_ref()),
         classic_member_metadata: member.classic.as_deref().map(classic_side),
     };
@@ -69,13 +58,9 @@ fn classic_side(side: &ClassicSide) -> ClassicMemberMetadata<'static> {
         .iter()
         .map(|(name, metadata)| ClassicProtocol { name: text(name), metadata: metadata.to_vec().into() });
     ClassicMemberMetadata {
-        session_timeout_ms: narrow(side.session_timeout),
+        session_timeout_ms: side.session_timeout.narrow(),
         supported_protocols: protocols.collect(),
     }
-}
-
-fn narrow(millis: Millis) -> i32 {
-    i32::try_from(millis.0).unwrap_or(i32::MAX)
 }
 
 /// The member is gone.

@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use protocol::id::Timestamp;
 
-use super::metadata_hash::hash_of;
 use super::turn::{Turn, Update};
 use super::{ConsumerGroup, SoftChange, recorded};
-use crate::group::subscription::{Pattern, Resolving};
+use crate::group::subscription::{Pattern, Resolving, hash_of_topics};
 use crate::group::{GroupDecision, GroupGround, GroupId, GroupRefusal, Millis, Transition};
 
 /// How long a step of resolving expressions is away from the next.
@@ -149,7 +148,7 @@ impl Turn<'_> {
             after.replay(&record);
             self.records.push(record);
         }
-        let hash = hash_of(after.subscriptions.topics(), self.ground.image);
+        let hash = hash_of_topics(after.subscriptions.topics(), self.ground.image);
         if reads_others || hash != self.group.metadata_hash {
             self.bump(hash);
             self.changes.push(SoftChange::MetadataSeen(self.ground.image.end()));

@@ -10,11 +10,11 @@ use protocol::messages::record::GroupMetadataKey;
 
 use super::embedded::{self, Subscription};
 use super::member::held_at;
-use super::metadata_hash::hash_of;
 use super::turn::Turn;
 use super::{ClassicSide, ConsumerGroup, Epoch, Member, SoftChange};
 use crate::group::assignor::Partitions;
 use crate::group::classic::{self, CONSUMER, ClassicGroup};
+use crate::group::subscription::hash_of_topics;
 use crate::group::{GroupGround, GroupId, GroupRefusal, MemberId};
 use crate::record::GroupRecord;
 
@@ -70,7 +70,7 @@ fn upgraded(classic: &ClassicGroup, image: &Image) -> Option<ConsumerGroup> {
         group.target.insert(member_id.clone(), Arc::new(target));
         group.put_member(member_id, member);
     }
-    group.metadata_hash = hash_of(group.subscriptions.topics(), image);
+    group.metadata_hash = hash_of_topics(group.subscriptions.topics(), image);
     Some(group)
 }
 

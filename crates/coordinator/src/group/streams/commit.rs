@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use protocol::id::PartitionIndex;
 
-use super::{Held, Member, StreamsGroup, Topology};
-use crate::group::consumer::Epoch;
+use super::{Epoch, Held, Member, StreamsGroup, Topology};
 use crate::group::offsets::commit::Committer;
 use crate::group::{Generation, GroupRefusal};
 

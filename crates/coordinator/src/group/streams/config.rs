@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use metadata::Image;
-use metadata::image::{ConfigResource, ResourceType};
 
 use crate::group::Millis;
-use crate::group::config::PerGroup;
+use crate::group::config::{OwnSettings, PerGroup};
 
 /// The broker's settings.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,18 +38,13 @@ pub struct StreamsConfig {
 impl Default for StreamsConfig {
     /// Kafka's defaults.
     fn default() -> Self {
-        let per_group = |default, least, most| PerGroup {
-            default: Millis(default),
-            least: Millis(least),
-            most: Millis(most),
-        };
         Self {
             enabled: true,
             members_max: i32::MAX as usize,
-            session_timeout: per_group(45_000, 45_000, 60_000),
-            heartbeat_interval: per_group(5_000, 5_000, 15_000),
-            assignment_interval: per_group(1_000, 0, 15_000),
-            task_offset_interval: per_group(60_000, 15_000, i64::MAX),
+            session_timeout: PerGroup::new(45_000, 45_000, 60_000),
+            heartbeat_interval: PerGroup::new(5_000, 5_000, 15_000),
+            assignment_interval: PerGroup::new(1_000, 0, 15_000),
+            task_offset_interval: PerGroup::new(60_000, 15_000, i64::MAX),
             initial_delay: Millis(3_000),
             acceptable_recovery_lag: 10_000,
             standby_replicas: 0,
@@ -82,28 +76,26 @@ pub struct StreamsSettings {
 }
 
 impl StreamsConfig {
-    /// What holds for a group. A value of its own that is out of bounds by now counts as the bound.
+    /// What holds for a group.
     pub fn of_group(&self, image: &Image, group: &str) -> StreamsSettings {
-        let resource = ConfigResource { kind: ResourceType::GROUP, name: group.to_owned() };
-        let own = image.configs.of(&resource);
-        let text = |name: &str| own.and_then(|own| own.get(name)).map(|value| value.trim());
-        let number = |name: &str| text(name).and_then(|value| value.parse::<i64>().ok());
-        let bounded = |name: &str, known: PerGroup| {
-            number(name).map_or(known.default, |value| Millis(value).max(known.least).min(known.most))
-        };
-        let standby = number("streams.num.standby.replicas")
+        let own = OwnSettings::of(image, group);
+        let standby = own
+            .number("streams.num.standby.replicas")
             .and_then(|count| i32::try_from(count).ok())
             .map_or(self.standby_replicas, |count| count.min(self.standby_replicas_max));
-        let tags = text("streams.rack.aware.assignment.tags").map(|tags| {
+        let tags = own.text("streams.rack.aware.assignment.tags").map(|tags| {
             tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(Arc::from).collect()
         });
         StreamsSettings {
-            session_timeout: bounded("streams.session.timeout.ms", self.session_timeout),
-            heartbeat_interval: bounded("streams.heartbeat.interval.ms", self.heartbeat_interval),
-            assignment_interval: bounded("streams.assignment.interval.ms", self.assignment_interval),
-            task_offset_interval: bounded("streams.task.offset.interval.ms", self.task_offset_interval),
-            initial_delay: number("streams.initial.rebalance.delay.ms").map_or(self.initial_delay, Millis),
-            acceptable_recovery_lag: number("streams.acceptable.recovery.lag")
+            session_timeout: own.bounded("streams.session.timeout.ms", self.session_timeout),
+            heartbeat_interval: own.bounded("streams.heartbeat.interval.ms", self.heartbeat_interval),
+            assignment_interval: own.bounded("streams.assignment.interval.ms", self.assignment_interval),
+            task_offset_interval: own.bounded("streams.task.offset.interval.ms", self.task_offset_interval),
+            initial_delay: own
+                .number("streams.initial.rebalance.delay.ms")
+                .map_or(self.initial_delay, Millis),
+            acceptable_recovery_lag: own
+                .number("streams.acceptable.recovery.lag")
                 .unwrap_or(self.acceptable_recovery_lag),
             standby_replicas: standby,
             rack_aware_tags: tags.unwrap_or_else(|| self.rack_aware_tags.clone()),

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use super::configured::{ConfiguredSubtopology, InternalTopic};
 use super::tasks::{Part, SubtopologyId, TaskOffsets};
 use super::topology::{Subtopology, TopicInfo, Topology};
-use super::{Member, StreamsGroup};
-use crate::group::consumer::Epoch;
+use super::{Epoch, Member, StreamsGroup};
 use crate::group::{GroupShard, MemberId};
 
 /// The group.

@@ -11,10 +11,9 @@ use super::reconcile::Reconciliation;
 use super::tasks::{Held, Offsets, Part, SubtopologyId, TaskOffsets, Tasks};
 use super::turn::{Turn, Update};
 use super::{
-    Endpoint, Member, MemberState, Status, StatusCode, StreamsChange, StreamsGroup, Topology, recorded,
+    Endpoint, Epoch, Member, MemberState, Status, StatusCode, StreamsChange, StreamsGroup, Topology, recorded,
 };
-use crate::group::consumer::Epoch;
-use crate::group::subscription::{group_hash, topic_hash};
+use crate::group::subscription::hash_of_topics;
 use crate::group::{Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId, Millis};
 
 /// The first version whose clients know what it means that they lack tags.
@@ -341,9 +340,7 @@ impl Turn<'_> {
         if let Some(known) = known.clone().filter(|_| live.metadata_seen == Some(image.end())) {
             return Ok((known, hash));
         }
-        let hashes = topology.required_topics().into_iter();
-        let hashes = hashes.filter_map(|topic| Some((topic.clone(), topic_hash(image, topic)?)));
-        let seen = group_hash(&hashes.collect());
+        let seen = hash_of_topics(topology.required_topics().into_iter(), image);
         let configured = match known.filter(|_| seen == hash) {
             Some(known) => known,
             None => Arc::new(Configured::new(topology, image)?),

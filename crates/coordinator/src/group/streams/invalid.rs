@@ -2,8 +2,7 @@
 
 use protocol::ErrorCode;
 
-use super::{StreamsHeartbeat, Topology};
-use crate::group::consumer::Epoch;
+use super::{Epoch, StreamsHeartbeat, Topology};
 
 /// Why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,8 +7,7 @@ use protocol::id::Timestamp;
 
 use super::heartbeat::{StreamsAnswer, StreamsHeartbeat};
 use super::turn::Turn;
-use super::{Member, StreamsChange, recorded};
-use crate::group::consumer::Epoch;
+use super::{Epoch, Member, StreamsChange, recorded};
 use crate::group::{GroupDecision, GroupGround, GroupRefusal, GroupShard, MemberId, Millis};
 
 impl GroupShard {

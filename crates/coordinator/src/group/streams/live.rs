@@ -7,10 +7,10 @@ use std::sync::Arc;
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
+use super::Epoch;
 use super::configured::Configured;
 use super::tasks::TaskOffsets;
 use crate::group::MemberId;
-use crate::group::consumer::Epoch;
 
 /// Until when a member is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

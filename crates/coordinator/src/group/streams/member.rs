@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Epoch;
 use super::tasks::Held;
 use crate::group::Millis;
-use crate::group::consumer::Epoch;
 
 /// How far a member has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

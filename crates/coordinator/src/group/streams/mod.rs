@@ -53,8 +53,7 @@ pub use status::{Status, StatusCode};
 pub use tasks::{ByRole, Held, HeldTasks, Offsets, Part, SubtopologyId, TaskOffsets, Tasks};
 pub use topology::{CopartitionGroup, Subtopology, TopicInfo, Topology};
 
-use super::consumer::Epoch;
-use super::{Group, GroupId, GroupShard, MemberId};
+use super::{Epoch, Group, GroupId, GroupShard, MemberId};
 use holders::Holders;
 
 /// What is recorded of the group itself.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use protocol::id::PartitionIndex;
 
+use super::Epoch;
 use super::holders::Holders;
 use super::member::{Member, MemberState};
 use super::tasks::{Held, HeldTasks, Part, SubtopologyId, Tasks, has, remove};
 use crate::group::GroupRefusal;
-use crate::group::consumer::Epoch;
 
 /// What a member's next step rests on.
 pub(super) struct Reconciliation<'a> {

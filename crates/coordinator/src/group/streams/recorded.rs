@@ -1,5 +1,6 @@
 //! The records of a streams group, as Kafka writes them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -20,23 +21,11 @@ use protocol::wire::Array;
 
 use super::tasks::{HeldTasks, Part, Tasks};
 use super::topology::{Subtopology, TopicInfo, Topology};
-use super::{GroupEpochs, Member, StreamsGroup};
-use crate::group::Millis;
-use crate::group::consumer::Epoch;
-use crate::record::GroupRecord;
+use super::{Epoch, GroupEpochs, Member, StreamsGroup};
+use crate::record::{GroupRecord, maybe_text, text};
 
-type Text = std::borrow::Cow<'static, str>;
-
-fn text(word: &str) -> Text {
-    word.to_owned().into()
-}
-
-fn texts(words: &[Arc<str>]) -> Array<'static, Text> {
+fn texts(words: &[Arc<str>]) -> Array<'static, Cow<'static, str>> {
     words.iter().map(|word| text(word)).collect()
-}
-
-fn maybe_text(word: Option<&Arc<str>>) -> Option<Text> {
-    word.map(|word| text(word))
 }
 
 /// The group is at this epoch.
@@ -69,17 +58,13 @@ pub(super) fn member(group: &str, id: &str, member: &Member) -> GroupRecord<'sta
         rack_id: maybe_text(member.rack.as_ref()),
         client_id: text(&member.client_id),
         client_host: text(&member.client_host),
-        rebalance_timeout_ms: narrow(member.rebalance_timeout),
+        rebalance_timeout_ms: member.rebalance_timeout.narrow(),
         topology_epoch: member.topology_epoch,
         process_id: text(&member.process),
         user_endpoint: endpoint.map(|at| Endpoint { host: text(&at.host), port: at.port }),
         client_tags: tags.collect(),
     };
     GroupRecord::StreamsGroupMemberMetadata(member_key(group, id), Some(value))
-}
-
-fn narrow(millis: Millis) -> i32 {
-    i32::try_from(millis.0).unwrap_or(i32::MAX)
 }
 
 /// The target assignment is that of this epoch.

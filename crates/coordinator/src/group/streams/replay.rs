@@ -15,8 +15,7 @@ use protocol::messages::record::{
 use protocol::wire::Array;
 
 use super::tasks::{Held, HeldTasks, Part, Tasks};
-use super::{Endpoint, GroupEpochs, Member, MemberState, StreamsGroup, Topology};
-use crate::group::consumer::Epoch;
+use super::{Endpoint, Epoch, GroupEpochs, Member, MemberState, StreamsGroup, Topology};
 use crate::group::{Group, GroupId, GroupShard, Millis};
 use crate::record::GroupRecord;
 

@@ -9,9 +9,8 @@ use super::assignor::{AssignmentGround, assign};
 use super::configured::Configured;
 use super::tasks::Part;
 use super::turn::{Turn, Update};
-use super::{Member, Status, StatusCode, recorded};
+use super::{Epoch, Member, Status, StatusCode, recorded};
 use crate::group::MemberId;
-use crate::group::consumer::Epoch;
 
 /// The part of one member in the target.
 pub(super) struct Target {

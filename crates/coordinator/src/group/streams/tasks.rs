@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::Epoch;
 use protocol::id::PartitionIndex;
-
-use crate::group::consumer::Epoch;
 
 /// What a subtopology is called.
 pub type SubtopologyId = Arc<str>;

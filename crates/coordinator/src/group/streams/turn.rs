@@ -4,8 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{GroupEpochs, Member, Status, StreamsChange, StreamsGroup, StreamsSettings, recorded};
-use crate::group::consumer::Epoch;
+use super::{Epoch, GroupEpochs, Member, Status, StreamsChange, StreamsGroup, StreamsSettings, recorded};
 use crate::group::{GroupDecision, GroupGround, GroupId, MemberId, Transition};
 use crate::record::GroupRecord;
 

@@ -13,4 +13,4 @@ mod topic_hash;
 
 pub use pattern::{Pattern, PatternError};
 pub use resolving::{Found, Resolving};
-pub use topic_hash::{group_hash, topic_hash};
+pub use topic_hash::hash_of_topics;

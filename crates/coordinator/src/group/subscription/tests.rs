@@ -4,8 +4,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use protocol::id::Uuid;
 
-use super::topic_hash::hash_of;
-use super::{Pattern, PatternError, group_hash};
+use super::topic_hash::{group_hash, hash_of};
+use super::{Pattern, PatternError};
 
 /// The names that `re2j.txt` tells the matches of.
 const NAMES: [&str; 21] = [

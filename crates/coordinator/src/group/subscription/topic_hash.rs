@@ -14,7 +14,7 @@ use twox_hash::XxHash3_64;
 const MAGIC: u8 = 0;
 
 /// The fingerprint of a topic; none where there is no topic of this name.
-pub fn topic_hash(image: &Image, name: &str) -> Option<i64> {
+fn topic_hash(image: &Image, name: &str) -> Option<i64> {
     let topic = image.topics.by_name(name)?;
     let racks = topic.partitions.iter().map(|partition| {
         let brokers = partition.replicas.iter().filter_map(|id| image.cluster.broker(*id));
@@ -23,8 +23,13 @@ pub fn topic_hash(image: &Image, name: &str) -> Option<i64> {
     Some(hash_of(topic.id, name, racks.collect()))
 }
 
+/// The fingerprint of several topics by name; those that are not there do not count.
+pub fn hash_of_topics<'n>(names: impl Iterator<Item = &'n Arc<str>>, image: &Image) -> i64 {
+    group_hash(&names.filter_map(|name| Some((name.clone(), topic_hash(image, name)?))).collect())
+}
+
 /// The fingerprint of several topics by name; 0 for none.
-pub fn group_hash(hashes: &BTreeMap<Arc<str>, i64>) -> i64 {
+pub(super) fn group_hash(hashes: &BTreeMap<Arc<str>, i64>) -> i64 {
     if hashes.is_empty() {
         return 0;
     }
