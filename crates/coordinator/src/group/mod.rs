@@ -260,8 +260,7 @@ impl Shard for GroupShard {
 
     fn loaded(&mut self, now: Timestamp, config: &GroupConfig) {
         self.load_classic(now, config);
-        self.load_consumers(now);
-        self.load_streams(now);
+        self.load_modern(now);
         self.timers.sweep_at = Some(config.offsets_check_interval.after(now));
     }
 

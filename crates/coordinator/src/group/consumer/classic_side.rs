@@ -13,8 +13,9 @@ use super::heartbeat::new_id;
 use super::reconcile::Reconciliation;
 use super::regex::RegexChange;
 use super::turn::{Turn, Update};
-use super::{ClassicSide, ConsumerGroup, Member, MemberState, SoftChange};
+use super::{ClassicSide, ConsumerGroup, Member, MemberState};
 use crate::group::classic::{CONSUMER, Heartbeat, Join, JoinAnswer, Leave, Leaver, Left, Sync, SyncAnswer};
+use crate::group::modern::WaitChange;
 use crate::group::{
     Answer, Generation, GroupDecision, GroupGround, GroupRefusal, GroupShard, MemberId, Millis,
 };
@@ -77,7 +78,7 @@ impl GroupShard {
             let refused = SyncAnswer::refused(GroupRefusal::RebalanceInProgress);
             return Ok(turn.decision(Answer::Sync(refused)));
         }
-        turn.changes.push(SoftChange::Sync(sync.member.clone(), None));
+        turn.changes.push(WaitChange::Sync(sync.member.clone(), None).into());
         turn.heard_within(&sync.member, side.session_timeout);
         let held = member.assigned.iter().map(|(topic, held)| (*topic, held.keys().copied().collect()));
         let answer = SyncAnswer {
@@ -259,20 +260,20 @@ impl Turn<'_> {
     /// A member has joined: it has a session, and is to fetch its part.
     fn expect_sync(&mut self, id: &MemberId, join: &Join) {
         let now = self.ground.now;
-        self.changes.push(SoftChange::Join(id.clone(), None));
-        self.changes.push(SoftChange::Session(id.clone(), join.session_timeout.after(now)));
-        self.changes.push(SoftChange::Sync(id.clone(), Some(join.rebalance_timeout.after(now))));
+        self.changes.push(WaitChange::Join(id.clone(), None).into());
+        self.changes.push(WaitChange::Session(id.clone(), join.session_timeout.after(now)).into());
+        self.changes.push(WaitChange::Sync(id.clone(), Some(join.rebalance_timeout.after(now))).into());
     }
 
     fn heard_within(&mut self, id: &MemberId, session: Millis) {
-        self.changes.push(SoftChange::Session(id.clone(), session.after(self.ground.now)));
+        self.changes.push(WaitChange::Session(id.clone(), session.after(self.ground.now)).into());
     }
 
     /// A member is told to join again; how long it may take counts from the first time.
     fn wait_for_join(&mut self, id: &MemberId, member: &Member) {
-        if self.group.live.of(id).join.is_none() {
+        if self.group.live.waits.of(id).join.is_none() {
             let until = member.rebalance_timeout.after(self.ground.now);
-            self.changes.push(SoftChange::Join(id.clone(), Some(until)));
+            self.changes.push(WaitChange::Join(id.clone(), Some(until)).into());
         }
     }
 }

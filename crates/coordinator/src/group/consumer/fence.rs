@@ -6,7 +6,8 @@ use std::sync::Arc;
 use protocol::id::Timestamp;
 
 use super::turn::Turn;
-use super::{ConsumerGroup, Member, SoftChange, recorded};
+use super::{ConsumerGroup, Member, recorded};
+use crate::group::modern::WaitChange;
 use crate::group::{GroupRefusal, MemberId};
 
 impl Turn<'_> {
@@ -52,6 +53,6 @@ impl Turn<'_> {
             // Nobody is left to assign to; whoever comes next is assigned to at once.
             self.records.push(recorded::target_epoch(&self.id, epoch, Timestamp(0)));
         }
-        self.changes.extend(ids.iter().cloned().map(SoftChange::Gone));
+        self.changes.extend(ids.iter().cloned().map(|id| WaitChange::Gone(id).into()));
     }
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::reconcile::Reconciliation;
 use super::regex::RegexChange;
 use super::turn::{Turn, Update};
-use super::{ConsumerGroup, Epoch, Held, Member, MemberState, SoftChange, recorded};
+use super::{ConsumerGroup, Epoch, Held, Member, recorded};
 use crate::group::assignor::Partitions;
+use crate::group::modern::WaitChange;
 use crate::group::{Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId, Millis};
 
 /// What a member says. What it leaves out is as it was.
@@ -223,7 +224,7 @@ impl Turn<'_> {
         let target = self.group.target.get(known).unwrap_or(&none);
         self.records.push(recorded::target(&self.id, id, target));
         self.records.push(recorded::current(&self.id, id, &back));
-        self.changes.push(SoftChange::Gone(known.clone()));
+        self.changes.push(WaitChange::Gone(known.clone()).into());
         Arc::new(back)
     }
 
@@ -291,8 +292,7 @@ impl Turn<'_> {
         if next.is_classic() {
             return;
         }
-        let until = (next.state == MemberState::UnrevokedPartitions)
-            .then(|| (next.rebalance_timeout.after(self.ground.now), next.epoch));
-        self.changes.push(SoftChange::Rebalance(update.id.clone(), until));
+        let until = next.waited().gives_up_until(self.ground.now);
+        self.changes.push(WaitChange::Rebalance(update.id.clone(), until).into());
     }
 }

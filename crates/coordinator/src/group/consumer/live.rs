@@ -1,42 +1,18 @@
 //! What is known of a consumer group in memory only: until when each member is waited for, and what was last seen of
 //! the cluster's metadata.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
-use super::Epoch;
-use crate::group::MemberId;
+use crate::group::modern::{WaitChange, Waits};
 use crate::group::subscription::Resolving;
-
-/// Until when a member is waited for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Deadlines {
-    /// It is heard of.
-    pub session: Option<Timestamp>,
-    /// It gives up what it is to give up, while it is at this epoch.
-    pub rebalance: Option<(Timestamp, Epoch)>,
-    /// A classic member joins again.
-    pub join: Option<Timestamp>,
-    /// A classic member fetches its part.
-    pub sync: Option<Timestamp>,
-}
-
-impl Deadlines {
-    fn first(&self) -> Option<Timestamp> {
-        let rebalance = self.rebalance.map(|(at, _)| at);
-        [self.session, rebalance, self.join, self.sync].into_iter().flatten().min()
-    }
-}
 
 /// What is in memory only.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
-    pub(super) deadlines: BTreeMap<MemberId, Deadlines>,
-    /// When the group was loaded, until every member has its deadlines.
-    pub(super) loaded_at: Option<Timestamp>,
+    pub(super) waits: Waits,
     /// Up to where in the metadata log the group has looked at its topics.
     pub(super) metadata_seen: Option<Offset>,
     /// When the regular expressions are resolved.
@@ -52,18 +28,8 @@ pub struct Live {
 /// A change of it.
 #[derive(Clone, Debug)]
 pub enum SoftChange {
-    /// A member was heard of: until when it has to be again.
-    Session(MemberId, Timestamp),
-    /// Until when a member has to give something up; none where it has nothing to.
-    Rebalance(MemberId, Option<(Timestamp, Epoch)>),
-    /// Until when a classic member has to join again.
-    Join(MemberId, Option<Timestamp>),
-    /// Until when a classic member has to fetch its part.
-    Sync(MemberId, Option<Timestamp>),
-    /// Nobody waits for this member any more.
-    Gone(MemberId),
-    /// The members of a group that was loaded have their deadlines.
-    Counted,
+    /// Of until when members are waited for.
+    Waits(WaitChange),
     /// The group has looked at its topics.
     MetadataSeen(Offset),
     /// The regular expressions are to be resolved at this time.
@@ -81,47 +47,22 @@ pub enum SoftChange {
 impl Live {
     /// What is known of a group that was just loaded.
     pub(super) fn loaded(now: Timestamp) -> Self {
-        Self { loaded_at: Some(now), ..Self::default() }
-    }
-
-    /// Until when a member is waited for.
-    pub(super) fn of(&self, member: &str) -> Deadlines {
-        self.deadlines.get(member).copied().unwrap_or_default()
+        Self { waits: Waits::loaded(now), ..Self::default() }
     }
 
     /// When something is due.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
-        let members = self.deadlines.values().filter_map(Deadlines::first);
-        members.chain(self.loaded_at).chain(self.regexes_due).min()
+        self.waits.wake_at().into_iter().chain(self.regexes_due).min()
     }
 
     /// Takes a change; when it has something done.
     pub(super) fn change(&mut self, change: SoftChange) -> Option<Timestamp> {
         match change {
-            SoftChange::Session(member, at) => {
-                self.member(member).session = Some(at);
-                Some(at)
-            }
-            SoftChange::Rebalance(member, until) => {
-                self.member(member).rebalance = until;
-                until.map(|(at, _)| at)
-            }
-            SoftChange::Join(member, until) => {
-                self.member(member).join = until;
-                until
-            }
-            SoftChange::Sync(member, until) => {
-                self.member(member).sync = until;
-                until
-            }
-            SoftChange::Gone(member) => {
-                self.deadlines.remove(&member);
-                self.stays_as_it_is = false;
-                None
-            }
-            SoftChange::Counted => {
-                self.loaded_at = None;
-                None
+            SoftChange::Waits(change) => {
+                if let WaitChange::Gone(_) = change {
+                    self.stays_as_it_is = false;
+                }
+                self.waits.change(change)
             }
             SoftChange::MetadataSeen(end) => {
                 self.metadata_seen = Some(end);
@@ -148,8 +89,10 @@ impl Live {
             SoftChange::Woken => None,
         }
     }
+}
 
-    fn member(&mut self, id: MemberId) -> &mut Deadlines {
-        self.deadlines.entry(id).or_default()
+impl From<WaitChange> for SoftChange {
+    fn from(change: WaitChange) -> Self {
+        Self::Waits(change)
     }
 }

@@ -8,6 +8,7 @@ use protocol::id::{PartitionIndex, TopicId};
 use super::Epoch;
 use crate::group::Millis;
 use crate::group::classic::Protocols;
+use crate::group::modern::Waited;
 
 /// The partitions that a member holds, each with the epoch at which it was given.
 pub type Held = BTreeMap<TopicId, BTreeMap<PartitionIndex, Epoch>>;
@@ -124,6 +125,12 @@ impl Member {
     /// Whether it has its part of the target of this epoch.
     pub(super) fn is_at(&self, target: Epoch) -> bool {
         self.state == MemberState::Stable && self.epoch == target
+    }
+
+    /// What waiting has to know of it.
+    pub(super) fn waited(&self) -> Waited {
+        let gives_up = self.state == MemberState::UnrevokedPartitions;
+        Waited { epoch: self.epoch, gives_up: gives_up.then_some(self.rebalance_timeout) }
     }
 
     /// Its regular expression, if it has one.

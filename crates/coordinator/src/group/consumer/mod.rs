@@ -171,6 +171,11 @@ impl ConsumerGroup {
         self.target.get(member)
     }
 
+    /// It was just loaded.
+    pub(super) fn loaded(&mut self, now: Timestamp) {
+        self.live = Live::loaded(now);
+    }
+
     /// Whether nobody is in it.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()
@@ -206,20 +211,6 @@ impl GroupShard {
         match self.groups.get_mut(id)? {
             Group::Consumer(group) => Some(group),
             Group::Classic(_) | Group::Streams(_) => None,
-        }
-    }
-
-    /// Every member of a group that was just loaded is given a session to be heard of; how long that is the group's
-    /// configuration says, when the shard is woken for it.
-    pub(super) fn load_consumers(&mut self, now: Timestamp) {
-        let mut due = Vec::new();
-        for (id, group) in &mut self.groups {
-            let Group::Consumer(group) = group else { continue };
-            group.live = Live::loaded(now);
-            due.push(id.clone());
-        }
-        for id in due {
-            self.timers.set(&id, Some(now));
         }
     }
 

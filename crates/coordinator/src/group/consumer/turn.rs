@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{ConsumerGroup, Epoch, Member, SoftChange, recorded};
 use crate::group::config::ConsumerSettings;
+use crate::group::modern::WaitChange;
 use crate::group::{Answer, GroupDecision, GroupGround, GroupId, MemberId, Transition};
 use crate::record::GroupRecord;
 use crate::shard::Token;
@@ -66,9 +67,14 @@ impl<'a> Turn<'a> {
         epoch
     }
 
+    /// Of until when members are waited for these change.
+    pub(super) fn wait(&mut self, changes: Vec<WaitChange>) {
+        self.changes.extend(changes.into_iter().map(SoftChange::from));
+    }
+
     /// A member was heard of, or would have been: it has a session from now.
     pub(super) fn heard(&mut self, member: &MemberId) {
         let until = self.settings.session_timeout.after(self.ground.now);
-        self.changes.push(SoftChange::Session(member.clone(), until));
+        self.changes.push(WaitChange::Session(member.clone(), until).into());
     }
 }

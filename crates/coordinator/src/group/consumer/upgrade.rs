@@ -11,9 +11,10 @@ use protocol::messages::record::GroupMetadataKey;
 use super::embedded::{self, Subscription};
 use super::member::held_at;
 use super::turn::Turn;
-use super::{ClassicSide, ConsumerGroup, Epoch, Member, SoftChange};
+use super::{ClassicSide, ConsumerGroup, Epoch, Member};
 use crate::group::assignor::Partitions;
 use crate::group::classic::{self, CONSUMER, ClassicGroup};
+use crate::group::modern::WaitChange;
 use crate::group::subscription::hash_of_topics;
 use crate::group::{GroupGround, GroupId, GroupRefusal, MemberId};
 use crate::record::GroupRecord;
@@ -42,7 +43,7 @@ impl<'a> Turn<'a> {
         turn.answers = classic::turned_away(live, GroupRefusal::RebalanceInProgress);
         for (member, known) in live.members() {
             let until = known.session_timeout.after(ground.now);
-            turn.changes.push(SoftChange::Session(member.clone(), until));
+            turn.changes.push(WaitChange::Session(member.clone(), until).into());
         }
         Ok(turn)
     }

@@ -5,5 +5,30 @@
 //! drive what is here.
 
 mod epoch;
+mod waits;
 
 pub use epoch::Epoch;
+pub use waits::{WaitChange, Waited, Waits};
+
+use protocol::id::Timestamp;
+
+use super::{Group, GroupShard};
+
+impl GroupShard {
+    /// Every member of a modern group that was just loaded is given a session to be heard of; how long that is the group's
+    /// configuration says, when the shard is woken for it.
+    pub(super) fn load_modern(&mut self, now: Timestamp) {
+        let mut due = Vec::new();
+        for (id, group) in &mut self.groups {
+            match group {
+                Group::Classic(_) => continue,
+                Group::Consumer(group) => group.loaded(now),
+                Group::Streams(group) => group.loaded(now),
+            }
+            due.push(id.clone());
+        }
+        for id in due {
+            self.timers.set(&id, Some(now));
+        }
+    }
+}

@@ -10,9 +10,8 @@ use super::endpoints::EndpointPartitions;
 use super::reconcile::Reconciliation;
 use super::tasks::{Held, Offsets, Part, SubtopologyId, TaskOffsets, Tasks};
 use super::turn::{Turn, Update};
-use super::{
-    Endpoint, Epoch, Member, MemberState, Status, StatusCode, StreamsChange, StreamsGroup, Topology, recorded,
-};
+use super::{Endpoint, Epoch, Member, Status, StatusCode, StreamsChange, StreamsGroup, Topology, recorded};
+use crate::group::modern::WaitChange;
 use crate::group::subscription::hash_of_topics;
 use crate::group::{Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId, Millis};
 
@@ -241,7 +240,7 @@ impl Turn<'_> {
         let target = self.group.target.get(known).unwrap_or(&none);
         self.records.push(recorded::target(&self.id, id, target));
         self.records.push(recorded::current(&self.id, id, &back));
-        self.changes.push(StreamsChange::Gone(known.clone()));
+        self.changes.push(WaitChange::Gone(known.clone()).into());
         Arc::new(back)
     }
 
@@ -396,9 +395,8 @@ impl Turn<'_> {
             return;
         }
         self.records.push(recorded::current(&self.id, &update.id, next));
-        let until = (next.state == MemberState::UnrevokedTasks)
-            .then(|| (next.rebalance_timeout.after(self.ground.now), next.epoch));
-        self.changes.push(StreamsChange::Rebalance(update.id.clone(), until));
+        let until = next.waited().gives_up_until(self.ground.now);
+        self.changes.push(WaitChange::Rebalance(update.id.clone(), until).into());
     }
 
     fn answer(

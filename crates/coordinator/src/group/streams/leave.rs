@@ -8,6 +8,7 @@ use protocol::id::Timestamp;
 use super::heartbeat::{StreamsAnswer, StreamsHeartbeat};
 use super::turn::Turn;
 use super::{Epoch, Member, StreamsChange, recorded};
+use crate::group::modern::WaitChange;
 use crate::group::{GroupDecision, GroupGround, GroupRefusal, GroupShard, MemberId, Millis};
 
 impl GroupShard {
@@ -66,6 +67,6 @@ impl Turn<'_> {
             self.records.push(recorded::target_epoch(&self.id, epoch, Timestamp(0)));
             self.changes.push(StreamsChange::Shutdown(None));
         }
-        self.changes.push(StreamsChange::Gone(id.clone()));
+        self.changes.push(WaitChange::Gone(id.clone()).into());
     }
 }

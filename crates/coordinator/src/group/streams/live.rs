@@ -7,33 +7,15 @@ use std::sync::Arc;
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
-use super::Epoch;
 use super::configured::Configured;
 use super::tasks::TaskOffsets;
 use crate::group::MemberId;
-
-/// Until when a member is waited for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Deadlines {
-    /// It is heard of.
-    pub(super) session: Option<Timestamp>,
-    /// It gives up what it is to give up, while it is at this epoch.
-    pub(super) rebalance: Option<(Timestamp, Epoch)>,
-}
-
-impl Deadlines {
-    fn first(&self) -> Option<Timestamp> {
-        let rebalance = self.rebalance.map(|(at, _)| at);
-        [self.session, rebalance].into_iter().flatten().min()
-    }
-}
+use crate::group::modern::{WaitChange, Waits};
 
 /// What is in memory only.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
-    pub(super) deadlines: BTreeMap<MemberId, Deadlines>,
-    /// When the group was loaded, until every member has its deadlines.
-    pub(super) loaded_at: Option<Timestamp>,
+    pub(super) waits: Waits,
     /// Up to where in the metadata log the group has looked at its topics.
     pub(super) metadata_seen: Option<Offset>,
     /// What the topology comes to.
@@ -51,14 +33,8 @@ pub struct Live {
 /// A change of it.
 #[derive(Clone, Debug)]
 pub enum StreamsChange {
-    /// A member was heard of: until when it has to be again.
-    Session(MemberId, Timestamp),
-    /// Until when a member has to give something up; none where it has nothing to.
-    Rebalance(MemberId, Option<(Timestamp, Epoch)>),
-    /// Nobody waits for this member any more.
-    Gone(MemberId),
-    /// The members of a group that was loaded have their deadlines.
-    Counted,
+    /// Of until when members are waited for.
+    Waits(WaitChange),
     /// The group has looked at its topics.
     MetadataSeen(Offset),
     /// What the topology comes to.
@@ -78,36 +54,23 @@ pub enum StreamsChange {
 impl Live {
     /// What is known of a group that was just loaded.
     pub(super) fn loaded(now: Timestamp) -> Self {
-        Self { loaded_at: Some(now), ..Self::default() }
-    }
-
-    /// Until when a member is waited for.
-    pub(super) fn of(&self, member: &str) -> Deadlines {
-        self.deadlines.get(member).copied().unwrap_or_default()
+        Self { waits: Waits::loaded(now), ..Self::default() }
     }
 
     /// When something is due.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
-        let members = self.deadlines.values().filter_map(Deadlines::first);
-        members.chain(self.loaded_at).chain(self.initial_delay).min()
+        self.waits.wake_at().into_iter().chain(self.initial_delay).min()
     }
 
     /// Takes a change; when it has something done.
     pub(super) fn change(&mut self, change: StreamsChange) -> Option<Timestamp> {
         match change {
-            StreamsChange::Session(member, at) => {
-                self.deadlines.entry(member).or_default().session = Some(at);
-                return Some(at);
+            StreamsChange::Waits(change) => {
+                if let WaitChange::Gone(member) = &change {
+                    self.task_offsets.remove(member);
+                }
+                return self.waits.change(change);
             }
-            StreamsChange::Rebalance(member, until) => {
-                self.deadlines.entry(member).or_default().rebalance = until;
-                return until.map(|(at, _)| at);
-            }
-            StreamsChange::Gone(member) => {
-                self.deadlines.remove(&member);
-                self.task_offsets.remove(&member);
-            }
-            StreamsChange::Counted => self.loaded_at = None,
             StreamsChange::MetadataSeen(end) => self.metadata_seen = Some(end),
             StreamsChange::Configured(configured) => self.configured = Some(configured),
             StreamsChange::InitialDelay(until) => {
@@ -122,5 +85,11 @@ impl Live {
             StreamsChange::Woken => {}
         }
         None
+    }
+}
+
+impl From<WaitChange> for StreamsChange {
+    fn from(change: WaitChange) -> Self {
+        Self::Waits(change)
     }
 }

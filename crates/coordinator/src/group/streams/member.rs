@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Epoch;
 use super::tasks::Held;
 use crate::group::Millis;
+use crate::group::modern::Waited;
 
 /// How far a member has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -111,6 +112,12 @@ impl Member {
     /// Whether it has its part of the target of this epoch.
     pub(super) fn is_at(&self, target: Epoch) -> bool {
         self.state == MemberState::Stable && self.epoch == target
+    }
+
+    /// What waiting has to know of it.
+    pub(super) fn waited(&self) -> Waited {
+        let gives_up = self.state == MemberState::UnrevokedTasks;
+        Waited { epoch: self.epoch, gives_up: gives_up.then_some(self.rebalance_timeout) }
     }
 
     /// Whether a change of what a static member says of itself asks for another assignment.

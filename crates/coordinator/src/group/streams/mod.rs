@@ -185,6 +185,11 @@ impl StreamsGroup {
         &self.members
     }
 
+    /// It was just loaded.
+    pub(super) fn loaded(&mut self, now: Timestamp) {
+        self.live = Live::loaded(now);
+    }
+
     /// Whether nobody is in it.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()
@@ -209,20 +214,6 @@ impl GroupShard {
         match self.group(id)? {
             Group::Streams(group) => Some(group),
             _ => None,
-        }
-    }
-
-    /// Every member of a group that was just loaded is given a session to be heard of; how long that is the group's
-    /// configuration says, when the shard is woken for it.
-    pub(super) fn load_streams(&mut self, now: Timestamp) {
-        let mut due = Vec::new();
-        for (id, group) in &mut self.groups {
-            let Group::Streams(group) = group else { continue };
-            group.live = Live::loaded(now);
-            due.push(id.clone());
-        }
-        for id in due {
-            self.timers.set(&id, Some(now));
         }
     }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Epoch, GroupEpochs, Member, Status, StreamsChange, StreamsGroup, StreamsSettings, recorded};
+use crate::group::modern::WaitChange;
 use crate::group::{GroupDecision, GroupGround, GroupId, MemberId, Transition};
 use crate::record::GroupRecord;
 
@@ -67,9 +68,14 @@ impl<'a> Turn<'a> {
         epochs.epoch
     }
 
+    /// Of until when members are waited for these change.
+    pub(super) fn wait(&mut self, changes: Vec<WaitChange>) {
+        self.changes.extend(changes.into_iter().map(StreamsChange::from));
+    }
+
     /// A member was heard of, or would have been: it has a session from now.
     pub(super) fn heard(&mut self, member: &MemberId) {
         let until = self.settings.session_timeout.after(self.ground.now);
-        self.changes.push(StreamsChange::Session(member.clone(), until));
+        self.changes.push(WaitChange::Session(member.clone(), until).into());
     }
 }
