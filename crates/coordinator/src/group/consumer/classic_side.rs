@@ -36,9 +36,9 @@ impl GroupShard {
         let is_new = join.member.is_empty();
         let id = if is_new { new_id(ground) } else { join.member.clone() };
         let instance = join.instance.as_deref();
-        group
-            .has_room_for(&join.member, instance, ground.config.consumer.members_max)
-            .map_err(|_| GroupRefusal::GroupMaxSizeReached)?;
+        if !group.members.has_room_for(&join.member, instance, ground.config.consumer.members_max) {
+            return Err(GroupRefusal::GroupMaxSizeReached);
+        }
         if !group.takes_protocols(join) {
             return Err(GroupRefusal::InconsistentProtocol);
         }
@@ -144,14 +144,7 @@ impl ConsumerGroup {
         instance: Option<&str>,
         generation: Generation,
     ) -> Result<&Arc<Member>, GroupRefusal> {
-        let found = match instance {
-            None => self.members.get_key_value(id),
-            Some(instance) => self.static_member(instance),
-        };
-        let (known, member) = found.ok_or(GroupRefusal::UnknownMember)?;
-        if **known != *id {
-            return Err(GroupRefusal::FencedInstance);
-        }
+        let (_, member) = self.members.who(id, instance)?;
         if !member.is_classic() {
             return Err(GroupRefusal::UnknownMember);
         }
@@ -176,10 +169,9 @@ impl ConsumerGroup {
 
     fn leaver(&self, leaver: &Leaver) -> Result<MemberId, GroupRefusal> {
         let Some(instance) = &leaver.instance else {
-            let known = self.members.get_key_value(&leaver.member);
-            return known.map(|(id, _)| id.clone()).ok_or(GroupRefusal::UnknownMember);
+            return self.members.who(&leaver.member, None).map(|(id, _)| id.clone());
         };
-        let (id, _) = self.static_member(instance).ok_or(GroupRefusal::UnknownMember)?;
+        let (id, _) = self.members.named(instance).ok_or(GroupRefusal::UnknownMember)?;
         if !leaver.member.is_empty() && *id != leaver.member {
             return Err(GroupRefusal::FencedInstance);
         }
@@ -195,7 +187,7 @@ impl Turn<'_> {
         instance: &str,
         is_new: bool,
     ) -> Result<Arc<Member>, GroupRefusal> {
-        let known = self.group.static_member(instance).map(|(known, member)| (known.clone(), member.clone()));
+        let known = self.group.members.named(instance).map(|(known, member)| (known.clone(), member.clone()));
         match known {
             None if is_new => Ok(Arc::default()),
             None => Err(GroupRefusal::UnknownMember),
@@ -209,7 +201,7 @@ impl Turn<'_> {
         let image = self.ground.image;
         let told = join.protocols.first().and_then(|(_, told)| Subscription::of(told, image));
         let told = told.ok_or(GroupRefusal::InconsistentProtocol)?;
-        let replaced = join.instance.as_ref().and_then(|name| self.group.instances.get(name)).cloned();
+        let replaced = join.instance.as_ref().and_then(|name| self.group.members.id_of(name)).cloned();
         let replaced = replaced.filter(|known| self.would_downgrade_with(known));
         let after = Arc::new(said(&before, join, &told));
         let update = Update { id, before, after };

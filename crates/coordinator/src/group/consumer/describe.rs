@@ -60,7 +60,7 @@ impl GroupShard {
 impl ConsumerGroup {
     fn described(&self, config: &ConsumerConfig) -> DescribedConsumerGroup {
         let preferred = self.subscriptions.preferred_assignor(None, None);
-        let members = self.members.iter().map(|(id, member)| {
+        let members = self.members.by_id().iter().map(|(id, member)| {
             let mut assigned = without_epochs(&member.assigned);
             for (topic, held) in member.revoking.iter() {
                 assigned.entry(*topic).or_default().extend(held.keys().copied());

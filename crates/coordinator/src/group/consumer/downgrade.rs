@@ -19,7 +19,7 @@ impl ConsumerGroup {
     fn only_classic_without(&self, ids: &[MemberId]) -> Option<usize> {
         let leaving: Vec<&Arc<Member>> = ids.iter().filter_map(|id| self.members.get(id)).collect();
         let classic = leaving.iter().filter(|member| member.is_classic()).count();
-        let left = self.members.len() - leaving.len();
+        let left = self.members.by_id().len() - leaving.len();
         (self.subscriptions.classic_members() - classic == left).then_some(left)
     }
 }
@@ -35,7 +35,7 @@ impl Turn<'_> {
     pub(super) fn would_downgrade_with(&self, replaced: &MemberId) -> bool {
         let speaks_it = self.group.members.get(replaced).is_some_and(|member| member.is_classic());
         let others = self.group.only_classic_without(std::slice::from_ref(replaced));
-        !speaks_it && others.is_some() && self.may_downgrade(self.group.members.len())
+        !speaks_it && others.is_some() && self.may_downgrade(self.group.members.by_id().len())
     }
 
     fn may_downgrade(&self, members: usize) -> bool {
@@ -50,7 +50,7 @@ impl Turn<'_> {
     /// What its members told cannot be read.
     pub(super) fn downgrade_without(&mut self, ids: &[MemberId]) -> Result<(), GroupRefusal> {
         let going: BTreeSet<&MemberId> = ids.iter().collect();
-        let members = self.group.members.iter().filter(|(id, _)| !going.contains(id));
+        let members = self.group.members.by_id().iter().filter(|(id, _)| !going.contains(id));
         let members = members.map(|(id, member)| (id.clone(), self.classic_member(id, member))).collect();
         self.downgrade(members, None, true)
     }
@@ -65,7 +65,7 @@ impl Turn<'_> {
         joined: &Update,
         rebalances: bool,
     ) -> Result<(), GroupRefusal> {
-        let others = self.group.members.iter().filter(|(id, _)| *id != replaced);
+        let others = self.group.members.by_id().iter().filter(|(id, _)| *id != replaced);
         let mut members: Converted =
             others.map(|(id, member)| (id.clone(), self.classic_member(id, member))).collect();
         members.insert(joined.id.clone(), self.classic_member(replaced, &joined.after));

@@ -47,7 +47,7 @@ impl Turn<'_> {
         } else {
             self.group.metadata_hash
         };
-        let nobody_is_left = self.group.members.len() == leaving.len();
+        let nobody_is_left = self.group.members.by_id().len() == leaving.len();
         let epoch = self.bump(hash);
         if nobody_is_left {
             // Nobody is left to assign to; whoever comes next is assigned to at once.

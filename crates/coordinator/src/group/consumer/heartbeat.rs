@@ -9,7 +9,7 @@ use super::regex::RegexChange;
 use super::turn::{Turn, Update};
 use super::{ConsumerGroup, Epoch, Held, Member, recorded};
 use crate::group::assignor::Partitions;
-use crate::group::modern::WaitChange;
+use crate::group::modern::{Comes, WaitChange};
 use crate::group::{Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId, Millis};
 
 /// What a member says. What it leaves out is as it was.
@@ -77,15 +77,16 @@ impl GroupShard {
         }
         let joins = beat.epoch == Epoch::JOINING;
         let mut turn = self.consumer_turn(ground, &beat.group, joins)?;
-        turn.group.has_room_for(
-            &beat.member,
-            beat.instance.as_deref(),
-            ground.config.consumer.members_max,
-        )?;
+        let (instance, most) = (beat.instance.as_deref(), ground.config.consumer.members_max);
+        if !turn.group.members.has_room_for(&beat.member, instance, most) {
+            return Err(GroupRefusal::ConsumerGroupMaxSizeReached);
+        }
         let id = if beat.member.is_empty() { new_id(ground) } else { beat.member.clone() };
-        let before = match &beat.instance {
-            None => turn.group.dynamic_member(&id, beat)?,
-            Some(instance) => turn.static_member(&id, instance, beat)?,
+        let has_no_more = |member: &Member| holds_no_more(beat.owned.as_ref(), &member.assigned);
+        let before = match turn.group.members.comes(&id, instance, beat.epoch, has_no_more)? {
+            Comes::New => Arc::default(),
+            Comes::Known(member) => member,
+            Comes::Back { known, member } => turn.replace(&known, &member, &id),
         };
         let after = Arc::new(said(&before, beat));
         turn.beat(Update { id, before, after }, beat)
@@ -114,51 +115,11 @@ impl GroupShard {
     }
 }
 
-impl ConsumerGroup {
-    /// Whether the group takes this member.
-    pub(super) fn has_room_for(
-        &self,
-        member: &str,
-        instance: Option<&str>,
-        most: usize,
-    ) -> Result<(), GroupRefusal> {
-        let known = instance.is_some_and(|name| self.instances.contains_key(name));
-        if known || self.members.len() < most || self.members.contains_key(member) {
-            return Ok(());
-        }
-        Err(GroupRefusal::ConsumerGroupMaxSizeReached)
-    }
-
-    fn dynamic_member(&self, id: &str, beat: &ConsumerHeartbeat) -> Result<Arc<Member>, GroupRefusal> {
-        match self.members.get(id) {
-            Some(member) => {
-                check_epoch(member, beat)?;
-                Ok(member.clone())
-            }
-            None if beat.epoch == Epoch::JOINING => Ok(Arc::default()),
-            None => Err(GroupRefusal::UnknownMember),
-        }
-    }
-}
-
 /// A fresh id for a member, in Kafka's form; none begins with a dash.
 pub(super) fn new_id(ground: &GroupGround<'_>) -> MemberId {
     let mut id = ground.random;
     id.0[0] &= 0x7f;
     MemberId::from(id.to_string())
-}
-
-/// Whether a member is where it says. One step behind is excused, if it can only have missed the answer.
-fn check_epoch(member: &Member, beat: &ConsumerHeartbeat) -> Result<(), GroupRefusal> {
-    let missed_answer =
-        || beat.epoch == member.previous_epoch && holds_no_more(beat.owned.as_ref(), &member.assigned);
-    if beat.epoch == Epoch::JOINING || beat.epoch == member.epoch {
-        return Ok(());
-    }
-    if beat.epoch > member.epoch || !missed_answer() {
-        return Err(GroupRefusal::FencedMemberEpoch { said: beat.epoch, known: member.epoch });
-    }
-    Ok(())
 }
 
 /// Whether a member says that it holds nothing but what it has.
@@ -191,30 +152,6 @@ fn said(before: &Member, beat: &ConsumerHeartbeat) -> Member {
 }
 
 impl Turn<'_> {
-    fn static_member(
-        &mut self,
-        id: &MemberId,
-        instance: &str,
-        beat: &ConsumerHeartbeat,
-    ) -> Result<Arc<Member>, GroupRefusal> {
-        let known = self.group.static_member(instance).map(|(known, member)| (known.clone(), member.clone()));
-        if beat.epoch != Epoch::JOINING {
-            let (known, member) = known.ok_or(GroupRefusal::UnknownMember)?;
-            if known != *id {
-                return Err(GroupRefusal::FencedInstance);
-            }
-            check_epoch(&member, beat)?;
-            return Ok(member);
-        }
-        match known {
-            None => Ok(self.group.members.get(id).cloned().unwrap_or_default()),
-            Some((_, member)) if !member.is_classic() && member.epoch != Epoch::AWAY => {
-                Err(GroupRefusal::UnreleasedInstance)
-            }
-            Some((known, member)) => Ok(self.replace(&known, &member, id)),
-        }
-    }
-
     /// A static member has come back, under another id: it takes its old place.
     pub(super) fn replace(&mut self, known: &MemberId, member: &Member, id: &MemberId) -> Arc<Member> {
         let back = Member { epoch: Epoch::JOINING, previous_epoch: Epoch::JOINING, ..member.clone() };

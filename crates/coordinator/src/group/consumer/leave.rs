@@ -14,14 +14,7 @@ impl GroupShard {
         beat: &ConsumerHeartbeat,
     ) -> Result<GroupDecision<HeartbeatAnswer>, GroupRefusal> {
         let group = self.consumer_group(&beat.group).ok_or(GroupRefusal::GroupIdNotFound)?;
-        let (id, member) = match &beat.instance {
-            None => group.members.get_key_value(&beat.member),
-            Some(instance) => group.static_member(instance),
-        }
-        .ok_or(GroupRefusal::UnknownMember)?;
-        if *id != beat.member {
-            return Err(GroupRefusal::FencedInstance);
-        }
+        let (id, member) = group.members.who(&beat.member, beat.instance.as_deref())?;
         let mut turn = Turn::new(beat.group.clone(), ground, Cow::Borrowed(group));
         if beat.instance.is_some() && beat.epoch == Epoch::AWAY {
             let away = away(member);

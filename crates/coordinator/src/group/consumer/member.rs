@@ -8,7 +8,7 @@ use protocol::id::{PartitionIndex, TopicId};
 use super::Epoch;
 use crate::group::Millis;
 use crate::group::classic::Protocols;
-use crate::group::modern::Waited;
+use crate::group::modern::{ModernMember, Waited};
 
 /// The partitions that a member holds, each with the epoch at which it was given.
 pub type Held = BTreeMap<TopicId, BTreeMap<PartitionIndex, Epoch>>;
@@ -118,6 +118,24 @@ impl Default for Member {
             assigned: Arc::default(),
             revoking: Arc::default(),
         }
+    }
+}
+
+impl ModernMember for Member {
+    fn instance(&self) -> Option<&Arc<str>> {
+        self.instance.as_ref()
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn previous_epoch(&self) -> Epoch {
+        self.previous_epoch
+    }
+
+    fn is_classic(&self) -> bool {
+        self.classic.is_some()
     }
 }
 

@@ -35,6 +35,7 @@ use std::sync::Arc;
 use protocol::id::{PartitionIndex, Timestamp, TopicId};
 
 use super::assignor::Partitions;
+use super::modern::Members;
 use super::{Epoch, Group, GroupId, GroupShard, MemberId};
 
 pub(in crate::group) use commit::MayCommit;
@@ -54,7 +55,7 @@ pub struct ConsumerGroup {
     epoch: Epoch,
     /// What the topics that the group reads looked like when it last assigned.
     metadata_hash: i64,
-    members: BTreeMap<MemberId, Arc<Member>>,
+    members: Members<Member>,
     /// The epoch that the target assignment was made for.
     target_epoch: Epoch,
     /// When it was made; zero where the next may be made at once.
@@ -65,8 +66,6 @@ pub struct ConsumerGroup {
     regexes: BTreeMap<Arc<str>, Arc<Resolved>>,
     /// Whether an older broker has left a record of the topics, which nobody reads any more.
     has_partition_metadata: bool,
-    /// Static members by their own names.
-    instances: BTreeMap<Arc<str>, MemberId>,
     /// The partitions that somebody holds, each with the epoch of who does.
     holders: BTreeMap<TopicId, BTreeMap<PartitionIndex, Epoch>>,
     /// What the members ask for, counted.
@@ -81,13 +80,12 @@ impl Default for ConsumerGroup {
         Self {
             epoch: Epoch::FIRST,
             metadata_hash: 0,
-            members: BTreeMap::new(),
+            members: Members::default(),
             target_epoch: Epoch::FIRST,
             target_made: Timestamp(0),
             target: BTreeMap::new(),
             regexes: BTreeMap::new(),
             has_partition_metadata: false,
-            instances: BTreeMap::new(),
             holders: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
             live: Live::default(),
@@ -105,7 +103,6 @@ impl PartialEq for ConsumerGroup {
             && self.target == other.target
             && self.regexes == other.regexes
             && self.has_partition_metadata == other.has_partition_metadata
-            && self.instances == other.instances
             && self.holders == other.holders
             && self.subscriptions == other.subscriptions
     }
@@ -140,11 +137,11 @@ impl ConsumerGroup {
     /// Where the group stands.
     pub fn state(&self) -> State {
         let settled = |member: &Arc<Member>| member.is_at(self.target_epoch);
-        if self.members.is_empty() {
+        if self.members.by_id().is_empty() {
             State::Empty
         } else if self.epoch > self.target_epoch {
             State::Assigning
-        } else if self.members.values().all(settled) {
+        } else if self.members.by_id().values().all(settled) {
             State::Stable
         } else {
             State::Reconciling
@@ -163,7 +160,7 @@ impl ConsumerGroup {
 
     /// The members.
     pub fn members(&self) -> &BTreeMap<MemberId, Arc<Member>> {
-        &self.members
+        self.members.by_id()
     }
 
     /// What a member is to have.
@@ -178,18 +175,12 @@ impl ConsumerGroup {
 
     /// Whether nobody is in it.
     pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.members.by_id().is_empty()
     }
 
     /// Whether anybody in the group reads a topic.
     pub(super) fn is_subscribed_to(&self, topic: &str) -> bool {
         self.subscriptions.has_topic(topic)
-    }
-
-    /// The static member of this name.
-    fn static_member(&self, instance: &str) -> Option<(&MemberId, &Arc<Member>)> {
-        let id = self.instances.get(instance)?;
-        self.members.get_key_value(id)
     }
 
     /// The epoch at which somebody holds a partition.

@@ -166,6 +166,7 @@ impl ConsumerGroup {
     ) -> Vec<GroupRecord<'static>> {
         let ids: Vec<&str> = self
             .members
+            .by_id()
             .keys()
             .map(|id| match renamed {
                 Some((before, after)) if before == &**id => after,
@@ -185,14 +186,15 @@ impl ConsumerGroup {
 
     /// The records that make the group what it is.
     pub(super) fn records(&self, group: &str) -> Vec<GroupRecord<'static>> {
-        let mut records: Vec<_> = self.members.iter().map(|(id, known)| member(group, id, known)).collect();
+        let mut records: Vec<_> =
+            self.members.by_id().iter().map(|(id, known)| member(group, id, known)).collect();
         records.push(epoch(group, self.epoch, self.metadata_hash));
-        records.extend(self.members.keys().map(|id| {
+        records.extend(self.members.by_id().keys().map(|id| {
             let none = Arc::default();
             target(group, id, self.target.get(id).unwrap_or(&none))
         }));
         records.push(target_epoch(group, self.target_epoch, self.target_made));
-        records.extend(self.members.iter().map(|(id, known)| current(group, id, known)));
+        records.extend(self.members.by_id().iter().map(|(id, known)| current(group, id, known)));
         records
     }
 }

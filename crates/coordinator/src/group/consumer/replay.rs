@@ -17,7 +17,7 @@ use protocol::wire::Array;
 
 use super::{ClassicSide, ConsumerGroup, Epoch, Held, Member, MemberState, Resolved};
 use crate::group::assignor::Partitions;
-use crate::group::{Group, GroupId, GroupShard, MemberId, Millis};
+use crate::group::{Group, GroupId, GroupShard, Millis};
 use crate::record::GroupRecord;
 
 impl GroupShard {
@@ -120,7 +120,7 @@ impl ConsumerGroup {
             }),
             ..known
         };
-        self.put_member(id.into(), member);
+        self.put_member(id, member);
     }
 
     /// The name of a topic as the group knows it already, so that a name that many read is kept once.
@@ -130,7 +130,7 @@ impl ConsumerGroup {
 
     /// The same topics as another member has, kept once.
     fn known_topics(&self, topics: BTreeSet<Arc<str>>) -> Arc<BTreeSet<Arc<str>>> {
-        let first = self.members.values().next().filter(|first| *first.topics == topics);
+        let first = self.members.by_id().values().next().filter(|first| *first.topics == topics);
         first.map_or_else(|| Arc::new(topics), |first| first.topics.clone())
     }
 
@@ -173,7 +173,7 @@ impl ConsumerGroup {
             },
             (None, None) => return,
         };
-        self.put_member(id.into(), member);
+        self.put_member(id, member);
     }
 
     fn replay_regex(&mut self, expression: &str, value: Option<&ConsumerGroupRegularExpressionValue<'_>>) {
@@ -191,35 +191,27 @@ impl ConsumerGroup {
     }
 
     /// A member is like this from now on.
-    pub(super) fn put_member(&mut self, id: MemberId, member: Member) {
+    pub(super) fn put_member(&mut self, id: &str, member: Member) {
         let member = Arc::new(member);
-        if let Some(before) = self.members.insert(id.clone(), member.clone()) {
-            self.uncount(&id, &before);
+        if let Some(before) = self.members.put(id, member.clone()) {
+            self.uncount(&before);
         }
         self.subscriptions.add(&member);
         for held in [&member.assigned, &member.revoking] {
             self.hold(held, member.epoch);
         }
-        if let Some(instance) = &member.instance {
-            self.instances.insert(instance.clone(), id);
-        }
     }
 
     fn drop_member(&mut self, id: &str) {
-        if let Some(before) = self.members.remove(id) {
-            self.uncount(id, &before);
+        if let Some(before) = self.members.take(id) {
+            self.uncount(&before);
         }
     }
 
-    fn uncount(&mut self, id: &str, before: &Member) {
+    fn uncount(&mut self, before: &Member) {
         self.subscriptions.remove(before);
         for held in [&before.assigned, &before.revoking] {
             self.release(held, before.epoch);
-        }
-        let named =
-            before.instance.as_ref().filter(|name| self.instances.get(*name).is_some_and(|of| **of == *id));
-        if let Some(instance) = named {
-            self.instances.remove(instance);
         }
     }
 

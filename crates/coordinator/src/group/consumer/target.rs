@@ -57,7 +57,7 @@ impl Turn<'_> {
     /// The target that stands.
     pub(super) fn last_target(&self, update: &Update) -> Target {
         let of = match &update.after.instance {
-            Some(instance) => self.group.instances.get(instance),
+            Some(instance) => self.group.members.id_of(instance),
             None => Some(&update.id),
         };
         let partitions = of.and_then(|id| self.group.target.get(id)).cloned().unwrap_or_default();
@@ -67,14 +67,15 @@ impl Turn<'_> {
     /// What the static member was to have whose place the one that speaks has taken.
     fn taken_over(&self, update: &Update, id: &MemberId) -> Option<&Arc<Partitions>> {
         let instance = update.after.instance.as_ref().filter(|_| *id == update.id)?;
-        self.group.target.get(self.group.instances.get(instance)?)
+        self.group.target.get(self.group.members.id_of(instance)?)
     }
 
     /// Members and topics as assignors want them, with what the one that speaks says now.
     fn specs(&self, update: &Update) -> (GroupSpec, TopicsSpec) {
         let image = self.ground.image;
-        let replaced = update.after.instance.as_ref().and_then(|name| self.group.instances.get(name));
-        let others = self.group.members.iter().filter(|(id, _)| **id != update.id && Some(*id) != replaced);
+        let replaced = update.after.instance.as_ref().and_then(|name| self.group.members.id_of(name));
+        let others =
+            self.group.members.by_id().iter().filter(|(id, _)| **id != update.id && Some(*id) != replaced);
         let all = others.chain([(&update.id, &update.after)]);
         let mut read: BTreeMap<Asked<'_>, Arc<BTreeSet<TopicId>>> = BTreeMap::new();
         let mut members = BTreeMap::new();

@@ -68,8 +68,8 @@ fn upgraded(classic: &ClassicGroup, image: &Image) -> Option<ConsumerGroup> {
     }
     let mut group = ConsumerGroup { epoch, target_epoch: epoch, ..ConsumerGroup::default() };
     for (member_id, (member, target)) in members {
-        group.target.insert(member_id.clone(), Arc::new(target));
-        group.put_member(member_id, member);
+        group.put_member(&member_id, member);
+        group.target.insert(member_id, Arc::new(target));
     }
     group.metadata_hash = hash_of_topics(group.subscriptions.topics(), image);
     Some(group)

@@ -18,7 +18,7 @@ impl GroupShard {
         let mut turn = Turn::new(id.clone(), ground, Cow::Borrowed(group));
         let waits = &group.live.waits;
         if waits.are_uncounted() {
-            let members = group.members.iter().map(|(id, member)| (id, member.waited()));
+            let members = group.members.by_id().iter().map(|(id, member)| (id, member.waited()));
             turn.wait(waits.counted(ground.now, turn.settings.session_timeout, members));
         } else if let Some(member) = waits.overdue(ground.now, |id| Some(group.members.get(id)?.waited())) {
             let member = std::slice::from_ref(&member);
@@ -29,7 +29,7 @@ impl GroupShard {
         } else if group.live.regexes_due.is_some_and(|at| at <= ground.now) {
             return Some(group.resolve_regexes(ground, id));
         } else {
-            turn.wait(waits.stale(ground.now, |id| group.members.contains_key(id)));
+            turn.wait(waits.stale(ground.now, |id| group.members.by_id().contains_key(id)));
             turn.changes.push(SoftChange::Woken);
         }
         let becomes_classic = turn.becomes.is_some();

@@ -5,9 +5,11 @@
 //! drive what is here.
 
 mod epoch;
+mod members;
 mod waits;
 
 pub use epoch::Epoch;
+pub use members::{Comes, Members, ModernMember};
 pub use waits::{WaitChange, Waited, Waits};
 
 use protocol::id::Timestamp;

@@ -91,7 +91,7 @@ impl GroupShard {
     /// A streams group; `None` where there is none of this id.
     pub fn describe_streams(&self, id: &str) -> Option<DescribedStreamsGroup> {
         let group = self.streams_group(id)?;
-        let members = group.members.iter().map(|(id, member)| DescribedStreamsMember {
+        let members = group.members.by_id().iter().map(|(id, member)| DescribedStreamsMember {
             id: id.clone(),
             member: member.clone(),
             target: group.target.get(id).cloned().unwrap_or_default(),

@@ -11,7 +11,7 @@ use super::reconcile::Reconciliation;
 use super::tasks::{Held, Offsets, Part, SubtopologyId, TaskOffsets, Tasks};
 use super::turn::{Turn, Update};
 use super::{Endpoint, Epoch, Member, Status, StatusCode, StreamsChange, StreamsGroup, Topology, recorded};
-use crate::group::modern::WaitChange;
+use crate::group::modern::{Comes, WaitChange};
 use crate::group::subscription::hash_of_topics;
 use crate::group::{Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId, Millis};
 
@@ -116,13 +116,21 @@ impl GroupShard {
         }
         let joins = beat.epoch == Epoch::JOINING;
         let mut turn = self.streams_turn(ground, &beat.group, joins)?;
-        if joins {
-            turn.has_room_for(&beat.member, beat.instance.as_deref())?;
+        let (instance, most) = (beat.instance.as_deref(), ground.config.streams.members_max);
+        if joins && !turn.group.members.has_room_for(&beat.member, instance, most) {
+            return Err(GroupRefusal::StreamsGroupMaxSizeReached);
         }
-        let (before, replaced) = match &beat.instance {
-            None => (turn.dynamic_member(beat)?, None),
-            Some(instance) => turn.static_member(instance, beat)?,
-        };
+        let has_no_more =
+            |member: &Member| beat.owned().is_some_and(|owned| owned.is_within(&member.assigned));
+        let (before, replaced) =
+            match turn.group.members.comes(&beat.member, instance, beat.epoch, has_no_more)? {
+                Comes::New => (Arc::default(), None),
+                Comes::Known(member) => (member, None),
+                Comes::Back { known, member } => {
+                    let back = turn.replace(&known, &member, &beat.member);
+                    (back, (known != beat.member).then_some(known))
+                }
+            };
         let after = Arc::new(said(&before, beat));
         turn.beat(&Update { id: beat.member.clone(), before, after, replaced }, beat)
     }
@@ -145,21 +153,6 @@ impl GroupShard {
             _ => Err(GroupRefusal::GroupIdNotFound),
         }
     }
-}
-
-/// Whether a member is where it says. One step behind is excused, if it can only have missed the answer.
-fn check_epoch(member: &Member, beat: &StreamsHeartbeat) -> Result<(), GroupRefusal> {
-    let missed_answer = || {
-        let has_no_more = beat.owned().is_some_and(|owned| owned.is_within(&member.assigned));
-        beat.epoch == member.previous_epoch && has_no_more
-    };
-    if beat.epoch == Epoch::JOINING || beat.epoch == member.epoch {
-        return Ok(());
-    }
-    if beat.epoch > member.epoch || !missed_answer() {
-        return Err(GroupRefusal::FencedMemberEpoch { said: beat.epoch, known: member.epoch });
-    }
-    Ok(())
 }
 
 /// The member as it says that it is.
@@ -189,48 +182,6 @@ fn said(before: &Member, beat: &StreamsHeartbeat) -> Member {
 }
 
 impl Turn<'_> {
-    fn has_room_for(&self, member: &str, instance: Option<&str>) -> Result<(), GroupRefusal> {
-        let known = instance.is_some_and(|name| self.group.instances.contains_key(name))
-            || self.group.members.contains_key(member);
-        let full = self.group.members.len() >= self.ground.config.streams.members_max;
-        if full && !known { Err(GroupRefusal::StreamsGroupMaxSizeReached) } else { Ok(()) }
-    }
-
-    fn dynamic_member(&self, beat: &StreamsHeartbeat) -> Result<Arc<Member>, GroupRefusal> {
-        match self.group.members.get(&beat.member) {
-            Some(member) => {
-                check_epoch(member, beat)?;
-                Ok(member.clone())
-            }
-            None if beat.epoch == Epoch::JOINING => Ok(Arc::default()),
-            None => Err(GroupRefusal::UnknownMember),
-        }
-    }
-
-    fn static_member(
-        &mut self,
-        instance: &str,
-        beat: &StreamsHeartbeat,
-    ) -> Result<(Arc<Member>, Option<MemberId>), GroupRefusal> {
-        let known = self.group.static_member(instance).map(|(known, member)| (known.clone(), member.clone()));
-        if beat.epoch != Epoch::JOINING {
-            let (known, member) = known.ok_or(GroupRefusal::UnknownMember)?;
-            if known != beat.member {
-                return Err(GroupRefusal::FencedInstance);
-            }
-            check_epoch(&member, beat)?;
-            return Ok((member, None));
-        }
-        match known {
-            None => Ok((self.group.members.get(&beat.member).cloned().unwrap_or_default(), None)),
-            Some((_, member)) if member.epoch != Epoch::AWAY => Err(GroupRefusal::UnreleasedInstance),
-            Some((known, member)) => {
-                let back = self.replace(&known, &member, &beat.member);
-                Ok((back, (known != beat.member).then_some(known)))
-            }
-        }
-    }
-
     /// A static member has come back, mostly under another id: it takes its old place.
     fn replace(&mut self, known: &MemberId, member: &Member, id: &MemberId) -> Arc<Member> {
         let back = Member { epoch: Epoch::JOINING, previous_epoch: Epoch::JOINING, ..member.clone() };
@@ -489,8 +440,11 @@ impl StreamsGroup {
         configured: &Configured,
         image: &metadata::Image,
     ) -> Vec<EndpointPartitions> {
-        let others =
-            self.members.iter().filter(|(id, _)| **id != update.id && Some(*id) != update.replaced.as_ref());
+        let others = self
+            .members
+            .by_id()
+            .iter()
+            .filter(|(id, _)| **id != update.id && Some(*id) != update.replaced.as_ref());
         let all = others.map(|(_, member)| &**member).chain([next]);
         all.filter_map(|member| EndpointPartitions::of(member, configured, image)).collect()
     }

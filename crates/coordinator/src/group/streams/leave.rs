@@ -18,14 +18,7 @@ impl GroupShard {
         beat: &StreamsHeartbeat,
     ) -> Result<GroupDecision<StreamsAnswer>, GroupRefusal> {
         let group = self.streams_group(&beat.group).ok_or(GroupRefusal::GroupIdNotFound)?;
-        let known = match &beat.instance {
-            None => group.members.get_key_value(&beat.member),
-            Some(instance) => group.static_member(instance),
-        };
-        let (id, member) = known.ok_or(GroupRefusal::UnknownMember)?;
-        if *id != beat.member {
-            return Err(GroupRefusal::FencedInstance);
-        }
+        let (id, member) = group.members.who(&beat.member, beat.instance.as_deref())?;
         let mut turn = Turn::new(beat.group.clone(), ground, Some(group));
         if beat.shutdown && group.live.shutdown.is_none() {
             turn.changes.push(StreamsChange::Shutdown(Some(id.clone())));
@@ -62,7 +55,7 @@ impl Turn<'_> {
     pub(super) fn fence(&mut self, id: &MemberId) {
         self.records.extend(recorded::without_member(&self.id, id));
         let epoch = self.bump(|_| {});
-        if self.group.members.len() == 1 {
+        if self.group.members.by_id().len() == 1 {
             // Nobody is left to assign to; whoever comes next is assigned to at once, and has not been asked to end.
             self.records.push(recorded::target_epoch(&self.id, epoch, Timestamp(0)));
             self.changes.push(StreamsChange::Shutdown(None));

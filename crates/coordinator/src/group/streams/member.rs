@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Epoch;
 use super::tasks::Held;
 use crate::group::Millis;
-use crate::group::modern::Waited;
+use crate::group::modern::{ModernMember, Waited};
 
 /// How far a member has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -105,6 +105,20 @@ impl Default for Member {
             assigned: Arc::default(),
             revoking: Arc::default(),
         }
+    }
+}
+
+impl ModernMember for Member {
+    fn instance(&self) -> Option<&Arc<str>> {
+        self.instance.as_ref()
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn previous_epoch(&self) -> Epoch {
+        self.previous_epoch
     }
 }
 

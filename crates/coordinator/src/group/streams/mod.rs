@@ -53,6 +53,7 @@ pub use status::{Status, StatusCode};
 pub use tasks::{ByRole, Held, HeldTasks, Offsets, Part, SubtopologyId, TaskOffsets, Tasks};
 pub use topology::{CopartitionGroup, Subtopology, TopicInfo, Topology};
 
+use super::modern::Members;
 use super::{Epoch, Group, GroupId, GroupShard, MemberId};
 use holders::Holders;
 
@@ -78,15 +79,13 @@ pub(super) struct GroupEpochs {
 pub struct StreamsGroup {
     epochs: GroupEpochs,
     topology: Option<Arc<Topology>>,
-    members: BTreeMap<MemberId, Arc<Member>>,
+    members: Members<Member>,
     /// The epoch that the target assignment was made for.
     target_epoch: Epoch,
     /// When it was made; zero where the next may be made at once.
     target_made: Timestamp,
     /// What each member is to have.
     target: BTreeMap<MemberId, Arc<Part>>,
-    /// Static members by their own names.
-    instances: BTreeMap<Arc<str>, MemberId>,
     holders: Holders,
     /// What is in memory only.
     live: Live,
@@ -105,11 +104,10 @@ impl Default for StreamsGroup {
                 failed_description: -1,
             },
             topology: None,
-            members: BTreeMap::new(),
+            members: Members::default(),
             target_epoch: Epoch::FIRST,
             target_made: Timestamp(0),
             target: BTreeMap::new(),
-            instances: BTreeMap::new(),
             holders: Holders::default(),
             live: Live::default(),
         }
@@ -124,7 +122,6 @@ impl PartialEq for StreamsGroup {
             && self.members == other.members
             && (self.target_epoch, self.target_made) == (other.target_epoch, other.target_made)
             && self.target == other.target
-            && self.instances == other.instances
             && self.holders == other.holders
     }
 }
@@ -162,13 +159,13 @@ impl StreamsGroup {
     pub fn state(&self) -> State {
         let settled = |member: &Arc<Member>| member.is_at(self.target_epoch);
         let topology = self.topology.as_ref().map(|topology| topology.epoch);
-        if self.members.is_empty() {
+        if self.members.by_id().is_empty() {
             State::Empty
         } else if topology.is_none_or(|epoch| epoch != self.epochs.validated_topology) {
             State::NotReady
         } else if self.epochs.epoch > self.target_epoch {
             State::Assigning
-        } else if self.members.values().all(settled) {
+        } else if self.members.by_id().values().all(settled) {
             State::Stable
         } else {
             State::Reconciling
@@ -182,7 +179,7 @@ impl StreamsGroup {
 
     /// The members.
     pub fn members(&self) -> &BTreeMap<MemberId, Arc<Member>> {
-        &self.members
+        self.members.by_id()
     }
 
     /// It was just loaded.
@@ -192,19 +189,13 @@ impl StreamsGroup {
 
     /// Whether nobody is in it.
     pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.members.by_id().is_empty()
     }
 
     /// Whether the application reads a topic, and runs.
     pub(super) fn is_subscribed_to(&self, topic: &str) -> bool {
         let reads = |topology: &Arc<Topology>| topology.reader_of(topic).is_some();
         !self.is_empty() && self.topology.as_ref().is_some_and(reads)
-    }
-
-    /// The static member of this name.
-    fn static_member(&self, instance: &str) -> Option<(&MemberId, &Arc<Member>)> {
-        let id = self.instances.get(instance)?;
-        self.members.get_key_value(id)
     }
 }
 

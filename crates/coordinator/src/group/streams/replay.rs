@@ -157,32 +157,16 @@ impl StreamsGroup {
     }
 
     fn put_member(&mut self, id: &str, member: Member) {
-        let known = self.members.get_key_value(id).map(|(id, before)| (id.clone(), before.clone()));
-        let id = match known {
-            Some((id, before)) => {
-                self.holders.remove(&before);
-                self.forget_instance(&before);
-                id
-            }
-            None => id.into(),
-        };
-        if let Some(instance) = &member.instance {
-            self.instances.insert(instance.clone(), id.clone());
+        let member = Arc::new(member);
+        if let Some(before) = self.members.put(id, member.clone()) {
+            self.holders.remove(&before);
         }
         self.holders.add(&member);
-        self.members.insert(id, Arc::new(member));
     }
 
     fn drop_member(&mut self, id: &str) {
-        if let Some(member) = self.members.remove(id) {
-            self.holders.remove(&member);
-            self.forget_instance(&member);
-        }
-    }
-
-    fn forget_instance(&mut self, member: &Member) {
-        if let Some(instance) = &member.instance {
-            self.instances.remove(instance);
+        if let Some(before) = self.members.take(id) {
+            self.holders.remove(&before);
         }
     }
 }

@@ -78,7 +78,7 @@ impl Turn<'_> {
     ) -> BTreeMap<MemberId, Part> {
         let offsets = &self.group.live.task_offsets;
         let mut members: BTreeMap<&MemberId, (&Member, Option<&_>)> = BTreeMap::new();
-        for (id, member) in &self.group.members {
+        for (id, member) in self.group.members.by_id() {
             members.insert(id, (member, offsets.get(id).map(|told| &**told)));
         }
         if let Some(update) = update {

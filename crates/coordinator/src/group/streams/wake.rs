@@ -16,7 +16,7 @@ impl GroupShard {
         let mut turn = Turn::new(id.clone(), ground, Some(group));
         let waits = &group.live.waits;
         if waits.are_uncounted() {
-            let members = group.members.iter().map(|(id, member)| (id, member.waited()));
+            let members = group.members.by_id().iter().map(|(id, member)| (id, member.waited()));
             turn.wait(waits.counted(ground.now, turn.settings.session_timeout, members));
         } else if let Some(member) = waits.overdue(ground.now, |id| Some(group.members.get(id)?.waited())) {
             turn.fence(&member);
@@ -26,7 +26,7 @@ impl GroupShard {
             let ended = Transition::Streams(id.clone(), StreamsChange::InitialDelay(None));
             return Some(turn.decision(()).or_unwritten(ended));
         } else {
-            turn.wait(waits.stale(ground.now, |id| group.members.contains_key(id)));
+            turn.wait(waits.stale(ground.now, |id| group.members.by_id().contains_key(id)));
             turn.changes.push(StreamsChange::Woken);
         }
         Some(turn.decision(()))
