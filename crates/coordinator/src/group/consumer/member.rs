@@ -162,7 +162,7 @@ impl Member {
     }
 
     /// The epoch at which it was given a partition that it holds, or is to give up.
-    pub(super) fn held_since(&self, topic: TopicId, partition: PartitionIndex) -> Option<Epoch> {
+    pub(in crate::group) fn held_since(&self, topic: TopicId, partition: PartitionIndex) -> Option<Epoch> {
         let of = |held: &Held| held.get(&topic).and_then(|held| held.get(&partition)).copied();
         of(&self.assigned).or_else(|| of(&self.revoking))
     }

@@ -8,7 +8,6 @@
 //! lives (`upgrade`, `downgrade`).
 
 mod classic_side;
-mod commit;
 mod describe;
 mod downgrade;
 mod embedded;
@@ -38,7 +37,6 @@ use super::assignor::Partitions;
 use super::modern::Members;
 use super::{Epoch, Group, GroupId, GroupShard, MemberId};
 
-pub(in crate::group) use commit::MayCommit;
 pub use describe::{DescribedConsumer, DescribedConsumerGroup};
 pub use heartbeat::{ConsumerHeartbeat, HeartbeatAnswer};
 pub use invalid::InvalidHeartbeat;
@@ -161,6 +159,11 @@ impl ConsumerGroup {
     /// The members.
     pub fn members(&self) -> &BTreeMap<MemberId, Arc<Member>> {
         self.members.by_id()
+    }
+
+    /// The members, to be asked who they are.
+    pub(super) fn roll(&self) -> &Members<Member> {
+        &self.members
     }
 
     /// What a member is to have.

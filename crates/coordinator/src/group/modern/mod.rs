@@ -4,10 +4,12 @@
 //! Nothing here knows what is assigned, and nothing writes a record: the rooms `consumer/` and `streams/` do, which alone
 //! drive what is here.
 
+mod commit;
 mod epoch;
 mod members;
 mod waits;
 
+pub use commit::MayCommit;
 pub use epoch::Epoch;
 pub use members::{Comes, Members, ModernMember};
 pub use waits::{WaitChange, Waited, Waits};

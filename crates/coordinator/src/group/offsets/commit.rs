@@ -6,9 +6,11 @@ use protocol::id::{LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, Times
 use protocol::messages::record::{OffsetCommitKey, OffsetCommitValue};
 use protocol::offset::Offset;
 
-use crate::group::consumer::MayCommit;
-use crate::group::streams::MayCommitTasks;
-use crate::group::{Generation, Group, GroupGround, GroupRefusal, GroupShard, Millis, Transition};
+use crate::group::modern::MayCommit;
+use crate::group::streams::Topology;
+use crate::group::{
+    Generation, Group, GroupGround, GroupRefusal, GroupShard, Millis, Transition, consumer, streams,
+};
 use crate::record::GroupRecord;
 use crate::shard::Decision;
 
@@ -74,12 +76,13 @@ impl GroupShard {
         commit: &'r Commit,
     ) -> Result<Decision<'r, Self, Committed>, GroupRefusal> {
         let committer = &commit.committer;
+        let (transactional, knows) = (commit.transaction.is_some(), commit.knows_missing_groups);
         let mut decision = Decision::wait();
-        let mut may = May::Consumer(MayCommit::All);
+        let mut may = May::All;
         match self.group(&committer.group) {
             Some(Group::Classic(group)) => {
-                group.live.may_commit(committer, commit.transaction.is_some())?;
-                if commit.transaction.is_none() {
+                group.live.may_commit(committer, transactional)?;
+                if !transactional {
                     let heard = group.live.heard_by_commit(committer, ground.now);
                     let group = committer.group.clone();
                     decision.transitions.extend(
@@ -88,20 +91,16 @@ impl GroupShard {
                 }
             }
             Some(Group::Consumer(group)) => {
-                let transactional = commit.transaction.is_some();
-                let knows = commit.knows_missing_groups;
-                let of = group.may_commit(committer, transactional, knows);
+                let of = group.roll().may_commit(committer, transactional, knows);
                 may = May::Consumer(of.map_err(|no| no.of_old(knows))?);
             }
             Some(Group::Streams(group)) => {
-                let transactional = commit.transaction.is_some();
-                let knows = commit.knows_missing_groups;
-                let of = group.may_commit(committer, transactional, knows);
-                may = May::Streams(of.map_err(|no| no.of_old(knows))?);
+                let of = group.roll().may_commit(committer, transactional, knows);
+                may = May::Streams(of.map_err(|no| no.of_old(knows))?, group.topology());
             }
             // A group that nobody has joined takes the offsets of whoever claims no membership.
             None if committer.generation < Generation(0) => {}
-            None if commit.knows_missing_groups => return Err(GroupRefusal::GroupIdNotFound),
+            None if knows => return Err(GroupRefusal::GroupIdNotFound),
             None => return Err(GroupRefusal::IllegalGeneration),
         }
         let expires_at = commit.retention.map_or(Timestamp::NONE, |retention| retention.after(ground.now));
@@ -112,7 +111,7 @@ impl GroupShard {
                 outcomes.push(Err(GroupRefusal::OffsetMetadataTooLarge));
                 continue;
             }
-            may.check(offset).map_err(|no| no.of_old(commit.knows_missing_groups))?;
+            may.check(offset).map_err(|no| no.of_old(knows))?;
             decision.records.push(record(&commit.committer.group, offset, ground.now, expires_at));
             outcomes.push(Ok(()));
         }
@@ -122,17 +121,25 @@ impl GroupShard {
     }
 }
 
-/// Of which partitions offsets may be committed, by the kind of the group; of a classic one of all.
-enum May {
-    Consumer(MayCommit),
-    Streams(MayCommitTasks),
+/// Of which partitions offsets may be committed, by the kind of the group.
+enum May<'g> {
+    /// Of all: it is a classic one, or none.
+    All,
+    /// By the partitions that a member holds.
+    Consumer(MayCommit<consumer::Member>),
+    /// By the tasks that a member has, whose parts of the topology read the partitions.
+    Streams(MayCommit<streams::Member>, Option<&'g Topology>),
 }
 
-impl May {
+impl May<'_> {
     fn check(&self, offset: &NewOffset) -> Result<(), GroupRefusal> {
         match self {
-            Self::Consumer(may) => may.check(offset.topic_id, offset.partition),
-            Self::Streams(may) => may.check(&offset.topic, offset.partition),
+            Self::All => Ok(()),
+            Self::Consumer(may) => may.check(|member| member.held_since(offset.topic_id, offset.partition)),
+            Self::Streams(may, topology) => may.check(|member| {
+                let reader = topology.and_then(|topology| topology.reader_of(&offset.topic))?;
+                member.held_since(&reader.id, offset.partition)
+            }),
         }
     }
 }

@@ -43,8 +43,8 @@ impl GroupShard {
         epoch: Generation,
     ) -> Result<(), GroupRefusal> {
         match self.group(group) {
-            Some(Group::Consumer(group)) => group.may_fetch(member, epoch),
-            Some(Group::Streams(group)) => group.may_fetch(member, epoch),
+            Some(Group::Consumer(group)) => group.roll().may_fetch(member, epoch),
+            Some(Group::Streams(group)) => group.roll().may_fetch(member, epoch),
             Some(Group::Classic(_)) | None => Ok(()),
         }
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use protocol::id::PartitionIndex;
+
 use super::Epoch;
 use super::tasks::Held;
 use crate::group::Millis;
@@ -126,6 +128,12 @@ impl Member {
     /// Whether it has its part of the target of this epoch.
     pub(super) fn is_at(&self, target: Epoch) -> bool {
         self.state == MemberState::Stable && self.epoch == target
+    }
+
+    /// The epoch at which it was given an active task that it has, or is to give up.
+    pub(in crate::group) fn held_since(&self, subtopology: &str, task: PartitionIndex) -> Option<Epoch> {
+        let of = |held: &Held| held.active.get(subtopology).and_then(|held| held.get(&task)).copied();
+        of(&self.assigned).or_else(|| of(&self.revoking))
     }
 
     /// What waiting has to know of it.

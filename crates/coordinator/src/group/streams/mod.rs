@@ -10,7 +10,6 @@
 //! no warm-up tasks.
 
 mod assignor;
-mod commit;
 mod config;
 mod configured;
 mod describe;
@@ -40,7 +39,6 @@ use std::sync::Arc;
 
 use protocol::id::Timestamp;
 
-pub(in crate::group) use commit::MayCommitTasks;
 pub use config::{StreamsConfig, StreamsSettings};
 pub use configured::InternalTopic;
 pub use describe::{DescribedStreamsGroup, DescribedStreamsMember, DescribedSubtopology, DescribedTopic};
@@ -180,6 +178,16 @@ impl StreamsGroup {
     /// The members.
     pub fn members(&self) -> &BTreeMap<MemberId, Arc<Member>> {
         self.members.by_id()
+    }
+
+    /// The members, to be asked who they are.
+    pub(super) fn roll(&self) -> &Members<Member> {
+        &self.members
+    }
+
+    /// What the application is made of, as far as it is known.
+    pub(super) fn topology(&self) -> Option<&Topology> {
+        self.topology.as_deref()
     }
 
     /// It was just loaded.

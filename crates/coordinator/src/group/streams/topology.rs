@@ -110,7 +110,7 @@ impl Topology {
     }
 
     /// The part that reads a topic.
-    pub(super) fn reader_of(&self, topic: &str) -> Option<&Subtopology> {
+    pub(in crate::group) fn reader_of(&self, topic: &str) -> Option<&Subtopology> {
         self.readers.get(topic).map(|place| &self.subtopologies[*place])
     }
 }
