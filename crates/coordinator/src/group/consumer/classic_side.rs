@@ -73,7 +73,7 @@ impl GroupShard {
             return Err(GroupRefusal::InconsistentProtocol);
         }
         let mut turn = Turn::new(sync.group.clone(), ground, Cow::Borrowed(group));
-        if group.target_epoch > member.epoch && member.state != MemberState::UnrevokedPartitions {
+        if group.target.epoch() > member.epoch && member.state != MemberState::Unrevoked {
             turn.wait_for_join(&sync.member, member);
             let refused = SyncAnswer::refused(GroupRefusal::RebalanceInProgress);
             return Ok(turn.decision(Answer::Sync(refused)));
@@ -102,10 +102,9 @@ impl GroupShard {
         let session =
             member.classic.as_ref().map_or(turn.settings.session_timeout, |side| side.session_timeout);
         turn.heard_within(&beat.member, session);
-        let has_a_step = member.epoch < group.target_epoch
-            || member.state == MemberState::UnrevokedPartitions
-            || (member.state == MemberState::UnreleasedPartitions
-                && !group.waits_for_others(&beat.member, member));
+        let has_a_step = member.epoch < group.target.epoch()
+            || member.state == MemberState::Unrevoked
+            || (member.state == MemberState::Unreleased && !group.waits_for_others(&beat.member, member));
         if !has_a_step {
             return Ok(turn.decision(Ok(())));
         }
@@ -156,7 +155,7 @@ impl ConsumerGroup {
 
     /// Whether others still hold what a member waits for.
     fn waits_for_others(&self, id: &str, member: &Member) -> bool {
-        self.target.get(id).is_some_and(|target| {
+        self.target.of(id).is_some_and(|target| {
             target.iter().any(|(topic, indexes)| {
                 let held = member.assigned.get(topic);
                 indexes.iter().any(|index| {
@@ -212,7 +211,7 @@ impl Turn<'_> {
         if changed || self.metadata_is_old() {
             epoch = self.refresh(&update, changed);
         }
-        let rebalances = self.group.target_epoch < epoch;
+        let rebalances = self.group.target.epoch() < epoch;
         let target = match &replaced {
             Some(_) => self.last_target(&update),
             None => self.target_for(&update, epoch)?,

@@ -75,14 +75,14 @@ impl ConsumerGroup {
                 topics: member.topics.iter().cloned().collect(),
                 regex: member.regex.clone(),
                 assigned,
-                target: self.target.get(id).cloned().unwrap_or_default(),
+                target: self.target.of(id).cloned().unwrap_or_default(),
                 is_classic: member.is_classic(),
             }
         });
         DescribedConsumerGroup {
             state: self.state().name(),
             epoch: self.epoch,
-            target_epoch: self.target_epoch,
+            target_epoch: self.target.epoch(),
             assignor: preferred.unwrap_or_else(|| Arc::from(config.default_assignor().name())),
             members: members.collect(),
         }

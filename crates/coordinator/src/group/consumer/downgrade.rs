@@ -92,7 +92,7 @@ impl Turn<'_> {
             joins: None,
             syncs: None,
         };
-        Some((converted, self.group.target.get(target_of).cloned().unwrap_or_default()))
+        Some((converted, self.group.target.of(target_of).cloned().unwrap_or_default()))
     }
 
     /// Changes nothing where it cannot be.

@@ -158,7 +158,7 @@ impl Turn<'_> {
         self.records.extend(ConsumerGroup::without_member(&self.id, known));
         self.records.push(recorded::member(&self.id, id, &back));
         let none = Arc::default();
-        let target = self.group.target.get(known).unwrap_or(&none);
+        let target = self.group.target.of(known).unwrap_or(&none);
         self.records.push(recorded::target(&self.id, id, target));
         self.records.push(recorded::current(&self.id, id, &back));
         self.changes.push(WaitChange::Gone(known.clone()).into());

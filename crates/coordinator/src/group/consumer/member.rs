@@ -8,47 +8,10 @@ use protocol::id::{PartitionIndex, TopicId};
 use super::Epoch;
 use crate::group::Millis;
 use crate::group::classic::Protocols;
-use crate::group::modern::{ModernMember, Waited};
+use crate::group::modern::{MemberState, ModernMember, Waited};
 
 /// The partitions that a member holds, each with the epoch at which it was given.
 pub type Held = BTreeMap<TopicId, BTreeMap<PartitionIndex, Epoch>>;
-
-/// How far a member has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum MemberState {
-    /// It has what it is to have.
-    #[default]
-    Stable,
-    /// It is to give something up first.
-    UnrevokedPartitions,
-    /// It waits for what others still hold.
-    UnreleasedPartitions,
-    /// A state of a later Kafka.
-    Unknown(i8),
-}
-
-impl MemberState {
-    /// The one of this number.
-    pub fn of(number: i8) -> Self {
-        match number {
-            0 => Self::Stable,
-            1 => Self::UnrevokedPartitions,
-            2 => Self::UnreleasedPartitions,
-            other => Self::Unknown(other),
-        }
-    }
-
-    /// Its number in a record.
-    pub fn number(self) -> i8 {
-        match self {
-            Self::Stable => 0,
-            Self::UnrevokedPartitions => 1,
-            Self::UnreleasedPartitions => 2,
-            // Kafka writes what it does not know as this one number.
-            Self::Unknown(_) => 127,
-        }
-    }
-}
 
 /// What a member has that speaks the classic protocol.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,20 +97,19 @@ impl ModernMember for Member {
         self.previous_epoch
     }
 
+    fn state(&self) -> MemberState {
+        self.state
+    }
+
     fn is_classic(&self) -> bool {
         self.classic.is_some()
     }
 }
 
 impl Member {
-    /// Whether it has its part of the target of this epoch.
-    pub(super) fn is_at(&self, target: Epoch) -> bool {
-        self.state == MemberState::Stable && self.epoch == target
-    }
-
     /// What waiting has to know of it.
     pub(super) fn waited(&self) -> Waited {
-        let gives_up = self.state == MemberState::UnrevokedPartitions;
+        let gives_up = self.state == MemberState::Unrevoked;
         Waited { epoch: self.epoch, gives_up: gives_up.then_some(self.rebalance_timeout) }
     }
 

@@ -34,14 +34,14 @@ use std::sync::Arc;
 use protocol::id::{PartitionIndex, Timestamp, TopicId};
 
 use super::assignor::Partitions;
-use super::modern::Members;
+use super::modern::{MemberState, Members, Progress, TargetAssignment};
 use super::{Epoch, Group, GroupId, GroupShard, MemberId};
 
 pub use describe::{DescribedConsumer, DescribedConsumerGroup};
 pub use heartbeat::{ConsumerHeartbeat, HeartbeatAnswer};
 pub use invalid::InvalidHeartbeat;
 pub use live::{Live, SoftChange};
-pub use member::{ClassicSide, Held, Member, MemberState};
+pub use member::{ClassicSide, Held, Member};
 pub use regex::Resolved;
 
 use subscriptions::Subscriptions;
@@ -54,12 +54,8 @@ pub struct ConsumerGroup {
     /// What the topics that the group reads looked like when it last assigned.
     metadata_hash: i64,
     members: Members<Member>,
-    /// The epoch that the target assignment was made for.
-    target_epoch: Epoch,
-    /// When it was made; zero where the next may be made at once.
-    target_made: Timestamp,
     /// What each member is to have.
-    target: BTreeMap<MemberId, Arc<Partitions>>,
+    target: TargetAssignment<Partitions>,
     /// What the members' regular expressions match.
     regexes: BTreeMap<Arc<str>, Arc<Resolved>>,
     /// Whether an older broker has left a record of the topics, which nobody reads any more.
@@ -79,9 +75,7 @@ impl Default for ConsumerGroup {
             epoch: Epoch::FIRST,
             metadata_hash: 0,
             members: Members::default(),
-            target_epoch: Epoch::FIRST,
-            target_made: Timestamp(0),
-            target: BTreeMap::new(),
+            target: TargetAssignment::default(),
             regexes: BTreeMap::new(),
             has_partition_metadata: false,
             holders: BTreeMap::new(),
@@ -97,7 +91,6 @@ impl PartialEq for ConsumerGroup {
         self.epoch == other.epoch
             && self.metadata_hash == other.metadata_hash
             && self.members == other.members
-            && (self.target_epoch, self.target_made) == (other.target_epoch, other.target_made)
             && self.target == other.target
             && self.regexes == other.regexes
             && self.has_partition_metadata == other.has_partition_metadata
@@ -134,15 +127,11 @@ impl State {
 impl ConsumerGroup {
     /// Where the group stands.
     pub fn state(&self) -> State {
-        let settled = |member: &Arc<Member>| member.is_at(self.target_epoch);
-        if self.members.by_id().is_empty() {
-            State::Empty
-        } else if self.epoch > self.target_epoch {
-            State::Assigning
-        } else if self.members.by_id().values().all(settled) {
-            State::Stable
-        } else {
-            State::Reconciling
+        match self.members.progress(self.epoch, self.target.epoch()) {
+            Progress::Empty => State::Empty,
+            Progress::Assigning => State::Assigning,
+            Progress::Reconciling => State::Reconciling,
+            Progress::Stable => State::Stable,
         }
     }
 
@@ -153,7 +142,7 @@ impl ConsumerGroup {
 
     /// The epoch of the target assignment.
     pub fn target_epoch(&self) -> Epoch {
-        self.target_epoch
+        self.target.epoch()
     }
 
     /// The members.
@@ -168,7 +157,7 @@ impl ConsumerGroup {
 
     /// What a member is to have.
     pub fn target_of(&self, member: &str) -> Option<&Arc<Partitions>> {
-        self.target.get(member)
+        self.target.of(member)
     }
 
     /// It was just loaded.

@@ -13,6 +13,7 @@ use protocol::id::{PartitionIndex, TopicId};
 use super::{ConsumerGroup, Epoch, Held, Member, MemberState};
 use crate::group::GroupRefusal;
 use crate::group::assignor::Partitions;
+use crate::group::modern::ModernMember;
 
 /// What a member's next step rests on.
 pub(super) struct Reconciliation<'a> {
@@ -50,13 +51,13 @@ impl Reconciliation<'_> {
         }
         Ok(match member.state {
             MemberState::Stable if member.epoch != self.target_epoch => self.step(member),
-            MemberState::UnrevokedPartitions if !self.still_owns(&member.revoking) => self.step(member),
-            MemberState::UnreleasedPartitions => self.step(member),
-            MemberState::Stable | MemberState::UnrevokedPartitions if self.subscription_changed => {
+            MemberState::Unrevoked if !self.still_owns(&member.revoking) => self.step(member),
+            MemberState::Unreleased => self.step(member),
+            MemberState::Stable | MemberState::Unrevoked if self.subscription_changed => {
                 self.drop_unread(member)
             }
-            MemberState::Stable | MemberState::UnrevokedPartitions => member.clone(),
-            MemberState::Unknown(_) => {
+            MemberState::Stable | MemberState::Unrevoked => member.clone(),
+            MemberState::Unknown => {
                 if self.owned.is_none_or(|owned| !owned.is_empty()) {
                     return Err(GroupRefusal::UnknownMemberState);
                 }
@@ -93,7 +94,7 @@ impl Reconciliation<'_> {
         let mut next = member.moved_to(member.epoch);
         next.assigned = Arc::new(kept);
         if self.still_owns(&revoking) {
-            next.state = MemberState::UnrevokedPartitions;
+            next.state = MemberState::Unrevoked;
             next.revoking = Arc::new(revoking);
         }
         Arc::new(next)
@@ -104,7 +105,7 @@ impl Reconciliation<'_> {
         let Parts { mut assigned, revoking, new, waits } = self.parts(member);
         if !revoking.is_empty() && self.still_owns(&revoking) {
             let mut next = member.moved_to(member.epoch);
-            next.state = MemberState::UnrevokedPartitions;
+            next.state = MemberState::Unrevoked;
             next.assigned = Arc::new(assigned);
             next.revoking = Arc::new(revoking);
             return Arc::new(next);
@@ -114,7 +115,7 @@ impl Reconciliation<'_> {
             assigned.entry(topic).or_default().extend(given);
         }
         let mut next = member.moved_to(self.target_epoch);
-        next.state = if waits { MemberState::UnreleasedPartitions } else { MemberState::Stable };
+        next.state = if waits { MemberState::Unreleased } else { MemberState::Stable };
         next.assigned =
             if assigned == *member.assigned { member.assigned.clone() } else { Arc::new(assigned) };
         next.revoking = Arc::default();

@@ -16,7 +16,7 @@ use protocol::messages::record::{
 };
 use protocol::wire::Array;
 
-use super::{ClassicSide, ConsumerGroup, Epoch, Held, Member, Resolved};
+use super::{ClassicSide, ConsumerGroup, Epoch, Held, Member, MemberState, Resolved};
 use crate::group::assignor::Partitions;
 use crate::record::{GroupRecord, maybe_text, text};
 
@@ -106,12 +106,23 @@ fn current_key(group: &str, member: &str) -> ConsumerGroupCurrentMemberAssignmen
     ConsumerGroupCurrentMemberAssignmentKey { group_id: text(group), member_id: text(member) }
 }
 
+/// The number of how far a member has come.
+fn state_number(state: MemberState) -> i8 {
+    match state {
+        MemberState::Stable => 0,
+        MemberState::Unrevoked => 1,
+        MemberState::Unreleased => 2,
+        // Kafka writes what it does not know as this one number.
+        MemberState::Unknown => 127,
+    }
+}
+
 /// How far a member has come.
 pub(super) fn current(group: &str, id: &str, member: &Member) -> GroupRecord<'static> {
     let value = ConsumerGroupCurrentMemberAssignmentValue {
         member_epoch: member.epoch.0,
         previous_member_epoch: member.previous_epoch.0,
-        state: member.state.number(),
+        state: state_number(member.state),
         assigned_partitions: held(&member.assigned),
         partitions_pending_revocation: held(&member.revoking),
     };
@@ -191,9 +202,9 @@ impl ConsumerGroup {
         records.push(epoch(group, self.epoch, self.metadata_hash));
         records.extend(self.members.by_id().keys().map(|id| {
             let none = Arc::default();
-            target(group, id, self.target.get(id).unwrap_or(&none))
+            target(group, id, self.target.of(id).unwrap_or(&none))
         }));
-        records.push(target_epoch(group, self.target_epoch, self.target_made));
+        records.push(target_epoch(group, self.target.epoch(), self.target.made()));
         records.extend(self.members.by_id().iter().map(|(id, known)| current(group, id, known)));
         records
     }

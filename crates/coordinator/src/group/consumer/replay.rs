@@ -11,7 +11,6 @@ use protocol::messages::record::consumer_group_current_member_assignment::TopicP
 use protocol::messages::record::{
     ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupMemberMetadataValue, ConsumerGroupMetadataValue,
     ConsumerGroupRegularExpressionValue, ConsumerGroupTargetAssignmentMemberValue,
-    ConsumerGroupTargetAssignmentMetadataValue,
 };
 use protocol::wire::Array;
 
@@ -72,7 +71,8 @@ impl ConsumerGroup {
                 self.replay_member(&key.member_id, value.as_ref());
             }
             GroupRecord::ConsumerGroupTargetAssignmentMetadata(_, value) => {
-                self.replay_target_epoch(value.as_ref());
+                let made = value.as_ref().map(|value| (value.assignment_epoch, value.assignment_timestamp));
+                self.target.replay_epoch(made);
             }
             GroupRecord::ConsumerGroupTargetAssignmentMember(key, value) => {
                 self.replay_target(&key.member_id, value.as_ref());
@@ -134,23 +134,14 @@ impl ConsumerGroup {
         first.map_or_else(|| Arc::new(topics), |first| first.topics.clone())
     }
 
-    fn replay_target_epoch(&mut self, value: Option<&ConsumerGroupTargetAssignmentMetadataValue>) {
-        (self.target_epoch, self.target_made) = match value {
-            Some(value) => (Epoch(value.assignment_epoch), Timestamp(value.assignment_timestamp)),
-            None => (Epoch::NONE, Timestamp(0)),
-        };
-    }
-
     fn replay_target(&mut self, id: &str, value: Option<&ConsumerGroupTargetAssignmentMemberValue<'_>>) {
-        let Some(value) = value else {
-            self.target.remove(id);
-            return;
-        };
-        let of_topic = value.topic_partitions.iter().map(|topic| {
-            (topic.topic_id, topic.partitions.iter().map(PartitionIndex).collect::<BTreeSet<_>>())
+        let partitions = value.map(|value| {
+            let of_topic = value.topic_partitions.iter().map(|topic| {
+                (topic.topic_id, topic.partitions.iter().map(PartitionIndex).collect::<BTreeSet<_>>())
+            });
+            Arc::new(of_topic.collect::<Partitions>())
         });
-        let partitions: Partitions = of_topic.collect();
-        self.target.insert(id.into(), Arc::new(partitions));
+        self.target.set(id, partitions);
     }
 
     fn replay_current(&mut self, id: &str, value: Option<&ConsumerGroupCurrentMemberAssignmentValue<'_>>) {
@@ -159,7 +150,7 @@ impl ConsumerGroup {
             (Some(value), known) => Member {
                 epoch: Epoch(value.member_epoch),
                 previous_epoch: Epoch(value.previous_member_epoch),
-                state: MemberState::of(value.state),
+                state: state_of(value.state),
                 assigned: Arc::new(held(&value.assigned_partitions, value.member_epoch)),
                 revoking: Arc::new(held(&value.partitions_pending_revocation, value.member_epoch)),
                 ..known.unwrap_or_default()
@@ -239,6 +230,16 @@ impl ConsumerGroup {
                 self.holders.remove(topic);
             }
         }
+    }
+}
+
+/// How far a member of this number has come.
+fn state_of(number: i8) -> MemberState {
+    match number {
+        0 => MemberState::Stable,
+        1 => MemberState::Unrevoked,
+        2 => MemberState::Unreleased,
+        _ => MemberState::Unknown,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use metadata::Image;
-use protocol::id::{Timestamp, TopicId};
+use protocol::id::TopicId;
 
 use super::turn::{Turn, Update};
 use super::{Epoch, Member, recorded};
@@ -28,7 +28,9 @@ impl Turn<'_> {
     /// # Errors
     /// The assignor finds no assignment.
     pub(super) fn target_for(&mut self, update: &Update, epoch: Epoch) -> Result<Target, GroupRefusal> {
-        if self.group.target_epoch >= epoch || !self.may_assign() {
+        let target = &self.group.target;
+        let may_assign = target.may_be_made_anew(self.ground.now, self.settings.assignment_interval);
+        if target.epoch() >= epoch || !may_assign {
             return Ok(self.last_target(update));
         }
         let chosen = self.group.subscriptions.preferred_assignor(Some(&update.before), Some(&update.after));
@@ -38,7 +40,7 @@ impl Turn<'_> {
         let assignment = assignor.assign(&spec, &topics).map_err(|_| GroupRefusal::NoAssignment)?;
         for (id, partitions) in &assignment {
             // A static member that has taken another's place has its target already; one that joins has none yet.
-            let known = self.group.target.get(id).or_else(|| self.taken_over(update, id));
+            let known = self.group.target.of(id).or_else(|| self.taken_over(update, id));
             if !known.is_some_and(|known| Arc::ptr_eq(known, partitions) || known == partitions) {
                 self.records.push(recorded::target(&self.id, id, partitions));
             }
@@ -48,26 +50,20 @@ impl Turn<'_> {
         Ok(Target { epoch, partitions })
     }
 
-    /// Whether enough time has passed since the target was made.
-    fn may_assign(&self) -> bool {
-        let (made, interval) = (self.group.target_made, self.settings.assignment_interval);
-        made == Timestamp(0) || interval.0 == 0 || self.ground.now >= interval.after(made)
-    }
-
     /// The target that stands.
     pub(super) fn last_target(&self, update: &Update) -> Target {
         let of = match &update.after.instance {
             Some(instance) => self.group.members.id_of(instance),
             None => Some(&update.id),
         };
-        let partitions = of.and_then(|id| self.group.target.get(id)).cloned().unwrap_or_default();
-        Target { epoch: self.group.target_epoch, partitions }
+        let partitions = of.and_then(|id| self.group.target.of(id)).cloned().unwrap_or_default();
+        Target { epoch: self.group.target.epoch(), partitions }
     }
 
     /// What the static member was to have whose place the one that speaks has taken.
     fn taken_over(&self, update: &Update, id: &MemberId) -> Option<&Arc<Partitions>> {
         let instance = update.after.instance.as_ref().filter(|_| *id == update.id)?;
-        self.group.target.get(self.group.members.id_of(instance)?)
+        self.group.target.of(self.group.members.id_of(instance)?)
     }
 
     /// Members and topics as assignors want them, with what the one that speaks says now.
@@ -84,7 +80,7 @@ impl Turn<'_> {
             let place = (Arc::as_ptr(&member.topics) as usize, member.regex());
             let topics =
                 read.entry(place).or_insert_with(|| Arc::new(self.group.topic_ids_of(member, image)));
-            let assigned = self.group.target.get(id).or_else(|| self.taken_over(update, id));
+            let assigned = self.group.target.of(id).or_else(|| self.taken_over(update, id));
             let spec = self.spec(member, topics, assigned);
             members.insert(id.clone(), spec);
         }

@@ -14,7 +14,7 @@ use super::turn::Turn;
 use super::{ClassicSide, ConsumerGroup, Epoch, Member};
 use crate::group::assignor::Partitions;
 use crate::group::classic::{self, CONSUMER, ClassicGroup};
-use crate::group::modern::WaitChange;
+use crate::group::modern::{TargetAssignment, WaitChange};
 use crate::group::subscription::hash_of_topics;
 use crate::group::{GroupGround, GroupId, GroupRefusal, MemberId};
 use crate::record::GroupRecord;
@@ -66,10 +66,11 @@ fn upgraded(classic: &ClassicGroup, image: &Image) -> Option<ConsumerGroup> {
         }
         members.insert(member_id.clone(), (member, target));
     }
-    let mut group = ConsumerGroup { epoch, target_epoch: epoch, ..ConsumerGroup::default() };
+    let target = TargetAssignment::at(epoch);
+    let mut group = ConsumerGroup { epoch, target, ..ConsumerGroup::default() };
     for (member_id, (member, target)) in members {
         group.put_member(&member_id, member);
-        group.target.insert(member_id, Arc::new(target));
+        group.target.set(&member_id, Some(Arc::new(target)));
     }
     group.metadata_hash = hash_of_topics(group.subscriptions.topics(), image);
     Some(group)

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Epoch;
+use super::{Epoch, MemberState};
 use crate::group::{GroupRefusal, MemberId};
 
 /// What is to be known of a member, whatever it is assigned.
@@ -17,6 +17,14 @@ pub trait ModernMember {
 
     /// Where it was before, and may believe to be still.
     fn previous_epoch(&self) -> Epoch;
+
+    /// How far it has come.
+    fn state(&self) -> MemberState;
+
+    /// Whether it has its part of the target of this epoch.
+    fn is_at(&self, target: Epoch) -> bool {
+        self.state() == MemberState::Stable && self.epoch() == target
+    }
 
     /// Whether it speaks the classic protocol.
     fn is_classic(&self) -> bool {
@@ -186,6 +194,10 @@ mod tests {
 
         fn previous_epoch(&self) -> Epoch {
             Epoch(4)
+        }
+
+        fn state(&self) -> MemberState {
+            MemberState::Stable
         }
     }
 

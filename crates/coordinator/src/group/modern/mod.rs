@@ -7,11 +7,15 @@
 mod commit;
 mod epoch;
 mod members;
+mod state;
+mod target;
 mod waits;
 
 pub use commit::MayCommit;
 pub use epoch::Epoch;
 pub use members::{Comes, Members, ModernMember};
+pub use state::{MemberState, Progress};
+pub use target::TargetAssignment;
 pub use waits::{WaitChange, Waited, Waits};
 
 use protocol::id::Timestamp;

@@ -94,13 +94,13 @@ impl GroupShard {
         let members = group.members.by_id().iter().map(|(id, member)| DescribedStreamsMember {
             id: id.clone(),
             member: member.clone(),
-            target: group.target.get(id).cloned().unwrap_or_default(),
+            target: group.target.of(id).cloned().unwrap_or_default(),
             told: group.live.task_offsets.get(id).cloned().unwrap_or_default(),
         });
         Some(DescribedStreamsGroup {
             state: group.state().name(),
             epoch: group.epochs.epoch,
-            target_epoch: group.target_epoch,
+            target_epoch: group.target.epoch(),
             topology: group.described_topology(),
             members: members.collect(),
         })

@@ -8,43 +8,7 @@ use protocol::id::PartitionIndex;
 use super::Epoch;
 use super::tasks::Held;
 use crate::group::Millis;
-use crate::group::modern::{ModernMember, Waited};
-
-/// How far a member has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum MemberState {
-    /// It has what it is to have.
-    #[default]
-    Stable,
-    /// It is to give something up first.
-    UnrevokedTasks,
-    /// It waits for what others still have.
-    UnreleasedTasks,
-    /// A state of a later Kafka.
-    Unknown,
-}
-
-impl MemberState {
-    /// The one of this number.
-    pub fn of(number: i8) -> Self {
-        match number {
-            1 => Self::Stable,
-            2 => Self::UnrevokedTasks,
-            3 => Self::UnreleasedTasks,
-            _ => Self::Unknown,
-        }
-    }
-
-    /// Its number in a record.
-    pub fn number(self) -> i8 {
-        match self {
-            Self::Stable => 1,
-            Self::UnrevokedTasks => 2,
-            Self::UnreleasedTasks => 3,
-            Self::Unknown => 127,
-        }
-    }
-}
+use crate::group::modern::{MemberState, ModernMember, Waited};
 
 /// Where a member's own service can be reached, for queries of its state.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -122,14 +86,13 @@ impl ModernMember for Member {
     fn previous_epoch(&self) -> Epoch {
         self.previous_epoch
     }
+
+    fn state(&self) -> MemberState {
+        self.state
+    }
 }
 
 impl Member {
-    /// Whether it has its part of the target of this epoch.
-    pub(super) fn is_at(&self, target: Epoch) -> bool {
-        self.state == MemberState::Stable && self.epoch == target
-    }
-
     /// The epoch at which it was given an active task that it has, or is to give up.
     pub(in crate::group) fn held_since(&self, subtopology: &str, task: PartitionIndex) -> Option<Epoch> {
         let of = |held: &Held| held.active.get(subtopology).and_then(|held| held.get(&task)).copied();
@@ -138,7 +101,7 @@ impl Member {
 
     /// What waiting has to know of it.
     pub(super) fn waited(&self) -> Waited {
-        let gives_up = self.state == MemberState::UnrevokedTasks;
+        let gives_up = self.state == MemberState::Unrevoked;
         Waited { epoch: self.epoch, gives_up: gives_up.then_some(self.rebalance_timeout) }
     }
 

@@ -46,12 +46,12 @@ pub use endpoints::EndpointPartitions;
 pub use heartbeat::{StreamsAnswer, StreamsHeartbeat};
 pub use invalid::InvalidStreamsHeartbeat;
 pub use live::{Live, StreamsChange};
-pub use member::{Endpoint, Member, MemberState};
+pub use member::{Endpoint, Member};
 pub use status::{Status, StatusCode};
 pub use tasks::{ByRole, Held, HeldTasks, Offsets, Part, SubtopologyId, TaskOffsets, Tasks};
 pub use topology::{CopartitionGroup, Subtopology, TopicInfo, Topology};
 
-use super::modern::Members;
+use super::modern::{MemberState, Members, Progress, TargetAssignment};
 use super::{Epoch, Group, GroupId, GroupShard, MemberId};
 use holders::Holders;
 
@@ -78,12 +78,8 @@ pub struct StreamsGroup {
     epochs: GroupEpochs,
     topology: Option<Arc<Topology>>,
     members: Members<Member>,
-    /// The epoch that the target assignment was made for.
-    target_epoch: Epoch,
-    /// When it was made; zero where the next may be made at once.
-    target_made: Timestamp,
     /// What each member is to have.
-    target: BTreeMap<MemberId, Arc<Part>>,
+    target: TargetAssignment<Part>,
     holders: Holders,
     /// What is in memory only.
     live: Live,
@@ -103,9 +99,7 @@ impl Default for StreamsGroup {
             },
             topology: None,
             members: Members::default(),
-            target_epoch: Epoch::FIRST,
-            target_made: Timestamp(0),
-            target: BTreeMap::new(),
+            target: TargetAssignment::default(),
             holders: Holders::default(),
             live: Live::default(),
         }
@@ -118,7 +112,6 @@ impl PartialEq for StreamsGroup {
         self.epochs == other.epochs
             && self.topology == other.topology
             && self.members == other.members
-            && (self.target_epoch, self.target_made) == (other.target_epoch, other.target_made)
             && self.target == other.target
             && self.holders == other.holders
     }
@@ -155,18 +148,14 @@ impl State {
 impl StreamsGroup {
     /// Where the group stands.
     pub fn state(&self) -> State {
-        let settled = |member: &Arc<Member>| member.is_at(self.target_epoch);
-        let topology = self.topology.as_ref().map(|topology| topology.epoch);
-        if self.members.by_id().is_empty() {
-            State::Empty
-        } else if topology.is_none_or(|epoch| epoch != self.epochs.validated_topology) {
-            State::NotReady
-        } else if self.epochs.epoch > self.target_epoch {
-            State::Assigning
-        } else if self.members.by_id().values().all(settled) {
-            State::Stable
-        } else {
-            State::Reconciling
+        let topology = self.topology().map(|topology| topology.epoch);
+        let is_ready = topology.is_some_and(|epoch| epoch == self.epochs.validated_topology);
+        match self.members.progress(self.epochs.epoch, self.target.epoch()) {
+            Progress::Empty => State::Empty,
+            _ if !is_ready => State::NotReady,
+            Progress::Assigning => State::Assigning,
+            Progress::Reconciling => State::Reconciling,
+            Progress::Stable => State::Stable,
         }
     }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use protocol::id::PartitionIndex;
 
-use super::Epoch;
 use super::holders::Holders;
-use super::member::{Member, MemberState};
+use super::member::Member;
 use super::tasks::{Held, HeldTasks, Part, SubtopologyId, Tasks, has, remove};
+use super::{Epoch, MemberState};
 use crate::group::GroupRefusal;
+use crate::group::modern::ModernMember;
 
 /// What a member's next step rests on.
 pub(super) struct Reconciliation<'a> {
@@ -47,11 +48,11 @@ impl Reconciliation<'_> {
             return Ok(member.clone());
         }
         let epoch = match member.state {
-            MemberState::UnrevokedTasks if self.has_not_released(&member.revoking) => {
+            MemberState::Unrevoked if self.has_not_released(&member.revoking) => {
                 return Ok(member.clone());
             }
-            MemberState::UnrevokedTasks => member.epoch.next(),
-            MemberState::Stable | MemberState::UnreleasedTasks => member.epoch,
+            MemberState::Unrevoked => member.epoch.next(),
+            MemberState::Stable | MemberState::Unreleased => member.epoch,
             MemberState::Unknown if self.owned.is_some_and(Part::is_empty) => self.target_epoch,
             MemberState::Unknown => return Err(GroupRefusal::UnknownMemberState),
         };
@@ -167,8 +168,8 @@ impl Reconciliation<'_> {
     fn moved(&self, member: &Member, epoch: Epoch, step: Step) -> Member {
         let revokes = self.revokes(&step.revoking);
         let (state, epoch) = match step.waits {
-            _ if revokes => (MemberState::UnrevokedTasks, epoch),
-            true => (MemberState::UnreleasedTasks, self.target_epoch),
+            _ if revokes => (MemberState::Unrevoked, epoch),
+            true => (MemberState::Unreleased, self.target_epoch),
             false => (MemberState::Stable, self.target_epoch),
         };
         let assigned = if revokes { step.assigned } else { step.assigned.merged(step.pending) };

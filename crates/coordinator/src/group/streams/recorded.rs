@@ -21,7 +21,7 @@ use protocol::wire::Array;
 
 use super::tasks::{HeldTasks, Part, Tasks};
 use super::topology::{Subtopology, TopicInfo, Topology};
-use super::{Epoch, GroupEpochs, Member, StreamsGroup};
+use super::{Epoch, GroupEpochs, Member, MemberState, StreamsGroup};
 use crate::record::{GroupRecord, maybe_text, text};
 
 fn texts(words: &[Arc<str>]) -> Array<'static, Cow<'static, str>> {
@@ -100,13 +100,24 @@ fn current_key(group: &str, member: &str) -> StreamsGroupCurrentMemberAssignment
     StreamsGroupCurrentMemberAssignmentKey { group_id: text(group), member_id: text(member) }
 }
 
+/// The number of how far a member has come.
+fn state_number(state: MemberState) -> i8 {
+    match state {
+        MemberState::Stable => 1,
+        MemberState::Unrevoked => 2,
+        MemberState::Unreleased => 3,
+        // Kafka writes what it does not know as this one number.
+        MemberState::Unknown => 127,
+    }
+}
+
 /// How far a member has come.
 pub(super) fn current(group: &str, id: &str, member: &Member) -> GroupRecord<'static> {
     let (assigned, revoking) = (&*member.assigned, &*member.revoking);
     let value = StreamsGroupCurrentMemberAssignmentValue {
         member_epoch: member.epoch.0,
         previous_member_epoch: member.previous_epoch.0,
-        state: member.state.number(),
+        state: state_number(member.state),
         active_tasks: held(&assigned.active),
         standby_tasks: plain(&assigned.standby),
         warmup_tasks: plain(&assigned.warmup),

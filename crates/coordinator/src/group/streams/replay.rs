@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::id::{PartitionIndex, Timestamp};
+use protocol::id::PartitionIndex;
 use protocol::messages::record::streams_group_current_member_assignment::TaskIds as CurrentTaskIds;
 use protocol::messages::record::streams_group_target_assignment_member::TaskIds as TargetTaskIds;
 use protocol::messages::record::{
     StreamsGroupCurrentMemberAssignmentValue, StreamsGroupMemberMetadataValue, StreamsGroupMetadataValue,
-    StreamsGroupTargetAssignmentMemberValue, StreamsGroupTargetAssignmentMetadataValue,
+    StreamsGroupTargetAssignmentMemberValue,
 };
 use protocol::wire::Array;
 
@@ -65,7 +65,8 @@ impl StreamsGroup {
                 self.replay_member(&key.member_id, value.as_ref());
             }
             GroupRecord::StreamsGroupTargetAssignmentMetadata(_, value) => {
-                self.replay_target_epoch(value.as_ref());
+                let made = value.as_ref().map(|value| (value.assignment_epoch, value.assignment_timestamp));
+                self.target.replay_epoch(made);
             }
             GroupRecord::StreamsGroupTargetAssignmentMember(key, value) => {
                 self.replay_target(&key.member_id, value.as_ref());
@@ -105,24 +106,13 @@ impl StreamsGroup {
         self.put_member(id, member);
     }
 
-    fn replay_target_epoch(&mut self, value: Option<&StreamsGroupTargetAssignmentMetadataValue>) {
-        (self.target_epoch, self.target_made) = match value {
-            Some(value) => (Epoch(value.assignment_epoch), Timestamp(value.assignment_timestamp)),
-            None => (Epoch::NONE, Timestamp(0)),
-        };
-    }
-
     fn replay_target(&mut self, id: &str, value: Option<&StreamsGroupTargetAssignmentMemberValue<'_>>) {
-        let Some(value) = value else {
-            self.target.remove(id);
-            return;
-        };
-        let part = Part {
+        let part = value.map(|value| Part {
             active: targeted(&value.active_tasks),
             standby: targeted(&value.standby_tasks),
             warmup: targeted(&value.warmup_tasks),
-        };
-        self.target.insert(id.into(), Arc::new(part));
+        });
+        self.target.set(id, part.map(Arc::new));
     }
 
     fn replay_current(&mut self, id: &str, value: Option<&StreamsGroupCurrentMemberAssignmentValue<'_>>) {
@@ -131,7 +121,7 @@ impl StreamsGroup {
             (Some(value), known) => Member {
                 epoch: Epoch(value.member_epoch),
                 previous_epoch: Epoch(value.previous_member_epoch),
-                state: MemberState::of(value.state),
+                state: state_of(value.state),
                 assigned: Arc::new(Held {
                     active: held(&value.active_tasks, value.member_epoch),
                     standby: plain(&value.standby_tasks),
@@ -184,6 +174,16 @@ impl From<&StreamsGroupMetadataValue<'_>> for GroupEpochs {
             stored_description: value.stored_description_topology_epoch,
             failed_description: value.failed_description_topology_epoch,
         }
+    }
+}
+
+/// How far a member of this number has come.
+fn state_of(number: i8) -> MemberState {
+    match number {
+        1 => MemberState::Stable,
+        2 => MemberState::Unrevoked,
+        3 => MemberState::Unreleased,
+        _ => MemberState::Unknown,
     }
 }
 

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::id::Timestamp;
-
 use super::assignor::{AssignmentGround, assign};
 use super::configured::Configured;
 use super::tasks::Part;
@@ -32,7 +30,7 @@ impl Turn<'_> {
         configs: &Configs,
         delayed: bool,
     ) -> Target {
-        let standing = self.group.target_epoch;
+        let standing = self.group.target.epoch();
         if delayed {
             let detail = "the group waits for more members before its first assignment";
             self.statuses.push(Status::new(StatusCode::AssignmentDelayed, detail));
@@ -97,12 +95,11 @@ impl Turn<'_> {
     /// What a member was to have so far: who takes a static member's place, what that one was.
     fn known_target(&self, update: Option<&Update>, id: &MemberId) -> Option<&Arc<Part>> {
         let replaced = update.filter(|update| update.id == *id).and_then(|update| update.replaced.as_ref());
-        self.group.target.get(replaced.unwrap_or(id))
+        self.group.target.of(replaced.unwrap_or(id))
     }
 
     /// Whether enough time has passed since the target was made.
     pub(super) fn may_assign(&self) -> bool {
-        let (made, interval) = (self.group.target_made, self.settings.assignment_interval);
-        made == Timestamp(0) || interval.0 == 0 || self.ground.now >= interval.after(made)
+        self.group.target.may_be_made_anew(self.ground.now, self.settings.assignment_interval)
     }
 }

@@ -142,7 +142,7 @@ fn target(active: &[&str], standby: &[&str]) -> Part {
 fn a_task_is_given_up_before_another_is_given() {
     let (first, wanted) = (member(5, &["0:1,2"], &[]), target(&["0:2,3"], &[]));
     let second = next(&first, &[], &wanted, None);
-    assert_eq!((second.state, second.epoch), (MemberState::UnrevokedTasks, Epoch(5)));
+    assert_eq!((second.state, second.epoch), (MemberState::Unrevoked, Epoch(5)));
     assert_eq!(second.assigned.active, held(tasks(&["0:2"]), 5));
     assert_eq!(second.revoking.active, held(tasks(&["0:1"]), 5));
     // It does not say what it has, then that it has it still, then that it has not.
@@ -160,7 +160,7 @@ fn a_task_that_another_has_is_waited_for() {
     let (own, wanted) = (member(5, &["0:1"], &[]), target(&["0:1,2"], &[]));
     let other = member(5, &["0:2"], &[]);
     let waiting = next(&own, &[("q", &other)], &wanted, None);
-    assert_eq!((waiting.state, waiting.epoch), (MemberState::UnreleasedTasks, Epoch(9)));
+    assert_eq!((waiting.state, waiting.epoch), (MemberState::Unreleased, Epoch(9)));
     assert_eq!(waiting.assigned, own.assigned);
     let done = next(&waiting, &[], &wanted, None);
     assert_eq!(done.state, MemberState::Stable);
@@ -173,7 +173,7 @@ fn a_process_has_the_state_of_a_task_once() {
     let (own, other) = (member(5, &[], &[]), member(5, &[], &["0:1"]));
     for wanted in [target(&["0:1"], &[]), target(&[], &["0:1"])] {
         let waiting = next(&own, &[("p", &other)], &wanted, None);
-        assert_eq!(waiting.state, MemberState::UnreleasedTasks);
+        assert_eq!(waiting.state, MemberState::Unreleased);
         assert!(waiting.assigned.is_empty());
     }
     // In another process it is no hindrance.
@@ -189,7 +189,7 @@ fn a_standby_becomes_active_without_being_given_up() {
     // While another runs it the copy stays.
     let other = member(5, &["0:1"], &[]);
     let waiting = next(&own, &[("q", &other)], &wanted, None);
-    assert_eq!(waiting.state, MemberState::UnreleasedTasks);
+    assert_eq!(waiting.state, MemberState::Unreleased);
     assert_eq!((waiting.assigned.active.len(), waiting.assigned.standby.len()), (0, 1));
 }
 
@@ -197,7 +197,7 @@ fn a_standby_becomes_active_without_being_given_up() {
 fn an_active_task_becomes_a_standby_once_it_is_given_up() {
     let (own, wanted) = (member(5, &["0:1"], &[]), target(&[], &["0:1"]));
     let giving_up = next(&own, &[], &wanted, Some(&target(&["0:1"], &[])));
-    assert_eq!(giving_up.state, MemberState::UnrevokedTasks);
+    assert_eq!(giving_up.state, MemberState::Unrevoked);
     assert_eq!(giving_up.assigned.standby, tasks(&["0:1"]));
     let done = next(&giving_up, &[], &wanted, Some(&target(&[], &["0:1"])));
     assert_eq!((done.state, done.assigned.standby.len()), (MemberState::Stable, 1));

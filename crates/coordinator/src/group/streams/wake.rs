@@ -38,7 +38,7 @@ impl Turn<'_> {
     fn end_delay(&mut self) {
         self.changes.push(StreamsChange::InitialDelay(None));
         let (epoch, configured) = (self.group.epochs.epoch, self.group.live.configured.clone());
-        let behind = !self.group.is_empty() && epoch > self.group.target_epoch && self.may_assign();
+        let behind = !self.group.is_empty() && epoch > self.group.target.epoch() && self.may_assign();
         // Where the topics have not been looked at yet the next heartbeat does that, and assigns.
         if let Some(configured) = configured.filter(|_| behind) {
             let configs = self.group.epochs.assignment_configs.clone();
