@@ -214,7 +214,7 @@ impl Stage {
     }
 }
 
-/// What the last of so many members allocates: to join, to beat, to fetch its part, to beat, to join again.
+/// What the last of so many members allocates: to join, to fetch its part, to beat, to join again.
 fn costs(members: usize) -> [usize; 4] {
     let mut stage = Stage::new();
     let joins: Vec<usize> = (0..members).map(|_| stage.join("")).collect();

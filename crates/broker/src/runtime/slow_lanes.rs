@@ -19,7 +19,7 @@ use crate::net::Close;
 /// What a thread does.
 pub type Job = Box<dyn FnOnce() + Send>;
 
-/// The threads; each is started when its directory is first slow.
+/// The threads; each is started with the first job for its directory.
 #[derive(Default)]
 pub struct SlowLanes {
     /// Bound of each queue: one job for each connection, which waits for it, and of each shard of a coordinator one to wake

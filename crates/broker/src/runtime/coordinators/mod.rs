@@ -3,8 +3,9 @@
 //! A request is decided on its connection's own task, under the shard's lock, as produce is: decide -> append ->
 //! replay -> transit, and the answer once the append is committed. The lock is never held across an await. A shard
 //! is loaded when this broker begins to lead its partition and let go when it no longer does; meanwhile requests hear
-//! COORDINATOR_LOAD_IN_PROGRESS or NOT_COORDINATOR. Time-outs and loads run on the second runtime, and so does what
-//! comes back to transactions whose end is not written everywhere (`endings`).
+//! COORDINATOR_LOAD_IN_PROGRESS or NOT_COORDINATOR. Loads run on the second runtime, and so does what comes back to
+//! transactions whose end is not written everywhere (`endings`); what a shard does because time passes runs on a thread of its
+//! log's directory (`timers`).
 
 mod append;
 mod coordinator;

@@ -130,7 +130,8 @@ impl ConsumerGroup {
             turn.record_resolved(&found);
         }
         turn.changes.push(SoftChange::RegexesResolved(ground.now, end));
-        // They may match more than the log takes: the group goes on, and looks again when they may have changed.
+        // They may match more than the log takes: the group goes on, and looks again after a pause, as one that has no
+        // record may match something else by then.
         let looked = Transition::Consumer(id.clone(), SoftChange::RegexesResolved(ground.now, end));
         turn.decision(()).or_unwritten(looked)
     }
