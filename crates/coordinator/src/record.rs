@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use protocol::messages::Message;
 use protocol::messages::record as messages;
-use protocol::wire::{DecodeError, EncodeError, Value};
+use protocol::wire::{DecodeError, EncodeError};
 
 /// Why bytes are no record of a coordinator, or a record has no bytes.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -110,15 +110,6 @@ macro_rules! records {
                         value.extend_from_slice(&version.to_be_bytes());
                         said.encode(version, value)?;
                         Ok(true)
-                    })*
-                }
-            }
-
-            /// The record with everything it borrowed copied.
-            pub fn into_owned(self) -> $name<'static> {
-                match self {
-                    $(Self::$variant(key, value) => {
-                        $name::$variant(Value::into_owned(key), value.map(Value::into_owned))
                     })*
                 }
             }
