@@ -412,7 +412,10 @@ impl Stage {
     /// What must hold after every step.
     fn holds(&self) {
         assert_eq!(self.replayed().durable(), self.shard.durable(), "replaying the log gives another shard");
-        for (group, _) in self.shard.groups() {
+        for (group, of) in self.shard.groups() {
+            if let Group::Classic(classic) = of {
+                assert!(classic.live.members().add_up(), "what is kept of {group} is not what its members are");
+            }
             consumers::holds(self, group);
             streams::holds(self, group);
         }

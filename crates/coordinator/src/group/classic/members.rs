@@ -101,6 +101,16 @@ impl Members {
         self.due = self.by_id.values().filter_map(|member| member.deadline).min();
     }
 
+    /// Whether what is kept beside the members is what they come to. No group compares it: it is for whoever plays one.
+    pub fn add_up(&self) -> bool {
+        let anew: Self = self.iter().map(|(id, member)| (id.clone(), member.clone())).collect();
+        let first = self.values().filter_map(|member| member.deadline).min();
+        self.joining == anew.joining
+            && self.rebalance_timeouts == anew.rebalance_timeouts
+            && self.supported == anew.supported
+            && first.is_none_or(|first| self.due.is_some_and(|due| due <= first))
+    }
+
     /// Somebody is in the group now, in the place of whoever had that id.
     pub(super) fn insert(&mut self, id: MemberId, member: Arc<Member>) {
         self.add(&member);
