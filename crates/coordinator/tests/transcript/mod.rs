@@ -414,7 +414,10 @@ impl Stage {
         assert_eq!(self.replayed().durable(), self.shard.durable(), "replaying the log gives another shard");
         for (group, of) in self.shard.groups() {
             if let Group::Classic(classic) = of {
-                assert!(classic.live.members().add_up(), "what is kept of {group} is not what its members are");
+                assert!(
+                    classic.live.members().add_up(),
+                    "what is kept of {group} is not what its members are"
+                );
             }
             consumers::holds(self, group);
             streams::holds(self, group);

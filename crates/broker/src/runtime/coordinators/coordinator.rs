@@ -20,7 +20,7 @@ use tokio::sync::{Notify, oneshot};
 use super::CoordinatorError;
 use super::figures::Figures;
 use super::led::{Due, Led, Taken, Turn};
-use super::markers::Standing;
+use super::markers::MarkerInLog;
 use super::reign::Slot;
 use super::timers;
 use crate::Holdings;
@@ -285,13 +285,13 @@ impl<S: Coordinated> Coordinator<S> {
         producer: (ProducerId, ProducerEpoch),
         marker: EndMarker,
         transaction_version: TransactionVersion,
-    ) -> Answered<S, Standing> {
+    ) -> Answered<S, MarkerInLog> {
         let led = self.led(index)?;
         let now = self.holdings.now();
         let turn = self.turn(&led).await?;
         let ended = self.whole(&led, led.end_transaction(producer, marker, transaction_version, now));
         drop(turn);
-        Ok(Standing::new(led.progress.clone(), ended?))
+        Ok(MarkerInLog::new(led.progress.clone(), ended?))
     }
 
     pub(super) fn take<'r, R>(

@@ -41,12 +41,12 @@ pub struct Marker {
 }
 
 /// A marker that is in a log. It counts once it is safe.
-pub(super) struct Standing {
+pub(super) struct MarkerInLog {
     /// What tells of that, and where the log has to come to; none where it is safe.
     waits: Option<(Arc<Progress>, Offset)>,
 }
 
-impl Standing {
+impl MarkerInLog {
     pub(super) fn new(progress: Arc<Progress>, end: Offset) -> Self {
         Self { waits: Some((progress, end)) }
     }
@@ -78,14 +78,14 @@ impl Coordinators {
             if number > 0 {
                 tokio::task::yield_now().await;
             }
-            let mut standing = Vec::with_capacity(some.len());
+            let mut in_log = Vec::with_capacity(some.len());
             for partition in some {
-                standing.push(self.append_marker(&partition.topic, partition.index, marker).await);
+                in_log.push(self.append_marker(&partition.topic, partition.index, marker).await);
             }
             let until = Instant::now() + most;
-            for standing in standing {
-                outcomes.push(match standing {
-                    Ok(standing) => standing.safe(until.saturating_duration_since(Instant::now())).await,
+            for in_log in in_log {
+                outcomes.push(match in_log {
+                    Ok(in_log) => in_log.safe(until.saturating_duration_since(Instant::now())).await,
                     Err(error) => Err(error),
                 });
             }
@@ -102,7 +102,7 @@ impl Coordinators {
         topic: &str,
         index: PartitionIndex,
         marker: Marker,
-    ) -> Result<Standing, ErrorCode> {
+    ) -> Result<MarkerInLog, ErrorCode> {
         let Marker { producer, end, version } = marker;
         match topic {
             OFFSETS => shard(self.groups.end_transaction(index, producer, end, version).await),
@@ -116,19 +116,19 @@ impl Coordinators {
         }
     }
 
-    fn append_to(&self, replica: &Arc<Replica>, marker: Marker) -> Result<Standing, ErrorCode> {
+    fn append_to(&self, replica: &Arc<Replica>, marker: Marker) -> Result<MarkerInLog, ErrorCode> {
         let (end, commit_due) = replica
             .at_directory(|touching| self.append_marker_now(replica, touching, marker))
             .map_err(|error| code(replica, &error))?;
         let safe =
             !commit_due && replica.log().is_ok_and(|log| log.partition().watermarks().high_watermark >= end);
         if safe {
-            return Ok(Standing { waits: None });
+            return Ok(MarkerInLog { waits: None });
         }
         let tasks = self.transactions.tasks.get().cloned().unwrap_or_else(Handle::current);
         let progress = Progress::new(Offset(-1), tasks);
         progress.appended(replica, end).map_err(|fault| code(replica, &fault.into()))?;
-        Ok(Standing::new(progress, end))
+        Ok(MarkerInLog::new(progress, end))
     }
 
     /// Appends; says where the log then ends, and whether that has to come to stable storage.
@@ -158,7 +158,9 @@ impl Coordinators {
 
 /// What the transaction coordinator understands of why a shard took no marker: a shard that is not there yet is a
 /// partition that is not led yet.
-fn shard<R: Into<ErrorCode>>(outcome: Result<Standing, CoordinatorError<R>>) -> Result<Standing, ErrorCode> {
+fn shard<R: Into<ErrorCode>>(
+    outcome: Result<MarkerInLog, CoordinatorError<R>>,
+) -> Result<MarkerInLog, ErrorCode> {
     outcome.map_err(|error| match ErrorCode::from(error) {
         ErrorCode::CoordinatorNotAvailable
         | ErrorCode::CoordinatorLoadInProgress

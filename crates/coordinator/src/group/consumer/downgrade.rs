@@ -41,7 +41,7 @@ impl Turn<'_> {
     fn may_downgrade(&self, members: usize) -> bool {
         let config = self.ground.config;
         let is_allowed = config.consumer.migration.downgrades() && members <= config.members_max;
-        is_allowed && !self.group.live.stays_as_it_is
+        is_allowed && !self.group.live.cannot_downgrade
     }
 
     /// These members go, and the group becomes a classic one, which rebalances.

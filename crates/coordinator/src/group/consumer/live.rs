@@ -22,7 +22,7 @@ pub struct Live {
     /// When they were last, and with what metadata.
     pub(super) regexes_resolved: Option<(Timestamp, Offset)>,
     /// Whether it was found that the group is more than a classic one may be.
-    pub(super) stays_as_it_is: bool,
+    pub(super) cannot_downgrade: bool,
 }
 
 /// A change of it.
@@ -39,7 +39,7 @@ pub enum SoftChange {
     /// They were resolved.
     RegexesResolved(Timestamp, Offset),
     /// The group is more than a classic one may be, as long as nobody more is gone.
-    StaysAsItIs,
+    CannotDowngrade,
     /// What was due is done: the group sleeps until the next thing is.
     Woken,
 }
@@ -60,7 +60,7 @@ impl Live {
         match change {
             SoftChange::Waits(change) => {
                 if let WaitChange::Gone(_) = change {
-                    self.stays_as_it_is = false;
+                    self.cannot_downgrade = false;
                 }
                 self.waits.change(change)
             }
@@ -82,8 +82,8 @@ impl Live {
                 self.regexes_resolved = Some((at, end));
                 None
             }
-            SoftChange::StaysAsItIs => {
-                self.stays_as_it_is = true;
+            SoftChange::CannotDowngrade => {
+                self.cannot_downgrade = true;
                 None
             }
             SoftChange::Woken => None,

@@ -35,7 +35,7 @@ impl GroupShard {
         let becomes_classic = turn.becomes.is_some();
         let decision = turn.decision(());
         // A classic group is one record, which may be more than the log takes: the group goes on as what it is.
-        let stays = Transition::Consumer(id.clone(), SoftChange::StaysAsItIs);
+        let stays = Transition::Consumer(id.clone(), SoftChange::CannotDowngrade);
         Some(if becomes_classic { decision.or_unwritten(stays) } else { decision })
     }
 }
