@@ -221,10 +221,7 @@ impl Shard for GroupShard {
                 self.offsets.replay(written, key, value.as_ref());
             }
             GroupRecord::GroupMetadata(key, value) => self.replay_classic(&key.group, value.as_ref()),
-            _ => {
-                self.replay_consumer(record);
-                self.replay_streams(record);
-            }
+            _ => self.replay_modern(record),
         }
     }
 

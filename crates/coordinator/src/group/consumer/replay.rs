@@ -1,7 +1,4 @@
 //! What the records of a consumer group do to it: the only way its durable half changes.
-//!
-//! A tombstone about what is gone says nothing. A record about a group that is known as a classic one makes a
-//! consumer group of it: the classic one's own tombstone lies before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,53 +12,13 @@ use protocol::messages::record::{
 use protocol::wire::Array;
 
 use super::{ClassicSide, ConsumerGroup, Epoch, Held, Member, MemberState, Resolved};
+use crate::group::Millis;
 use crate::group::assignor::Partitions;
-use crate::group::{Group, GroupId, GroupShard, Millis};
 use crate::record::GroupRecord;
-
-impl GroupShard {
-    /// Takes a record of a consumer group; those of others say nothing.
-    pub(in crate::group) fn replay_consumer(&mut self, record: &GroupRecord<'_>) {
-        let Some((id, lives)) = group_of(record) else { return };
-        if let GroupRecord::ConsumerGroupMetadata(_, None) = record {
-            if self.consumer_group(id).is_some() {
-                self.timers.set(&GroupId::from(id), None);
-                self.groups.remove(id);
-            }
-            return;
-        }
-        if lives && self.consumer_group(id).is_none() {
-            self.groups.insert(id.into(), Group::Consumer(ConsumerGroup::default()));
-        }
-        if let Some(Group::Consumer(group)) = self.groups.get_mut(id) {
-            group.replay(record);
-        }
-    }
-}
-
-/// The group that a record is about, and whether it says that the group is there.
-fn group_of<'r>(record: &'r GroupRecord<'_>) -> Option<(&'r str, bool)> {
-    match record {
-        GroupRecord::ConsumerGroupMetadata(key, value) => Some((&key.group_id, value.is_some())),
-        GroupRecord::ConsumerGroupPartitionMetadata(key, value) => Some((&key.group_id, value.is_some())),
-        GroupRecord::ConsumerGroupMemberMetadata(key, value) => Some((&key.group_id, value.is_some())),
-        GroupRecord::ConsumerGroupTargetAssignmentMetadata(key, value) => {
-            Some((&key.group_id, value.is_some()))
-        }
-        GroupRecord::ConsumerGroupTargetAssignmentMember(key, value) => {
-            Some((&key.group_id, value.is_some()))
-        }
-        GroupRecord::ConsumerGroupCurrentMemberAssignment(key, value) => {
-            Some((&key.group_id, value.is_some()))
-        }
-        GroupRecord::ConsumerGroupRegularExpression(key, value) => Some((&key.group_id, value.is_some())),
-        _ => None,
-    }
-}
 
 impl ConsumerGroup {
     /// Takes a record into the group. The tombstone of the group itself is not for it to take.
-    pub(super) fn replay(&mut self, record: &GroupRecord<'_>) {
+    pub(in crate::group) fn replay(&mut self, record: &GroupRecord<'_>) {
         match record {
             GroupRecord::ConsumerGroupMetadata(_, Some(value)) => self.replay_epoch(value),
             GroupRecord::ConsumerGroupPartitionMetadata(_, value) => {

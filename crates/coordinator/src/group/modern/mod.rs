@@ -7,6 +7,7 @@
 mod commit;
 mod epoch;
 mod members;
+mod replay;
 mod state;
 mod target;
 mod waits;

@@ -1,6 +1,4 @@
 //! What the records of a streams group do to it: the only way its durable half changes.
-//!
-//! A tombstone about what is gone says nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,49 +14,12 @@ use protocol::wire::Array;
 
 use super::tasks::{Held, HeldTasks, Part, Tasks};
 use super::{Endpoint, Epoch, GroupEpochs, Member, MemberState, StreamsGroup, Topology};
-use crate::group::{Group, GroupId, GroupShard, Millis};
+use crate::group::Millis;
 use crate::record::GroupRecord;
-
-impl GroupShard {
-    /// Takes a record of a streams group; those of others say nothing.
-    pub(in crate::group) fn replay_streams(&mut self, record: &GroupRecord<'_>) {
-        let Some((id, lives)) = group_of(record) else { return };
-        if let GroupRecord::StreamsGroupMetadata(_, None) = record {
-            if self.streams_group(id).is_some() {
-                self.timers.set(&GroupId::from(id), None);
-                self.groups.remove(id);
-            }
-            return;
-        }
-        if lives && self.streams_group(id).is_none() {
-            self.groups.insert(id.into(), Group::Streams(Box::default()));
-        }
-        if let Some(Group::Streams(group)) = self.groups.get_mut(id) {
-            group.replay(record);
-        }
-    }
-}
-
-/// The group that a record is about, and whether it says that the group is there.
-fn group_of<'r>(record: &'r GroupRecord<'_>) -> Option<(&'r str, bool)> {
-    match record {
-        GroupRecord::StreamsGroupMetadata(key, value) => Some((&key.group_id, value.is_some())),
-        GroupRecord::StreamsGroupMemberMetadata(key, value) => Some((&key.group_id, value.is_some())),
-        GroupRecord::StreamsGroupTargetAssignmentMetadata(key, value) => {
-            Some((&key.group_id, value.is_some()))
-        }
-        GroupRecord::StreamsGroupTargetAssignmentMember(key, value) => Some((&key.group_id, value.is_some())),
-        GroupRecord::StreamsGroupCurrentMemberAssignment(key, value) => {
-            Some((&key.group_id, value.is_some()))
-        }
-        GroupRecord::StreamsGroupTopology(key, value) => Some((&key.group_id, value.is_some())),
-        _ => None,
-    }
-}
 
 impl StreamsGroup {
     /// Takes a record into the group. The tombstone of the group itself is not for it to take.
-    fn replay(&mut self, record: &GroupRecord<'_>) {
+    pub(in crate::group) fn replay(&mut self, record: &GroupRecord<'_>) {
         match record {
             GroupRecord::StreamsGroupMetadata(_, Some(value)) => self.epochs = GroupEpochs::from(value),
             GroupRecord::StreamsGroupMemberMetadata(key, value) => {
