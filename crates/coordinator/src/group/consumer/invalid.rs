@@ -4,6 +4,7 @@ use protocol::ErrorCode;
 
 use super::{ConsumerHeartbeat, Epoch};
 use crate::group::config::ConsumerConfig;
+use crate::group::modern::{InvalidBeat, check_epoch, check_names};
 
 /// The first version in which members name themselves (KIP-1082).
 const OWN_IDS_SINCE: i16 = 1;
@@ -11,21 +12,12 @@ const OWN_IDS_SINCE: i16 = 1;
 /// Why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidHeartbeat {
-    /// A name is there and says nothing.
-    #[error("{0} must not be empty")]
-    Empty(&'static str),
-    /// Who joins has to say it.
-    #[error("a member that joins, with epoch 0, has to say its {0}")]
-    Missing(&'static str),
+    /// It is none in either protocol of modern groups.
+    #[error(transparent)]
+    Beat(#[from] InvalidBeat),
     /// Who joins holds nothing.
     #[error("a member that joins, with epoch 0, has to say that it holds no partitions")]
     HoldsPartitions,
-    /// Who goes for a while has a name of its own.
-    #[error("only a static member, with an instance id, can leave for a while with epoch -2")]
-    NoInstance,
-    /// There is no such epoch.
-    #[error("the member epoch is {0}: it can be no less than -2")]
-    Epoch(i32),
     /// The assignor is not known.
     #[error("there is no assignor '{name}': group.consumer.assignors has {known}")]
     UnsupportedAssignor {
@@ -51,22 +43,16 @@ impl ConsumerHeartbeat {
     /// # Errors
     /// It says too little, or what cannot be.
     pub fn check(&self, version: i16, config: &ConsumerConfig) -> Result<(), InvalidHeartbeat> {
-        let named = |name: &'static str, value: Option<&str>| match value {
-            Some(value) if value.trim().is_empty() => Err(InvalidHeartbeat::Empty(name)),
-            _ => Ok(()),
-        };
-        if version >= OWN_IDS_SINCE || self.epoch > Epoch::JOINING || self.epoch == Epoch::NONE {
-            named("the member id", Some(&self.member))?;
-        }
-        named("the group id", Some(&self.group))?;
-        named("the instance id", self.instance.as_deref())?;
-        named("the rack id", self.rack.as_deref())?;
+        let has_id = version >= OWN_IDS_SINCE || self.epoch > Epoch::JOINING || self.epoch == Epoch::NONE;
+        check_names([
+            ("the member id", has_id.then_some(&*self.member)),
+            ("the group id", Some(&*self.group)),
+            ("the instance id", self.instance.as_deref()),
+            ("the rack id", self.rack.as_deref()),
+        ])?;
+        check_epoch(self.epoch, self.instance.as_deref())?;
         if self.epoch == Epoch::JOINING {
             self.check_joining()?;
-        } else if self.epoch == Epoch::AWAY && self.instance.is_none() {
-            return Err(InvalidHeartbeat::NoInstance);
-        } else if self.epoch < Epoch::AWAY {
-            return Err(InvalidHeartbeat::Epoch(self.epoch.0));
         }
         match &self.assignor {
             Some(name) if !config.assignors.iter().any(|known| known.name() == &**name) => {
@@ -79,13 +65,13 @@ impl ConsumerHeartbeat {
 
     fn check_joining(&self) -> Result<(), InvalidHeartbeat> {
         if self.rebalance_timeout.is_none() {
-            return Err(InvalidHeartbeat::Missing("rebalance time-out"));
+            return Err(InvalidBeat::Missing("rebalance time-out").into());
         }
         if self.owned.as_ref().is_none_or(|owned| !owned.is_empty()) {
             return Err(InvalidHeartbeat::HoldsPartitions);
         }
         if self.topics.is_none() && self.regex.is_none() {
-            return Err(InvalidHeartbeat::Missing("topics, or a regular expression for them,"));
+            return Err(InvalidBeat::Missing("topics, or a regular expression for them,").into());
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 mod commit;
 mod epoch;
+mod invalid;
 mod members;
 mod replay;
 mod state;
@@ -14,6 +15,7 @@ mod waits;
 
 pub use commit::MayCommit;
 pub use epoch::Epoch;
+pub use invalid::{InvalidBeat, check_epoch, check_names};
 pub use members::{Comes, Members, ModernMember};
 pub use state::{MemberState, Progress};
 pub use target::TargetAssignment;

@@ -3,6 +3,7 @@
 use protocol::ErrorCode;
 
 use super::{Epoch, StreamsHeartbeat, Topology};
+use crate::group::modern::{InvalidBeat, check_epoch, check_names};
 
 /// Why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,12 +13,9 @@ pub enum InvalidStreamsHeartbeat {
         "subtopology {0} has regular expressions for source topics: name the topics, expressions are not supported yet"
     )]
     SourceRegex(String),
-    /// A name is there and says nothing.
-    #[error("{0} must not be empty")]
-    Empty(&'static str),
-    /// Who joins has to say it.
-    #[error("a member that joins, with epoch 0, has to say its {0}")]
-    Missing(&'static str),
+    /// It is none in either protocol of modern groups.
+    #[error(transparent)]
+    Beat(#[from] InvalidBeat),
     /// Who joins has nothing.
     #[error("a member that joins, with epoch 0, has to say that it has no {0} tasks")]
     HasTasks(&'static str),
@@ -31,12 +29,6 @@ pub enum InvalidStreamsHeartbeat {
         /// What it is to have.
         partitions: i32,
     },
-    /// Who goes for a while has a name of its own.
-    #[error("only a static member, with an instance id, can leave for a while with epoch -2")]
-    NoInstance,
-    /// There is no such epoch.
-    #[error("the member epoch is {0}: it can be no less than -2")]
-    Epoch(i32),
     /// Who says which tasks it has says so of all roles.
     #[error("a member says of active, standby and warm-up tasks alike which it has, or of none")]
     SomeRoles,
@@ -66,13 +58,15 @@ impl StreamsHeartbeat {
                 return Err(InvalidStreamsHeartbeat::SourceRegex(part.id.to_string()));
             }
         }
-        self.check_names()?;
+        check_names([
+            ("the member id", Some(&*self.member)),
+            ("the group id", Some(&*self.group)),
+            ("the instance id", self.instance.as_deref()),
+            ("the rack id", self.rack.as_deref()),
+        ])?;
+        check_epoch(self.epoch, self.instance.as_deref())?;
         if self.epoch == Epoch::JOINING {
             self.check_joining()?;
-        } else if self.epoch == Epoch::AWAY && self.instance.is_none() {
-            return Err(InvalidStreamsHeartbeat::NoInstance);
-        } else if self.epoch < Epoch::AWAY {
-            return Err(InvalidStreamsHeartbeat::Epoch(self.epoch.0));
         }
         let said = [&self.active, &self.standby, &self.warmup];
         if said.iter().any(|tasks| tasks.is_some()) && said.iter().any(|tasks| tasks.is_none()) {
@@ -84,20 +78,9 @@ impl StreamsHeartbeat {
         Ok(())
     }
 
-    fn check_names(&self) -> Result<(), InvalidStreamsHeartbeat> {
-        let names = [
-            ("the member id", Some(&self.member)),
-            ("the group id", Some(&self.group)),
-            ("the instance id", self.instance.as_ref()),
-            ("the rack id", self.rack.as_ref()),
-        ];
-        let empty = names.into_iter().find(|(_, value)| value.is_some_and(|value| value.trim().is_empty()));
-        empty.map_or(Ok(()), |(name, _)| Err(InvalidStreamsHeartbeat::Empty(name)))
-    }
-
     fn check_joining(&self) -> Result<(), InvalidStreamsHeartbeat> {
         if self.rebalance_timeout.is_none() {
-            return Err(InvalidStreamsHeartbeat::Missing("rebalance time-out"));
+            return Err(InvalidBeat::Missing("rebalance time-out").into());
         }
         let said = [("active", &self.active), ("standby", &self.standby), ("warm-up", &self.warmup)];
         for (role, tasks) in said {
@@ -105,7 +88,7 @@ impl StreamsHeartbeat {
                 return Err(InvalidStreamsHeartbeat::HasTasks(role));
             }
         }
-        let topology = self.topology.as_ref().ok_or(InvalidStreamsHeartbeat::Missing("topology"))?;
+        let topology = self.topology.as_ref().ok_or(InvalidBeat::Missing("topology"))?;
         check_changelogs(topology)
     }
 }
