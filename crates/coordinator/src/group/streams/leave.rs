@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use protocol::id::Timestamp;
 
-use super::heartbeat::{StreamsAnswer, StreamsHeartbeat};
+use super::answer::StreamsAnswer;
+use super::heartbeat::StreamsHeartbeat;
 use super::turn::Turn;
 use super::{Epoch, Member, StreamsChange, recorded};
 use crate::group::modern::WaitChange;

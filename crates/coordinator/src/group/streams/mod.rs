@@ -9,6 +9,7 @@
 //! As in Kafka 4.4.0 a group keeps its topology for good, takes no regular expressions for source topics and gives
 //! no warm-up tasks.
 
+mod answer;
 mod assignor;
 mod config;
 mod configured;
@@ -39,11 +40,12 @@ use std::sync::Arc;
 
 use protocol::id::Timestamp;
 
+pub use answer::StreamsAnswer;
 pub use config::{StreamsConfig, StreamsSettings};
 pub use configured::InternalTopic;
 pub use describe::{DescribedStreamsGroup, DescribedStreamsMember, DescribedSubtopology, DescribedTopic};
 pub use endpoints::EndpointPartitions;
-pub use heartbeat::{StreamsAnswer, StreamsHeartbeat};
+pub use heartbeat::StreamsHeartbeat;
 pub use invalid::InvalidStreamsHeartbeat;
 pub use live::{Live, StreamsChange};
 pub use member::{Endpoint, Member};
