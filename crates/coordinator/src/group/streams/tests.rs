@@ -343,6 +343,9 @@ fn numbered(prefix: char, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}{number}")).collect()
 }
 
+/// Parts of a topology that grows with a number.
+type Shape = fn(usize) -> Vec<Subtopology>;
+
 /// One part after the other, those that read last handed in first.
 fn chain(count: usize) -> Vec<Subtopology> {
     let names = numbered('r', count + 1);
@@ -379,8 +382,7 @@ fn groups_of_fixed(count: usize) -> Vec<Subtopology> {
 
 #[test]
 fn sizing_is_work_in_proportion_to_the_topology() {
-    let shapes: [(&str, fn(usize) -> Vec<Subtopology>); 3] =
-        [("chain", chain), ("sheaf", sheaf), ("groups", groups_of_fixed)];
+    let shapes: [(&str, Shape); 3] = [("chain", chain), ("sheaf", sheaf), ("groups", groups_of_fixed)];
     for (name, shape) in shapes {
         let (few, many) = (looks(shape(100)), looks(shape(1_000)));
         assert!(many <= 11 * few, "{name}: {few} topics looked up for 100, {many} for 1,000");
