@@ -3,6 +3,7 @@
 mod cleaning;
 mod compare;
 mod groups;
+mod instructions;
 mod size;
 mod sweep;
 mod vast;
@@ -34,6 +35,8 @@ enum What {
     Groups(groups::Groups),
     /// Measure how long a producer waits beside a compaction, and without one.
     Cleaning(cleaning::Cleaning),
+    /// Count what a request costs in instructions, by callgrind.
+    Instructions(instructions::Instructions),
     /// Make very many partitions and print what they cost.
     Size(size::Size),
     /// Run a node on an empty directory and print its address: what the guard of system calls traces.
@@ -52,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         What::Sweep(sweep) => sweep.run(),
         What::Groups(groups) => groups.run(),
         What::Cleaning(cleaning) => cleaning.run(),
+        What::Instructions(instructions) => instructions.run(),
         What::Size(size) => size.run(),
         What::Serve { directory } => {
             let node = InProcess::start(&directory)?;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use broker::config::{NodeConfig, Texts};
@@ -53,6 +54,16 @@ impl InProcess {
     pub fn address(&self) -> Result<SocketAddr> {
         let node = self.node.as_ref().context("a node that runs")?;
         Ok(node.addresses().first().context("a listener")?.1)
+    }
+
+    /// The broker itself, for what needs no connection.
+    pub fn broker(&self) -> Result<&Arc<broker::Broker>> {
+        Ok(self.node.as_ref().context("a node that runs")?.broker())
+    }
+
+    /// The runtime that it runs on.
+    pub fn handle(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
     }
 }
 
