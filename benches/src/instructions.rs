@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use benches::frames::Frame;
+use benches::frames::{AnswerShape, Frame};
 use benches::load::{Connection, wait_for_partitions};
 use benches::node::InProcess;
 use benches::workload::{Direction, WORKLOADS, Workload};
@@ -25,6 +25,8 @@ const SHAPES: [(&str, f64); 6] = [
     ("fetch-64k", 0.0),
     ("fetch-16k", 0.0),
 ];
+/// Base offset, length and leader epoch of a batch.
+const PATCHED: usize = 16;
 /// How often each is replayed in the shorter run and in the longer one.
 const REPLAYS: (u32, u32) = (500, 3_500);
 
@@ -92,8 +94,18 @@ fn replay(shape: &str, times: u32) -> Result<()> {
         Direction::Produce => Frame::produce(topic, &batch),
         Direction::Fetch => Frame::fetch(topic, i32::try_from(batch.len())?),
     };
-    // Behind the length, as a connection hands it over. What the broker patches in it is not checked.
+    // Behind the length, as a connection hands it over.
     let mut frame = frame.bytes()[4..].to_vec();
+    // What the broker patches, in front of the batch, must be as a producer sends it; three ends of structs follow it.
+    let patched = match workload.direction {
+        Direction::Produce => frame.len() - 3 - batch.len()..frame.len() - 3 - batch.len() + PATCHED,
+        Direction::Fetch => 0..0,
+    };
+    let pristine = frame[patched.clone()].to_vec();
+    let shape = match workload.direction {
+        Direction::Produce => AnswerShape::produce(topic),
+        Direction::Fetch => AnswerShape::fetch(topic),
+    };
     let dispatch = Dispatch::new(node.broker()?.clone());
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     let peer = Arc::new(Peer { connection: u64::MAX, address, listener: "PLAINTEXT".into() });
@@ -102,11 +114,12 @@ fn replay(shape: &str, times: u32) -> Result<()> {
     let _entered = runtime.enter();
     for _ in 0..times {
         match dispatch.call(&peer, &mut frame, &mut out) {
-            Step::Done => ensure!(!out.is_empty(), "no answer"),
+            Step::Done => shape.check(out.bytes().get(4..).context("no answer")?, 0)?,
             Step::Wait(_) | Step::Promise(_) => bail!("the broker has to wait, which is not what is counted"),
             Step::Close(close) => bail!("refused: {close}"),
         }
         out.clear();
+        frame[patched.clone()].copy_from_slice(&pristine);
     }
     Ok(())
 }
