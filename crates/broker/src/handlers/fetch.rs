@@ -13,6 +13,7 @@ mod answer;
 mod message_set;
 mod read;
 mod request;
+mod resting;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,9 +29,9 @@ use super::Asked;
 use crate::Broker;
 use crate::net::{Answer, Close, Outbound, Peer, Step};
 use crate::runtime::cold_reads::ColdRead;
-use crate::runtime::delayed::Waiter;
 use crate::runtime::fetch_sessions::{Context, Wanted};
 use crate::runtime::request_memory::{Claim, Drawn};
+use crate::runtime::resting::Waiting;
 
 /// The longest a fetch may wait that holds memory which all connections share.
 const WAIT_DRAWN_MAX: Duration = Duration::from_secs(30);
@@ -98,6 +99,11 @@ fn serve_with(
         Context::Sessionless(wanted) => (Context::Sessionless(Vec::new()), wanted),
         Context::Full(wanted) => (Context::Full(Vec::new()), wanted),
         Context::Incremental(session) => {
+            if let Some(rest) = resting::untouched(&session, &request, &limits, &asked) {
+                let whose = (broker.clone(), peer.clone());
+                let answer: Answer = Box::pin(resting::wait_on(whose, asked, limits, (session, rest), drawn));
+                return Step::Wait(answer.into());
+            }
             let wanted = session.wanted();
             (Context::Incremental(session), wanted)
         }
@@ -211,15 +217,15 @@ impl Fetch {
     /// Waits until the answer is due or the time is over.
     async fn wait(self, drawn: Drawn) -> Result<Outbound, Close> {
         let wait = if drawn.is_some() { self.limits.wait.min(WAIT_DRAWN_MAX) } else { self.limits.wait };
-        let waiting = Waiting::new(&self);
+        let waiting = self.hang();
         let deadline = tokio::time::sleep_until((self.asked.at + wait).into());
         tokio::pin!(deadline);
         let mut fetch = self;
         let mut reading = loop {
             // As in Kafka, the reader of a partition that goes away hears of it at once.
-            let bereft = waiting.replicas.iter().any(|replica| replica.waiters.have_ended());
+            let bereft = waiting.is_bereft();
             // Read once more after having joined the lists: an append in between woke nobody.
-            waiting.waiter.lacks(fetch.limits.bytes_min);
+            waiting.waiter().lacks(fetch.limits.bytes_min);
             let reading = match fetch.slow_directory() {
                 None => fetch.read(),
                 Some(directory) => {
@@ -231,20 +237,33 @@ impl Fetch {
             if fetch.is_satisfied(&reading) || bereft || deadline.is_elapsed() {
                 break reading;
             }
-            let brought = waiting.waiter.found(reading.bytes);
+            let brought = waiting.waiter().found(reading.bytes);
             drop(reading);
             if brought {
                 continue;
             }
             tokio::select! {
                 biased;
-                () = waiting.waiter.woken() => {}
+                () = waiting.waiter().woken() => {}
                 () = &mut deadline => {}
             }
         };
-        drop(waiting);
+        let rest = resting::after(&fetch, &reading, waiting);
         let cold = reading.cold(&fetch.broker, fetch.limits.check, Instant::now());
-        fetch.answer_cold(reading, cold, drawn).await
+        let answered = fetch.answer_cold(reading, cold, drawn).await?;
+        if let Some((session, rest)) = rest {
+            session.put_rest(rest);
+        }
+        Ok(answered)
+    }
+
+    /// Hangs it in the lists of its partitions.
+    fn hang(&self) -> Waiting {
+        let found = self.wanted.iter().filter_map(|wanted| {
+            let topic = read::find(&self.broker, &wanted.key.topic)?;
+            topic.get(wanted.key.partition).cloned()
+        });
+        Waiting::new(self.limits.bytes_min, found)
     }
 
     /// Has what lies on the disk brought into memory first, so that sending it holds up no other connection, and what
@@ -342,35 +361,6 @@ fn write(
         answer.end_topic();
     }
     answer.end(endpoints).map_err(|error| asked.unwritable(&error))
-}
-
-/// A fetch in the lists of its partitions; taken out when dropped.
-struct Waiting {
-    waiter: Arc<Waiter>,
-    replicas: Vec<Arc<crate::runtime::partitions::Replica>>,
-}
-
-impl Waiting {
-    fn new(fetch: &Fetch) -> Self {
-        let waiter = Waiter::new(fetch.limits.bytes_min);
-        let found = fetch.wanted.iter().filter_map(|wanted| {
-            let topic = read::find(&fetch.broker, &wanted.key.topic)?;
-            topic.get(wanted.key.partition).cloned()
-        });
-        let replicas: Vec<_> = found.collect();
-        for replica in &replicas {
-            replica.waiters.add(waiter.clone());
-        }
-        Self { waiter, replicas }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        for replica in &self.replicas {
-            replica.waiters.remove(&self.waiter);
-        }
-    }
 }
 
 /// The longest a fetch may wait: past this a client has given up long since.

@@ -15,13 +15,23 @@ use tokio::sync::Notify;
 pub struct Waiter {
     /// How many bytes it lacks.
     lacking: AtomicI64,
+    /// Whether anything has happened since it was said what is lacking.
+    touched: AtomicBool,
     wake: Notify,
 }
+
+/// Where a fetch hangs in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(u32);
 
 impl Waiter {
     /// A fetch that lacks so many bytes.
     pub fn new(lacking: i64) -> Arc<Self> {
-        Arc::new(Self { lacking: AtomicI64::new(lacking), wake: Notify::new() })
+        Arc::new(Self {
+            lacking: AtomicI64::new(lacking),
+            touched: AtomicBool::new(false),
+            wake: Notify::new(),
+        })
     }
 
     /// Waits until it is worth reading again.
@@ -31,6 +41,7 @@ impl Waiter {
 
     /// Says what is lacking in all, right before another reading: appends are counted from here on.
     pub fn lacks(&self, lacking: i64) {
+        self.touched.store(false, Ordering::SeqCst);
         self.lacking.store(lacking, Ordering::SeqCst);
     }
 
@@ -40,44 +51,70 @@ impl Waiter {
         self.lacking.fetch_sub(bytes, Ordering::SeqCst) <= bytes
     }
 
-    fn wake(&self) {
+    /// Whether no partition has changed since it was said what is lacking.
+    pub fn is_untouched(&self) -> bool {
+        !self.touched.load(Ordering::SeqCst)
+    }
+
+    /// So many bytes more may be read.
+    fn bring(&self, bytes: i64) {
+        self.touched.store(true, Ordering::SeqCst);
+        if self.lacking.fetch_sub(bytes, Ordering::SeqCst) <= bytes {
+            self.wake.notify_one();
+        }
+    }
+
+    fn change(&self) {
+        self.touched.store(true, Ordering::SeqCst);
         self.wake.notify_one();
     }
 }
 
-/// The fetches that wait for one partition. Bound: one for each connection.
+/// The fetches that wait for one partition. Bound: one for each connection and each session.
 #[derive(Debug, Default)]
 pub struct Waiters {
     /// How many there are, so that an append without readers takes no lock.
     count: AtomicU32,
     /// There while there are any: most of very many partitions have none.
-    #[expect(
-        clippy::box_collection,
-        reason = "a partition without any is to have no room for a list of them"
-    )]
-    list: Mutex<Option<Box<Vec<Arc<Waiter>>>>>,
+    list: Mutex<Option<Box<List>>>,
     ended: AtomicBool,
 }
 
+/// Whoever leaves, the others keep their places.
+#[derive(Debug)]
+struct List {
+    places: Vec<Option<Arc<Waiter>>>,
+    free: Vec<u32>,
+}
+
 impl Waiters {
-    /// Adds a fetch. What was appended before is not counted: the fetch reads once more after this.
-    pub fn add(&self, waiter: Arc<Waiter>) {
+    /// Adds a fetch; says where it hangs. What was appended before is not counted: the fetch reads once more after this.
+    pub fn add(&self, waiter: Arc<Waiter>) -> Place {
         let mut list = self.lock();
-        let waiters = list.get_or_insert_default();
-        waiters.push(waiter);
-        self.count.store(length(waiters), Ordering::SeqCst);
+        // Mostly a partition has one reader.
+        let list =
+            list.get_or_insert_with(|| Box::new(List { places: Vec::with_capacity(1), free: Vec::new() }));
+        self.count.fetch_add(1, Ordering::SeqCst);
+        if let Some(place) = list.free.pop()
+            && let Some(free) = list.places.get_mut(place as usize)
+        {
+            *free = Some(waiter);
+            return Place(place);
+        }
+        list.places.push(Some(waiter));
+        Place(length(&list.places) - 1)
     }
 
-    /// Takes a fetch out.
-    pub fn remove(&self, waiter: &Arc<Waiter>) {
-        let mut list = self.lock();
-        let Some(waiters) = &mut *list else { return };
-        if let Some(place) = waiters.iter().position(|other| Arc::ptr_eq(other, waiter)) {
-            waiters.swap_remove(place);
+    /// Takes the fetch out that hangs at a place.
+    pub fn remove(&self, Place(place): Place) {
+        let mut guard = self.lock();
+        let Some(list) = &mut *guard else { return };
+        if list.places.get_mut(place as usize).and_then(Option::take).is_none() {
+            return;
         }
-        self.count.store(length(waiters), Ordering::SeqCst);
-        if waiters.is_empty() {
-            *list = None;
+        list.free.push(place);
+        if self.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            *guard = None;
         }
     }
 
@@ -87,17 +124,17 @@ impl Waiters {
             return;
         }
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        for waiter in self.lock().iter().flat_map(|waiters| waiters.iter()) {
-            if waiter.lacking.fetch_sub(bytes, Ordering::SeqCst) <= bytes {
-                waiter.wake();
-            }
-        }
+        self.each(|waiter| waiter.bring(bytes));
     }
 
     /// Something has changed that every reader should hear of.
     pub fn changed(&self) {
-        for waiter in self.lock().iter().flat_map(|waiters| waiters.iter()) {
-            waiter.wake();
+        self.each(Waiter::change);
+    }
+
+    fn each(&self, tell: impl Fn(&Waiter)) {
+        if let Some(list) = &*self.lock() {
+            list.places.iter().flatten().for_each(|waiter| tell(waiter));
         }
     }
 
@@ -122,14 +159,13 @@ impl Waiters {
         self.len() == 0
     }
 
-    #[expect(clippy::box_collection, reason = "as above")]
-    fn lock(&self) -> MutexGuard<'_, Option<Box<Vec<Arc<Waiter>>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<List>>> {
         self.list.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
-fn length(waiters: &[Arc<Waiter>]) -> u32 {
-    u32::try_from(waiters.len()).unwrap_or(u32::MAX)
+fn length(places: &[Option<Arc<Waiter>>]) -> u32 {
+    u32::try_from(places.len()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -164,13 +200,34 @@ mod tests {
     fn a_change_wakes_everybody_and_who_is_removed_is_left_alone() {
         let waiters = Waiters::default();
         let (one, other) = (Waiter::new(100), Waiter::new(100));
-        waiters.add(one.clone());
-        waiters.add(other.clone());
-        waiters.remove(&other);
+        let (place, others) = (waiters.add(one.clone()), waiters.add(other.clone()));
+        waiters.remove(others);
+        waiters.remove(others);
         waiters.changed();
         assert!(is_woken(&one) && !is_woken(&other));
-        waiters.remove(&one);
+        assert_eq!((waiters.add(other.clone()), waiters.len()), (others, 2), "a place is used again");
+        waiters.remove(place);
+        waiters.changed();
+        assert!(!is_woken(&one) && is_woken(&other), "who is left keeps its place");
+        waiters.remove(others);
         assert!(waiters.is_empty());
+    }
+
+    #[test]
+    fn whatever_happens_touches_a_waiter_even_if_it_lacks_more() {
+        let waiters = Waiters::default();
+        let waiter = Waiter::new(100);
+        waiters.add(waiter.clone());
+        assert!(waiter.is_untouched());
+        waiters.appended(1);
+        assert!(!waiter.is_untouched() && !is_woken(&waiter));
+        waiter.lacks(100);
+        assert!(waiter.is_untouched());
+        waiters.changed();
+        assert!(!waiter.is_untouched());
+        waiter.lacks(100);
+        waiters.end();
+        assert!(!waiter.is_untouched());
     }
 
     #[test]

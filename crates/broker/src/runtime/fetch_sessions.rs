@@ -20,6 +20,8 @@ use protocol::ErrorCode;
 use protocol::id::{LeaderEpoch, PartitionIndex, TopicId};
 use protocol::offset::Offset;
 
+use super::resting::Rest;
+
 /// The epoch of a request that wants a new session.
 const INITIAL_EPOCH: i32 = 0;
 /// The epoch of a request that wants no session.
@@ -103,6 +105,8 @@ pub struct Session {
     id: i32,
     topic_ids: bool,
     state: Mutex<State>,
+    /// Where it hangs while nothing comes; it may be waiting there just now.
+    rest: Mutex<Option<Rest>>,
 }
 
 #[derive(Debug)]
@@ -234,7 +238,7 @@ impl FetchSessions {
         let id = cache.unused_id();
         let size = state.order.len();
         cache.partitions += size;
-        let session = Arc::new(Session { id, topic_ids, state: Mutex::new(state) });
+        let session = Arc::new(Session { id, topic_ids, state: Mutex::new(state), rest: Mutex::default() });
         cache.sessions.insert(id, Entry { session, created: now, used: now, size });
         id
     }
@@ -305,6 +309,20 @@ impl Session {
     /// What the session follows, in the order of answering.
     pub fn wanted(&self) -> Vec<Wanted> {
         self.lock().order.values().map(|followed| followed.wanted.clone()).collect()
+    }
+
+    /// Takes its rest, to go on with it or to end it.
+    pub fn take_rest(&self) -> Option<Rest> {
+        self.lock_rest().take()
+    }
+
+    /// Leaves where it hangs to its next request.
+    pub fn put_rest(&self, rest: Rest) {
+        let _before = self.lock_rest().replace(rest);
+    }
+
+    fn lock_rest(&self) -> MutexGuard<'_, Option<Rest>> {
+        self.rest.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Begins an answer.

@@ -112,6 +112,8 @@ fn chores(broker: &Holdings) -> Vec<Chore> {
 fn retain(broker: &Holdings) {
     let (segments, bytes) = broker.log_dirs.retain(broker.now());
     if segments > 0 {
+        // A log begins later than its readers were told.
+        broker.partitions.wake_all();
         tracing::info!(segments, bytes, "retention dropped segments");
     }
 }

@@ -189,6 +189,8 @@ impl Worker {
         dirs.checkpoint_cleaned();
         let (segments, bytes) = dirs.retain_compacted(self.broker.now());
         if segments > 0 {
+            // A log begins later than its readers were told.
+            self.broker.partitions.wake_all();
             tracing::info!(segments, bytes, "retention dropped segments of compacted logs");
         }
         busy

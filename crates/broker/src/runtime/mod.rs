@@ -16,6 +16,7 @@ pub mod producer_ids;
 pub mod quorum;
 pub mod replica_moves;
 pub mod request_memory;
+pub mod resting;
 pub mod slow_lanes;
 pub mod stall_watch;
 pub mod streams_topics;

@@ -184,7 +184,7 @@ impl Progress {
 /// Follows the high watermark as long as it is behind the log.
 async fn follow(progress: Arc<Progress>, replica: Arc<Replica>) {
     let waiter = Waiter::new(1);
-    replica.waiters.add(waiter.clone());
+    let place = replica.waiters.add(waiter.clone());
     loop {
         waiter.lacks(1);
         let is_behind = || {
@@ -198,7 +198,7 @@ async fn follow(progress: Arc<Progress>, replica: Arc<Replica>) {
         }
         waiter.woken().await;
     }
-    replica.waiters.remove(&waiter);
+    replica.waiters.remove(place);
 }
 
 #[cfg(test)]
