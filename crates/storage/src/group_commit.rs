@@ -3,16 +3,19 @@
 //! Each log directory has one thread that makes files durable. An append whose log asks for it hands in a ticket with
 //! the files it made dirty; while one fsync runs the tickets of all other partitions gather, and the next cycle brings
 //! every file of theirs to stable storage once and then completes them together. So k concurrent appends cost the
-//! fsyncs of the files they touched, not k.
+//! fsyncs of the files they touched, not k; and where somebody waits for several, they run beside one another ([`beside`]).
 //!
 //! An error of fsync fails every ticket of its cycle and all that come later: the pages may be gone, and a second
 //! fsync would succeed over the hole. The directory is offline from then on.
+
+mod beside;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use self::beside::Beside;
 use crate::directory_state::DirectoryState;
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
@@ -44,6 +47,8 @@ struct Shared<D: Disk> {
     state: Arc<DirectoryState>,
     queue: Mutex<Queue<D>>,
     wake: Condvar,
+    /// None where files are synced one after the other, and on a disk that is stepped.
+    beside: Option<Beside>,
 }
 
 struct Queue<D: Disk> {
@@ -53,11 +58,26 @@ struct Queue<D: Disk> {
 }
 
 impl<D: Disk> GroupCommit<D> {
-    /// Starts the thread of a log directory.
+    /// Starts the thread of a log directory, which syncs one file after the other: for whoever does not wait.
     pub fn start(disk: D, directory: &Path, state: Arc<DirectoryState>) -> Result<Self, Fault> {
+        Self::start_with(disk, directory, state, None)
+    }
+
+    /// Starts one that syncs the files of a group beside one another, with threads that come as they are needed.
+    pub fn start_beside(disk: D, directory: &Path, state: Arc<DirectoryState>) -> Result<Self, Fault> {
+        Self::start_with(disk, directory, state, Some(Beside::default()))
+    }
+
+    fn start_with(
+        disk: D,
+        directory: &Path,
+        state: Arc<DirectoryState>,
+        beside: Option<Beside>,
+    ) -> Result<Self, Fault> {
         let queue = Mutex::new(Queue { tickets: Vec::new(), closing: false });
         let stepped = disk.stepped();
-        let shared = Arc::new(Shared { disk, state, queue, wake: Condvar::new() });
+        let beside = beside.filter(|_| !stepped);
+        let shared = Arc::new(Shared { disk, state, queue, wake: Condvar::new(), beside });
         if stepped {
             return Ok(Self { shared, thread: None });
         }
@@ -164,15 +184,21 @@ impl<D: Disk> Shared<D> {
     }
 
     fn sync(&self, tickets: &[Ticket<D>]) -> Result<(), Fault> {
-        let mut files: Vec<&DirtyFile<D>> = tickets.iter().flat_map(|ticket| &ticket.files).collect();
+        let mut files: Vec<DirtyFile<D>> =
+            tickets.iter().flat_map(|ticket| ticket.files.iter().cloned()).collect();
         // The same open file is the same pointer; a file that was closed and reopened in between costs a second
         // fsync, which has nothing left to do.
         files.sort_by_key(|(_, file)| Arc::as_ptr(file));
         files.dedup_by_key(|(_, file)| Arc::as_ptr(file));
-        for (path, file) in files {
-            let sync = |file: &D::File| self.disk.fdatasync(file);
-            self.state
-                .sync_alone(file, |file| sync(file).map_err(|error| Fault::io("fsync", path, error)))?;
+        let (disk, state, count) = (self.disk.clone(), self.state.clone(), files.len());
+        let sync = move |number: usize| {
+            let Some((path, file)) = files.get(number) else { return Ok(()) };
+            let sync = |file: &D::File| disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error));
+            state.sync_alone(file, sync)
+        };
+        match &self.beside {
+            Some(beside) if count > 1 => beside.each(self.state.directory(), count, sync)?,
+            _ => (0..count).try_for_each(sync)?,
         }
         let mut directories: Vec<&PathBuf> = tickets.iter().flat_map(|ticket| &ticket.directories).collect();
         directories.sort();

@@ -46,7 +46,7 @@ impl<D: Disk> LogDirectory<D> {
     ) -> Result<Self, Fault> {
         let state = Arc::new(DirectoryState::new(path));
         let disk = descriptors.disk();
-        let commit = GroupCommit::start(disk.clone(), path, Arc::clone(&state))?;
+        let commit = GroupCommit::start_beside(disk.clone(), path, Arc::clone(&state))?;
         let background = GroupCommit::start(disk.clone(), path, Arc::clone(&state))?;
         let (removals, log_starts_moved) = (Removals::default(), AtomicBool::new(false));
         let reserve = Arc::new(Reserve::open(disk, path, reserve_bytes_max));

@@ -23,7 +23,7 @@ impl Bench {
         let temp = tempfile::tempdir().unwrap();
         let disk = ScriptedDisk::default();
         let state = Arc::new(DirectoryState::new(temp.path()));
-        let commit = GroupCommit::start(disk.clone(), temp.path(), Arc::clone(&state)).unwrap();
+        let commit = GroupCommit::start_beside(disk.clone(), temp.path(), Arc::clone(&state)).unwrap();
         Self { temp, disk, state, commit }
     }
 
