@@ -39,6 +39,8 @@ const PAGE: u64 = 4096;
 const BELIEVED: Duration = Duration::from_secs(1);
 /// For how many readers answers are remembered.
 const WINDOWS_MAX: usize = 64;
+/// How nice the thread is to others, from 0 to 19: who catches up is not to hold up who is there.
+const NICENESS: i32 = 10;
 
 /// A part of a file that was in memory when it was last asked about.
 #[derive(Debug)]
@@ -108,6 +110,10 @@ fn start() -> Option<Sender<Job>> {
 
 /// Ends when the broker is gone, with the last sender of jobs.
 fn run(inbox: &Receiver<Job>) {
+    // On Linux a priority is a thread's own.
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "cold reads run at the priority of everything else");
+    }
     let mut scratch = vec![0; STRIDE as usize];
     for Job { reads, done } in inbox {
         for ColdRead { range, .. } in &reads {
