@@ -1,5 +1,8 @@
 //! Headwater, Apache Kafka, the floor and whoever else is named, in turn, in one run.
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod counts;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,14 +15,13 @@ use benches::load::{Connection, wait_for_partitions};
 use benches::machine::{describe, pin_load, warm_memory};
 use benches::report::{Counts, Goal, Report, Row, Sample};
 use benches::side::{Side, first_ack};
+use benches::turns::{Turns, WAVERING, without_wavering};
 use benches::workload::{LONE, WORKLOADS, Workload};
 
 /// The partitions a broker has when it is started again.
 const RESTARTED_PARTITIONS: i32 = 2_000;
 /// What is measured end to end.
 const RATE: u32 = 5_000;
-/// How much costlier than its least the floor's run may be, before the machine is thought to waver.
-const WAVERING: f64 = 1.5;
 
 const CROWDS: [(Crowd, Goal); 3] = [
     (Crowd::Tailing(50), Goal::ratios(0.5, 1.3)),
@@ -102,6 +104,10 @@ impl Compare {
         bench.crowds()?;
         bench.latencies()?;
         bench.at_rest("memory after the load", "MB", Goal::absolute(40.0), Side::megabytes)?;
+        bench.at_rest("descriptors after the load", "", Goal::NONE, Side::descriptors)?;
+        // Tracing leaves its marks on a broker: it comes last.
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        counts::run(&mut bench)?;
         if let Some(path) = &self.json {
             std::fs::write(path, format!("{:#}\n", bench.report.json()))
                 .with_context(|| path.display().to_string())?;
@@ -190,7 +196,7 @@ impl Bench<'_> {
             let requests = if self.compare.quick { workload.requests / 10 } else { workload.requests };
             let unit = if workload.by_request { "us/req" } else { "s/GB" };
             let directory = self.directory;
-            let samples = self.in_turn(|side| {
+            let samples = self.in_turn(workload.name, |side| {
                 let run = side.measure(workload, requests, directory)?;
                 let user_share = Some(run.cpu.user / run.cpu.total());
                 Ok(vec![Sample { value: run.cost(workload), user_share }])
@@ -204,7 +210,7 @@ impl Bench<'_> {
         for (crowd, goal) in CROWDS.into_iter().filter(|(crowd, _)| self.compare.wants(&crowd.name())) {
             let rounds = if self.compare.quick { crowd.rounds() / 10 } else { crowd.rounds() };
             let directory = self.directory;
-            let samples = self.in_turn(|side| {
+            let samples = self.in_turn(&crowd.name(), |side| {
                 let mut gathered = crowd.gather(side.running().address())?;
                 gathered.run(rounds / 10)?;
                 warm_memory(directory, 256 << 20)?;
@@ -226,7 +232,7 @@ impl Bench<'_> {
         }
         let duration = Duration::from_secs(if self.compare.quick { 2 } else { 20 });
         let open = OpenLoop { rate: RATE, record_bytes: 1024, duration };
-        let samples = self.in_turn(|side| {
+        let samples = self.in_turn("end to end", |side| {
             // A first, short run finds the code compiled and the memory there.
             OpenLoop { duration: Duration::from_secs(1), ..open }.run(side.running().address())?;
             let before = side.cpu()?;
@@ -262,35 +268,21 @@ impl Bench<'_> {
     }
 
     /// Runs each side in turn, as often as is wanted: figures of each run of each side.
-    fn in_turn(&self, mut run: impl FnMut(&Side) -> Result<Vec<Sample>>) -> Result<Vec<Vec<Vec<Sample>>>> {
+    fn in_turn(&self, what: &str, mut run: impl FnMut(&Side) -> Result<Vec<Sample>>) -> Result<Turns> {
         let mut turns = Vec::new();
-        for _ in 0..self.compare.pairs() {
+        for number in 1..=self.compare.pairs() {
+            eprintln!("  {what}: turn {number} of {}", self.compare.pairs());
             let turn = self.sides.iter().map(|side| run(side).with_context(|| side.name.clone()));
             turns.push(turn.collect::<Result<Vec<_>>>()?);
         }
-        self.throw_wavering_away(&mut turns);
+        if let Some(floor) = self.sides.iter().position(|side| side.name == "floor") {
+            without_wavering(&mut turns, floor);
+        }
         Ok(turns)
     }
 
-    /// Leaves out the turns in which the machine wavered, as the floor shows; the last figure of a run tells.
-    fn throw_wavering_away(&self, turns: &mut Vec<Vec<Vec<Sample>>>) {
-        let Some(floor) = self.sides.iter().position(|side| side.name == "floor") else { return };
-        let cost = |turn: &[Vec<Sample>]| turn[floor].last().map_or(0.0, |sample| sample.value);
-        let least = turns.iter().map(|turn| cost(turn)).fold(f64::INFINITY, f64::min);
-        let before = turns.len();
-        turns.retain(|turn| cost(turn) <= least * WAVERING);
-        if turns.len() < before {
-            eprintln!("{} of {before} turns thrown away: the floor wavered", before - turns.len());
-        }
-    }
-
     /// Adds the rows that the figures of a run make.
-    fn add_turns(
-        &mut self,
-        rows: &[(String, &'static str, Goal)],
-        counts: Counts,
-        turns: Vec<Vec<Vec<Sample>>>,
-    ) {
+    fn add_turns(&mut self, rows: &[(String, &'static str, Goal)], counts: Counts, turns: Turns) {
         for (figure, (name, unit, goal)) in rows.iter().enumerate() {
             let samples = (0..self.sides.len())
                 .map(|side| turns.iter().map(|turn| turn[side][figure]).collect())

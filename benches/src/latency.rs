@@ -138,7 +138,8 @@ fn receive(
 }
 
 impl Latency {
-    fn of(mut samples: Vec<Duration>) -> Self {
+    /// What these come to.
+    pub fn of(mut samples: Vec<Duration>) -> Self {
         samples.sort_unstable();
         let at = |share: f64| {
             let index = ((samples.len() as f64 * share) as usize).min(samples.len().saturating_sub(1));

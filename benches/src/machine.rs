@@ -44,6 +44,14 @@ pub fn describe() -> String {
     )
 }
 
+/// What the kernel holds for itself in small pieces, sockets among them.
+pub fn kernel_megabytes() -> Result<f64> {
+    let text = read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Slab:")).context("no Slab")?;
+    let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kibibytes * 1024.0 / 1e6)
+}
+
 /// Writes and drops `bytes` in `directory`. A virtual machine's host takes free memory back within milliseconds, so
 /// that the first write to a page costs several times a later one; this takes the pages right before a run does.
 pub fn warm_memory(directory: &Path, bytes: u64) -> Result<()> {

@@ -4,6 +4,7 @@ mod cleaning;
 mod compare;
 mod groups;
 mod instructions;
+mod scale;
 mod size;
 mod sweep;
 mod vast;
@@ -37,6 +38,8 @@ enum What {
     Cleaning(cleaning::Cleaning),
     /// Count what a request costs in instructions, by callgrind.
     Instructions(instructions::Instructions),
+    /// Run the brokers in turn with many connections, many readers at rest, stable storage and old records.
+    Scale(scale::Scale),
     /// Make very many partitions and print what they cost.
     Size(size::Size),
     /// Run a node on an empty directory and print its address: what the guard of system calls traces.
@@ -56,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         What::Groups(groups) => groups.run(),
         What::Cleaning(cleaning) => cleaning.run(),
         What::Instructions(instructions) => instructions.run(),
+        What::Scale(scale) => scale.run(),
         What::Size(size) => size.run(),
         What::Serve { directory } => {
             let node = InProcess::start(&directory)?;

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::goals::Goals;
 
+/// Of two goals that are less than a quarter apart the looser one holds.
+const NEARLY: f64 = 1.25;
+
 /// Which of several runs counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counts {
@@ -22,6 +25,8 @@ pub struct Goal {
     pub of_floor: Option<f64>,
     /// In the figure's own unit.
     pub absolute: Option<f64>,
+    /// Whether it is enough to reach one of the two multiples.
+    pub either: bool,
 }
 
 /// What one run gave.
@@ -57,6 +62,8 @@ pub struct Report {
     pub method: String,
     /// Who is measured.
     pub names: Vec<String>,
+    /// Who does the least that can be done: the floor, or the disk alone.
+    pub least: &'static str,
     /// What was measured of them.
     pub rows: Vec<Row>,
     /// The goals of the rows, as far as they were held against figures.
@@ -65,16 +72,21 @@ pub struct Report {
 
 impl Goal {
     /// Measured only.
-    pub const NONE: Self = Self { of_kafka: None, of_floor: None, absolute: None };
+    pub const NONE: Self = Self { of_kafka: None, of_floor: None, absolute: None, either: false };
 
     /// At most these multiples of Apache Kafka's figure and of the floor's.
     pub const fn ratios(of_kafka: f64, of_floor: f64) -> Self {
-        Self { of_kafka: Some(of_kafka), of_floor: Some(of_floor), absolute: None }
+        Self { of_kafka: Some(of_kafka), of_floor: Some(of_floor), ..Self::NONE }
+    }
+
+    /// At most one of these multiples.
+    pub const fn either(of_kafka: f64, of_floor: f64) -> Self {
+        Self { either: true, ..Self::ratios(of_kafka, of_floor) }
     }
 
     /// At most this.
     pub const fn absolute(most: f64) -> Self {
-        Self { of_kafka: None, of_floor: None, absolute: Some(most) }
+        Self { absolute: Some(most), ..Self::NONE }
     }
 }
 
@@ -104,7 +116,8 @@ impl Row {
 impl Report {
     /// An empty one.
     pub fn new(machine: String, method: String, names: Vec<String>) -> Self {
-        Self { machine, method, names, rows: Vec::new(), goals: Goals::default() }
+        let goals = Goals::default();
+        Self { machine, method, names, least: "floor", rows: Vec::new(), goals }
     }
 
     /// What stands above the table.
@@ -114,7 +127,7 @@ impl Report {
         for name in &self.names {
             print!("{name:>30}");
         }
-        println!("{:>36}{:>36}", "ours / kafka (goal)", "ours / floor (goal)");
+        println!("{:>36}{:>36}", "ours / kafka (goal)", format!("ours / {} (goal)", self.least));
     }
 
     /// Adds a row and prints it.
@@ -133,17 +146,33 @@ impl Report {
             let held = |goal| self.goals.at_most(&format!("{}{what}", row.name), figure, goal, unit);
             goal.map_or_else(String::new, held)
         };
-        let ratio = |to: &str, goal: Option<f64>| match self.ratio(&row, to) {
-            Some(ratio) => format!("{ratio:.2}{}", against(&format!(", of {to}"), ratio, goal, "")),
-            None => "-".into(),
+        let ratio = |to: &str, goal: Option<f64>, held: bool| match (self.ratio(&row, to), goal) {
+            (Some(ratio), Some(goal)) if !held => format!("{ratio:.2} ({goal:.2}, the other one holds)"),
+            (Some(ratio), goal) => format!("{ratio:.2}{}", against(&format!(", of {to}"), ratio, goal, "")),
+            (None, _) => "-".into(),
         };
-        print!("{:>36}{:>36}", ratio("kafka", row.goal.of_kafka), ratio("floor", row.goal.of_floor));
+        let (by_kafka, by_least) = self.held(&row);
+        print!("{:>36}", ratio("kafka", row.goal.of_kafka, by_kafka));
+        print!("{:>36}", ratio(self.least, row.goal.of_floor, by_least));
         let ours = self.names.iter().position(|name| name == "headwater");
         match ours.and_then(|ours| row.counting(ours)) {
             Some(ours) => println!(" {}", against("", ours.value, row.goal.absolute, row.unit)),
             None => println!(),
         }
         self.rows.push(row);
+    }
+
+    /// Which of the two multiples hold: where it is enough to reach one, or where they ask for nearly the same, it is the
+    /// looser one.
+    fn held(&self, row: &Row) -> (bool, bool) {
+        let figure = |name: &str| Some(row.counting(self.names.iter().position(|n| n == name)?)?.value);
+        let of_kafka = row.goal.of_kafka.zip(figure("kafka")).map(|(goal, figure)| goal * figure);
+        let of_least = row.goal.of_floor.zip(figure(self.least)).map(|(goal, figure)| goal * figure);
+        let Some((of_kafka, of_least)) = of_kafka.zip(of_least) else { return (true, true) };
+        if row.goal.either || of_kafka.max(of_least) < NEARLY * of_kafka.min(of_least) {
+            return (of_kafka >= of_least, of_least > of_kafka);
+        }
+        (true, true)
     }
 
     /// Headwater's figure as a multiple of `to`'s.
@@ -169,7 +198,7 @@ impl Report {
                 "counts": if row.counts == Counts::Least { "least" } else { "median" },
                 "sides": Value::Object(sides.collect()),
                 "of_kafka": self.ratio(row, "kafka"),
-                "of_floor": self.ratio(row, "floor"),
+                "of_floor": self.ratio(row, self.least),
                 "goal": {"of_kafka": row.goal.of_kafka, "of_floor": row.goal.of_floor, "absolute": row.goal.absolute},
             })
         };
@@ -195,6 +224,20 @@ mod tests {
     fn row(samples: Vec<Vec<f64>>, counts: Counts) -> Row {
         let samples = samples.into_iter().map(|runs| runs.into_iter().map(Sample::from).collect()).collect();
         Row { name: "produce".into(), unit: "s/GB", counts, goal: Goal::ratios(0.5, 1.5), samples }
+    }
+
+    #[test]
+    fn of_two_goals_that_are_near_the_looser_one_holds() {
+        let names = ["headwater", "kafka", "floor"].map(str::to_owned).to_vec();
+        let report = Report::new(String::new(), String::new(), names);
+        // At most half of Kafka's and one and a half of the floor's.
+        let held = |kafka, floor| report.held(&row(vec![vec![1.0], vec![kafka], vec![floor]], Counts::Least));
+        assert_eq!(held(8.0, 2.0), (true, true), "4 and 3");
+        assert_eq!(held(8.0, 2.4), (true, false), "4 and 3.6");
+        assert_eq!(held(6.0, 2.4), (false, true), "3 and 3.6");
+        let either =
+            Row { goal: Goal::either(0.5, 1.5), ..row(vec![vec![1.0], vec![8.0], vec![2.0]], Counts::Least) };
+        assert_eq!(report.held(&either), (true, false));
     }
 
     #[test]

@@ -65,6 +65,11 @@ impl Side {
         resident_megabytes(self.running.id())
     }
 
+    /// How many files and sockets it has open now.
+    pub fn descriptors(&self) -> Result<f64> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.running.id()))?.count() as f64)
+    }
+
     /// What it has used since it began.
     pub fn cpu(&self) -> Result<Cpu> {
         Cpu::of(self.running.id())

@@ -7,10 +7,12 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use benches::load::Prepared;
+use benches::load::{Connection, Prepared, wait_for_partitions};
 use benches::node::InProcess;
-use benches::workload::{Direction, WORKLOADS, Workload};
+use benches::resting::Resting;
+use benches::workload::{Direction, LONE, WORKLOADS, Workload};
 
 struct Counting;
 
@@ -64,11 +66,36 @@ fn cost(node: &InProcess, workload: Workload) -> (f64, f64) {
     (each(before.0, after.0), each(before.1, after.1))
 }
 
+/// How often a consumer at rest asks while it is counted, and how long it waits each time.
+const POLLS: u32 = 20;
+const POLL: Duration = Duration::from_millis(10);
+/// What a consumer at rest takes for asking and being answered, with what its own request takes.
+const BYTES_A_POLL_MAX: f64 = 8192.0;
+
+/// Allocated bytes of a request of a fetch session of so many partitions in which nothing happens.
+fn cost_at_rest(node: &InProcess, partitions: i32) -> f64 {
+    let topic = format!("at-rest-{partitions}");
+    let mut connection = Connection::open(node.address().unwrap()).unwrap();
+    connection.create_topic(&topic, partitions, &[]).unwrap();
+    let (batch, _) = LONE.batch().unwrap();
+    wait_for_partitions(&mut connection, &topic, &batch, partitions).unwrap();
+    let mut consumer = Resting::open(node.address().unwrap(), 1, &[(topic, partitions)], POLL).unwrap();
+    consumer.rest(3).unwrap();
+    let before = BYTES.load(Ordering::Relaxed);
+    consumer.rest(POLLS).unwrap();
+    (BYTES.load(Ordering::Relaxed) - before) as f64 / f64::from(POLLS)
+}
+
 /// One test, for the count is of the whole process.
 #[test]
 fn a_request_allocates_a_few_times_whatever_its_bytes() {
     let directory = tempfile::tempdir().unwrap();
     let node = InProcess::start(directory.path()).unwrap();
+    for partitions in [1, 1_000] {
+        let bytes = cost_at_rest(&node, partitions);
+        println!("at rest, {partitions} partitions: {bytes} bytes a request");
+        assert!(bytes <= BYTES_A_POLL_MAX, "{partitions} partitions at rest: {bytes} bytes a request");
+    }
     for direction in [Direction::Produce, Direction::Fetch] {
         let template = WORKLOADS.into_iter().find(|workload| workload.direction == direction).unwrap();
         let mut seen = Vec::new();

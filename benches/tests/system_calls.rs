@@ -3,50 +3,24 @@
 //! And how many bytes these calls copy: a batch that is produced comes in once and goes to its file once, and one that
 //! is fetched passes by.
 //!
-//! The broker is a process of its own, traced from here by ptrace while it is under load, so that nothing has to be
-//! installed. A traced broker is slow, hence always has requests waiting, as a busy one has.
+//! The broker is a process of its own, traced while it is under load.
 
 #![expect(clippy::unwrap_used, reason = "a guard that cannot measure fails")]
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
+use benches::calls::{Calls, count_while};
 use benches::crowd::Crowd;
 use benches::frames::{AnswerShape, Frame};
 use benches::load::{Connection, IN_FLIGHT, Prepared};
 use benches::workload::{WORKLOADS, Workload};
-use nix::errno::Errno;
-use nix::sys::ptrace;
-use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
 
-/// `epoll_wait`, `epoll_pwait` and `epoll_pwait2` on x86-64.
-const WAITS: [u64; 3] = [232, 281, 441];
-/// What stands for the result of a system call while it has none, `-ENOSYS`: so a stop before it is known from the one
-/// after it.
-const NOT_DONE: u64 = (-38i64).cast_unsigned();
-/// The calls that copy bytes into or out of the broker's memory: `read`, `write`, `pread64`, `pwrite64`, `readv`, `writev`,
-/// `sendto`, `recvfrom`, `sendmsg`, `recvmsg`, `preadv` and `pwritev`.
-const COPYING: [u64; 12] = [0, 1, 17, 18, 19, 20, 44, 45, 46, 47, 295, 296];
 /// What a node does by itself meanwhile: the quorum's timers, the housekeeping.
 const BACKGROUND_MAX: u64 = 60;
 const REQUESTS: u32 = 1_000;
-
-/// What the broker's threads asked of the kernel.
-#[derive(Debug, Default)]
-struct Calls {
-    /// How often, by the numbers of the calls.
-    counts: BTreeMap<u64, u64>,
-    /// Bytes that went into or out of its memory.
-    copied: u64,
-}
-
-/// Every thread of the process that this thread has started, and of no other.
-const OURS: WaitPidFlag = WaitPidFlag::__WALL.union(WaitPidFlag::__WNOTHREAD);
 
 /// A node in a process of its own.
 struct Served(Child);
@@ -75,73 +49,7 @@ impl Served {
 impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.0.kill();
-        // A traced process is gone when its tracer has taken note of the end of each of its threads.
-        while waitpid(Pid::from_raw(-1), Some(OURS)).is_ok() {}
-    }
-}
-
-/// Counts the system calls of all threads of process `id` while `load` runs.
-fn count_while(id: u32, load: impl FnOnce() + Send + 'static) -> Calls {
-    let threads: Vec<Pid> = std::fs::read_dir(format!("/proc/{id}/task"))
-        .unwrap()
-        .map(|entry| Pid::from_raw(entry.unwrap().file_name().to_str().unwrap().parse().unwrap()))
-        .collect();
-    let options = ptrace::Options::PTRACE_O_TRACESYSGOOD | ptrace::Options::PTRACE_O_TRACECLONE;
-    for thread in &threads {
-        ptrace::seize(*thread, options).unwrap();
-        ptrace::interrupt(*thread).unwrap();
-    }
-    let mut calls = Calls::default();
-    let mut load = Some(load);
-    let mut stopped = 0;
-    let mut under_load = None;
-    loop {
-        if stopped == threads.len()
-            && let Some(load) = load.take()
-        {
-            under_load = Some(std::thread::spawn(load));
-        }
-        if under_load.as_ref().is_some_and(std::thread::JoinHandle::is_finished) {
-            under_load.unwrap().join().unwrap();
-            return calls;
-        }
-        // A thread may be in no system call for long, and the load may end meanwhile.
-        let status = waitpid(Pid::from_raw(-1), Some(OURS | WaitPidFlag::WNOHANG));
-        let Some(thread) = step(&mut calls, &mut stopped, status) else {
-            std::thread::yield_now();
-            continue;
-        };
-        match ptrace::syscall(thread.0, thread.1) {
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(error) => panic!("tracing {thread:?}: {error}"),
-        }
-    }
-}
-
-/// Takes one stop of a thread: which thread goes on, and with which signal.
-fn step(
-    calls: &mut Calls,
-    stopped: &mut usize,
-    status: nix::Result<WaitStatus>,
-) -> Option<(Pid, Option<Signal>)> {
-    match status.unwrap() {
-        WaitStatus::StillAlive => None,
-        WaitStatus::PtraceSyscall(thread) => {
-            let registers = ptrace::getregs(thread).unwrap();
-            if registers.rax == NOT_DONE {
-                *calls.counts.entry(registers.orig_rax).or_insert(0) += 1;
-            } else if COPYING.contains(&registers.orig_rax) {
-                // An error is negative, and copied nothing.
-                calls.copied += u64::try_from(registers.rax.cast_signed()).unwrap_or(0);
-            }
-            Some((thread, None))
-        }
-        WaitStatus::PtraceEvent(thread, _, _) => {
-            *stopped += 1;
-            Some((thread, None))
-        }
-        WaitStatus::Stopped(thread, signal) => Some((thread, Some(signal))),
-        other => panic!("the broker ended: {other:?}"),
+        let _ = self.0.wait();
     }
 }
 
@@ -155,16 +63,13 @@ fn calls_a_request(name: &str, in_flight: u32) -> (f64, f64) {
     let (served, address) = Served::start(directory.path());
     let mut prepared = Prepared::new(address, workload, REQUESTS).unwrap();
     prepared.run(REQUESTS / 4).unwrap();
-    let calls = count_while(served.0.id(), move || {
-        prepared.run(REQUESTS).unwrap();
-    });
+    let (calls, _) = count_while(served.0.id(), move || prepared.run(REQUESTS).unwrap()).unwrap();
     println!("{}: {calls:?} for {bytes} bytes", workload.name);
     (a_request(&calls), calls.copied as f64 / bytes as f64)
 }
 
 fn a_request(calls: &Calls) -> f64 {
-    let total: u64 =
-        calls.counts.iter().filter(|(call, _)| !WAITS.contains(call)).map(|(_, count)| count).sum();
+    let total = calls.without_waits();
     assert!(total >= u64::from(REQUESTS), "only {total} calls were seen for {REQUESTS} requests");
     total.saturating_sub(BACKGROUND_MAX) as f64 / f64::from(REQUESTS)
 }
@@ -173,11 +78,12 @@ fn a_request(calls: &Calls) -> f64 {
 fn calls_to_catch_up(address: SocketAddr, id: u32, batch: usize, records: u32) -> f64 {
     let mut connection = Connection::open(address).unwrap();
     let mut frame = Frame::fetch(OLD, i32::try_from(batch).unwrap());
-    let calls = count_while(id, move || {
+    let counted = count_while(id, move || {
         let turn = |frame: &mut Frame, number: u32| frame.set_offset(i64::from(number * records));
         let received = connection.pump(&mut frame, AnswerShape::fetch(OLD), REQUESTS, turn).unwrap();
         assert!(received >= u64::from(REQUESTS) * batch as u64);
     });
+    let (calls, ()) = counted.unwrap();
     println!("old records: {calls:?}");
     a_request(&calls)
 }
@@ -277,13 +183,9 @@ fn small_batches_of_many_partitions_leave_together() {
     let (served, address) = Served::start(directory.path());
     let mut gathered = Crowd::WideFetch(PARTITIONS).gather(address).unwrap();
     gathered.run(10).unwrap();
-    let calls = count_while(served.0.id(), move || {
-        gathered.run(ROUNDS).unwrap();
-    });
+    let (calls, _) = count_while(served.0.id(), move || gathered.run(ROUNDS).unwrap()).unwrap();
     println!("{PARTITIONS} partitions: {calls:?}");
-    let total: u64 =
-        calls.counts.iter().filter(|(call, _)| !WAITS.contains(call)).map(|(_, count)| count).sum();
-    let each = total.saturating_sub(BACKGROUND_MAX) as f64 / f64::from(ROUNDS);
+    let each = calls.without_waits().saturating_sub(BACKGROUND_MAX) as f64 / f64::from(ROUNDS);
     // One read a partition, and a few sends for all.
     assert!(each <= f64::from(PARTITIONS) * 1.25, "{each} system calls for {PARTITIONS} partitions");
     assert!(
