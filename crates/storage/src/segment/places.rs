@@ -3,7 +3,9 @@
 //!
 //! Who reads on where a known run of batches ends is met by a large read that learns the next ones, so that reading old
 //! records in order costs few system calls. An index that contradicts the batches is made anew from them, as Kafka does
-//! with one that fails its sanity check.
+//! with one that fails its sanity check. An entry may name an earlier batch than that of its offset: before Kafka 3.9 an
+//! append of several batches, of a follower, a cleaner or a producer of messages, had one, of its last offset and its
+//! first position.
 
 use std::cell::RefCell;
 
@@ -141,7 +143,7 @@ impl<D: Disk> Segment<D> {
         })
     }
 
-    /// The batch at `position`, whose header `bytes` begin with; it must be the one the index told of.
+    /// The batch at `position`, whose header `bytes` begin with; it must be one that the index may tell of.
     fn span(
         &mut self,
         bytes: &[u8],
@@ -155,8 +157,8 @@ impl<D: Disk> Segment<D> {
             Err(reason) => Err(reason),
         };
         match indexed.take() {
-            Some(last) if span.as_ref().is_ok_and(|span| span.last_offset != last) || span.is_err() => {
-                Err(self.index_fault(format!("no batch with last offset {last} is at position {position}")))
+            Some(last) if !span.as_ref().is_ok_and(|span| leads_to(span, last)) => {
+                Err(self.astray(OffsetPosition { offset: last, position }))
             }
             _ => span.map_err(|reason| Fault::corrupt(&self.log.path(), u64::from(position), reason)),
         }
@@ -193,7 +195,7 @@ impl<D: Disk> Segment<D> {
             let mut wrong = None;
             let walked = segment.scan(start, |scan| {
                 while let Some(span) = scan.next_span()? {
-                    if let Some(entry) = indexed.take().filter(|entry| entry.offset != span.last_offset) {
+                    if let Some(entry) = indexed.take().filter(|entry| !leads_to(&span, entry.offset)) {
                         wrong = Some(entry);
                         return Ok(None);
                     }
@@ -220,14 +222,16 @@ impl<D: Disk> Segment<D> {
         self.check_position(entry.position)?;
         let there = self.scan(entry.position, |scan| scan.next_span());
         match there {
-            Ok(Some(span)) if span.last_offset == entry.offset => Ok(entry.position),
+            Ok(Some(span)) if leads_to(&span, entry.offset) => Ok(entry.position),
             Ok(_) | Err(Fault::Corrupt { .. }) => Err(self.astray(entry)),
             Err(fault) => Err(fault),
         }
     }
 
     fn astray(&mut self, OffsetPosition { offset, position }: OffsetPosition) -> Fault {
-        self.index_fault(format!("no batch with last offset {offset} is at position {position}"))
+        self.index_fault(format!(
+            "no batch from which offset {offset} can be found is at position {position}"
+        ))
     }
 
     fn check_position(&mut self, position: u32) -> Result<(), Fault> {
@@ -297,4 +301,9 @@ impl<D: Disk> Segment<D> {
 /// The last place in `read` bytes where a whole header can begin, with `left` bytes of log from the place on.
 fn begin_of_last(read: usize, left: u32) -> usize {
     read.saturating_sub(BATCH_OVERHEAD.min(left as usize))
+}
+
+/// Whether an index entry for `offset` may name this batch: none of what the offset's readers want lies before it.
+fn leads_to(span: &BatchSpan, offset: LastOffset) -> bool {
+    span.base_offset.0 <= offset.0
 }

@@ -127,7 +127,7 @@ fn an_index_that_contradicts_the_batches_is_made_anew() {
         &|bytes| bytes.truncate(13),
         &|bytes| bytes.iter_mut().skip(7).step_by(8).for_each(|byte| *byte ^= 5),
         &|bytes| bytes.iter_mut().skip(4).step_by(8).for_each(|byte| *byte = 0x7f),
-        &|bytes| bytes.iter_mut().skip(3).step_by(8).for_each(|byte| *byte = byte.wrapping_add(1)),
+        &|bytes| bytes.iter_mut().skip(3).step_by(8).for_each(|byte| *byte = byte.wrapping_sub(3)),
     ];
     for (at, damage) in damages.into_iter().enumerate() {
         let dir = Dir::new();
@@ -144,6 +144,30 @@ fn an_index_that_contradicts_the_batches_is_made_anew() {
         assert_eq!(segment.first_as_young(young, Offset::ZERO).unwrap(), at_sound, "{at}");
         assert_eq!(std::fs::read(path(&dir, ".index")).unwrap(), sound, "{at}");
     }
+}
+
+#[test]
+fn an_entry_for_several_batches_stays() {
+    let dir = Dir::new();
+    let size = batch(0, 2000).len() as u32;
+    let segment = dir.filled(300, 2000);
+    let mut segment = dir.reopened(segment);
+    let path = dir.temp.path().join("00000000000000000000.index");
+    // Each entry as if the ten batches from its position on had been appended at once.
+    let mut entries: Vec<u8> =
+        std::fs::read(&path).unwrap().chunks(8).step_by(10).flatten().copied().collect();
+    for entry in entries.chunks_mut(8) {
+        let last = u32::from_be_bytes(*entry.first_chunk().unwrap()) + 27;
+        entry[..4].copy_from_slice(&last.to_be_bytes());
+    }
+    std::fs::write(&path, &entries).unwrap();
+    for target in 0..900_u32 {
+        segment = dir.reopened(segment);
+        let place = Some((target / 3 * size, size));
+        assert_eq!(segment.find(Offset(i64::from(target))).unwrap(), place, "{target}");
+        assert!(segment.position_for_offset(Offset(i64::from(target))).unwrap() <= target / 3 * size);
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), entries);
 }
 
 #[test]
