@@ -1,5 +1,6 @@
 //! A partition read whole in any version of Fetch, whatever format its records come in.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -42,13 +43,37 @@ pub fn read(address: SocketAddr, topic: &str, version: i16) -> Result<Vec<Read>>
         let partition = &answer["Responses"][0]["Partitions"][0];
         let bytes = unhex(partition["Records"].as_str().unwrap_or_default())?;
         let before = next;
-        take(&bytes, &mut next, &mut all)?;
+        take(&bytes, &mut next, &mut all)
+            .with_context(|| format!("in what Fetch {version} of {topic} answers"))?;
+        let formats = formats(&bytes);
+        ensure!(
+            formats.iter().all(|format| *format <= newest(version)),
+            "Fetch {version} of {topic} is answered in formats {formats:?}"
+        );
         if next == before {
             let end = partition["HighWatermark"].as_i64().context("a high watermark")?;
             ensure!(next >= end, "nothing at {next} of {topic} by Fetch {version}, below {end}");
             return Ok(all);
         }
     }
+}
+
+/// The newest format that clients know which fetch in this version.
+fn newest(version: i16) -> i8 {
+    match version {
+        0..=1 => 0,
+        2..=3 => 1,
+        _ => MAGIC_V2,
+    }
+}
+
+fn formats(mut bytes: &[u8]) -> BTreeSet<i8> {
+    let mut formats = BTreeSet::new();
+    while let Some((whole, rest)) = split(bytes) {
+        bytes = rest;
+        formats.extend(magic(whole));
+    }
+    formats
 }
 
 fn take(mut bytes: &[u8], next: &mut i64, all: &mut Vec<Read>) -> Result<()> {
