@@ -47,7 +47,8 @@ impl OldFormats {
         let directory = self.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
         let launch = |kind, name: &str| -> Result<Launch> {
             let launch = Launch::new(kind, &directory.join(name))?.set("log.cleaner.backoff.ms", 100);
-            Ok(launch.set("offsets.topic.num.partitions", 1))
+            // What compaction has replaced is removed while the rest goes on.
+            Ok(launch.set("offsets.topic.num.partitions", 1).set("log.segment.delete.delay.ms", 1000))
         };
         let mut kafka = launch(Kind::ApacheKafka28, "kafka")?;
         let mut shown = Vec::new();
