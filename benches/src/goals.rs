@@ -15,12 +15,14 @@ impl Goals {
     /// Holds a figure against the most it may be; what to print behind it.
     pub fn at_most(&self, what: &str, figure: f64, goal: f64, unit: &str) -> String {
         let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+        let short = format!("{goal:.2}");
+        let goal_text = short.trim_end_matches('0').trim_end_matches('.');
         // A figure that is none was not reached either.
         if figure <= goal {
-            return format!(" (goal {goal}{unit})");
+            return format!(" (goal {goal_text}{unit})");
         }
-        self.missed.borrow_mut().push(format!("{what}: {figure:.3}{unit}, goal {goal}{unit}"));
-        format!(" (goal {goal}{unit}: NOT REACHED)")
+        self.missed.borrow_mut().push(format!("{what}: {figure:.3}{unit}, goal {goal_text}{unit}"));
+        format!(" (goal {goal_text}{unit}: NOT REACHED)")
     }
 
     /// Says what was not reached; an error if that is to be one.
