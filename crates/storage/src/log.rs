@@ -45,7 +45,7 @@ pub use cleaning::{Cleaning, Source};
 pub use housekeeping::{DeleteRecordsError, Retained};
 pub use moving::Copied;
 pub(crate) use moving::Piece;
-pub use open::{Checkpoints, Opened};
+pub use open::{Checkpoints, Opened, Room};
 pub use read::{Fetched, ReadError};
 pub use timestamps::{EARLIEST, EARLIEST_LOCAL, FoundOffset, LATEST, MAX_TIMESTAMP};
 
@@ -229,7 +229,7 @@ impl<D: Disk> Log<D> {
         };
         let apart = self.write_apart(plan, bytes)?;
         if !apart {
-            self.make_in_room()?;
+            self.make(Room::Free)?;
             self.roll_for(&incoming, plan.base_offset, now)?;
         }
         let latest = self.partition.leader_epochs().entries().last();
@@ -265,7 +265,7 @@ impl<D: Disk> Log<D> {
         self.check()?;
         self.home.state().check_room()?;
         let replicated = self.partition.decide_replicated(leader_epoch, bytes)?;
-        self.reserved(Self::make)?;
+        self.make(Room::Free)?;
         let bytes = &bytes[..replicated.length];
         let epochs = self.partition.leader_epochs().latest();
         for batch in Batches::new(bytes) {

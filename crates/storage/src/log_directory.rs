@@ -155,6 +155,17 @@ impl<D: Disk> LogDirectory<D> {
         }
     }
 
+    /// The same for what very many logs may ask for at once: enough is left for what keeps the node going, and for what
+    /// frees room.
+    pub fn reserved_in_part<T>(&self, mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+        loop {
+            match self.noted(attempt()) {
+                Err(fault) if fault.no_space() && self.reserve.draw_spare() => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// A log of the directory begins further on: `log-start-offset-checkpoint` is due.
     pub fn note_log_start_moved(&self) {
         self.log_starts_moved.store(true, Ordering::Release);

@@ -29,7 +29,7 @@ use crate::directory_state::DirectoryHealth;
 use crate::disk::{Disk, RealDisk, Space};
 use crate::fault::Fault;
 use crate::known_batches::BatchMemory;
-use crate::log::{Log, Retained};
+use crate::log::{Log, Retained, Room};
 use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
 use crate::names::{TopicPartition, deletion_name};
@@ -231,7 +231,7 @@ impl<D: Disk> LogDirs<D> {
         now: Timestamp,
     ) -> Result<SharedLog<D>, Fault> {
         let log = self.plan(name, topic_id, config, directory, now)?;
-        locked(&log).ensure_made()?;
+        locked(&log).make(Room::Reserve)?;
         Ok(log)
     }
 
@@ -286,9 +286,8 @@ impl<D: Disk> LogDirs<D> {
         for planned in planned {
             let Some(log) = planned.upgrade() else { continue };
             let Ok(mut log) = whole(&log) else { continue };
-            if !log.is_made()
-                && let Err(fault) = log.make_at_leisure()
-            {
+            let made = log.home().state().check_room().and_then(|()| log.make(Room::Free));
+            if let Err(fault) = made {
                 tracing::debug!(partition = %log.name(), %fault, "the files of a log cannot be made yet");
                 drop(log);
                 self.planned().push(planned);

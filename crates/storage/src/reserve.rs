@@ -56,14 +56,27 @@ impl<D: Disk> Reserve<D> {
 
     /// Whether there is so little left that only what frees room may still draw on it.
     pub fn is_low(&self) -> bool {
-        self.wanted > 0 && *self.held() < self.wanted / 4
+        self.wanted > 0 && *self.held() < self.low()
     }
 
     /// Gives up a part. `false` if there is nothing left.
     pub fn draw(&self) -> bool {
+        self.draw_down_to(0)
+    }
+
+    /// Gives up a part of what can be spared before little is left. `false` if there is no more of that.
+    pub fn draw_spare(&self) -> bool {
+        self.draw_down_to(self.low())
+    }
+
+    fn low(&self) -> u64 {
+        self.wanted / 4
+    }
+
+    fn draw_down_to(&self, least: u64) -> bool {
         let mut held = self.held();
-        let left = held.saturating_sub(STEP);
-        if *held == 0 {
+        let left = held.saturating_sub(STEP).max(least);
+        if *held <= least {
             return false;
         }
         let cut = self.disk.open(&self.path, Access::Write).and_then(|file| self.disk.truncate(&file, left));
@@ -137,6 +150,16 @@ mod tests {
         assert!(reserve.draw() && !reserve.draw());
         assert_eq!(length(&reserve), 0);
         assert!(reserve.fill().unwrap() && reserve.is_whole());
+    }
+
+    #[test]
+    fn what_is_spared_leaves_a_part() {
+        let directory = tempfile::tempdir().unwrap();
+        let reserve = Reserve::open(&RealDisk, directory.path(), 512 << 10);
+        reserve.fill().unwrap();
+        while reserve.draw_spare() {}
+        assert_eq!(length(&reserve), 128 << 10);
+        assert!(!reserve.is_low() && reserve.draw() && reserve.is_low() && !reserve.draw_spare());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use protocol::id::Timestamp;
 use protocol::offset::Offset;
 use protocol::records::batches::Batches;
 
-use super::Log;
+use super::{Log, Room};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::first_records::FoundBatch;
@@ -54,7 +54,7 @@ impl<D: Disk> Log<D> {
 
     /// Makes the files of a log that has a record but no files: somebody wants to read them.
     pub(super) fn make_if_written(&mut self) -> Result<(), Fault> {
-        if self.first.is_some() { self.make() } else { Ok(()) }
+        if self.first.is_some() { self.make(Room::Reserve) } else { Ok(()) }
     }
 
     /// Takes a first batch found at a start into this log, which has no files, or has them without any record. `false`

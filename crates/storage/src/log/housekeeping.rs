@@ -9,7 +9,7 @@ use partition::retention::{self, RetentionReason, SegmentSummary};
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
-use super::Log;
+use super::{Log, Room};
 use crate::clean_logs::KnownLog;
 use crate::disk::{Access, Disk};
 use crate::fault::Fault;
@@ -47,6 +47,7 @@ impl<D: Disk> Log<D> {
     /// Begins a new segment at the log end, with a snapshot of the producers, and has what came before made durable in the
     /// background. Does nothing where the active segment is empty.
     pub fn roll(&mut self, now: Timestamp) -> Result<(), Fault> {
+        self.make_if_written()?;
         self.roll_at(self.partition.watermarks().log_end, now)
     }
 
@@ -54,7 +55,6 @@ impl<D: Disk> Log<D> {
         if self.segments.active().base() == base {
             return Ok(());
         }
-        self.make()?;
         // The snapshot first: a segment without one only costs a longer replay, never a wrong one.
         self.take_snapshot(base)?;
         self.segments.roll(base, now)?;
@@ -71,7 +71,8 @@ impl<D: Disk> Log<D> {
     /// same time, and `done` told.
     pub fn commit(&mut self, done: Done) {
         let end = self.partition.watermarks().log_end;
-        let ticket = self.check().and_then(|()| self.reserved(|log| log.ticket(end, Box::new(|_| ()))));
+        let made = self.make(Room::Reserve);
+        let ticket = made.and_then(|()| self.reserved(|log| log.ticket(end, Box::new(|_| ()))));
         match ticket {
             Ok(ticket) => {
                 let reached = ticket.done;
@@ -112,7 +113,7 @@ impl<D: Disk> Log<D> {
         let deletable = self.config.retention.delete;
         let log_start = self.partition.decide_delete_records(before, deletable)?;
         if log_start > self.partition.watermarks().log_start {
-            let kept = self.make().and_then(|()| self.keep_topic_id());
+            let kept = self.make(Room::Reserve).and_then(|()| self.keep_topic_id());
             self.home.noted(kept)?;
             self.home.note_log_start_moved();
             // The epochs on disk may begin earlier than the log: opening brings them in line. The other way round, after
@@ -148,7 +149,6 @@ impl<D: Disk> Log<D> {
         if self.keeps_all() {
             return Ok(Retained::default());
         }
-        self.make()?;
         let summaries = self.summaries()?;
         let marks = self.partition.watermarks();
         let reasons = retention::plan(&self.config.retention, &summaries, &marks, now);
@@ -156,6 +156,11 @@ impl<D: Disk> Log<D> {
         if reasons.is_empty() {
             return Ok(Retained::default());
         }
+        if !self.made && self.home.state().check_room().is_err() {
+            // The end of a record that lies apart frees less than the files take that tell of it.
+            return Ok(Retained::default());
+        }
+        self.make(Room::Free)?;
         if reasons.len() == summaries.len() {
             self.reserved(|log| log.roll(now))?;
         }
@@ -221,9 +226,9 @@ impl<D: Disk> Log<D> {
         let settled = self.abort_cleaning().and_then(|()| self.settle_segments());
         self.home.noted(settled)?;
         let end = self.partition.watermarks().log_end;
-        if self.made || self.first.is_some() {
+        self.make_if_written()?;
+        if self.made {
             self.reserved(|log| {
-                log.make()?;
                 log.forget_resume_point()?;
                 log.segments.finish()?;
                 log.write_epochs_due()?;
@@ -277,7 +282,7 @@ impl<D: Disk> Log<D> {
 
     /// What must reach stable storage so that everything before `upto` is there; once it is, the recovery point moves.
     pub(super) fn ticket(&mut self, upto: Offset, done: Done) -> Result<Ticket<D>, Fault> {
-        self.make()?;
+        self.make(Room::Reserve)?;
         // Recovery will not look at the batches before the recovery point any more.
         self.write_epochs_due()?;
         let mut files = Vec::new();

@@ -47,6 +47,15 @@ pub struct Checkpoints {
     pub cleaned_to: Option<Offset>,
 }
 
+/// Of what the directory and files of a log may be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Room {
+    /// Of what is free: a record that is to be appended, and what nobody waits for, wait for room.
+    Free,
+    /// Of the reserve too, where nothing is free, down to what is kept for the node itself: very many logs may ask.
+    Reserve,
+}
+
 /// A log as it came from its files.
 pub struct Opened<D: Disk> {
     /// The log.
@@ -66,7 +75,7 @@ impl<D: Disk> Log<D> {
         now: Timestamp,
     ) -> Result<Self, Fault> {
         let mut log = Self::plan(home, name, topic_id, config, now)?;
-        log.make()?;
+        log.make(Room::Reserve)?;
         Ok(log)
     }
 
@@ -119,14 +128,21 @@ impl<D: Disk> Log<D> {
         Ok(log)
     }
 
-    /// Makes the directory and files of a log that has none yet; on a full disk, of the room that is kept for such work.
-    pub(super) fn make(&mut self) -> Result<(), Fault> {
-        if self.made { Ok(()) } else { self.reserved(Self::make_in_room) }
+    /// Makes the directory and files of a log that has none yet, of this room.
+    pub fn make(&mut self, room: Room) -> Result<(), Fault> {
+        self.check()?;
+        if self.made {
+            return Ok(());
+        }
+        let home = Arc::clone(&self.home);
+        match room {
+            Room::Free => home.noted(self.make_files()),
+            Room::Reserve => home.reserved_in_part(|| self.make_files()),
+        }
     }
 
-    /// The same for a record that is to be appended, or for nobody: where there is no room, they wait for it.
-    pub(super) fn make_in_room(&mut self) -> Result<(), Fault> {
-        let Some(topic_id) = self.topic_id.filter(|_| !self.made) else { return Ok(()) };
+    fn make_files(&mut self) -> Result<(), Fault> {
+        let Some(topic_id) = self.topic_id else { return Ok(()) };
         let (disk, directory) = (self.home.disk(), self.path());
         disk.create_dir(directory).map_err(|error| Fault::io("create", directory, error))?;
         let filled = partition_metadata::write(disk, directory, topic_id)
@@ -142,20 +158,6 @@ impl<D: Disk> Log<D> {
         self.flush.note_small(SmallFile::PartitionMetadata);
         self.made = true;
         self.forget_first()
-    }
-
-    /// Makes the directory and files of a log that nobody waits for, where its directory has room for records.
-    pub(crate) fn make_at_leisure(&mut self) -> Result<(), Fault> {
-        self.check()?;
-        self.home.state().check_room()?;
-        let made = self.make_in_room();
-        self.home.noted(made)
-    }
-
-    /// Makes the directory and files of a log now that has none yet.
-    pub fn ensure_made(&mut self) -> Result<(), Fault> {
-        self.check()?;
-        self.make()
     }
 
     /// Whether its directory is there.

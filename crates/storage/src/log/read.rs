@@ -4,7 +4,7 @@ use partition::fetch::{FetchBounds, FetchFrom, FetchRefusal, Isolation};
 use partition::transactions::AbortedTransaction;
 use protocol::offset::Offset;
 
-use super::Log;
+use super::{Log, Room};
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
 use crate::segments::ReadSlice;
@@ -55,7 +55,7 @@ impl<D: Disk> Log<D> {
         bytes_max: u32,
         min_one: bool,
     ) -> Result<ReadSlice<D>, Fault> {
-        self.make()?;
+        self.make(Room::Reserve)?;
         let log_end = self.partition.watermarks().log_end;
         let slice = self.segments.read(from, (upper, log_end), bytes_max, min_one);
         self.home.noted(slice)

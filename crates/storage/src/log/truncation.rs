@@ -7,8 +7,8 @@ use partition::Partition;
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
-use super::Log;
 use super::open::ReplayStart;
+use super::{Log, Room};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::recovery;
@@ -53,7 +53,7 @@ impl<D: Disk> Log<D> {
     /// What is cut must not come back, out of a cleaning or as the first batch of a log that seems to lack its own.
     fn prepare_cut(&mut self) -> Result<(), Fault> {
         self.abort_cleaning()?;
-        self.make()?;
+        self.make(Room::Reserve)?;
         self.forget_resume_point()?;
         self.home.first_records().sync()
     }

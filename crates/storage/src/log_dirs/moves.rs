@@ -17,7 +17,7 @@ use super::load::{LoadReport, Placement};
 use super::{LogDirs, SharedLog, locked, whole};
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
-use crate::log::{Checkpoints, CleaningPause, Copied, Log, Piece};
+use crate::log::{Checkpoints, CleaningPause, Copied, Log, Piece, Room};
 use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
 use crate::names::{TopicPartition, deletion_name, future_name};
@@ -132,7 +132,7 @@ impl<D: Disk> LogDirs<D> {
         }
         let (from, topic_id, config) = {
             let mut log = whole(&current)?;
-            log.ensure_made()?;
+            log.make(Room::Reserve)?;
             (Arc::clone(log.home()), log.topic_id(), Arc::clone(log.config()))
         };
         let (Some(topic_id), false) = (topic_id, from.id() == to) else { return Ok(false) };
@@ -148,12 +148,9 @@ impl<D: Disk> LogDirs<D> {
         }
         let pause = whole(&current)?.pause_cleaning()?;
         let directory = future_name(name, &uuid::Uuid::new_v4().simple().to_string());
-        let made = home.reserved(|| {
-            let what = (name.clone(), topic_id);
-            let mut log = Log::plan_in(Arc::clone(&home), &directory, what, Arc::clone(&config), now)?;
-            log.ensure_made().map(|()| log)
-        });
-        let (name, future) = (name.clone(), Arc::new(Mutex::new(made?)));
+        let mut future = Log::plan_in(Arc::clone(&home), &directory, (name.clone(), topic_id), config, now)?;
+        future.make(Room::Reserve)?;
+        let (name, future) = (name.clone(), Arc::new(Mutex::new(future)));
         self.note_move(Move { name, to: home, current, future, cuts: AtomicU64::new(0), _pause: pause });
         Ok(true)
     }

@@ -148,6 +148,41 @@ fn on_a_full_disk_a_first_record_can_be_read_and_deleted_of_the_reserve() {
 }
 
 #[test]
+fn logs_without_files_leave_enough_of_the_reserve_of_a_full_disk() {
+    const RESERVE: u64 = 1 << 20;
+    let mut node = Node::new(&["a"]);
+    node.config.reserve_bytes = RESERVE;
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    let logs: Vec<_> = (0..200).map(|partition| planned(&dirs, partition, TOPIC)).collect();
+    assert!(logs.iter().all(append));
+    disk.fail("create_dir", "", Errno::NOSPC);
+    dirs.make_planned(usize::MAX);
+    let directory = dirs.directories().next().unwrap();
+    assert_eq!(directory.state().health(), DirectoryHealth::Full);
+    let held = || std::fs::metadata(directory.reserve().path()).unwrap().len();
+    disk.reset();
+    dirs.retain(NOW);
+    assert_eq!((held(), disk.total()), (RESERVE, 0), "nothing is due");
+    dirs.retain(Timestamp(NOW.0 * 2));
+    assert_eq!((held(), disk.total()), (RESERVE, 0), "what is due frees less than it takes");
+    for log in &logs {
+        let failed = locked(log).read(Offset(0), Offset(1), 1 << 20, true).err().unwrap();
+        assert!(failed.no_space(), "{failed}");
+        locked(log).delete_records(Offset(1)).unwrap_err();
+    }
+    assert_eq!(held(), RESERVE / 4);
+    dirs.close(BrokerEpoch(1));
+    assert_eq!(held(), RESERVE / 4, "after a close");
+    assert!(!node.directory(0).join(CLEAN_SHUTDOWN).exists());
+    disk.mend();
+    drop((logs, dirs));
+    let (dirs, report) = node.start(RealDisk);
+    assert_eq!((report.loaded, report.failed.len()), (200, 0));
+    assert_eq!(read_all(&dirs.get(&name("t", 199)).unwrap()), read_all(&dirs.get(&name("t", 0)).unwrap()));
+}
+
+#[test]
 fn files_that_cannot_be_made_are_made_when_they_can() {
     for verb in ["create_dir", "open", "pwrite"] {
         for errno in [Errno::NOSPC, Errno::MFILE] {
