@@ -9,6 +9,17 @@
 //! loses nothing of it, as it loses nothing of a log's own file; a power cut may lose what was not synced of either. What
 //! is cut out of a log, or has moved with it to another directory, must not come back out of a row whose mark was lost:
 //! [`FirstRecords::sync`] comes before.
+//!
+//! Eight bytes say what the file is and how it is laid out; rows follow without a gap:
+//!
+//! ```text
+//! state | head checksum | length | length inverted | batch checksum | topic id | partition | name length | name | batch
+//!   1          4            4             4                4             16          4            2
+//! ```
+//!
+//! The head checksum covers what follows it up to the batch, the length is that of the row. Each row is of another log:
+//! one that is broken is passed over, and takes none with it. Nothing that is broken is ever written over or cut off: when
+//! the file is to begin anew it is kept under another name.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,19 +34,20 @@ use crate::whole_file::{self, read_up_to, write_all};
 
 /// The name of the file.
 pub const FIRST_RECORDS: &str = "headwater-first-records";
+/// The name of one in which something was broken, once no row of it counts.
+pub const BROKEN_FIRST_RECORDS: &str = "headwater-first-records.broken";
 
 /// A longer batch makes its log at once: it costs as much to write as the files to make.
 pub const BATCH_MAX: usize = 16 << 10;
 /// The file takes no more rows beyond this length: the logs they are of are made at once.
 const LENGTH_MAX: u64 = 64 << 20;
 
-/// Whether the row counts, and the checksum of what follows.
-const STATE: usize = 1;
-const CHECKED_FROM: usize = STATE + 4;
-/// The length of what follows comes next.
-const HEAD: usize = CHECKED_FROM + 4;
-/// Topic id, partition, length of the topic's name.
-const FIXED: usize = 16 + 4 + 2;
+/// What the file begins with. The last byte is the layout.
+const MAGIC: &[u8; 8] = b"HWFIRST3";
+/// Where the head checksum, what it covers, and the name begin in a row.
+const CHECKSUM: usize = 1;
+const CHECKED: usize = CHECKSUM + 4;
+const NAME: usize = CHECKED + 4 + 4 + 4 + 16 + 4 + 2;
 /// No bit that turns over makes one state of the other.
 const COUNTS: u8 = 0xc3;
 const DONE: u8 = 0x3c;
@@ -73,12 +85,14 @@ pub struct FirstRecords<D: Disk = RealDisk> {
 struct State<D: Disk> {
     /// Open from the first row on.
     file: Option<Arc<D::File>>,
-    /// Where the next row goes.
+    /// Where the next row goes; 0 where the file is to begin.
     end: u64,
     /// How many rows count.
     live: usize,
     /// Whether anything was changed that no sync has covered.
     unsynced: bool,
+    /// Whether something in it cannot be read.
+    broken: bool,
     /// A row in the making. Bound: `BATCH_MAX` and a name.
     row: Vec<u8>,
 }
@@ -86,12 +100,14 @@ struct State<D: Disk> {
 impl<D: Disk> FirstRecords<D> {
     /// The file of a directory. Touches nothing.
     pub fn new(disk: &D, directory: &Path) -> Self {
-        let state = State { file: None, end: 0, live: 0, unsynced: true, row: Vec::new() };
+        let state = State { file: None, end: 0, live: 0, unsynced: true, broken: false, row: Vec::new() };
         Self { disk: disk.clone(), path: directory.join(FIRST_RECORDS), state: Mutex::new(state) }
     }
 
-    /// Reads what a kill or a power cut left: the rows that count, as far as the file is whole. New rows come behind; what
-    /// lies there is cut off, or it might count again behind them.
+    /// Reads what a kill or a power cut left: the rows that count.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or was laid out by another version: what it holds is acknowledged.
     pub fn take_up(&self) -> Result<Vec<FoundBatch>, Fault> {
         let mut state = self.lock();
         let Some(bytes) = whole_file::read(&self.disk, &self.path)? else {
@@ -99,17 +115,29 @@ impl<D: Disk> FirstRecords<D> {
             return Ok(Vec::new());
         };
         let mut found = Vec::new();
-        let mut at = 0;
-        while let Some((length, row)) = parse(&bytes, at) {
-            found.extend(row);
-            at += length;
+        let mut rows = Rows::of(&self.path, &bytes)?;
+        for (position, row) in &mut rows {
+            match row {
+                Row::Counts(row) => found.push(row),
+                Row::Done => {}
+                Row::Broken(name) => {
+                    let (path, name) = (self.path.display(), name.map(|name| name.to_string()));
+                    tracing::warn!(%path, position, name, "a first record is torn or broken and is passed over");
+                    state.broken = true;
+                }
+            }
         }
-        (state.end, state.live) = (at as u64, found.len());
-        if at < bytes.len() {
-            let (path, passed_over) = (self.path.display(), bytes.len() - at);
-            tracing::warn!(%path, position = at, passed_over, "first records end in a row that is torn or broken");
-            let file = self.open(&mut state.file)?;
-            self.disk.truncate(&file, state.end).map_err(|error| Fault::io("write", &self.path, error))?;
+        (state.end, state.live) = (rows.at as u64, found.len());
+        let rest = rows.rest();
+        if rest > 0 {
+            let (path, position) = (self.path.display(), rows.at);
+            tracing::warn!(%path, position, rest, "first records end in a row that is torn or broken");
+            state.broken = true;
+            // It takes no more rows: the next would lie over what nobody has looked into.
+            state.end = u64::MAX;
+        }
+        if state.live == 0 && state.broken {
+            self.begin_anew(&mut state)?;
         }
         Ok(found)
     }
@@ -123,26 +151,29 @@ impl<D: Disk> FirstRecords<D> {
         batch: &[u8],
     ) -> Result<Option<FirstPlace>, Fault> {
         let mut state = self.lock();
-        let State { file, end, live, unsynced, row } = &mut *state;
-        let (Ok(at), Ok(name_length)) = (u32::try_from(*end), u16::try_from(name.topic.len())) else {
-            return Ok(None);
-        };
+        let State { file, end, live, unsynced, row, .. } = &mut *state;
+        let Ok(name_length) = u16::try_from(name.topic.len()) else { return Ok(None) };
         if batch.len() > BATCH_MAX || *end > LENGTH_MAX {
             return Ok(None);
         }
         row.clear();
-        row.resize(HEAD, 0);
+        if *end == 0 {
+            row.extend_from_slice(MAGIC);
+        }
+        let (from, at) = (row.len(), *end as u32 + row.len() as u32);
+        let length = (NAME + name.topic.len() + batch.len()) as u32;
+        row.extend_from_slice(&[COUNTS, 0, 0, 0, 0]);
+        row.extend_from_slice(&length.to_be_bytes());
+        row.extend_from_slice(&(!length).to_be_bytes());
+        row.extend_from_slice(&crc32c(batch).to_be_bytes());
         row.extend_from_slice(&topic_id.0);
         row.extend_from_slice(&name.partition.0.to_be_bytes());
         row.extend_from_slice(&name_length.to_be_bytes());
         row.extend_from_slice(name.topic.as_bytes());
-        let place = FirstPlace { row: at, batch: row.len() as u32, length: batch.len() as u32 };
+        let checksum = crc32c(&row[from + CHECKED..]);
+        row[from + CHECKSUM..from + CHECKED].copy_from_slice(&checksum.to_be_bytes());
+        let place = FirstPlace { row: at, batch: (row.len() - from) as u32, length: batch.len() as u32 };
         row.extend_from_slice(batch);
-        let length = (row.len() - HEAD) as u32;
-        row[CHECKED_FROM..HEAD].copy_from_slice(&length.to_be_bytes());
-        let checksum = crc32c(&row[CHECKED_FROM..]);
-        row[0] = COUNTS;
-        row[STATE..CHECKED_FROM].copy_from_slice(&checksum.to_be_bytes());
         let file = self.open(file)?;
         *unsynced = true;
         // After an error the next row is written over what there is of this one.
@@ -158,7 +189,8 @@ impl<D: Disk> FirstRecords<D> {
         let mut row = vec![0; (place.batch + place.length) as usize];
         let read = read_up_to(&self.disk, &file, &mut row, u64::from(place.row))
             .map_err(|error| Fault::io("read", &self.path, error))?;
-        if read < row.len() || parse(&row, 0).is_none() {
+        let head = Head::parse(&row[..read]);
+        if !head.is_some_and(|head| head.state == COUNTS && head.batch(&row[..read]).is_some()) {
             return Err(Fault::corrupt(&self.path, u64::from(place.row), "a row is not what was written"));
         }
         row.drain(..place.batch as usize);
@@ -171,12 +203,27 @@ impl<D: Disk> FirstRecords<D> {
         let file = self.open(&mut state.file)?;
         state.unsynced = true;
         state.live = state.live.saturating_sub(1);
-        let failed = |error| Fault::io("write", &self.path, error);
-        if state.live > 0 {
-            return write_all(&self.disk, &file, &[DONE], u64::from(place.row)).map_err(failed);
+        if state.live > 0 || state.broken {
+            write_all(&self.disk, &file, &[DONE], u64::from(place.row))
+                .map_err(|error| Fault::io("write", &self.path, error))?;
         }
-        state.end = 0;
-        self.disk.truncate(&file, 0).map_err(failed)
+        if state.live == 0 { self.begin_anew(&mut state) } else { Ok(()) }
+    }
+
+    /// Begins the file anew, of which no row counts. One with something in it that could not be read is kept.
+    fn begin_anew(&self, state: &mut State<D>) -> Result<(), Fault> {
+        let file = self.open(&mut state.file)?;
+        if !state.broken {
+            state.end = 0;
+            return self.disk.truncate(&file, 0).map_err(|error| Fault::io("write", &self.path, error));
+        }
+        // The marks go with it: were it back under its name after a power cut, no row of it may count.
+        self.disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &self.path, error))?;
+        let kept = self.path.with_file_name(BROKEN_FIRST_RECORDS);
+        self.disk.rename(&self.path, &kept).map_err(|error| Fault::io("rename", &self.path, error))?;
+        tracing::warn!(path = %kept.display(), "first records that are torn or broken are kept: look into it, then remove it");
+        (state.file, state.end, state.broken) = (None, 0, false);
+        Ok(())
     }
 
     /// Brings to stable storage which rows count, if that has changed.
@@ -200,6 +247,9 @@ impl<D: Disk> FirstRecords<D> {
         if state.live > 0 {
             let reason = format!("{} rows of it belong to logs that could not be made", state.live);
             return Err(Fault::Mismatch { path: self.path.clone(), reason });
+        }
+        if state.broken {
+            self.begin_anew(&mut state)?;
         }
         (state.file, state.end) = (None, 0);
         match self.disk.unlink(&self.path) {
@@ -226,35 +276,134 @@ impl<D: Disk> FirstRecords<D> {
     }
 }
 
-/// The row at `at`: its length, and what it holds if it counts. `None` where no whole row is.
-pub(crate) fn parse(bytes: &[u8], at: usize) -> Option<(usize, Option<FoundBatch>)> {
-    let rest = bytes.get(at..)?;
-    let head = rest.first_chunk::<HEAD>()?;
-    let checksum = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
-    let length = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) as usize;
-    let checked = rest.get(CHECKED_FROM..HEAD + length)?;
-    if length < FIXED || crc32c(checked) != checksum {
-        return None;
+/// What is found where a row begins.
+pub(crate) enum Row {
+    Counts(FoundBatch),
+    Done,
+    /// Whose it was, if that much is whole.
+    Broken(Option<TopicPartition>),
+}
+
+/// The rows of a file, with their positions, as far as one leads to the next.
+pub(crate) struct Rows<'a> {
+    bytes: &'a [u8],
+    pub(crate) at: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of the file at `path`.
+    ///
+    /// # Errors
+    /// If it is laid out in another way.
+    pub(crate) fn of(path: &Path, bytes: &'a [u8]) -> Result<Self, Fault> {
+        let magic = &bytes[..bytes.len().min(MAGIC.len())];
+        if magic.len() == MAGIC.len() && magic == MAGIC {
+            return Ok(Self { bytes, at: MAGIC.len() });
+        }
+        // A power cut before anything of it was on stable storage.
+        if magic.iter().zip(MAGIC).all(|(byte, wanted)| *byte == 0 || byte == wanted) {
+            return Ok(Self { bytes, at: 0 });
+        }
+        let reason = format!(
+            "begins with {}, and not with {}: have the version of Headwater that wrote it start and end once, or, if the \
+             file is broken, move it away with the acknowledged records in it",
+            magic.escape_ascii(),
+            MAGIC.escape_ascii()
+        );
+        Err(Fault::Mismatch { path: path.to_owned(), reason })
     }
-    match head[0] {
-        COUNTS => {}
-        DONE => return Some((HEAD + length, None)),
-        _ => return None,
+
+    /// How many bytes behind the last row are of none and not empty.
+    pub(crate) fn rest(&self) -> usize {
+        let rest = &self.bytes[self.at.max(MAGIC.len()).min(self.bytes.len())..];
+        rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
     }
-    let body = rest.get(HEAD..HEAD + length)?;
-    let (topic_id, rest) = body.split_first_chunk::<16>()?;
-    let (partition, rest) = rest.split_first_chunk::<4>()?;
-    let (name_length, rest) = rest.split_first_chunk::<2>()?;
-    let (topic, batch) = rest.split_at_checked(usize::from(u16::from_be_bytes(*name_length)))?;
-    let place = FirstPlace {
-        row: u32::try_from(at).ok()?,
-        batch: (HEAD + FIXED + topic.len()) as u32,
-        length: batch.len() as u32,
-    };
-    let name =
-        TopicPartition::new(str::from_utf8(topic).ok()?, PartitionIndex(i32::from_be_bytes(*partition)));
-    let found = FoundBatch { name, topic_id: Uuid(*topic_id), place, batch: batch.to_vec() };
-    Some((HEAD + length, Some(found)))
+
+    /// Where the next row begins if this one is broken: its length stands there twice.
+    fn next_behind(&self, at: usize) -> Option<usize> {
+        let lengths = self.bytes.get(at + CHECKED..)?.first_chunk::<8>()?;
+        let [a, b, c, d, e, f, g, h] = *lengths;
+        let (one, other) = (u32::from_be_bytes([a, b, c, d]), !u32::from_be_bytes([e, f, g, h]));
+        let leads = |length: &u32| {
+            let next = at.saturating_add(*length as usize);
+            let is_row = next == self.bytes.len()
+                || self.bytes.get(next..).is_some_and(|bytes| Head::parse(bytes).is_some());
+            (*length as usize >= NAME && next <= self.bytes.len() && (one == other || is_row)).then_some(next)
+        };
+        [one, other].iter().find_map(leads)
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = (usize, Row);
+
+    fn next(&mut self) -> Option<(usize, Row)> {
+        let at = self.at;
+        // Without its first bytes there is none.
+        let bytes = self.bytes.get(at..).filter(|_| at > 0)?;
+        let head = Head::parse(bytes);
+        let row = head.as_ref().map_or(Row::Broken(None), |head| head.row(bytes, at));
+        self.at = match head {
+            Some(head) if at + head.length <= self.bytes.len() => at + head.length,
+            _ => self.next_behind(at)?,
+        };
+        Some((at, row))
+    }
+}
+
+/// The part of a row that says whose it is.
+struct Head<'a> {
+    state: u8,
+    /// Of the row.
+    length: usize,
+    batch_checksum: u32,
+    topic_id: TopicId,
+    partition: PartitionIndex,
+    topic: &'a str,
+}
+
+impl<'a> Head<'a> {
+    fn parse(row: &'a [u8]) -> Option<Self> {
+        let (fixed, rest) = row.split_first_chunk::<NAME>()?;
+        let number = |at: usize| fixed[at..].first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+        let topic = rest.get(..usize::from(u16::from_be_bytes([fixed[NAME - 2], fixed[NAME - 1]])))?;
+        let length = number(CHECKED)? as usize;
+        if crc32c(&row[CHECKED..NAME + topic.len()]) != number(CHECKSUM)? || length < NAME + topic.len() {
+            return None;
+        }
+        Some(Self {
+            state: fixed[0],
+            length,
+            batch_checksum: number(CHECKED + 8)?,
+            topic_id: Uuid(*fixed[CHECKED + 12..].first_chunk()?),
+            partition: PartitionIndex(number(CHECKED + 28)? as i32),
+            topic: str::from_utf8(topic).ok()?,
+        })
+    }
+
+    /// The batch of the row, if it is whole.
+    fn batch<'b>(&self, row: &'b [u8]) -> Option<&'b [u8]> {
+        let batch = row.get(NAME + self.topic.len()..self.length)?;
+        (crc32c(batch) == self.batch_checksum).then_some(batch)
+    }
+
+    fn row(&self, row: &[u8], at: usize) -> Row {
+        let name = || TopicPartition::new(self.topic, self.partition);
+        match (self.state, self.batch(row), u32::try_from(at)) {
+            (DONE, ..) => Row::Done,
+            (COUNTS, Some(batch), Ok(at)) => Row::Counts(FoundBatch {
+                name: name(),
+                topic_id: self.topic_id,
+                place: FirstPlace {
+                    row: at,
+                    batch: (NAME + self.topic.len()) as u32,
+                    length: batch.len() as u32,
+                },
+                batch: batch.to_vec(),
+            }),
+            _ => Row::Broken(Some(name())),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -288,10 +437,15 @@ mod tests {
         assert!(!directory.path().join(FIRST_RECORDS).exists());
     }
 
+    fn partitions(found: &[FoundBatch]) -> Vec<i32> {
+        found.iter().map(|row| row.name.partition.0).collect()
+    }
+
     #[test]
-    fn a_torn_row_ends_the_file_and_the_next_takes_its_place() {
+    fn a_torn_row_ends_the_file_which_is_kept_and_begins_anew() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FIRST_RECORDS);
+        let (path, kept) =
+            (directory.path().join(FIRST_RECORDS), directory.path().join(BROKEN_FIRST_RECORDS));
         let rows = FirstRecords::new(&RealDisk, directory.path());
         rows.put(&name(0), TOPIC, b"whole").unwrap().unwrap();
         let whole = std::fs::read(&path).unwrap();
@@ -300,44 +454,105 @@ mod tests {
         for length in whole.len()..both.len() {
             std::fs::write(&path, &both[..length]).unwrap();
             let left = FirstRecords::new(&RealDisk, directory.path());
-            assert_eq!(left.take_up().unwrap().len(), 1, "cut at {length}");
-            left.put(&name(2), TOPIC, b"next").unwrap().unwrap();
-            let names: Vec<_> = FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap();
-            assert_eq!(names.iter().map(|row| row.name.partition.0).collect::<Vec<_>>(), [0, 2]);
+            let found = left.take_up().unwrap();
+            assert_eq!(partitions(&found), [0], "cut at {length}");
+            let torn = length > whole.len();
+            assert_eq!(left.put(&name(2), TOPIC, b"next").unwrap().is_none(), torn, "cut at {length}");
+            assert_eq!(std::fs::read(&path).unwrap()[..length], both[..length], "nothing is lost of it");
+            left.forget(found[0].place).unwrap();
+            assert_eq!(kept.exists(), torn, "cut at {length}");
+            if torn {
+                assert_eq!(std::fs::read(&kept).unwrap().len(), length);
+                std::fs::remove_file(&kept).unwrap();
+                left.put(&name(3), TOPIC, b"anew").unwrap().unwrap();
+                let again = FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap();
+                assert_eq!(partitions(&again), [3]);
+            }
         }
     }
 
     #[test]
-    fn a_changed_bit_is_not_handed_out() {
+    fn a_changed_bit_is_not_handed_out_and_hides_no_other_row() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FIRST_RECORDS);
+        let (path, kept) =
+            (directory.path().join(FIRST_RECORDS), directory.path().join(BROKEN_FIRST_RECORDS));
         let rows = FirstRecords::new(&RealDisk, directory.path());
-        let place = rows.put(&name(0), TOPIC, b"bytes").unwrap().unwrap();
+        let places = [0, 1, 2].map(|row| rows.put(&name(row), TOPIC, b"bytes").unwrap().unwrap());
         let written = std::fs::read(&path).unwrap();
-        for bit in 0..written.len() * 8 {
-            let mut bytes = written.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            std::fs::write(&path, bytes).unwrap();
-            assert!(rows.read(place).unwrap_err().to_string().contains("a row is not what was written"));
-            assert!(FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap().is_empty(), "{bit}");
+        for place in &places {
+            let row = place.row as usize;
+            for bit in row * 8..(row + (place.batch + place.length) as usize) * 8 {
+                let mut bytes = written.clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                std::fs::write(&path, &bytes).unwrap();
+                let read = rows.read(*place).unwrap_err().to_string();
+                assert!(read.contains("a row is not what was written"));
+                let left = FirstRecords::new(&RealDisk, directory.path());
+                let found = left.take_up().unwrap();
+                let others: Vec<_> = places.iter().filter(|other| *other != place).collect();
+                assert_eq!(found.iter().map(|row| &row.place).collect::<Vec<_>>(), others, "bit {bit}");
+                found.iter().for_each(|row| left.forget(row.place).unwrap());
+                assert!(!path.exists());
+                assert_eq!(std::fs::read(&kept).unwrap()[bit / 8], bytes[bit / 8], "what is broken is kept");
+            }
         }
     }
 
     #[test]
-    fn what_lies_behind_a_broken_row_does_not_count_later() {
+    fn the_layout_goes_with_its_magic() {
+        let directory = tempfile::tempdir().unwrap();
+        let rows = FirstRecords::new(&RealDisk, directory.path());
+        rows.put(&name(5), TOPIC, b"batch").unwrap().unwrap();
+        let written = std::fs::read(directory.path().join(FIRST_RECORDS)).unwrap();
+        let written: String = written.iter().map(|byte| format!("{byte:02x}")).collect();
+        let known = concat!(
+            "4857464952535433c38a0d81770000002dffffffd22f56732f070707070707070707070707070707",
+            "07000000050001746261746368",
+        );
+        assert_eq!(written, known, "a file of another layout needs another magic");
+    }
+
+    #[test]
+    fn a_file_of_another_layout_is_refused_and_left_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FIRST_RECORDS);
+        // A row began with its length once, and then with its state.
+        for bytes in [
+            &b"\0\0\x02\0\x12\x34\x56\x78\xc3and the record"[..],
+            b"\xc3\x12\x34\x56\x78\0\0\x02\0",
+            b"HWFIRST4",
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            let refused = FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap_err().to_string();
+            assert!(refused.contains("and not with HWFIRST3: have the version"), "{refused}");
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_file_that_a_power_cut_left_without_its_beginning_begins_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, kept) =
+            (directory.path().join(FIRST_RECORDS), directory.path().join(BROKEN_FIRST_RECORDS));
         let rows = FirstRecords::new(&RealDisk, directory.path());
-        let lost = rows.put(&name(0), TOPIC, b"lost").unwrap().unwrap();
-        rows.put(&name(1), TOPIC, b"behind").unwrap().unwrap();
-        let mut bytes = std::fs::read(&path).unwrap();
-        bytes[lost.row as usize..][..HEAD].fill(0);
-        std::fs::write(&path, bytes).unwrap();
-        let left = FirstRecords::new(&RealDisk, directory.path());
-        assert!(left.take_up().unwrap().is_empty());
-        left.put(&name(2), TOPIC, b"next").unwrap().unwrap();
-        let found = FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap();
-        assert_eq!(found.iter().map(|row| row.name.partition.0).collect::<Vec<_>>(), [2]);
+        rows.put(&name(0), TOPIC, b"bytes").unwrap().unwrap();
+        let written = std::fs::read(&path).unwrap();
+        let torn = |zeroed: std::ops::Range<usize>, length: usize| {
+            let mut bytes = written[..length].to_vec();
+            bytes[zeroed].fill(0);
+            bytes
+        };
+        let nothing = [torn(0..0, 0), torn(0..0, 5), torn(0..0, 8), torn(0..8, 8), torn(0..0, 8)];
+        for (bytes, is_kept) in
+            nothing.map(|it| (it, false)).into_iter().chain([(torn(2..20, written.len()), true)])
+        {
+            std::fs::write(&path, &bytes).unwrap();
+            let left = FirstRecords::new(&RealDisk, directory.path());
+            assert!(left.take_up().unwrap().is_empty());
+            assert_eq!(kept.exists(), is_kept, "{bytes:?}");
+            left.put(&name(1), TOPIC, b"next").unwrap().unwrap();
+            assert_eq!(partitions(&FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap()), [1]);
+        }
     }
 
     #[test]

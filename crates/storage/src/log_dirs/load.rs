@@ -258,7 +258,7 @@ impl<D: Disk> LogDirs<D> {
             if directory.state().check().is_err() {
                 continue;
             }
-            let found = match directory.noted(directory.first_records().take_up()) {
+            let found = match directory.reserved(|| directory.first_records().take_up()) {
                 Ok(found) => found,
                 Err(fault) => {
                     directory.state().take_offline(&fault.to_string());

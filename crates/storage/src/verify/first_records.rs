@@ -9,12 +9,14 @@ use protocol::records::batches::Batches;
 use super::{Extents, Report};
 use crate::disk::Disk;
 use crate::fault::Fault;
-use crate::first_records::{self, FIRST_RECORDS, FoundBatch};
+use crate::first_records::{FIRST_RECORDS, FoundBatch, Row, Rows};
 use crate::whole_file;
 
 /// What helps against a row that cannot be read.
-const BROKEN_ROW: &str = "nothing to do: the next start leaves out this row and those behind it; if a power cut tore the last one, it was not \
-     promised to outlive that";
+const BROKEN_ROW: &str = "the next start passes over this row and keeps the file as headwater-first-records.broken; if a power cut tore it, \
+     it was not promised to outlive that";
+/// What helps against a file that is another version's, or whose beginning is broken.
+const OTHER_LAYOUT: &str = "the log directory is not used before this is mended";
 /// What helps against a batch in a whole row.
 const BROKEN_BATCH: &str =
     "start Headwater once, which gives the record to its log, then get past it with DeleteRecords";
@@ -35,24 +37,29 @@ pub(super) fn verify<D: Disk>(
     let read = report.checked(whole_file::read(disk, &path), BROKEN_ROW)?;
     let Some(bytes) = read.flatten() else { return Ok(()) };
     report.files += 1;
-    let mut at = 0;
-    while let Some((length, row)) = first_records::parse(&bytes, at) {
-        // A log that has records of its own is not given this one.
-        let waits = |row: &FoundBatch| logs.get(&row.name).is_none_or(|log| log.end == Offset::ZERO);
-        if let Some(row) = row.filter(waits) {
-            report.first_records += 1;
-            report.batches += 1;
-            report.bytes += row.batch.len() as u64;
-            if let Some(what) = wrong(&row) {
-                let what = format!("the first record of {}: {what}", row.name);
-                report.note(&path, (Some(at as u64), Some(Offset::ZERO)), what, BROKEN_BATCH);
+    let Some(mut rows) = report.checked(Rows::of(&path, &bytes), OTHER_LAYOUT)? else { return Ok(()) };
+    // A log that has records of its own is not given this one.
+    let waits = |row: &FoundBatch| logs.get(&row.name).is_none_or(|log| log.end == Offset::ZERO);
+    for (at, row) in &mut rows {
+        let (what, way_out) = match row {
+            Row::Counts(row) if waits(&row) => {
+                report.first_records += 1;
+                report.batches += 1;
+                report.bytes += row.batch.len() as u64;
+                let Some(what) = wrong(&row) else { continue };
+                (format!("the first record of {}: {what}", row.name), BROKEN_BATCH)
             }
-        }
-        at += length;
+            Row::Counts(_) | Row::Done => continue,
+            Row::Broken(Some(name)) => {
+                (format!("no whole row: the first record of {name} is broken"), BROKEN_ROW)
+            }
+            Row::Broken(None) => ("no whole row: its head is broken".to_owned(), BROKEN_ROW),
+        };
+        report.note(&path, (Some(at as u64), Some(Offset::ZERO)), what, way_out);
     }
-    if at < bytes.len() {
-        let what = format!("no whole row: {} bytes are passed over", bytes.len() - at);
-        report.note(&path, (Some(at as u64), None), what, BROKEN_ROW);
+    if rows.rest() > 0 {
+        let what = format!("no whole row: {} bytes are passed over", rows.rest());
+        report.note(&path, (Some(rows.at as u64), None), what, BROKEN_ROW);
     }
     Ok(())
 }

@@ -191,15 +191,24 @@ fn first_records_are_read_and_counted_where_their_logs_have_none() {
 fn a_broken_row_of_first_records_is_named_with_its_place() {
     let (temp, path) = with_first_records();
     let whole = std::fs::read(&path).unwrap();
-    let row = whole.len() / 3;
+    let row = (whole.len() - 8) / 3;
     let mut broken = whole.clone();
-    broken[2 * row - 10] ^= 1;
+    broken[8 + 2 * row - 10] ^= 1;
     std::fs::write(&path, &broken).unwrap();
     let report = first_record_report(temp.path(), &Extents::new());
-    assert_eq!((report.first_records, report.problems.len()), (1, 1));
+    assert_eq!((report.first_records, report.problems.len()), (2, 1));
     let problem = &report.problems[0];
-    assert_eq!((&problem.path, problem.position), (&path, Some(row as u64)));
-    assert!(problem.what.contains(&format!("{} bytes are passed over", 2 * row)), "{problem:?}");
+    assert_eq!((&problem.path, problem.position), (&path, Some(8 + row as u64)));
+    assert!(problem.what.contains("the first record of t-1 is broken"), "{problem:?}");
+    std::fs::write(&path, &whole[..whole.len() - 10]).unwrap();
+    let report = first_record_report(temp.path(), &Extents::new());
+    assert_eq!((report.first_records, report.problems.len()), (2, 1));
+    let problem = &report.problems[0];
+    assert!(problem.what.contains(&format!("{} bytes are passed over", row - 10)), "{problem:?}");
+    std::fs::write(&path, [b"HWFIRST0", &whole[8..]].concat()).unwrap();
+    let report = first_record_report(temp.path(), &Extents::new());
+    assert_eq!((report.first_records, report.problems.len()), (0, 1));
+    assert!(report.problems[0].what.contains("begins with HWFIRST0"), "{report:?}");
     // A row that is whole and holds what no batch is.
     std::fs::remove_file(&path).unwrap();
     let name = TopicPartition::new("t", PartitionIndex(0));
