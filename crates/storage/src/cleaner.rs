@@ -337,9 +337,7 @@ impl<D: Disk> Run<'_, D> {
         let (files, directories) = whole(self.log)?.unsynced_before(end)?;
         let home = Arc::clone(whole(self.log)?.home());
         for (path, file) in files {
-            let sync = |file: &D::File| self.disk.fdatasync(file);
-            home.state()
-                .sync_alone(&file, |file| sync(file).map_err(|error| Fault::io("fsync", &path, error)))?;
+            home.state().sync(&self.disk, &path, &file)?;
         }
         for path in directories {
             self.disk.fsync_dir(&path).map_err(|error| Fault::io("fsync", &path, error))?;

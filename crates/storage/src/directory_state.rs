@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
+use crate::disk::Disk;
 use crate::fault::Fault;
 
 /// How a log directory is.
@@ -96,26 +97,24 @@ impl DirectoryState {
         }
     }
 
-    /// Has an open file synced while nobody else syncs it, and takes note if that fails. The system tells of lost pages
-    /// once for each open file: who came after the one who was told, and before that was noted, would take them for saved.
-    pub fn sync_alone<F>(
-        &self,
-        file: &Arc<F>,
-        sync: impl FnOnce(&F) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        let key = Arc::as_ptr(file).addr();
+    /// Brings an open file of the directory to stable storage while nobody else does, and takes note if that fails. The
+    /// system tells of lost pages once for each open file: who came after the one who was told, and before that was noted,
+    /// would take them for saved. Whoever syncs a file that others may hold open too does it here.
+    pub fn sync<D: Disk>(&self, disk: &D, path: &Path, file: &Arc<D::File>) -> Result<(), Fault> {
+        let _alone = self.alone(Arc::as_ptr(file).addr());
+        let synced = || disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error));
+        self.check().and_then(|()| synced()).inspect_err(|fault| self.note(fault))
+    }
+
+    /// Waits until nobody syncs this file.
+    fn alone(&self, key: usize) -> Alone<'_> {
         let syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut syncing = self
             .synced
             .wait_while(syncing, |syncing| syncing.contains(&key))
             .unwrap_or_else(PoisonError::into_inner);
         syncing.push(key);
-        drop(syncing);
-        let outcome = self.check().and_then(|()| sync(file)).inspect_err(|fault| self.note(fault));
-        let mut syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        syncing.retain(|known| *known != key);
-        self.synced.notify_all();
-        outcome
+        Alone { state: self, key }
     }
 
     /// Stops using the directory, because of `reason`.
@@ -132,6 +131,20 @@ impl DirectoryState {
         if full.is_ok() {
             tracing::info!(directory = %self.directory.display(), "log directory has room again");
         }
+    }
+}
+
+/// While it lives nobody else syncs the file; not longer, whatever panics.
+struct Alone<'a> {
+    state: &'a DirectoryState,
+    key: usize,
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        let mut syncing = self.state.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        syncing.retain(|known| *known != self.key);
+        self.state.synced.notify_all();
     }
 }
 
@@ -179,5 +192,19 @@ mod tests {
         let state = DirectoryState::new(Path::new("/d"));
         state.note(&fault("open", Errno::MFILE));
         assert_eq!(state.health(), DirectoryHealth::Online);
+    }
+
+    #[test]
+    fn who_panics_while_it_syncs_leaves_the_file_to_others() {
+        let state = DirectoryState::new(Path::new("/d"));
+        let panicked = std::thread::scope(|scope| {
+            let panicking = scope.spawn(|| {
+                let _alone = state.alone(1);
+                panic!("on purpose");
+            });
+            panicking.join().is_err()
+        });
+        assert!(panicked);
+        drop(state.alone(1));
     }
 }

@@ -193,8 +193,7 @@ impl<D: Disk> Shared<D> {
         let (disk, state, count) = (self.disk.clone(), self.state.clone(), files.len());
         let sync = move |number: usize| {
             let Some((path, file)) = files.get(number) else { return Ok(()) };
-            let sync = |file: &D::File| disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error));
-            state.sync_alone(file, sync)
+            state.sync(&disk, path, file)
         };
         match &self.beside {
             Some(beside) if count > 1 => beside.each(self.state.directory(), count, sync)?,

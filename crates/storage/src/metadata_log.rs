@@ -277,7 +277,7 @@ impl<D: Disk> MetadataLog<D> {
     /// Cuts the tail of the log.
     pub fn truncate(&mut self, to: Offset) -> Result<(), Fault> {
         self.unsynced_name = true;
-        self.segments.truncate(to)?;
+        self.segments.truncate(to, None)?;
         self.epochs.retain(|&(_, first)| first < to);
         self.write_epochs()?;
         self.flush()

@@ -11,6 +11,7 @@ use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
 use crate::descriptors::Descriptors;
+use crate::directory_state::DirectoryState;
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
 use crate::listing::Listing;
@@ -160,7 +161,7 @@ impl<D: Disk> Segments<D> {
                 if let Some(reason) = recovered.cut.or(hole) {
                     cut = Some((segment.path(), reason));
                     segments.drop_after(index)?;
-                    segments.sync_cut(index)?;
+                    segments.sync_cut(index, None)?;
                 }
             } else {
                 let next = match next_base {
@@ -376,18 +377,22 @@ impl<D: Disk> Segments<D> {
 
     /// Drops every batch that holds `end` or later offsets. `end` must not lie before the first segment.
     /// What was cut is off stable storage too when this returns: bytes or segments that came back after a power cut would
-    /// stand behind what has been written in their place meanwhile.
-    pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
+    /// stand behind what has been written in their place meanwhile. `home` is the log directory whose threads may be
+    /// syncing the same files.
+    pub fn truncate(&mut self, end: Offset, home: Option<&DirectoryState>) -> Result<(), Fault> {
         let index = self.index_of(end);
         self.drop_after(index)?;
         self.list[index].truncate(end)?;
-        self.sync_cut(index)
+        self.sync_cut(index, home)
     }
 
-    fn sync_cut(&mut self, index: usize) -> Result<(), Fault> {
+    fn sync_cut(&mut self, index: usize, home: Option<&DirectoryState>) -> Result<(), Fault> {
         let (file, path) = (self.list[index].file()?, self.list[index].path());
         let (disk, directory) = (self.descriptors.disk(), &self.directory);
-        disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &path, error))?;
+        match home {
+            Some(home) => home.sync(disk, &path, &file)?,
+            None => disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &path, error))?,
+        }
         disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))
     }
 

@@ -200,10 +200,7 @@ impl<D: Disk> Log<D> {
         files.extend(self.segments.active().dirty_files(true)?);
         let disk = self.home.disk();
         for (path, file) in &files {
-            let sync = |file: &D::File| disk.fdatasync(file);
-            self.home
-                .state()
-                .sync_alone(file, |file| sync(file).map_err(|error| Fault::io("fsync", path, error)))?;
+            self.home.state().sync(disk, path, file)?;
         }
         for directory in [self.path(), self.home.path()] {
             disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))?;

@@ -63,7 +63,7 @@ impl<D: Disk> Log<D> {
         // Before anything is cut: what is appended in the place of the tail must not count as flushed.
         self.flush.truncated(self.base_of(end), end);
         self.drop_snapshots_behind(end)?;
-        self.segments.truncate(end)?;
+        self.segments.truncate(end, Some(self.home.state()))?;
         let last = self.segments.active().read_next_offset()?;
         let marks = self.partition.watermarks();
         if last < marks.log_start {

@@ -335,7 +335,7 @@ proptest! {
                 Step::Roll => drop(segments.roll(Offset(model.end), NOW).unwrap()),
                 Step::Truncate(end) => {
                     let end = end.max(segments.first_base().0);
-                    segments.truncate(Offset(end)).unwrap();
+                    segments.truncate(Offset(end), None).unwrap();
                     model.truncate(end);
                     let next = segments.active().read_next_offset().unwrap();
                     model.end = model.end.min(next.0.max(model.batches.last().map_or(0, |batch| batch.1)));
@@ -462,7 +462,7 @@ fn the_first_segment_as_young_is_found_whatever_is_rolled_dropped_and_cut() {
         roll(&mut segments, base, *age);
         look(&mut segments, &ages[..=base]);
     }
-    segments.truncate(Offset(8)).unwrap();
+    segments.truncate(Offset(8), None).unwrap();
     ages.truncate(8);
     // What was cut began a segment, and left it empty.
     look(&mut segments, &ages);
