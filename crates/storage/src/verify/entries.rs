@@ -24,10 +24,13 @@ pub(super) struct Entries<'d, D: Disk> {
 }
 
 impl<'d, D: Disk> Entries<'d, D> {
-    /// Opens an index whose entries are so wide.
-    pub(super) fn open(disk: &'d D, path: PathBuf, width: usize) -> Result<Self, Fault> {
-        let file = disk.open(&path, Access::Read).map_err(|error| Fault::io("open", &path, error))?;
-        Ok(Self { disk, file, path, width, position: 0, block: Vec::new(), walked: 0 })
+    /// Opens an index whose entries are so wide; `None` if it is gone, as of a log that is in use.
+    pub(super) fn open(disk: &'d D, path: PathBuf, width: usize) -> Result<Option<Self>, Fault> {
+        let file = match disk.open(&path, Access::Read) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|error| Fault::io("open", &path, error))?,
+        };
+        Ok(Some(Self { disk, file, path, width, position: 0, block: Vec::new(), walked: 0 }))
     }
 
     /// Where the next entry begins, and the entry: the last one may be short. `None` at the end, which is also where zeros

@@ -14,16 +14,17 @@ use crate::fault::Fault;
 use crate::names::SegmentFile;
 use crate::transaction_index;
 
-/// An index: its file, the width of an entry, what is checked of one.
-type Index = (SegmentFile, usize, Check);
+/// An index: its file, the width of an entry, whether one may follow another, what else is checked of one.
+type Index = (SegmentFile, usize, Follows, Check);
 
 const INDEXES: [Index; 3] = [
-    (SegmentFile::OffsetIndex, 8, offsets),
-    (SegmentFile::TimeIndex, 12, times),
-    (SegmentFile::TransactionIndex, transaction_index::ENTRY, transactions),
+    (SegmentFile::OffsetIndex, 8, offset_follows, offsets),
+    (SegmentFile::TimeIndex, 12, time_follows, times),
+    (SegmentFile::TransactionIndex, transaction_index::ENTRY, transaction_follows, transactions),
 ];
 
-/// The places that the indexes of a segment name: of all its batches only these are kept in mind.
+/// The places that the indexes of a segment name: of all its batches only these are kept in mind. An index that is not
+/// in order is no index from there on: it may be two gigabytes of anything.
 #[derive(Default)]
 pub(super) struct Named {
     /// In order.
@@ -39,14 +40,20 @@ impl Named {
         kinds: &[SegmentFile],
     ) -> Result<Self, Fault> {
         let mut named = Self::default();
-        for (kind, width, _) in INDEXES.into_iter().filter(|(kind, ..)| kinds.contains(kind)) {
-            let mut entries = Entries::open(disk, kind.path(directory, base), width)?;
+        for (kind, width, follows, _) in INDEXES.into_iter().filter(|(kind, ..)| kinds.contains(kind)) {
+            let Some(mut entries) = Entries::open(disk, kind.path(directory, base), width)? else { continue };
+            let mut before = Vec::new();
             while let Some((_, entry)) = entries.next_entry()?.filter(|(_, entry)| entry.len() == width) {
+                if !before.is_empty() && !follows(&before, entry) {
+                    break;
+                }
                 match kind {
                     SegmentFile::OffsetIndex => named.positions.push(number(&entry[4..])),
-                    SegmentFile::TimeIndex => named.offsets.push(base.0 + number(&entry[8..])),
+                    SegmentFile::TimeIndex => named.offsets.push(offset_at(base, &entry[8..])),
                     _ => named.offsets.push(aborted(entry).last.0),
                 }
+                before.clear();
+                before.extend_from_slice(entry);
             }
         }
         for places in [&mut named.positions, &mut named.offsets] {
@@ -72,9 +79,9 @@ pub(super) fn verify<D: Disk>(
     report: &mut Report,
 ) -> Result<(), Fault> {
     let mut told = Vec::new();
-    for (kind, width, check) in INDEXES.into_iter().filter(|(kind, ..)| reading.kinds.contains(kind)) {
+    for (kind, width, _, check) in INDEXES.into_iter().filter(|(kind, ..)| reading.kinds.contains(kind)) {
         let path = kind.path(reading.directory, reading.base);
-        let mut entries = Entries::open(disk, path.clone(), width)?;
+        let Some(mut entries) = Entries::open(disk, path.clone(), width)? else { continue };
         let mut before = Vec::new();
         while let Some((position, entry)) = entries.next_entry()? {
             let wrong = match entry.len() == width {
@@ -129,6 +136,26 @@ fn without_marker(told: &Aborted, (read, history): (&Read, &History)) -> Option<
     })
 }
 
+/// Whether an entry may follow another.
+type Follows = fn(&[u8], &[u8]) -> bool;
+
+fn offset_follows(before: &[u8], entry: &[u8]) -> bool {
+    number(&before[..4]) < number(&entry[..4]) && number(&before[4..]) < number(&entry[4..])
+}
+
+fn time_follows(before: &[u8], entry: &[u8]) -> bool {
+    number(&before[..8]) <= number(&entry[..8]) && number(&before[8..]) <= number(&entry[8..])
+}
+
+fn transaction_follows(before: &[u8], entry: &[u8]) -> bool {
+    number(&before[18..26]) <= number(&entry[18..26])
+}
+
+/// The offset that lies so far behind a base; of a broken index it may lie beyond all there are.
+fn offset_at(base: Offset, relative: &[u8]) -> i64 {
+    base.0.saturating_add(number(relative))
+}
+
 /// What is wrong with an entry that follows another.
 type Check = fn(Offset, (&[u8], &[u8]), &Read) -> Option<String>;
 
@@ -139,8 +166,8 @@ fn number(bytes: &[u8]) -> i64 {
 }
 
 fn offsets(base: Offset, (before, entry): (&[u8], &[u8]), read: &Read) -> Option<String> {
-    let (offset, position) = (base.0 + number(&entry[..4]), number(&entry[4..]));
-    if !before.is_empty() && (number(&before[..4]) >= offset - base.0 || number(&before[4..]) >= position) {
+    let (offset, position) = (offset_at(base, &entry[..4]), number(&entry[4..]));
+    if !before.is_empty() && !offset_follows(before, entry) {
         return Some(format!("offset {offset} at position {position} follows a later entry"));
     }
     let found = read.places.binary_search_by_key(&position, |place| i64::from(place.position));
@@ -158,8 +185,8 @@ fn offsets(base: Offset, (before, entry): (&[u8], &[u8]), read: &Read) -> Option
 }
 
 fn times(base: Offset, (before, entry): (&[u8], &[u8]), read: &Read) -> Option<String> {
-    let (timestamp, offset) = (number(&entry[..8]), base.0 + number(&entry[8..]));
-    if !before.is_empty() && (number(&before[..8]) > timestamp || number(&before[8..]) > offset - base.0) {
+    let (timestamp, offset) = (number(&entry[..8]), offset_at(base, &entry[8..]));
+    if !before.is_empty() && !time_follows(before, entry) {
         return Some(format!("timestamp {timestamp} of offset {offset} follows a later entry"));
     }
     let last = read.last?;
@@ -176,12 +203,40 @@ fn transactions(_: Offset, (before, entry): (&[u8], &[u8]), _: &Read) -> Option<
     if version != 0 {
         return Some(format!("an entry of version {version}, and 0 is known"));
     }
-    if first > last || (!before.is_empty() && number(&before[18..26]) > last) {
+    if first > last || (!before.is_empty() && !transaction_follows(before, entry)) {
         return Some(format!("a transaction from offset {first} to {last} out of order"));
     }
     let stable = number(&entry[26..]);
-    if stable > last + 1 {
+    if stable > last.saturating_add(1) {
         return Some(format!("a transaction that ends at offset {last} and made all stable up to {stable}"));
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    #[test]
+    fn of_an_index_that_is_no_index_little_is_kept_in_mind() {
+        let temp = tempfile::tempdir().unwrap();
+        let base = Offset(i64::MAX - 5);
+        let garbage: Vec<u8> =
+            (0..1 << 20).map(|at: u32| (at.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
+        let kinds = [SegmentFile::OffsetIndex, SegmentFile::TimeIndex, SegmentFile::TransactionIndex];
+        for kind in kinds {
+            std::fs::write(kind.path(temp.path(), base), &garbage).unwrap();
+        }
+        let named = Named::read(&RealDisk, (temp.path(), base), &kinds).unwrap();
+        let count = named.positions.len() + named.offsets.len();
+        assert!(count < 100, "{count} of {} bytes", 3 * garbage.len());
+    }
+
+    #[test]
+    fn an_index_that_is_gone_names_nothing() {
+        let temp = tempfile::tempdir().unwrap();
+        let named = Named::read(&RealDisk, (temp.path(), Offset(0)), &[SegmentFile::OffsetIndex]).unwrap();
+        assert!(named.positions.is_empty());
+    }
 }

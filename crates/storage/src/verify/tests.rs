@@ -6,6 +6,7 @@ use super::*;
 use crate::descriptors::Descriptors;
 use crate::disk::RealDisk;
 use crate::first_records::{FIRST_RECORDS, FirstRecords};
+use crate::scripted_disk::ScriptedDisk;
 use crate::segments::{IndexLimits, Segments};
 use protocol::id::{LeaderEpoch, PartitionIndex, Timestamp, Uuid};
 use protocol::offset::LastOffset;
@@ -112,6 +113,16 @@ fn a_torn_tail_is_named_as_one_and_zeros_are_none() {
     assert_eq!(report.problems.len(), 1);
     assert_eq!(report.problems[0].way_out, TORN_TAIL);
     assert_eq!(report.problems[0].offset, Some(Offset(40)));
+}
+
+#[test]
+fn an_index_that_goes_while_its_log_is_read_is_passed_over() {
+    let (_temp, directory) = written();
+    let disk = ScriptedDisk::default();
+    disk.fail("open", "00000000000000000020.index", rustix::io::Errno::NOENT);
+    let mut report = Report::default();
+    verify_log(&disk, &directory, &mut report, &mut |_| ()).unwrap();
+    assert_eq!((report.problems, report.batches), (vec![], 40));
 }
 
 #[test]
