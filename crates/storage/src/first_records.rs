@@ -202,11 +202,11 @@ impl<D: Disk> FirstRecords<D> {
         let mut state = self.lock();
         let file = self.open(&mut state.file)?;
         state.unsynced = true;
-        state.live = state.live.saturating_sub(1);
-        if state.live > 0 || state.broken {
+        if state.live > 1 || state.broken {
             write_all(&self.disk, &file, &[DONE], u64::from(place.row))
                 .map_err(|error| Fault::io("write", &self.path, error))?;
         }
+        state.live = state.live.saturating_sub(1);
         if state.live == 0 { self.begin_anew(&mut state) } else { Ok(()) }
     }
 

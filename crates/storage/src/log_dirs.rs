@@ -11,13 +11,13 @@ mod home;
 mod load;
 mod moves;
 mod resume;
+mod unloaded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
-use partition::Millis;
 use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, TopicId};
 use protocol::offset::Offset;
 use rustix::io::Errno;
@@ -40,6 +40,7 @@ use home::Home;
 pub use home::format;
 pub use load::{LoadReport, Placement};
 pub use moves::Move;
+use unloaded::UnloadedLogs;
 
 /// A log behind the lock of its partition. The lock is held for one operation and never across a wait.
 pub type SharedLog<D = RealDisk> = Arc<Mutex<Log<D>>>;
@@ -73,8 +74,7 @@ pub struct LogDirs<D: Disk = RealDisk> {
     logs: RwLock<BTreeMap<TopicPartition, SharedLog<D>>>,
     /// Replicas on their way from one directory to another.
     moves: RwLock<BTreeMap<TopicPartition, Arc<Move<D>>>>,
-    /// Partitions whose logs lie here and could not be loaded. Bound: what the metadata places here.
-    unloaded: Mutex<BTreeSet<TopicPartition>>,
+    unloaded: Mutex<UnloadedLogs>,
     /// Logs whose files are still to be made. Bound: the logs.
     planned: Mutex<Vec<Weak<Mutex<Log<D>>>>>,
     /// Directories that take no new partitions.
@@ -249,7 +249,7 @@ impl<D: Disk> LogDirs<D> {
             whole(&log)?.set_topic_id(topic_id)?;
             return Ok(log);
         }
-        if self.unloaded().contains(name) {
+        if self.unloaded().contains_key(name) {
             let reason =
                 "its log is here and could not be loaded: start again once what the start said is mended";
             return Err(Fault::Mismatch { path: name.to_string().into(), reason: reason.to_owned() });
@@ -295,10 +295,6 @@ impl<D: Disk> LogDirs<D> {
         }
     }
 
-    fn unloaded(&self) -> MutexGuard<'_, BTreeSet<TopicPartition>> {
-        self.unloaded.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn planned(&self) -> MutexGuard<'_, Vec<Weak<Mutex<Log<D>>>>> {
         self.planned.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -312,17 +308,28 @@ impl<D: Disk> LogDirs<D> {
         }
         let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         let Some(log) = removed else { return self.delete_unloaded(name, now) };
-        self.note_gone(locked(&log).directory_id(), name);
+        self.put_log_away((name, &log), bound_for, now)?;
+        // It may have been here twice.
+        self.delete_unloaded(name, now).map(|_| true)
+    }
+
+    fn put_log_away(
+        &self,
+        (name, log): (&TopicPartition, &SharedLog<D>),
+        bound_for: Option<DirectoryId>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        self.note_gone(locked(log).directory_id(), name);
         if let Some(to) = bound_for {
             self.forget_arriving(to, name);
             self.note_gone(to, name);
         }
         let (home, path, delay) = {
-            let mut log = locked(&log);
+            let mut log = locked(log);
             log.mark_deleted();
             if !log.is_made() {
                 let forgotten = log.forget_first();
-                return log.home().noted(forgotten).map(|()| true);
+                return log.home().noted(forgotten);
             }
             (Arc::clone(log.home()), log.path().to_owned(), log.config().file_delete_delay)
         };
@@ -330,31 +337,7 @@ impl<D: Disk> LogDirs<D> {
         let renamed = home.path().join(deletion_name(name, &unique));
         home.reserved(|| home.disk().rename(&path, &renamed).map_err(|e| Fault::io("rename", &path, e)))?;
         home.removals().schedule(now, delay, [renamed]);
-        Ok(true)
-    }
-
-    /// Takes a partition away whose log could not be loaded. What is left of it where nobody can look is set aside when it
-    /// is found again.
-    fn delete_unloaded(&self, name: &TopicPartition, now: Timestamp) -> Result<bool, Fault> {
-        if !self.unloaded().contains(name) {
-            return Ok(false);
-        }
-        for home in &self.homes {
-            let directory = &home.directory;
-            if home.written().unloaded.remove(name).is_none() || directory.state().check().is_err() {
-                continue;
-            }
-            home.note_gone(name);
-            let unique = uuid::Uuid::new_v4().simple().to_string();
-            let (from, to) = (name.to_string(), deletion_name(name, &unique));
-            let (from, to) = (directory.path().join(from), directory.path().join(to));
-            let renamed = directory
-                .reserved(|| directory.disk().rename(&from, &to).map_err(|e| Fault::io("rename", &from, e)));
-            renamed?;
-            directory.removals().schedule(now, Millis(0), [to]);
-        }
-        self.unloaded().remove(name);
-        Ok(true)
+        Ok(())
     }
 
     /// Drops every batch of a log that holds `end` or later offsets. Before anything is cut the recovery point on disk is
@@ -488,8 +471,7 @@ impl<D: Disk> LogDirs<D> {
     pub fn close(&self, epoch: BrokerEpoch) {
         let mut unclean: Vec<DirectoryId> = self.offline();
         // A mark would vouch for logs that nobody could look into (KAFKA-15375).
-        let unloaded = self.homes.iter().filter(|home| !home.written().unloaded.is_empty());
-        unclean.extend(unloaded.map(|home| home.directory.id()));
+        unclean.extend(self.unloaded().values().flat_map(|homes| homes.keys().copied()));
         unclean.extend(self.close_logs());
         self.close_moves();
         for home in &self.homes {

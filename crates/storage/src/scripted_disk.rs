@@ -70,6 +70,8 @@ struct Failure {
     suffix: &'static str,
     errno: Errno,
     once: bool,
+    /// So many calls that match go well before.
+    passing: usize,
 }
 
 /// An open file that knows its name.
@@ -97,12 +99,23 @@ impl Drop for HeldSyncs {
 impl ScriptedDisk {
     /// Makes the next `verb` on a path that ends with `suffix` fail.
     pub fn fail_once(&self, verb: &'static str, suffix: &'static str, errno: Errno) {
-        self.script.state.lock().unwrap().failures.push(Failure { verb, suffix, errno, once: true });
+        self.fail_after(0, verb, suffix, errno);
+    }
+
+    /// Makes the `verb` on a path that ends with `suffix` fail that comes after `passing` others.
+    pub fn fail_after(&self, passing: usize, verb: &'static str, suffix: &'static str, errno: Errno) {
+        self.script.state.lock().unwrap().failures.push(Failure { verb, suffix, errno, once: true, passing });
     }
 
     /// Makes every `verb` on a path that ends with `suffix` fail from here on.
     pub fn fail(&self, verb: &'static str, suffix: &'static str, errno: Errno) {
-        self.script.state.lock().unwrap().failures.push(Failure { verb, suffix, errno, once: false });
+        self.script.state.lock().unwrap().failures.push(Failure {
+            verb,
+            suffix,
+            errno,
+            once: false,
+            passing: 0,
+        });
     }
 
     /// Forgets the failures still to come.
@@ -220,6 +233,10 @@ impl ScriptedDisk {
             .iter()
             .position(|failure| failure.verb == verb && path.to_string_lossy().ends_with(failure.suffix));
         let Some(index) = matching else { return Ok(()) };
+        if state.failures[index].passing > 0 {
+            state.failures[index].passing -= 1;
+            return Ok(());
+        }
         let Failure { errno, once, .. } = state.failures[index];
         if once {
             state.failures.remove(index);

@@ -9,7 +9,7 @@ use protocol::records::batches::Batches;
 use super::{Log, Room};
 use crate::disk::Disk;
 use crate::fault::Fault;
-use crate::first_records::FoundBatch;
+use crate::first_records::{FIRST_RECORDS, FoundBatch};
 use crate::scan::BatchSpan;
 use crate::whole_file::write_all;
 
@@ -59,19 +59,28 @@ impl<D: Disk> Log<D> {
 
     /// Takes a first batch found at a start into this log, which has no files, or has them without any record. `false`
     /// where the log has gone its own way since.
+    ///
+    /// # Errors
+    /// If the log lacks the batch and cannot take it.
     pub(crate) fn take_first(&mut self, found: &FoundBatch) -> Result<bool, Fault> {
         let marks = self.partition.watermarks();
         let begins = marks.log_end == Offset::ZERO && self.size() == 0 && self.segment_count() == 1;
         let same = self.topic_id == Some(found.topic_id);
-        let batch = Batches::new(&found.batch).next_batch();
-        let (Ok(Some(batch)), Some(span)) = (batch, alone(&found.batch)) else { return Ok(false) };
-        if !same || !begins || self.first.is_some() || batch.verify_crc().is_err() {
+        if !same || !begins || self.first.is_some() {
             return Ok(false);
         }
+        let wrong = |reason: String| {
+            let path = self.home.path().join(FIRST_RECORDS);
+            let reason = format!("the first record of {} cannot be given back to it: {reason}", self.name);
+            Fault::Mismatch { path, reason }
+        };
+        let batch = Batches::new(&found.batch).next_batch().map_err(|error| wrong(error.to_string()))?;
+        let (Some(batch), Some(span)) = (batch, alone(&found.batch)) else {
+            return Err(wrong("it is not one batch".to_owned()));
+        };
+        batch.verify_crc().map_err(|error| wrong(error.to_string()))?;
         let mut partition = self.partition.clone();
-        if partition.reload(&batch).is_err() {
-            return Ok(false);
-        }
+        partition.reload(&batch).map_err(|refusal| wrong(refusal.to_string()))?;
         if self.made {
             self.segments.append(&found.batch)?;
         } else {

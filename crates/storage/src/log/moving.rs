@@ -219,6 +219,12 @@ impl<D: Disk> Log<D> {
         source.noted(rename(source.disk(), self.path(), &away))?;
         let place = target.path().join(self.name.to_string());
         if let Err(fault) = target.noted(rename(target.disk(), copy.path(), &place)) {
+            // It may have its new name all the same, under which a start may take it for the replica, and the log goes on.
+            if let Err(error) = target.disk().rename(&place, copy.path())
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::warn!(path = %place.display(), %error, "a copy that is not the replica has its name");
+            }
             if let Err(worse) = rename(source.disk(), &away, self.path()) {
                 // The copy is all there is under a name that a start would take: it must stay where it is.
                 target.state().take_offline(&format!("a replica cannot be moved here: {fault}"));

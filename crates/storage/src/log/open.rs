@@ -47,6 +47,14 @@ pub struct Checkpoints {
     pub cleaned_to: Option<Offset>,
 }
 
+impl Checkpoints {
+    /// What they say of a log they do not name, after a crash.
+    pub(crate) const fn nothing() -> Self {
+        let zero = Offset::ZERO;
+        Self { clean: false, recovery_point: zero, log_start: zero, high_watermark: zero, cleaned_to: None }
+    }
+}
+
 /// Of what the directory and files of a log may be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Room {

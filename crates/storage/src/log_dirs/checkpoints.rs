@@ -181,10 +181,10 @@ impl<D: Disk> LogDirs<D> {
 
     /// The log has arrived and could not be opened: until the next start the checkpoints are all that knows where it begins.
     pub(super) fn note_unopened(&self, directory: DirectoryId, name: &TopicPartition) {
-        if let Some(home) = self.home(directory) {
-            let mut written = home.written();
-            let arrived = written.arriving.remove(name);
-            written.unloaded.extend(arrived.map(|said| (name.clone(), said)));
+        let Some(home) = self.home(directory) else { return };
+        let mut written = home.written();
+        if let Some(said) = written.arriving.remove(name) {
+            self.note_unloaded(name, directory, (name.to_string(), said));
         }
     }
 
@@ -251,9 +251,13 @@ impl<D: Disk> LogDirs<D> {
     ) -> Result<(), Fault> {
         // What goes while the logs are gathered may be among them, and stays noted.
         let gone = home.gone()[kind as usize].clone();
-        let not_here = written.unloaded.iter().chain(&written.arriving);
-        let not_here = not_here.map(|(name, said)| (name.clone(), kind.said(said)));
-        let mut offsets: PartitionOffsets = not_here.filter(|(_, offset)| *offset > Offset::ZERO).collect();
+        let mut offsets: PartitionOffsets = {
+            let (unloaded, id) = (self.unloaded(), home.directory.id());
+            let in_home = unloaded.iter().filter_map(|(name, homes)| Some((name, &homes.get(&id)?.said)));
+            let not_here = in_home.chain(&written.arriving);
+            let not_here = not_here.map(|(name, said)| (name.clone(), kind.said(said)));
+            not_here.filter(|(_, offset)| *offset > Offset::ZERO).collect()
+        };
         for (name, log) in self.logs() {
             let log = locked(&log);
             if log.directory_id() == home.directory.id() {

@@ -40,8 +40,6 @@ pub(super) struct Home<D: Disk> {
 pub(super) struct Written {
     /// Length and checksum of each as last written, so that an idle node writes none.
     pub(super) seals: [Option<(usize, u32)>; 4],
-    /// What they said of the logs that could not be loaded, to be said again until they can.
-    pub(super) unloaded: BTreeMap<TopicPartition, Checkpoints>,
     /// What they must say of the logs that are about to arrive. Bound: the replicas on their way.
     pub(super) arriving: BTreeMap<TopicPartition, Checkpoints>,
 }

@@ -159,7 +159,6 @@ impl<D: Disk> LogDirs<D> {
         drop(logs);
         self.take_up_moves(moving, assigned, &mut report, now);
         self.take_up_first_records(placement, &mut report, now);
-        self.note_unloaded(&report);
         // A start looks at every log once; most of them nobody will ask for soon.
         if let Some(home) = self.homes.first() {
             home.directory.descriptors().close_all();
@@ -208,7 +207,8 @@ impl<D: Disk> LogDirs<D> {
                         collected.report.strays.push(name.clone());
                     }
                     Err(fault) => {
-                        home.written().unloaded.insert(name.clone(), said.offsets.of(name, home));
+                        let unloaded = (name.to_string(), said.offsets.of(name, home));
+                        self.note_unloaded(name, home.directory.id(), unloaded);
                         collected.report.failed.push((name.clone(), fault));
                     }
                 }
@@ -228,22 +228,18 @@ impl<D: Disk> LogDirs<D> {
             work();
         });
         let mut loaded = collected.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let offsets = |name: &TopicPartition| said.offsets.of(name, home);
         for (name, directory) in futures {
-            let offsets = |name: &TopicPartition| said.offsets.of(name, home);
             let found = self.identify(home, (&name, &directory), &offsets, placement, now);
             match home.directory.noted(found) {
                 Ok(found) => loaded.moving.extend(found),
-                Err(fault) => loaded.report.failed.push((name, fault)),
+                Err(fault) => {
+                    self.note_unloaded(&name, home.directory.id(), (directory, offsets(&name)));
+                    loaded.report.failed.push((name, fault));
+                }
             }
         }
         loaded
-    }
-
-    /// Notes the logs that are here and cannot be served.
-    fn note_unloaded(&self, report: &LoadReport) {
-        let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
-        let failed = report.failed.iter().map(|(name, _)| name).filter(|name| !logs.contains_key(*name));
-        self.unloaded().extend(failed.cloned());
     }
 
     /// Finds the first batches of logs that had no files yet when the process ended, and gives them back to them.
@@ -289,23 +285,25 @@ impl<D: Disk> LogDirs<D> {
             if locked(&log).directory_id() == directory.id() {
                 let placed = || matches!(placement(&row.name, Some(row.topic_id)), Placement::Here(_));
                 if let Err(fault) = directory.reserved(|| give_back(&log, row, placed)) {
-                    self.unload(home, &row.name);
+                    self.unload(home, row);
                     return Err(fault);
                 }
             }
             return directory.first_records().forget(row.place).map(|()| false);
         }
-        if home.written().unloaded.contains_key(&row.name) {
+        if self.wait_for_unloaded(&row.name, directory.id(), row.place) {
             // Whether the log has the batch shows when it can be read.
             return Ok(false);
         }
         let Placement::Here(config) = placement(&row.name, Some(row.topic_id)) else {
             return directory.first_records().forget(row.place).map(|()| false);
         };
-        let mut log = Log::plan(Arc::clone(directory), row.name.clone(), row.topic_id, config, now)?;
-        if !log.take_first(row)? {
-            return directory.first_records().forget(row.place).map(|()| false);
-        }
+        let planned = Log::plan(Arc::clone(directory), row.name.clone(), row.topic_id, config, now)
+            .and_then(|mut log| log.take_first(row).map(|_| log));
+        let log = planned.inspect_err(|_| {
+            self.note_unloaded(&row.name, directory.id(), (row.name.to_string(), Checkpoints::nothing()));
+            self.wait_for_unloaded(&row.name, directory.id(), row.place);
+        })?;
         for gone in home.gone().iter_mut() {
             gone.remove(&row.name);
         }
@@ -317,20 +315,21 @@ impl<D: Disk> LogDirs<D> {
     }
 
     /// Has a log not served that lacks a record, which comes back to it at another start.
-    fn unload(&self, home: &Home<D>, name: &TopicPartition) {
-        let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    fn unload(&self, home: &Home<D>, row: &FoundBatch) {
+        let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(&row.name);
         let Some(log) = removed else { return };
         let mut log = locked(&log);
         log.mark_deleted();
         let marks = log.partition().watermarks();
-        let checkpoints = Checkpoints {
+        let said = Checkpoints {
             clean: false,
             recovery_point: log.recovery_point(),
             log_start: marks.log_start,
             high_watermark: marks.high_watermark,
             cleaned_to: log.cleaned_to(),
         };
-        home.written().unloaded.insert(name.clone(), checkpoints);
+        self.note_unloaded(&row.name, home.directory.id(), (row.name.to_string(), said));
+        self.wait_for_unloaded(&row.name, home.directory.id(), row.place);
     }
 
     /// Sets a log aside that is here twice, as after a crash in the middle of a move.
@@ -395,11 +394,7 @@ fn give_back<D: Disk>(log: &SharedLog<D>, row: &FoundBatch, placed: impl Fn() ->
         log.set_topic_id(row.topic_id)?;
     }
     // Where the log has gone its own way the row has done its duty.
-    let empty = log.partition().watermarks().log_end == Offset::ZERO;
-    if !log.take_first(row)? && empty && log.topic_id() == Some(row.topic_id) {
-        tracing::warn!(partition = %row.name, "the first record of a log cannot be given back to it and is dropped");
-    }
-    Ok(())
+    log.take_first(row).map(drop)
 }
 
 /// Of a log that is here twice, the one where the metadata has it, or else the one that holds more; and the other.

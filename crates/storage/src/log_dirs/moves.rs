@@ -4,6 +4,7 @@
 //! Compaction leaves a replica alone while it is on its way, as in Apache Kafka: a copy with a record from before a cleaning
 //! and the tombstone after it from before another, or without it, would give back what was deleted.
 
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +34,50 @@ pub(super) struct FoundCopy<D: Disk> {
     directory: String,
     /// What the checkpoints of the log directory say.
     said: Checkpoints,
+}
+
+/// Where the log is that a copy found at a start is of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Original {
+    /// Here: in the copy's own log directory or in another one. What may have been compacted while the copy was out of
+    /// reach must not go on being copied: after a crash the holes that leaves cannot be told from what was not on stable
+    /// storage.
+    Served { in_home: bool, compacted: bool },
+    /// Here, and could not be loaded.
+    Unloaded,
+    /// Nowhere that anybody can look: whether the metadata has the replica where the copy is, and whether a log directory
+    /// is out of use, in which the log may be.
+    Nowhere { is_assigned: bool, is_away: bool },
+}
+
+/// What is to become of a copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fate {
+    /// It is needed no more.
+    PutAway,
+    /// It is no use; another one is begun.
+    BeginAgain,
+    /// It goes on being copied.
+    GoOn,
+    /// It is the replica.
+    TakeOver,
+    /// It stays as it is until its log can be loaded.
+    WaitForLog,
+    /// It stays as it is until all log directories can be looked into.
+    WaitForDirectories,
+}
+
+impl Original {
+    pub(super) fn fate_of_copy(self) -> Fate {
+        match self {
+            Self::Served { in_home: true, .. } => Fate::PutAway,
+            Self::Served { compacted: true, .. } => Fate::BeginAgain,
+            Self::Served { .. } => Fate::GoOn,
+            Self::Unloaded => Fate::WaitForLog,
+            Self::Nowhere { is_assigned: false, is_away: true } => Fate::WaitForDirectories,
+            Self::Nowhere { .. } => Fate::TakeOver,
+        }
+    }
 }
 
 /// A piece of a log, and what was known when it was read.
@@ -151,8 +196,15 @@ impl<D: Disk> LogDirs<D> {
         let mut future = Log::plan_in(Arc::clone(&home), &directory, (name.clone(), topic_id), config, now)?;
         future.make(Room::Reserve)?;
         let (name, future) = (name.clone(), Arc::new(Mutex::new(future)));
-        self.note_move(Move { name, to: home, current, future, cuts: AtomicU64::new(0), _pause: pause });
-        Ok(true)
+        let began = Move { name, to: home, current, future, cuts: AtomicU64::new(0), _pause: pause };
+        match self.note_move(began) {
+            None => Ok(true),
+            // Somebody else was faster, perhaps to another place.
+            Some(late) => {
+                self.clear_away(&late, now)?;
+                self.begin_move(&late.name, to, now)
+            }
+        }
     }
 
     /// The replicas on their way.
@@ -165,9 +217,16 @@ impl<D: Disk> LogDirs<D> {
         self.moves.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn note_move(&self, began: Move<D>) {
+    /// Puts a move on the list; hands it back if the replica is on its way already.
+    fn note_move(&self, began: Move<D>) -> Option<Move<D>> {
         let mut moves = self.moves.write().unwrap_or_else(PoisonError::into_inner);
-        moves.insert(began.name.clone(), Arc::new(began));
+        match moves.entry(began.name.clone()) {
+            Entry::Occupied(_) => Some(began),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Arc::new(began));
+                None
+            }
+        }
     }
 
     /// Gives a move up: its copy is removed. Says whether there was one.
@@ -224,23 +283,33 @@ impl<D: Disk> LogDirs<D> {
                 other => break other,
             }
         };
-        if let Ok(Ending::Unopened(fault)) = ended {
-            self.note_unopened(to, name);
-            return Err(fault);
-        }
-        // From here on the log speaks for itself, or nobody does: who deletes it knows of what was announced by the move.
-        self.forget_arriving(to, name);
         match ended {
             Ok(Ending::Moved { source, delay, away }) => {
+                // From here on the log speaks for itself: who deletes it knows of what was announced by the move.
+                self.forget_arriving(to, name);
                 self.forget_move(ending);
                 self.note_gone(source.id(), name);
                 source.removals().schedule(now, delay, [away]);
                 self.checkpoint_all_of(to)
             }
+            Ok(Ending::Unopened(fault)) => {
+                self.note_unopened(to, name);
+                self.forget_log(name, &ending.current);
+                Err(fault)
+            }
             other => {
+                self.forget_arriving(to, name);
                 self.note_gone(to, name);
                 other.map(drop)
             }
+        }
+    }
+
+    /// Takes a log off the table that lies nowhere it could be served from, but no other one of its name.
+    fn forget_log(&self, name: &TopicPartition, log: &SharedLog<D>) {
+        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
+        if logs.get(name).is_some_and(|known| Arc::ptr_eq(known, log)) {
+            logs.remove(name);
         }
     }
 
@@ -296,8 +365,7 @@ impl<D: Disk> LogDirs<D> {
         Ok(Some(FoundCopy { name, topic_id, config, home, directory, said }))
     }
 
-    /// Takes up the copies found at a start: those whose log is here go on being copied; one that is alone is the replica
-    /// if the metadata has it there, or if no directory is out of use that could hold the log.
+    /// Takes up the copies found at a start.
     pub(super) fn take_up_moves(
         &self,
         found: Vec<FoundCopy<D>>,
@@ -305,47 +373,71 @@ impl<D: Disk> LogDirs<D> {
         report: &mut LoadReport,
         now: Timestamp,
     ) {
-        for copy in found {
-            let (name, home) = (copy.name.clone(), Arc::clone(&copy.home));
-            let taken = match self.get(&name) {
-                Some(current) => self.take_up(copy, current, now),
-                None => self.take_over(copy, assigned(&name) == Some(home.id()), now),
-            };
-            if let Err(fault) = home.noted(taken) {
+        for mut copy in found {
+            let home = Arc::clone(&copy.home);
+            let is_assigned = assigned(&copy.name) == Some(home.id());
+            if let Err(fault) = home.noted(self.take_up_move(&mut copy, is_assigned, now)) {
+                let FoundCopy { name, directory, said, .. } = copy;
+                if self.get(&name).is_none() {
+                    self.note_unloaded(&name, home.id(), (directory, said));
+                }
                 report.failed.push((name, fault));
             }
         }
     }
 
-    /// Goes on with a move from where its copy ends. One that is no use any more is begun again.
-    fn take_up(&self, copy: FoundCopy<D>, current: SharedLog<D>, now: Timestamp) -> Result<(), Fault> {
-        let FoundCopy { name, topic_id, config, home, directory, said } = copy;
-        let path = home.path().join(&directory);
-        let (here, end, cleaned_to) = {
-            let log = whole(&current)?;
-            (log.directory_id() == home.id(), end_of(&log), log.cleaned_to())
+    fn take_up_move(&self, copy: &mut FoundCopy<D>, is_assigned: bool, now: Timestamp) -> Result<(), Fault> {
+        let away = self.check_all();
+        let current = self.get(&copy.name);
+        let original = match &current {
+            Some(current) => {
+                let log = whole(current)?;
+                let compacted = copy.config.append.compacted || log.cleaned_to().is_some();
+                Original::Served { in_home: log.directory_id() == copy.home.id(), compacted }
+            }
+            None if self.is_unloaded_elsewhere(copy) => Original::Unloaded,
+            None => Original::Nowhere { is_assigned, is_away: away.is_err() },
         };
-        if here {
-            return self.put_away(&home, &name, &path, now);
+        let path = copy.home.path().join(&copy.directory);
+        match (original.fate_of_copy(), current, away) {
+            (Fate::PutAway, ..) => self.put_away(&copy.home, &copy.name, &path, now),
+            (Fate::BeginAgain, ..) => self.begin_again(&copy.name, &copy.home, &path, now),
+            (Fate::GoOn, Some(current), _) => self.go_on(copy, current, now),
+            (Fate::GoOn | Fate::TakeOver, _, away) => self.take_over(copy, away, now),
+            (Fate::WaitForDirectories, _, away) => away,
+            (Fate::WaitForLog, ..) => {
+                let reason = "the log that it is a copy of could not be loaded".to_owned();
+                Err(Fault::Mismatch { path, reason })
+            }
         }
-        // The log may have been cleaned while the copy was out of reach, and after a crash the holes that compaction leaves
-        // cannot be told from what was not on stable storage.
-        if config.append.compacted || cleaned_to.is_some() {
-            return self.begin_again(&name, &home, &path, now);
-        }
+    }
+
+    /// Whether the log it is a copy of lies in a directory that is in use, and could not be loaded.
+    fn is_unloaded_elsewhere(&self, copy: &FoundCopy<D>) -> bool {
+        let unloaded = self.unloaded();
+        let Some(homes) = unloaded.get(&copy.name) else { return false };
+        let in_order = |home: &&Home<D>| home.directory.state().check().is_ok();
+        self.homes.iter().filter(in_order).any(|home| homes.contains_key(&home.directory.id()))
+    }
+
+    /// Goes on with a move from where its copy ends. One that is no use any more is begun again.
+    fn go_on(&self, copy: &FoundCopy<D>, current: SharedLog<D>, now: Timestamp) -> Result<(), Fault> {
+        let FoundCopy { name, topic_id, config, home, directory, said } = copy;
+        let path = home.path().join(directory);
         let pause = whole(&current)?.pause_cleaning()?;
-        let (recovery_point, log_start, high_watermark) = (Offset::ZERO, Offset::ZERO, Offset::ZERO);
-        let nothing =
-            Checkpoints { clean: said.clean, recovery_point, log_start, high_watermark, cleaned_to };
-        let what = (name.clone(), topic_id);
-        let opened = match Log::open_in(Arc::clone(&home), &directory, what, config, (nothing, now)) {
+        let nothing = Checkpoints { clean: said.clean, ..Checkpoints::nothing() };
+        let opened = home.reserved(|| {
+            let what = (name.clone(), *topic_id);
+            Log::open_in(Arc::clone(home), directory, what, Arc::clone(config), (nothing, now))
+        });
+        let mut future = match opened {
             Err(fault @ Fault::Corrupt { .. }) => {
                 tracing::warn!(partition = %name, %fault, "the copy of a replica is no use any more");
-                return self.begin_again(&name, &home, &path, now);
+                return self.begin_again(name, home, &path, now);
             }
-            opened => opened?,
+            opened => opened?.log,
         };
-        let mut future = opened.log;
+        let end = end_of(&*whole(&current)?);
         if end_of(&future) > end {
             // The log has lost what was not synced, and what comes in its place is to be copied.
             future.truncate(end, now)?;
@@ -353,12 +445,13 @@ impl<D: Disk> LogDirs<D> {
         if !future.ends_as(&mut *whole(&current)?)? {
             tracing::warn!(partition = %name, "the copy of a replica is of what is there no more");
             future.mark_deleted();
-            return self.begin_again(&name, &home, &path, now);
+            return self.begin_again(name, home, &path, now);
         }
         tracing::info!(partition = %name, to = %home.path().display(), "a replica goes on moving");
-        let future = Arc::new(Mutex::new(future));
-        self.note_move(Move { name, to: home, current, future, cuts: AtomicU64::new(0), _pause: pause });
-        Ok(())
+        let (name, to, future) = (name.clone(), Arc::clone(home), Arc::new(Mutex::new(future)));
+        let found = Move { name, to, current, future, cuts: AtomicU64::new(0), _pause: pause };
+        // A second copy of the same replica is needed no more.
+        self.note_move(found).map_or(Ok(()), |second| self.clear_away(&second, now))
     }
 
     fn begin_again(
@@ -374,22 +467,21 @@ impl<D: Disk> LogDirs<D> {
 
     /// Makes a copy the replica. The metadata is told where that goes when next to nothing is left to be copied: should
     /// there be no way back to the log, the copy is what there is of it.
-    fn take_over(&self, copy: FoundCopy<D>, is_assigned: bool, now: Timestamp) -> Result<(), Fault> {
-        let FoundCopy { name, topic_id, config, home, directory, said } = copy;
-        let in_order = |home: &&Home<D>| home.directory.state().check().is_ok();
-        if self.homes.iter().filter(in_order).any(|home| home.written().unloaded.contains_key(&name)) {
-            let (path, reason) =
-                (home.path().join(directory), "the log that it is a copy of could not be loaded");
-            return Err(Fault::Mismatch { path, reason: reason.to_owned() });
-        }
-        let away = self.check_all();
-        if !is_assigned {
-            away.as_ref().map_err(Fault::clone)?;
-        }
-        let (path, place) = (home.path().join(directory), home.path().join(name.to_string()));
-        home.disk().rename(&path, &place).map_err(|error| Fault::io("rename", &path, error))?;
-        let said = Checkpoints { clean: false, recovery_point: Offset::ZERO, ..said };
-        let opened = Log::open(Arc::clone(&home), (name.clone(), topic_id), config, said, now)?;
+    fn take_over(
+        &self,
+        copy: &mut FoundCopy<D>,
+        away: Result<(), Fault>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let (name, home, place) = (copy.name.clone(), Arc::clone(&copy.home), copy.name.to_string());
+        let (path, named) = (home.path().join(&copy.directory), home.path().join(&place));
+        home.disk().rename(&path, &named).map_err(|error| Fault::io("rename", &path, error))?;
+        copy.directory = place;
+        let said = Checkpoints { clean: false, recovery_point: Offset::ZERO, ..copy.said };
+        let opened = home.reserved(|| {
+            let what = (name.clone(), copy.topic_id);
+            Log::open(Arc::clone(&home), what, Arc::clone(&copy.config), said, now)
+        })?;
         let (to, end) = (home.path().display(), end_of(&opened.log));
         match away {
             Ok(()) => tracing::info!(partition = %name, %to, "a replica has moved"),

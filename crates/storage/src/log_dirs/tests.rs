@@ -8,7 +8,7 @@ mod moves;
 
 use std::path::Path;
 
-use partition::{Append, Origin, Scratch, Verification};
+use partition::{Append, Millis, Origin, Scratch, Verification};
 use protocol::id::{LeaderEpoch, PartitionIndex, Uuid};
 use protocol::offset::Offset;
 use protocol::records::build::{BatchBuilder, BatchOptions};

@@ -148,6 +148,51 @@ fn on_a_full_disk_a_first_record_can_be_read_and_deleted_of_the_reserve() {
 }
 
 #[test]
+fn a_row_goes_with_its_log_that_could_not_be_loaded() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    assert!(append(&planned(&dirs, 0, TOPIC)));
+    drop(dirs);
+    // A kill has come while the files were made.
+    std::fs::create_dir(node.directory(0).join("t-0")).unwrap();
+    let disk = ScriptedDisk::default();
+    disk.fail_once("list", "a/t-0", Errno::MFILE);
+    let (dirs, report) = node.start(disk.clone());
+    assert_eq!((report.loaded, report.failed.len()), (0, 1));
+    disk.fail_once("rename", "a/t-0", Errno::MFILE);
+    dirs.delete(&name("t", 0), NOW).unwrap_err();
+    assert!(dirs.delete(&name("t", 0), NOW).unwrap(), "what failed is tried again");
+    assert!(!dirs.delete(&name("t", 0), NOW).unwrap());
+    assert_eq!(rows(&node), 0, "no row counts any more");
+    dirs.close(BrokerEpoch(1));
+    assert!(node.directory(0).join(CLEAN_SHUTDOWN).exists());
+}
+
+#[test]
+fn a_log_that_cannot_take_its_first_record_is_not_served() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    assert!(append(&planned(&dirs, 0, TOPIC)));
+    drop(create(&dirs, &name("t", 1)));
+    // Rows that are whole, and hold what no log takes.
+    for partition in 1..3 {
+        let put =
+            dirs.directories().next().unwrap().first_records().put(&name("t", partition), TOPIC, b"nothing");
+        assert!(put.unwrap().is_some());
+    }
+    drop(dirs);
+    let (dirs, report) = node.start(RealDisk);
+    assert_eq!((report.failed.len(), dirs.logs().len()), (2, 1), "{report:?}");
+    assert!(report.failed[0].1.to_string().contains("cannot be given back"), "{report:?}");
+    for partition in 1..3 {
+        dirs.plan(&name("t", partition), TOPIC, Arc::default(), None, NOW).err().unwrap();
+        assert!(dirs.delete(&name("t", partition), NOW).unwrap());
+    }
+    dirs.close(BrokerEpoch(1));
+    assert!(node.directory(0).join(CLEAN_SHUTDOWN).exists());
+}
+
+#[test]
 fn logs_without_files_leave_enough_of_the_reserve_of_a_full_disk() {
     const RESERVE: u64 = 1 << 20;
     let mut node = Node::new(&["a"]);

@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use super::super::moves::Ending;
+use super::super::moves::{Ending, Fate, Original};
 use super::*;
 use crate::fault::Fault;
 use crate::names::DirectoryName;
@@ -76,15 +76,82 @@ fn a_log_that_moved_but_cannot_be_opened_there_takes_nothing_that_would_be_lost(
     assert!(!append(&log), "its directory is on its way out");
     // As whoever drives the move does when it fails.
     assert!(dirs.abandon_move(&moving, NOW).unwrap());
+    let refused = dirs.plan(&name("t", 0), TOPIC, Arc::default(), None, NOW).err().unwrap();
+    assert!(refused.to_string().contains("could not be loaded"), "nothing takes its place: {refused}");
     dirs.checkpoint_log_starts();
     dirs.close(BrokerEpoch(1));
     let ended_cleanly = |index| node.directory(index).join(CLEAN_SHUTDOWN).exists();
-    assert!(!ended_cleanly(0) && !ended_cleanly(1), "nobody has looked into it in its new place");
+    assert!(ended_cleanly(0) && !ended_cleanly(1), "nobody has looked into it in its new place");
     drop((moving, log, dirs));
     let (dirs, _) = node.start(RealDisk);
     let log = dirs.get(&name("t", 0)).unwrap();
     assert_eq!((bytes(&log), end(&log)), (all, Offset(5)));
     assert_eq!(locked(&log).partition().watermarks().log_start, Offset(2), "what was deleted stays deleted");
+}
+
+#[test]
+fn a_log_that_moved_but_cannot_be_opened_there_goes_with_its_topic() {
+    let disk = ScriptedDisk::default();
+    let (node, dirs, log) = filled(disk.clone());
+    let moving = begin(&dirs, &name("t", 0));
+    disk.fail_once("list", "b/t-0", Errno::MFILE);
+    dirs.finish_move(&moving, NOW).unwrap_err();
+    dirs.abandon_move(&moving, NOW).unwrap();
+    assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+    assert!(!dirs.delete(&name("t", 0), NOW).unwrap(), "it is gone");
+    dirs.remove_due(Timestamp(i64::MAX));
+    let of_topic = |entry: &String| entry.starts_with("t-0");
+    assert!(entries(node.directory(1)).iter().all(|entry| !of_topic(entry)));
+    drop((moving, log));
+    let anew = dirs.plan(&name("t", 0), Uuid([2; 16]), Arc::default(), None, NOW).unwrap();
+    locked(&anew).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    assert!(append(&anew) && append(&anew), "another topic of the name begins anew");
+    dirs.close(BrokerEpoch(1));
+    assert!((0..2).all(|index| node.directory(index).join(CLEAN_SHUTDOWN).exists()));
+}
+
+/// The rename may be done and only not be on stable storage, and the metadata may have the replica where the copy is.
+#[test]
+fn a_move_whose_end_is_not_on_stable_storage_loses_nothing_that_comes_after() {
+    for passing in 0.. {
+        let disk = ScriptedDisk::default();
+        let (node, dirs, log) = filled(disk.clone());
+        let moving = begin(&dirs, &name("t", 0));
+        let there = moving.to.id();
+        disk.fail_after(passing, "fsync_dir", "/b", Errno::IO);
+        let moved = dirs.finish_move(&moving, NOW);
+        let end = 5 + i64::from(append(&log));
+        drop((moving, log, dirs));
+        let (dirs, report) = start_assigned(&node, ScriptedDisk::default(), there);
+        assert!(report.failed.is_empty(), "{report:?}");
+        let found = dirs.get(&name("t", 0)).map(|log| super::end(&log));
+        assert_eq!(found, Some(Offset(end)), "after {passing} others an fsync fails");
+        if moved.is_ok() {
+            assert!(passing > 2, "the copy, its name, its checkpoints");
+            break;
+        }
+    }
+}
+
+#[test]
+fn of_two_who_begin_to_move_a_replica_one_does() {
+    let (node, dirs, _log) = filled(RealDisk);
+    let there = dirs.directories().nth(1).unwrap().id();
+    let barrier = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                barrier.wait();
+                assert!(dirs.begin_move(&name("t", 0), there, NOW).unwrap());
+            });
+        }
+    });
+    dirs.remove_due(NOW);
+    let left = entries(node.directory(1));
+    assert_eq!(left.iter().filter(|entry| entry.ends_with("-future")).count(), 1, "{left:?}");
+    assert_eq!(dirs.moves().len(), 1);
+    let moving = dirs.moving(&name("t", 0)).unwrap();
+    dirs.finish_move(&moving, NOW).unwrap();
 }
 
 #[test]
@@ -269,6 +336,86 @@ fn a_copy_where_the_metadata_has_the_replica_is_that_whatever_else_is_away() {
         }
         let left = entries(node.directory(0));
         assert!(left.iter().any(|name| name.ends_with("-stray")), "{left:?}");
+    }
+}
+
+/// A copy that is alone, of a log whose records were deleted up to 3, and a disk on which its old directory is away.
+fn alone_with_its_log_start() -> (Node, DirectoryId, ScriptedDisk) {
+    let (node, dirs, log) = filled(RealDisk);
+    locked(&log).delete_records(Offset(3)).unwrap();
+    dirs.keep_log_starts().unwrap();
+    let moving = begin(&dirs, &name("t", 0));
+    while moving.step(1, NOW).unwrap().lag > 0 {}
+    let there = moving.to.id();
+    let arriving = locked(&log).arriving();
+    dirs.announce(there, &name("t", 0), arriving).unwrap();
+    let disk = ScriptedDisk::default();
+    disk.fail_once("open", "a/.lock", Errno::IO);
+    (node, there, disk)
+}
+
+#[test]
+fn a_copy_that_is_taken_over_and_cannot_be_opened_is_not_forgotten() {
+    for (verb, suffix) in [("list", "b/t-0"), ("rename", "-future"), ("open", "-future/partition.metadata")] {
+        let (node, there, disk) = alone_with_its_log_start();
+        disk.fail_once(verb, suffix, Errno::MFILE);
+        let (dirs, report) = start_assigned(&node, disk, there);
+        assert!(dirs.get(&name("t", 0)).is_none() && report.failed.len() == 1, "{verb}: {report:?}");
+        dirs.plan(&name("t", 0), TOPIC, Arc::default(), None, NOW).err().unwrap();
+        dirs.checkpoint_log_starts();
+        dirs.close(BrokerEpoch(1));
+        assert!(!node.directory(1).join(CLEAN_SHUTDOWN).exists(), "{verb}: nobody has looked into it");
+        drop(dirs);
+        let disk = ScriptedDisk::default();
+        disk.fail_once("open", "a/.lock", Errno::IO);
+        let (dirs, report) = start_assigned(&node, disk, there);
+        assert!(report.failed.is_empty(), "{verb}: {report:?}");
+        let marks = locked(&dirs.get(&name("t", 0)).unwrap()).partition().watermarks();
+        assert_eq!((marks.log_start, marks.log_end), (Offset(3), Offset(5)), "{verb}");
+    }
+}
+
+#[test]
+fn a_copy_that_is_taken_over_and_cannot_be_opened_goes_with_its_topic() {
+    for (verb, suffix) in [("list", "b/t-0"), ("rename", "-future")] {
+        let (node, there, disk) = alone_with_its_log_start();
+        disk.fail_once(verb, suffix, Errno::MFILE);
+        let (dirs, _) = start_assigned(&node, disk, there);
+        assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+        dirs.remove_due(NOW);
+        let left = entries(node.directory(1));
+        assert!(left.iter().all(|entry| !entry.starts_with("t-0")), "{verb}: {left:?}");
+        dirs.plan(&name("t", 0), TOPIC, Arc::default(), None, NOW).unwrap();
+    }
+}
+
+#[test]
+fn a_copy_is_taken_over_on_a_full_disk() {
+    let (mut node, there, disk) = alone_with_its_log_start();
+    node.config.reserve_bytes = 1 << 20;
+    disk.fail_once("list", "b/t-0", Errno::NOSPC);
+    let (dirs, report) = start_assigned(&node, disk, there);
+    assert!(report.failed.is_empty(), "{report:?}");
+    assert_eq!(dirs.get(&name("t", 0)).map(|log| end(&log)), Some(Offset(5)));
+}
+
+#[test]
+fn a_copy_has_one_fate() {
+    let served = |in_home, compacted| Original::Served { in_home, compacted };
+    let nowhere = |is_assigned, is_away| Original::Nowhere { is_assigned, is_away };
+    let table = [
+        (served(true, false), Fate::PutAway),
+        (served(true, true), Fate::PutAway),
+        (served(false, true), Fate::BeginAgain),
+        (served(false, false), Fate::GoOn),
+        (Original::Unloaded, Fate::WaitForLog),
+        (nowhere(false, false), Fate::TakeOver),
+        (nowhere(true, false), Fate::TakeOver),
+        (nowhere(true, true), Fate::TakeOver),
+        (nowhere(false, true), Fate::WaitForDirectories),
+    ];
+    for (original, fate) in table {
+        assert_eq!(original.fate_of_copy(), fate, "{original:?}");
     }
 }
 
