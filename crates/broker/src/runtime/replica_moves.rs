@@ -221,11 +221,18 @@ fn advance(broker: &Broker, moving: &Arc<Move>, quorum: &Handle) -> Result<Step,
     if let Ok(outcome) = is_told.recv() {
         outcome?;
     }
+    // A log that could not go there now would be where nobody has it, for as long as the disk is full.
+    moving.to.state().check_room()?;
     if let Err(error) = assign(broker, moving, quorum) {
         tracing::warn!(partition = %moving.name, %error, "the controller was not told where a replica goes");
         return step(true);
     }
-    broker.log_dirs.finish_move(moving, broker.now())?;
+    let finished = broker.log_dirs.finish_move(moving, broker.now());
+    if finished.as_ref().is_err_and(Fault::no_space) {
+        // It waits for room where it lies, for hours perhaps: should that directory fail, nobody may take the copy for it.
+        report_place(broker, &moving.name);
+    }
+    finished?;
     tracing::info!(partition = %moving.name, to = %moving.to.path().display(), "a replica has moved");
     report_place(broker, &moving.name);
     step(false)
