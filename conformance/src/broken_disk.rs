@@ -59,6 +59,8 @@ struct Story {
     bad: PathBuf,
     /// How many batches of each partition were acknowledged.
     acknowledged: Vec<u64>,
+    /// How many batches of each partition were refused.
+    refused: Vec<u64>,
     /// The partitions that lie on the failing device.
     struck: Vec<i32>,
 }
@@ -91,8 +93,9 @@ impl Story {
             .set("log.dirs", format!("{},{}", good.display(), bad.display()))
             .set("headwater.http.listen", http);
         let broker = Some(launch.start()?);
-        let acknowledged = vec![0; PARTITIONS as usize];
-        let mut story = Story { launch, broker, trouble, http, bad, acknowledged, struck: Vec::new() };
+        let (acknowledged, refused) = (vec![0; PARTITIONS as usize], vec![0; PARTITIONS as usize]);
+        let mut story =
+            Story { launch, broker, trouble, http, bad, acknowledged, refused, struck: Vec::new() };
         story.begin()?;
         if matches!(&story.trouble, Trouble::Call(call) if call.call() == READ) {
             story.fails_to_read()?;
@@ -160,7 +163,6 @@ impl Story {
     /// Writes to all partitions until the device has failed for each on it; the others go on.
     fn fails(&mut self) -> Result<()> {
         self.break_down()?;
-        let mut refused = Vec::new();
         for _ in 0..200 {
             for partition in 0..PARTITIONS {
                 let index = partition as usize;
@@ -169,20 +171,19 @@ impl Story {
                 let produced = produce(&mut connection, (TOPIC, partition), &sent)?;
                 match produced.error {
                     ErrorCode::None => self.acknowledged[index] += 1,
-                    _ if self.struck.contains(&partition) => refused.push(partition),
+                    _ if self.struck.contains(&partition) => self.refused[index] += 1,
                     _ => anyhow::bail!("partition {partition} lies elsewhere: {produced:?}"),
                 }
-                let first = refused.iter().filter(|known| **known == partition).count() == 1;
                 let told = matches!(
                     produced.error,
                     ErrorCode::None | ErrorCode::KafkaStorageError | ErrorCode::NotLeaderOrFollower
                 );
                 ensure!(told, "a record for the failing device: {produced:?}");
-                if first && !refused.is_empty() {
+                if produced.error != ErrorCode::None && self.refused[index] == 1 {
                     println!("     partition {partition}: {:?} {:?}", produced.error, produced.message);
                 }
             }
-            if self.struck.iter().all(|partition| refused.iter().filter(|it| *it == partition).count() > 2) {
+            if self.struck.iter().all(|partition| self.refused[*partition as usize] > 2) {
                 println!("ok   {:?} are refused, the others go on", self.struck);
                 return Ok(());
             }
@@ -265,6 +266,8 @@ impl Story {
             let (last, before) = contents.records.split_last().context("no record at all")?;
             let count = before.len() as u64;
             ensure!(count >= acknowledged, "partition {partition} ends at {count}, and had {acknowledged}");
+            let (more, refused) = (count - acknowledged, self.refused[partition as usize]);
+            ensure!(more <= refused, "partition {partition} has {more} more, of {refused} that were refused");
             for (number, record) in (0..).zip(before) {
                 let bytes = if number < BEGUN { SMALL } else { LARGE };
                 // What was refused may be there or not, each time as it was sent; nothing else may.

@@ -79,7 +79,8 @@ fn appends_allocate_nothing() {
             partition.appended(&plan);
             let allocations = ALLOCATIONS.with(Cell::get) - before;
             // The first round makes the codec's state and the producer's entry, the second room for its batches.
-            assert!(round <= 1 || allocations == 0, "{codec}: {allocations} in round {round}");
+            let most = [usize::MAX, 1, 0][round.min(2) as usize];
+            assert!(allocations <= most, "{codec}: {allocations} in round {round}");
         }
     }
 }
