@@ -18,11 +18,21 @@ use crate::connection::{Answer, Connection, Gone};
 pub const PATIENCE: Duration = Duration::from_secs(120);
 /// How many times slower than the machine that figures are meant for one may be, with all that runs beside: what must be
 /// quick is held to its figure times this, so that a broker that stalls is not taken for a slow machine.
-pub const SLOWER: u64 = 20;
-/// How long a Headwater may take until it serves again after kill -9: 0.3 s for the first acknowledgement, that much slower.
-pub const READY_AFTER_KILL: Duration = Duration::from_millis(300 * SLOWER);
+pub const SLOWER: u32 = 20;
+/// How long a Headwater takes until it serves again after kill -9, on that machine.
+pub const READY_AFTER_KILL: Duration = Duration::from_millis(300);
 /// How long to let a broker get on between two questions.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Holds what something took to its figure: it fails beyond [`SLOWER`] times as long, and beyond the figure itself it is
+/// said that this was not reached here.
+pub fn hold(what: &str, took: Duration, figure: Duration) -> Result<()> {
+    ensure!(took <= figure * SLOWER, "{what} took {took:?}, and its figure is {figure:?}");
+    if took > figure {
+        println!("     NOT REACHED: {what} took {took:?}, and its figure is {figure:?}");
+    }
+    Ok(())
+}
 
 /// Asks on connections of its own until there is an answer without a code of a beginning.
 pub fn ask(address: SocketAddr, api: ApiKey, version: i16, request: &Value) -> Result<Value> {
@@ -170,5 +180,18 @@ fn collect(value: &Value, codes: &mut Vec<i16>) {
         }
         Value::Array(elements) => elements.iter().for_each(|element| collect(element, codes)),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_machine_is_let_off_and_a_stall_is_not() {
+        for (millis, is_held) in [(300, true), (301, true), (6_000, true), (6_001, false)] {
+            let held = hold("to be ready", Duration::from_millis(millis), READY_AFTER_KILL);
+            assert_eq!(held.is_ok(), is_held, "{millis} ms");
+        }
     }
 }
