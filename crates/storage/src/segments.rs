@@ -87,7 +87,7 @@ pub struct Segments<D: Disk = RealDisk> {
     limits: IndexLimits,
     /// Of each segment but the active one the largest timestamp up to its end, as far as anybody has asked.
     #[expect(clippy::box_collection, reason = "most of very many logs have one segment and are never asked")]
-    ages: Option<Box<Vec<Timestamp>>>,
+    youngest_up_to: Option<Box<Vec<Timestamp>>>,
 }
 
 /// Segments as they came from the disk.
@@ -112,7 +112,13 @@ impl<D: Disk> Segments<D> {
         now: Timestamp,
     ) -> Result<Self, Fault> {
         let first = Segment::create(descriptors, &directory, base, now)?;
-        Ok(Self { descriptors: descriptors.clone(), directory, list: vec![first], limits, ages: None })
+        Ok(Self {
+            descriptors: descriptors.clone(),
+            directory,
+            list: vec![first],
+            limits,
+            youngest_up_to: None,
+        })
     }
 
     /// The first segment of a new log, whose file is to be made before anything is appended.
@@ -124,7 +130,7 @@ impl<D: Disk> Segments<D> {
         now: Timestamp,
     ) -> Self {
         let first = Segment::planned(descriptors, &directory, base, now);
-        Self { descriptors: descriptors.clone(), directory, list: vec![first], limits, ages: None }
+        Self { descriptors: descriptors.clone(), directory, list: vec![first], limits, youngest_up_to: None }
     }
 
     /// Loads the segments of a listing: those from [`first_recovered`] on are checked and their indexes made anew.
@@ -141,7 +147,8 @@ impl<D: Disk> Segments<D> {
         let mut list = Vec::with_capacity(listing.segments.len());
         let open = |(base, facts): (&Offset, &_)| Segment::open(descriptors, &directory, *base, *facts);
         list.extend(listing.segments.iter().map(open));
-        let mut segments = Self { descriptors: descriptors.clone(), directory, list, limits, ages: None };
+        let mut segments =
+            Self { descriptors: descriptors.clone(), directory, list, limits, youngest_up_to: None };
         let (mut end, mut cut) = (loading.log_start, None);
         let recover_from = first_recovered(listing, loading).unwrap_or(Offset(i64::MAX));
         let mut index = 0;
@@ -321,18 +328,15 @@ impl<D: Disk> Segments<D> {
 
     /// The place of the first segment with a batch as young as `timestamp`; `None` if there is none. Logs of very many
     /// segments are not walked through: what the closed ones say is remembered in order.
-    pub fn first_as_young(&mut self, timestamp: Timestamp) -> Result<Option<usize>, Fault> {
+    pub fn first_segment_as_young(&mut self, timestamp: Timestamp) -> Result<Option<usize>, Fault> {
         let closed = self.list.len() - 1;
-        if self.ages.as_ref().map_or(0, |ages| ages.len()) != closed {
-            let mut ages = Vec::with_capacity(closed);
-            let mut age = Timestamp::NONE;
-            for segment in &mut self.list[..closed] {
-                age = segment.largest()?.map_or(age, |largest| largest.timestamp.max(age));
-                ages.push(age);
-            }
-            self.ages = Some(Box::new(ages));
+        let mut known = self.youngest_up_to.take().unwrap_or_default();
+        for segment in &mut self.list[known.len()..closed] {
+            let before = known.last().copied().unwrap_or(Timestamp::NONE);
+            known.push(segment.largest()?.map_or(before, |largest| largest.timestamp.max(before)));
         }
-        let place = self.ages.as_ref().map_or(0, |ages| ages.partition_point(|age| *age < timestamp));
+        let place = known.partition_point(|youngest| *youngest < timestamp);
+        self.youngest_up_to = Some(known).filter(|known| !known.is_empty());
         if place < closed {
             return Ok(Some(place));
         }
@@ -344,7 +348,7 @@ impl<D: Disk> Segments<D> {
     /// handed back to be removed later.
     pub fn drop_front(&mut self, count: usize) -> Result<Vec<PathBuf>, Fault> {
         let disk = self.descriptors.disk().clone();
-        self.ages = None;
+        self.youngest_up_to = None;
         let mut renamed = Vec::new();
         for _ in 0..count.min(self.list.len() - 1) {
             // Taken out only once its files are out of the way: an error leaves the rest in order.
@@ -369,7 +373,7 @@ impl<D: Disk> Segments<D> {
         if old.end >= self.list.len() || !same(&self.list[old.clone()]) {
             return None;
         }
-        self.ages = None;
+        self.youngest_up_to = None;
         let files = self.list.splice(old, [segment]).flat_map(|mut gone| gone.files()).collect();
         self.place();
         Some(files)
@@ -398,7 +402,7 @@ impl<D: Disk> Segments<D> {
 
     /// Removes the active segment if it is empty and begins behind `end`, where nothing has come after all.
     pub fn drop_begun_behind(&mut self, end: Offset) -> Result<(), Fault> {
-        self.ages = None;
+        self.youngest_up_to = None;
         if self.list.len() > 1 && self.active().size() == 0 && self.active().base() > end {
             let disk = self.descriptors.disk().clone();
             remove_all(&disk, self.active().files())?;
@@ -409,7 +413,7 @@ impl<D: Disk> Segments<D> {
 
     /// Removes all segments and begins anew with `base`.
     pub fn restart(&mut self, base: Offset, now: Timestamp) -> Result<(), Fault> {
-        self.ages = None;
+        self.youngest_up_to = None;
         let disk = self.descriptors.disk().clone();
         while let Some(segment) = self.list.last_mut() {
             remove_all(&disk, segment.files())?;
@@ -486,7 +490,7 @@ impl<D: Disk> Segments<D> {
     }
 
     fn drop_after(&mut self, index: usize) -> Result<(), Fault> {
-        self.ages = None;
+        self.youngest_up_to = None;
         let disk = self.descriptors.disk().clone();
         while self.list.len() > index + 1 {
             let files = self.active().files();

@@ -111,7 +111,7 @@ impl<D: Disk> Log<D> {
     ) -> Result<Option<FoundOffset>, Fault> {
         let from = self.partition.watermarks().log_start;
         let cap = self.config.append.decompressed_batch_bytes_max;
-        let Some(first) = self.segments.first_as_young(timestamp)? else { return Ok(None) };
+        let Some(first) = self.segments.first_segment_as_young(timestamp)? else { return Ok(None) };
         for segment in self.segments.iter_mut().skip(first) {
             if segment.largest()?.is_none_or(|largest| largest.timestamp < timestamp) {
                 continue;

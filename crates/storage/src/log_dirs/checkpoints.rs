@@ -180,7 +180,7 @@ impl<D: Disk> LogDirs<D> {
     }
 
     /// The log has arrived and could not be opened: until the next start the checkpoints are all that knows where it begins.
-    pub(super) fn note_unopened(&self, directory: DirectoryId, name: &TopicPartition) {
+    pub(super) fn note_arrived_unloaded(&self, directory: DirectoryId, name: &TopicPartition) {
         let Some(home) = self.home(directory) else { return };
         let mut written = home.written();
         if let Some(said) = written.arriving.remove(name) {

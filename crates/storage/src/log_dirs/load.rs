@@ -145,7 +145,7 @@ impl<D: Disk> LogDirs<D> {
             }
             for (name, log) in loaded {
                 if let Some(other) = logs.get(&name).cloned() {
-                    let (kept, set_aside) = twice(&other, log, assigned(&name));
+                    let (kept, set_aside) = kept_of_two(&other, log, assigned(&name));
                     report.strays.push(name.clone());
                     if let Err(fault) = self.set_twin_aside(&name, &set_aside) {
                         report.failed.push((name.clone(), fault));
@@ -284,7 +284,7 @@ impl<D: Disk> LogDirs<D> {
         if let Some(log) = self.get(&row.name) {
             if locked(&log).directory_id() == directory.id() {
                 let placed = || matches!(placement(&row.name, Some(row.topic_id)), Placement::Here(_));
-                if let Err(fault) = directory.reserved(|| give_back(&log, row, placed)) {
+                if let Err(fault) = directory.reserved(|| give_first_back(&log, row, placed)) {
                     self.unload(home, row);
                     return Err(fault);
                 }
@@ -387,7 +387,11 @@ impl<D: Disk> LogDirs<D> {
 type Prepared = (Vec<TopicPartition>, Vec<(TopicPartition, String)>, Offsets);
 
 /// Gives a first batch back to its log, which has files.
-fn give_back<D: Disk>(log: &SharedLog<D>, row: &FoundBatch, placed: impl Fn() -> bool) -> Result<(), Fault> {
+fn give_first_back<D: Disk>(
+    log: &SharedLog<D>,
+    row: &FoundBatch,
+    placed: impl Fn() -> bool,
+) -> Result<(), Fault> {
     let mut log = locked(log);
     // A kill may have come between the directory and the file in it that says whose it is.
     if log.topic_id().is_none() && placed() {
@@ -398,7 +402,7 @@ fn give_back<D: Disk>(log: &SharedLog<D>, row: &FoundBatch, placed: impl Fn() ->
 }
 
 /// Of a log that is here twice, the one where the metadata has it, or else the one that holds more; and the other.
-fn twice<D: Disk>(
+fn kept_of_two<D: Disk>(
     one: &SharedLog<D>,
     other: SharedLog<D>,
     assigned: Option<DirectoryId>,

@@ -454,7 +454,7 @@ fn the_first_segment_as_young_is_found_whatever_is_rolled_dropped_and_cut() {
     };
     let look = |segments: &mut Segments<RealDisk>, ages: &[i64]| {
         for wanted in 0..17 {
-            let found = segments.first_as_young(Timestamp(NOW.0 + wanted)).unwrap();
+            let found = segments.first_segment_as_young(Timestamp(NOW.0 + wanted)).unwrap();
             assert_eq!(found, ages.iter().position(|age| *age >= wanted), "{wanted} in {ages:?}");
         }
     };
@@ -512,6 +512,6 @@ fn the_indexes_of_a_small_segment_are_not_opened_by_a_start_and_a_first_append()
         let mut again = dir.load(Loading { end: Some(Offset(4)), ..self::clean() });
         let entries = again.segments.active().time_index_entries().unwrap();
         assert_eq!(entries, 2, "clean: {clean}");
-        assert_eq!(again.segments.first_as_young(Timestamp(NOW.0 + 3)).unwrap(), Some(0));
+        assert_eq!(again.segments.first_segment_as_young(Timestamp(NOW.0 + 3)).unwrap(), Some(0));
     }
 }
