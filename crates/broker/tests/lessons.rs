@@ -37,20 +37,31 @@
 //! | a log that cannot be loaded once compacted (KAFKA-17306) | `interleavings`: `a_log_that_was_compacted_says_the_same` |
 //! | no offset where there is one, while a coordinator loads | `groups.rs`: `members_and_offsets_outlive_a_restart` |
 //! | a cut of the log that a consumer does not hear of, as the leader epoch it committed is not told | `groups.rs`: `offsets_are_kept_in_every_version_that_names_topics` |
+//! | batches verified on one thread and appended on another, or through the buffer of another (KAFKA-15784, KAFKA-15653) | `compressed_batches_that_wait_for_their_coordinators_stay_apart` |
+//! | a question that a coordinator refuses, in the way of the producer it names | `partition/verifications`: `a_question_that_was_refused_was_never_asked`; `who_asks_in_the_name_of_another_is_not_in_its_way` |
+//! | an abort that moves what was committed | `transactions.rs`: `offsets_count_when_their_transaction_commits` |
+//! | a time-out that is told as a fence without being one | `transactions.rs`: `a_transaction_that_runs_out_of_time_is_aborted_and_its_producer_fenced` (the codes are Kafka's) |
 //! | offsets of a topic that is gone, given to its successor (KAFKA-12257) | `coordinator/tests/transcripts`: `commit.txt`; `coordinators.rs`: `offsets_of_a_topic_deleted_while_its_shard_loads_are_forgotten` |
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod raw;
 
+use protocol::ErrorCode;
+use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
 use protocol::messages::{
-    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, FetchResponse, Message,
+    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, EndTxnRequest, EndTxnResponse,
+    FetchResponse, FindCoordinatorRequest, InitProducerIdRequest, InitProducerIdResponse, Message,
 };
+use protocol::records::batches::Batches;
+use protocol::records::build::{BatchBuilder, BatchOptions};
+use protocol::records::compression::{Codec, Compressors, Decompressors};
+use protocol::records::record::Records;
 use raw::Client;
-use raw::ask::fetch_request;
+use raw::ask::{fetch_request, produce_request, produced};
 use raw::batch::{batch, of_producer};
-use raw::node::start;
+use raw::node::{TestNode, start};
 
 /// Deletes everything in partition 0 of `t`; where the log begins afterwards.
 fn delete_all(client: &mut Client) -> i64 {
@@ -148,4 +159,159 @@ fn a_session_hears_of_a_topic_made_anew() {
     admin.create(&["t"]);
     // The new topic has no offset 1: a reader that kept its place must hear so.
     assert_eq!(follow(3), Some(1));
+}
+
+/// Creates `t`, and has the coordinators of what is named begin.
+fn create(node: &TestNode, keys: &[(&str, i8)]) -> Client {
+    let mut client = node.connect();
+    client.create(&["t"]);
+    for (key, key_type) in keys {
+        let request = FindCoordinatorRequest {
+            key: (*key).to_owned().into(),
+            key_type: *key_type,
+            ..FindCoordinatorRequest::default()
+        };
+        client.ask(&request, 3);
+    }
+    client
+}
+
+/// A producer of transactions of the clients of today.
+struct Producer {
+    name: String,
+    id: i64,
+    epoch: i16,
+}
+
+impl Producer {
+    fn new(client: &mut Client, name: String) -> Self {
+        let request = InitProducerIdRequest {
+            transactional_id: Some(name.clone().into()),
+            transaction_timeout_ms: 60_000,
+            ..InitProducerIdRequest::default()
+        };
+        let body = client.ask(&request, 5);
+        let said = InitProducerIdResponse::decode(&body, 5).unwrap();
+        assert_eq!(said.error_code, 0);
+        Self { name, id: said.producer_id, epoch: said.producer_epoch }
+    }
+
+    /// Sends a batch as part of a transaction of `name`; Kafka's code.
+    fn send(&self, client: &mut Client, name: &str, sequence: i32, values: &[String]) -> i16 {
+        let mut builder = BatchBuilder::new(BatchOptions {
+            compression: Codec::Zstd.into(),
+            producer: (ProducerId(self.id), ProducerEpoch(self.epoch), Sequence(sequence)),
+            transactional: true,
+            ..BatchOptions::default()
+        });
+        for value in values {
+            builder.push(Timestamp(1_700_000_000_000), None, Some(value.as_bytes()), &[]);
+        }
+        let bytes = builder.finish(&mut Compressors::default()).unwrap();
+        let mut request = produce_request("t", 0, -1, bytes);
+        request.transactional_id = Some(name.to_owned().into());
+        let body = client.ask(&request, 12);
+        produced(&body, 12).error
+    }
+
+    fn end(&mut self, client: &mut Client) {
+        let request = EndTxnRequest {
+            transactional_id: self.name.clone().into(),
+            producer_id: self.id,
+            producer_epoch: self.epoch,
+            committed: true,
+        };
+        let body = client.ask(&request, 5);
+        let said = EndTxnResponse::decode(&body, 5).unwrap();
+        assert_eq!(said.error_code, 0);
+        (self.id, self.epoch) = (said.producer_id, said.producer_epoch);
+    }
+}
+
+/// The values in partition 0 of `t`, those of markers left out.
+fn all_values(client: &mut Client) -> Vec<String> {
+    let (mut values, mut next) = (Vec::new(), 0);
+    loop {
+        let body = client.ask(&fetch_request("t", 0, next, 0), 11);
+        let response = FetchResponse::decode(&body, 11).unwrap();
+        let topic = response.responses.iter().next().unwrap();
+        let partition = topic.partitions.iter().next().unwrap();
+        assert_eq!(partition.error_code, 0);
+        for batch in Batches::new(partition.records.as_deref().unwrap_or_default()) {
+            batch.verify_crc().unwrap();
+            next = batch.header.last_offset().0 + 1;
+            if batch.header.attributes.is_control() {
+                continue;
+            }
+            let mut decompressors = Decompressors::default();
+            let mut stream = decompressors.start(Codec::Zstd, batch.payload(), 1 << 20).unwrap();
+            let mut payload = Vec::new();
+            loop {
+                match stream.next_step().unwrap() {
+                    [] => break,
+                    step => payload.extend_from_slice(step),
+                }
+            }
+            for record in Records::new(&payload, batch.header.count) {
+                values.push(String::from_utf8(record.unwrap().value.unwrap().to_vec()).unwrap());
+            }
+        }
+        if next >= partition.high_watermark {
+            return values;
+        }
+    }
+}
+
+#[test]
+fn compressed_batches_that_wait_for_their_coordinators_stay_apart() {
+    const PRODUCERS: usize = 8;
+    const TRANSACTIONS: usize = 20;
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("transaction.state.log.num.partitions", "4")]);
+    let mut client = create(&node, &[("p", 1)]);
+    let value = |producer: usize, transaction: usize, record: usize| {
+        format!("{producer} {transaction} {record} ").repeat(1 + (producer * 7 + record) % 40)
+    };
+    std::thread::scope(|scope| {
+        for producer in 0..PRODUCERS {
+            let node = &node;
+            scope.spawn(move || {
+                let mut client = node.connect();
+                let mut known = Producer::new(&mut client, format!("p{producer}"));
+                for transaction in 0..TRANSACTIONS {
+                    let values: Vec<_> = (0..20).map(|record| value(producer, transaction, record)).collect();
+                    let name = known.name.clone();
+                    // The transaction before may just be ending.
+                    while known.send(&mut client, &name, 0, &values)
+                        == i16::from(ErrorCode::ConcurrentTransactions)
+                    {}
+                    known.end(&mut client);
+                }
+            });
+        }
+    });
+    let mut seen = all_values(&mut client);
+    let all = (0..PRODUCERS).flat_map(|producer| {
+        (0..TRANSACTIONS)
+            .flat_map(move |transaction| (0..20).map(move |record| value(producer, transaction, record)))
+    });
+    let mut all: Vec<String> = all.collect();
+    all.sort();
+    seen.sort();
+    assert!(seen == all, "{} records of {}", seen.len(), all.len());
+}
+
+#[test]
+fn who_asks_in_the_name_of_another_is_not_in_its_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("transaction.state.log.num.partitions", "1")]);
+    let mut client = create(&node, &[("p", 1)]);
+    let producer = Producer::new(&mut client, "p".to_owned());
+    let forged = Producer { name: "other".to_owned(), id: producer.id, epoch: producer.epoch + 5 };
+    let values = ["mine".to_owned()];
+    // No sequence at all, which is lower than any.
+    let refused = forged.send(&mut node.connect(), "other", -1, &values);
+    assert_eq!(refused, i16::from(ErrorCode::InvalidProducerIdMapping));
+    assert_eq!(producer.send(&mut client, "p", 0, &values), 0);
+    assert_eq!(producer.send(&mut client, "p", 1, &values), 0);
 }

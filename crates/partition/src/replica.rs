@@ -319,6 +319,11 @@ impl Partition {
         Ok(Some(self.verifications.begin(now, batch)))
     }
 
+    /// The coordinator has refused, for good, the batch for which this guard was given.
+    pub fn withdraw_verification(&mut self, guard: VerificationGuard, batch: &FirstBatch) {
+        self.verifications.withdraw(guard, batch);
+    }
+
     /// Who is being asked about.
     pub(crate) fn verifications(&self) -> &Verifications {
         &self.verifications

@@ -221,6 +221,11 @@ impl<D: Disk> Log<D> {
         Ok(self.partition.begin_verification(now, batch)?)
     }
 
+    /// That was in vain, by [`Partition::withdraw_verification`].
+    pub fn withdraw_verification(&mut self, guard: VerificationGuard, batch: &FirstBatch) {
+        self.partition.withdraw_verification(guard, batch);
+    }
+
     fn write(&mut self, plan: &AppendPlan, bytes: &[u8], now: Timestamp) -> Result<Written, Fault> {
         let incoming = Incoming {
             bytes: bytes.len() as u64,

@@ -163,7 +163,12 @@ async fn verify(call: &Call, request: &TxnOffsetCommitRequest<'_>) -> Result<Ver
         call.broker.coordinators.ask_about(&request.transactional_id, producer, &[partition], writes).await;
     match said.first() {
         None | Some(ErrorCode::None) => Ok(Verification::Verified(guard)),
-        Some(error) => Err(*error),
+        Some(error) => {
+            if !error.is_retriable() {
+                replica.withdraw_verification(guard, &first);
+            }
+            Err(*error)
+        }
     }
 }
 

@@ -141,6 +141,16 @@ impl Replica {
         self.at_directory(|_| self.log()?.begin_verification(now, batch))
     }
 
+    /// The transaction's coordinator has refused, for good, the batch for which this guard was given.
+    pub fn withdraw_verification(&self, guard: VerificationGuard, batch: &FirstBatch) {
+        self.at_directory(|_| {
+            // A log that cannot be had takes no batch either.
+            if let Ok(mut log) = self.log() {
+                log.withdraw_verification(guard, batch);
+            }
+        });
+    }
+
     /// Appends one batch as the leader of the epoch that `append` names, counts it and wakes who waited for it. Who
     /// calls is at the directory already.
     pub fn append_as(

@@ -121,9 +121,10 @@ fn check_sequence(
     let sequence = header.base_sequence;
     let refused =
         |last| Err(AppendRefusal::OutOfOrderSequence { producer_id: header.producer_id, sequence, last });
-    if let Some(&VerificationState { lowest_sequence, supports_epoch_bump, .. }) = asked {
+    if let Some(asked) = asked {
+        let lowest_sequence = asked.lowest_sequence();
         let nothing_known = state.is_none_or(|state| state.batches().is_empty());
-        if supports_epoch_bump && sequence.0 != 0 && nothing_known {
+        if asked.supports_epoch_bump && sequence.0 != 0 && nothing_known {
             return refused(Sequence::NONE);
         }
         if sequence > lowest_sequence {

@@ -19,6 +19,7 @@ use super::find;
 use super::plan::Plan;
 use crate::Broker;
 use crate::runtime::coordinators::WritesAs;
+use crate::runtime::partitions::Replica;
 
 /// As whom a partition's batch may be appended, or what is answered instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,19 +31,26 @@ pub enum Verdict {
 }
 
 /// What is asked of the coordinator.
-#[derive(Debug)]
 pub struct Question {
     id: String,
     producer: Producer,
     writes: WritesAs,
-    /// Places in the plan, with what is shown once the answer is good.
-    places: Vec<(usize, VerificationGuard)>,
+    places: Vec<Place>,
     partitions: Vec<TxnPartition>,
     verdicts: Vec<Verdict>,
 }
 
+/// A batch that is asked about.
+struct Place {
+    /// Where it stands in the plan.
+    at: usize,
+    /// What is shown once the answer is good.
+    guard: VerificationGuard,
+    batch: FirstBatch,
+    replica: Arc<Replica>,
+}
+
 /// How a request with batches of a transaction goes on.
-#[derive(Debug)]
 pub enum Begun {
     /// Everything that can be said of its partitions is.
     Ready(Vec<Verdict>),
@@ -85,7 +93,7 @@ pub fn begin(broker: &Broker, id: &str, version: i16, plan: &Plan, body: &[u8]) 
         match replica.begin_verification(broker.now(), &first) {
             Ok(None) => {}
             Ok(Some(guard)) => {
-                places.push((place, guard));
+                places.push(Place { at: place, guard, batch: first, replica: replica.clone() });
                 partitions.push(TxnPartition { topic: replica.topic.clone(), index: replica.index });
             }
             Err(error) => verdicts[place] = refused(&error),
@@ -125,8 +133,12 @@ impl Question {
             }
             tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
         };
-        for ((place, guard), error) in places.into_iter().zip(said) {
-            verdicts[place] = verdict(error, guard, writes);
+        for (place, error) in places.into_iter().zip(said) {
+            // What is to come again keeps its place before what follows it.
+            if error != ErrorCode::None && !error.is_retriable() {
+                place.replica.withdraw_verification(place.guard, &place.batch);
+            }
+            verdicts[place.at] = verdict(error, place.guard, writes);
         }
         verdicts
     }
