@@ -209,8 +209,8 @@ impl Stage {
     }
 
     fn beat(&mut self, member: &str, generation: Generation) -> usize {
-        let beat = Heartbeat { group: "g".into(), member: member.into(), instance: None, generation };
-        self.take(|shard, ground| shard.heartbeat(ground, &beat).unwrap()).1
+        let beat = Heartbeat { group: "g", member, instance: None, generation };
+        self.take(|shard, ground| shard.heartbeat(ground, beat).unwrap()).1
     }
 }
 
@@ -304,6 +304,21 @@ fn a_commit_allocates_no_more_for_more_offsets() {
         .collect();
     println!("a commit of 1000 offsets that are new, of 10 and of 1000 that are known: {seen:?} allocations");
     assert!(seen[2] <= seen[1] + 2 && seen[2] <= 10, "{seen:?}");
+}
+
+#[test]
+fn a_heartbeat_keeps_nothing_of_what_it_says() {
+    let mut stage = Stage::new();
+    for _ in 0..100 {
+        stage.join("");
+    }
+    let told = stage.joined();
+    let leader = told.iter().find(|told| told.leader == told.member).unwrap();
+    stage.sync(leader);
+    let before = ALLOCATIONS.with(Cell::get);
+    stage.beat(&told[50].member, told[50].generation);
+    let allocations = ALLOCATIONS.with(Cell::get) - before;
+    assert_eq!(allocations, 1, "the list of what changes, which is that the member was heard of");
 }
 
 #[test]

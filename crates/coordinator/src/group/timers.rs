@@ -15,6 +15,8 @@ use super::offsets::delete::DeletedTopics;
 pub(super) struct Timers {
     by_time: BTreeSet<(Timestamp, GroupId)>,
     by_group: BTreeMap<GroupId, Timestamp>,
+    /// The earliest of them: it is asked for with every request.
+    first: Option<Timestamp>,
     /// When expired offsets are looked for.
     pub(super) sweep_at: Option<Timestamp>,
     /// The group from which on that goes on; none for all.
@@ -38,6 +40,7 @@ impl Timers {
             self.by_time.insert((at, group.clone()));
             self.by_group.insert(group.clone(), at);
         }
+        self.first = self.by_time.first().map(|(at, _)| *at);
     }
 
     /// The group has something to do at `at`, if not before.
@@ -49,8 +52,7 @@ impl Timers {
 
     /// The earliest entry.
     pub(super) fn next(&self) -> Option<Timestamp> {
-        let group = self.by_time.first().map(|(at, _)| *at);
-        [group, self.sweep_at, self.deleted.forget_at].into_iter().flatten().min()
+        [self.first, self.sweep_at, self.deleted.forget_at].into_iter().flatten().min()
     }
 
     /// A group whose time has come.

@@ -131,13 +131,14 @@ fn sync(stage: &mut Stage, name: &str, token: Token, words: &Words) {
 }
 
 fn beat(stage: &mut Stage, name: &str, token: Token, words: &Words) {
+    let known = member(words.get(2));
     let beat = Heartbeat {
-        group: Arc::from(words.get(1)),
-        member: member(words.get(2)),
-        instance: words.named_one("instance").map(Arc::from),
+        group: words.get(1),
+        member: &known,
+        instance: words.named_one("instance"),
         generation: generation(words),
     };
-    if let Some(told) = stage.decide(name, token, |shard, ground| shard.heartbeat(ground, &beat)) {
+    if let Some(told) = stage.decide(name, token, |shard, ground| shard.heartbeat(ground, beat)) {
         let said = told.map_or_else(|refusal| format!("{refusal:?}"), |()| "ok".to_owned());
         stage.say(format!("<- {name} {said}"));
     }

@@ -10,7 +10,7 @@ use coordinator::{Decision, Ground, Shard, Token};
 use metadata::Image;
 use partition::Verification;
 use partition::producers::TransactionVersion;
-use protocol::id::{LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, TopicId, Uuid};
+use protocol::id::{LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, TopicId};
 use protocol::offset::Offset;
 use protocol::records::compression::Compression;
 use protocol::records::control::EndMarker;
@@ -21,6 +21,7 @@ use super::CoordinatorError;
 use super::figures::Figures;
 use super::led::{Due, Led, Taken, Turn};
 use super::markers::MarkerInLog;
+use super::random_ids::RandomIds;
 use super::reign::Slot;
 use super::timers;
 use crate::Holdings;
@@ -67,6 +68,7 @@ pub struct Coordinator<S: Coordinated> {
     pub(super) tasks: OnceLock<Handle>,
     pub(super) slots: RwLock<BTreeMap<PartitionIndex, Slot<S>>>,
     tokens: AtomicU64,
+    random: RandomIds,
     /// What the task of the time-outs sleeps until.
     pub(super) armed: AtomicI64,
     pub(super) rearm: Notify,
@@ -102,6 +104,7 @@ impl<S: Coordinated> Coordinator<S> {
             tasks: OnceLock::new(),
             slots: RwLock::default(),
             tokens: AtomicU64::new(1),
+            random: RandomIds::new(),
             armed: AtomicI64::new(i64::MAX),
             rearm: Notify::new(),
             changed: Notify::new(),
@@ -148,7 +151,10 @@ impl<S: Coordinated> Coordinator<S> {
     /// # Errors
     /// The internal topic is not there.
     pub fn partition_of(&self, key: &str) -> Answered<S, PartitionIndex> {
-        let image = self.quorum.image();
+        Self::partition_in(&self.quorum.image(), key)
+    }
+
+    fn partition_in(image: &Image, key: &str) -> Answered<S, PartitionIndex> {
         let topic = image.topics.by_name(S::TOPIC).ok_or(CoordinatorError::NotCoordinator)?;
         let count = u32::try_from(topic.partitions.len()).unwrap_or(1);
         Ok(partition_of(key, count))
@@ -172,6 +178,27 @@ impl<S: Coordinated> Coordinator<S> {
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal> + Send,
     ) -> Answered<S, R> {
         self.submit_verified(key, Verification::NotRequired, decide).await
+    }
+
+    /// As [`Self::submit`], for what writes nothing and may be said twice, and without a future: neither disk nor anybody else
+    /// is waited for. `None` where one would have to be, or the decision writes something; it is to be submitted then.
+    pub fn at_once<'r, R>(
+        self: &Arc<Self>,
+        key: &str,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
+    ) -> Option<Answered<S, R>> {
+        let (config, image) = (self.holdings.config(), self.quorum.image());
+        let led = match Self::partition_in(&image, key).and_then(|index| self.led(index)) {
+            Ok(led) => led,
+            Err(error) => return Some(Err(error)),
+        };
+        let settings = S::config(&config);
+        let taken = led.take_at_once(&self.ground(&image, &settings), decide)?;
+        self.arm(&led);
+        match taken {
+            Ok((reply, end)) => led.progress.is_safe(end).then_some(Ok(reply)),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// As [`Self::submit`], for records that are part of a transaction: with what its coordinator said.
@@ -330,20 +357,13 @@ impl<S: Coordinated> Coordinator<S> {
             return Ok(turn);
         }
         let most = S::commit_timeout(&self.holdings.config());
-        self.turns
-            .wait(directory, most)
-            .await
-            .map_err(|error| CoordinatorError::NotAvailable(error.to_string()))
+        let turn = Box::pin(self.turns.wait(directory, most)).await;
+        turn.map_err(|error| CoordinatorError::NotAvailable(error.to_string()))
     }
 
     pub(super) fn ground<'a>(&self, image: &'a Image, config: &'a S::Config) -> Ground<'a, S::Config> {
-        Ground {
-            now: self.holdings.now(),
-            image,
-            config,
-            token: Token(self.tokens.fetch_add(1, Ordering::Relaxed)),
-            random: Uuid(uuid::Uuid::new_v4().into_bytes()),
-        }
+        let token = Token(self.tokens.fetch_add(1, Ordering::Relaxed));
+        Ground { now: self.holdings.now(), image, config, token, random: self.random.of(token) }
     }
 
     /// Has the task of the time-outs look again if it would sleep too long.
@@ -387,6 +407,11 @@ impl<S: Coordinated> Coordinator<S> {
         if led.progress.is_safe(end) {
             return Ok(());
         }
+        // Apart: nearly nobody waits on one node, and each request would take the room for it.
+        Box::pin(self.wait_for(led, end)).await
+    }
+
+    async fn wait_for(&self, led: &Led<S>, end: Offset) -> Answered<S, ()> {
         let again = |at: Offset| {
             let (progress, replica) = (led.progress.clone(), led.replica.clone());
             let job = move || {

@@ -53,6 +53,12 @@ impl Figures {
     pub(super) fn loaded(&self, took: Duration) {
         self.loads.note(took);
     }
+
+    /// Somebody has come for a shard that nobody had.
+    pub(super) fn has_come(&self) -> Instant {
+        self.queued.note(Duration::ZERO);
+        Instant::now()
+    }
 }
 
 impl Waiting<'_> {

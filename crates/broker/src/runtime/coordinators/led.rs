@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Instant;
 
 use coordinator::{Decision, Ground, Shard, Token, Written};
@@ -52,12 +52,22 @@ impl<S: Shard> Due<S> {
 }
 
 /// Who has a shard decide.
+#[derive(Clone, Copy)]
 enum Asked {
     /// A request, and what is known of its transaction.
     By(Verification),
     /// Nobody: time has passed.
     ByNobody,
 }
+
+/// What was seen of a shard, and the end of what it rests on.
+type Seen<S, R> = Result<(R, Offset), CoordinatorError<<S as Shard>::Refusal>>;
+
+/// Records, whether they may be spread over several batches, and the transaction they are part of.
+type Batch<'b, R> = (&'b [R], bool, Option<(ProducerId, ProducerEpoch)>);
+
+/// What a decision rests on, how its records are compressed, and who asked.
+type How<'h, S> = (&'h Ground<'h, <S as Shard>::Config>, Compression, Asked);
 
 /// The shard of one partition.
 pub(super) struct Led<S: Shard> {
@@ -129,7 +139,7 @@ impl<S: Coordinated> Led<S> {
         turn: Turn<'_, S>,
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
     ) -> Taken<S, R> {
-        self.with(|state, touching| {
+        self.with_or_free(|state, touching| {
             let decision = decide(&state.shard, &turn.ground).map_err(CoordinatorError::Refused)?;
             let waits = decision.reply.is_none();
             let how = (&turn.ground, turn.compression, Asked::By(turn.verification));
@@ -139,6 +149,31 @@ impl<S: Coordinated> Led<S> {
             }
             Ok(done)
         })
+    }
+
+    /// Decides what writes nothing and tells nobody else, and makes it so; what it says, and the end of what that rests on.
+    /// `None`, and nothing is changed, where somebody has the shard, or the decision is another one.
+    pub(super) fn take_at_once<'r, R>(
+        &self,
+        ground: &Ground<'_, S::Config>,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
+    ) -> Option<Seen<S, R>> {
+        let mut state = self.state.try_lock().ok().filter(|state| !state.gone)?;
+        let begun = self.figures.has_come();
+        let told = match decide(&state.shard, ground) {
+            Ok(decision) => {
+                let is_silent = decision.records.is_empty() && decision.answers.is_empty();
+                let reply = decision.reply.filter(|_| is_silent)?;
+                for transition in decision.transitions {
+                    state.shard.transit(transition);
+                }
+                self.note_wake(&state);
+                Ok((reply, state.end))
+            }
+            Err(refusal) => Err(CoordinatorError::Refused(refusal)),
+        };
+        self.figures.processed.note(begun.elapsed());
+        Some(told)
     }
 
     /// Does the next thing that is due; `None` once nothing is.
@@ -151,7 +186,7 @@ impl<S: Coordinated> Led<S> {
             Some(mut decision) => {
                 let unwritten = std::mem::take(&mut decision.unwritten);
                 let how = (ground, compression, Asked::ByNobody);
-                match self.carry_out(state, touching, how, decision) {
+                match self.carry_out(state, Some(touching), how, decision) {
                     // It would be too large the next time, too, and others are due behind it.
                     Err(error @ CoordinatorError::TooLarge(_)) if !unwritten.is_empty() => {
                         tracing::warn!(topic = %self.replica.topic, partition = %self.replica.index, %error,
@@ -171,11 +206,8 @@ impl<S: Coordinated> Led<S> {
     }
 
     /// Looks at the shard.
-    pub(super) fn look<R>(
-        &self,
-        look: impl FnOnce(&S) -> R,
-    ) -> Result<(R, Offset), CoordinatorError<S::Refusal>> {
-        self.with(|state, _| Ok((look(&state.shard), state.end)))
+    pub(super) fn look<R>(&self, look: impl FnOnce(&S) -> R) -> Seen<S, R> {
+        self.with_or_free(|state, _| Ok((look(&state.shard), state.end)))
     }
 
     /// Looks at the shard, unless somebody has it at this moment, who may be waiting for the disk, or it has gone.
@@ -227,18 +259,51 @@ impl<S: Coordinated> Led<S> {
         }
     }
 
+    /// Makes a decision so. Who is not at the directory yet comes to it where there is something to write.
     fn carry_out<R>(
         &self,
         state: &mut State<S>,
-        touching: &Touching<'_>,
-        (ground, compression, asked): (&Ground<'_, S::Config>, Compression, Asked),
+        touching: Option<&Touching<'_>>,
+        how: How<'_, S>,
         decision: Decision<'_, S, R>,
     ) -> Taken<S, R> {
+        let Decision { records, divisible, transaction, transitions, reply, answers, .. } = decision;
+        if !records.is_empty() {
+            let batch = (&records[..], divisible, transaction);
+            self.at_directory(touching, |touching| self.write(state, touching, how, batch))?;
+        }
+        for transition in transitions {
+            state.shard.transit(transition);
+        }
+        self.note_wake(state);
+        let answers = answers
+            .into_iter()
+            .filter_map(|(token, answer)| Some((state.waiting.remove(&token)?, answer)))
+            .collect();
+        let due = Due { end: state.end, answers };
+        if !records.is_empty()
+            && let Err(fault) =
+                self.at_directory(touching, |_| self.progress.appended(&self.replica, due.end))
+        {
+            // They are waited for no more: nobody else would tell them.
+            due.tell(Err(fault.to_string()));
+            return Err(CoordinatorError::from(&fault.into()));
+        }
+        Ok((reply, due))
+    }
+
+    /// Appends records, and has the shard take them.
+    fn write(
+        &self,
+        state: &mut State<S>,
+        touching: &Touching<'_>,
+        (ground, compression, asked): How<'_, S>,
+        (records, divisible, transaction): Batch<'_, S::Record<'_>>,
+    ) -> Result<(), CoordinatorError<S::Refusal>> {
         let (verification, by_itself) = match asked {
             Asked::By(verification) => (verification, false),
             Asked::ByNobody => (Verification::NotRequired, true),
         };
-        let Decision { records, divisible, transaction, transitions, reply, answers, .. } = decision;
         let origin = Origin::Coordinator { transaction_version: TransactionVersion(0), verification };
         let target = Target {
             replica: &self.replica,
@@ -248,7 +313,7 @@ impl<S: Coordinated> Led<S> {
             compression,
             now: ground.now,
         };
-        let mut left = &records[..];
+        let mut left = records;
         while !left.is_empty() {
             let begun = Instant::now();
             let appended = state.memory.append_records::<S>(&target, left, transaction, divisible);
@@ -272,23 +337,14 @@ impl<S: Coordinated> Led<S> {
             }
             left = &left[count..];
         }
-        for transition in transitions {
-            state.shard.transit(transition);
+        Ok(())
+    }
+
+    fn at_directory<R>(&self, touching: Option<&Touching<'_>>, work: impl FnOnce(&Touching<'_>) -> R) -> R {
+        match touching {
+            Some(touching) => work(touching),
+            None => self.replica.at_directory(work),
         }
-        self.note_wake(state);
-        let answers = answers
-            .into_iter()
-            .filter_map(|(token, answer)| Some((state.waiting.remove(&token)?, answer)))
-            .collect();
-        let due = Due { end: state.end, answers };
-        if !records.is_empty()
-            && let Err(fault) = self.progress.appended(&self.replica, due.end)
-        {
-            // They are waited for no more: nobody else would tell them.
-            due.tell(Err(fault.to_string()));
-            return Err(CoordinatorError::from(&fault.into()));
-        }
-        Ok((reply, due))
     }
 
     fn note_wake(&self, state: &State<S>) {
@@ -304,6 +360,24 @@ impl<S: Coordinated> Led<S> {
     /// Whether it lets everything go, or has.
     pub(super) fn is_gone(&self) -> bool {
         self.ended.load(Ordering::SeqCst)
+    }
+
+    /// Does something with the shard, at once where nobody has it. Only where somebody does is who comes at the directory
+    /// before there is something to write: to wait for the shard may be to wait for the disk.
+    fn with_or_free<R>(
+        &self,
+        work: impl FnOnce(&mut State<S>, Option<&Touching<'_>>) -> Result<R, CoordinatorError<S::Refusal>>,
+    ) -> Result<R, CoordinatorError<S::Refusal>> {
+        match self.state.try_lock() {
+            Ok(mut state) if !state.gone => {
+                let begun = self.figures.has_come();
+                let done = work(&mut state, None);
+                self.figures.processed.note(begun.elapsed());
+                done
+            }
+            Err(TryLockError::WouldBlock) => self.with(|state, touching| work(state, Some(touching))),
+            _ => Err(CoordinatorError::NotCoordinator),
+        }
     }
 
     /// Does something with the shard. Who holds it may be waiting for the disk, so that whoever comes for it is at the

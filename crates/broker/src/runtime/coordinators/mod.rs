@@ -18,6 +18,7 @@ mod led;
 mod load;
 mod markers;
 mod progress;
+mod random_ids;
 mod reign;
 mod timers;
 mod transactions;

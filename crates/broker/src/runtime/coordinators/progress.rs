@@ -41,6 +41,14 @@ impl Reached {
     fn safe(&self) -> Offset {
         self.replicated.min(self.durable)
     }
+
+    fn is_durable(&mut self, end: Offset) {
+        self.durable = self.durable.max(end);
+        // What comes to stable storage later has everything before it there, too.
+        if self.failed.as_ref().is_some_and(|(at, _)| *at <= self.durable) {
+            self.failed = None;
+        }
+    }
 }
 
 impl Progress {
@@ -89,12 +97,18 @@ impl Progress {
         }
         let high_watermark = log.partition().watermarks().high_watermark;
         drop(log);
-        if !commit_due {
-            self.durable(end);
+        let (durable, replicated) = (!commit_due, high_watermark >= end);
+        if durable || replicated {
+            self.change(|reached| {
+                if durable {
+                    reached.is_durable(end);
+                }
+                if replicated {
+                    reached.replicated = reached.replicated.max(end);
+                }
+            });
         }
-        if high_watermark >= end {
-            self.replicated(end);
-        } else if !self.follows.swap(true, Ordering::SeqCst) {
+        if !replicated && !self.follows.swap(true, Ordering::SeqCst) {
             self.tasks.spawn(follow(self.clone(), replica.clone()));
         }
         Ok(())
@@ -118,13 +132,7 @@ impl Progress {
     }
 
     fn durable(&self, end: Offset) {
-        self.change(|reached| {
-            reached.durable = reached.durable.max(end);
-            // What comes to stable storage later has everything before it there, too.
-            if reached.failed.as_ref().is_some_and(|(at, _)| *at <= reached.durable) {
-                reached.failed = None;
-            }
-        });
+        self.change(|reached| reached.is_durable(end));
     }
 
     fn replicated(&self, end: Offset) {

@@ -1,44 +1,40 @@
 //! Heartbeat: a member is there, and hears whether the group rebalances.
 
-use std::sync::Arc;
-
-use super::super::{
-    Generation, Group, GroupDecision, GroupGround, GroupRefusal, GroupShard, MemberId, Transition,
-};
+use super::super::{Generation, Group, GroupDecision, GroupGround, GroupRefusal, GroupShard, Transition};
 use super::State;
 
-/// Who is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heartbeat {
+/// Who is there, in the request's own words: of all requests this is the most frequent, and it keeps nothing of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat<'r> {
     /// The group.
-    pub group: Arc<str>,
+    pub group: &'r str,
     /// The member.
-    pub member: MemberId,
+    pub member: &'r str,
     /// Its own name.
-    pub instance: Option<Arc<str>>,
+    pub instance: Option<&'r str>,
     /// The generation it is in.
     pub generation: Generation,
 }
 
 impl GroupShard {
-    /// A member is there. The reply says whether it must join again.
+    /// A member is there. The reply says whether it must join again. Writes nothing, and may be said twice.
     ///
     /// # Errors
     /// It is not in the group, or not in this generation.
     pub fn heartbeat(
         &self,
         ground: &GroupGround<'_>,
-        beat: &Heartbeat,
+        beat: Heartbeat<'_>,
     ) -> Result<GroupDecision<Result<(), GroupRefusal>>, GroupRefusal> {
         if beat.group.is_empty() {
             return Err(GroupRefusal::InvalidGroupId);
         }
-        let group = match self.group(&beat.group) {
-            Some(Group::Classic(group)) => group,
-            Some(Group::Consumer(group)) => return self.heartbeat_consumers(ground, group, beat),
-            Some(Group::Streams(_)) | None => return Err(GroupRefusal::UnknownMember),
+        let (id, group) = match self.groups.get_key_value(beat.group) {
+            Some((id, Group::Classic(group))) => (id, group),
+            Some((id, Group::Consumer(group))) => return self.heartbeat_consumers(ground, (id, group), beat),
+            Some((_, Group::Streams(_))) | None => return Err(GroupRefusal::UnknownMember),
         };
-        let member = group.live.validate(&beat.member, beat.instance.as_deref())?;
+        let (member_id, member) = group.live.validate(beat.member, beat.instance)?;
         if beat.generation != group.live.generation {
             return Err(GroupRefusal::IllegalGeneration);
         }
@@ -48,7 +44,7 @@ impl GroupShard {
             State::CompletingRebalance | State::Stable => Ok(()),
         };
         let deadline = member.session_timeout.after(ground.now);
-        let heard = Transition::ClassicHeard(beat.group.clone(), beat.member.clone(), deadline);
+        let heard = Transition::ClassicHeard(id.clone(), member_id.clone(), deadline);
         Ok(GroupDecision::reply(told).transition(heard))
     }
 }

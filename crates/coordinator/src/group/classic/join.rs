@@ -214,7 +214,7 @@ impl Turn<'_> {
             self.add(ground, join, join.member.clone());
             return Ok(None);
         }
-        let member = self.live.validate(&join.member, join.instance.as_deref())?;
+        let (_, member) = self.live.validate(&join.member, join.instance.as_deref())?;
         let unchanged = member.protocols == join.protocols;
         let leads = self.live.leader.as_ref() == Some(&join.member);
         match self.live.state {

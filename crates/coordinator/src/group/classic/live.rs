@@ -146,8 +146,13 @@ impl Live {
         &self.members
     }
 
-    /// Whether a member is who it says: known, and not replaced by another with the same instance id.
-    pub(super) fn validate(&self, member: &str, instance: Option<&str>) -> Result<&Member, GroupRefusal> {
+    /// Whether a member is who it says: known, and not replaced by another with the same instance id. Its id as it is
+    /// kept, and itself.
+    pub(super) fn validate(
+        &self,
+        member: &str,
+        instance: Option<&str>,
+    ) -> Result<(&MemberId, &Member), GroupRefusal> {
         if let Some(instance) = instance {
             match self.instances.get(instance) {
                 None => return Err(GroupRefusal::UnknownMember),
@@ -155,7 +160,8 @@ impl Live {
                 Some(_) => {}
             }
         }
-        self.members.get(member).map(|member| &**member).ok_or(GroupRefusal::UnknownMember)
+        let known = self.members.get_key_value(member);
+        known.map(|(id, member)| (id, &**member)).ok_or(GroupRefusal::UnknownMember)
     }
 
     /// Whether these offsets may be committed now.

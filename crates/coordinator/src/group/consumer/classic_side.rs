@@ -17,7 +17,7 @@ use super::{ClassicSide, ConsumerGroup, Member, MemberState};
 use crate::group::classic::{CONSUMER, Heartbeat, Join, JoinAnswer, Leave, Leaver, Left, Sync, SyncAnswer};
 use crate::group::modern::WaitChange;
 use crate::group::{
-    Answer, Generation, GroupDecision, GroupGround, GroupRefusal, GroupShard, MemberId, Millis,
+    Answer, Generation, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId, Millis,
 };
 
 type Decided<R> = Result<GroupDecision<R>, GroupRefusal>;
@@ -94,21 +94,22 @@ impl GroupShard {
     pub(in crate::group) fn heartbeat_consumers(
         &self,
         ground: &GroupGround<'_>,
-        group: &ConsumerGroup,
-        beat: &Heartbeat,
+        (id, group): (&GroupId, &ConsumerGroup),
+        beat: Heartbeat<'_>,
     ) -> Decided<Result<(), GroupRefusal>> {
-        let member = group.classic_member(&beat.member, beat.instance.as_deref(), beat.generation)?;
-        let mut turn = Turn::new(beat.group.clone(), ground, Cow::Borrowed(group));
+        let member = group.classic_member(beat.member, beat.instance, beat.generation)?;
+        let member_id = MemberId::from(beat.member);
+        let mut turn = Turn::new(id.clone(), ground, Cow::Borrowed(group));
         let session =
             member.classic.as_ref().map_or(turn.settings.session_timeout, |side| side.session_timeout);
-        turn.heard_within(&beat.member, session);
+        turn.heard_within(&member_id, session);
         let has_a_step = member.epoch < group.target.epoch()
             || member.state == MemberState::Unrevoked
-            || (member.state == MemberState::Unreleased && !group.waits_for_others(&beat.member, member));
+            || (member.state == MemberState::Unreleased && !group.waits_for_others(beat.member, member));
         if !has_a_step {
             return Ok(turn.decision(Ok(())));
         }
-        turn.wait_for_join(&beat.member, member);
+        turn.wait_for_join(&member_id, member);
         Ok(turn.decision(Err(GroupRefusal::RebalanceInProgress)))
     }
 
