@@ -1,5 +1,7 @@
-//! `groups`: what coordinators cost, Apache Kafka's and ours in turn: members that join, commits, very many groups,
+//! `groups`: what coordinators cost, Apache Kafka's and then ours: members that join, commits, very many groups,
 //! transactions. What it takes to load very many offsets is measured on ours alone.
+//!
+//! Only one of the two runs at a time: for long after its load a JVM compiles, on the core that both are given.
 
 mod commits;
 mod consumers;
@@ -30,7 +32,7 @@ pub struct Groups {
     what: Vec<String>,
     /// How many times each side runs each of them; the least counts, and of percentiles the median.
     #[arg(long, default_value_t = 3)]
-    pairs: u32,
+    runs: u32,
     /// How many runs warm a side up.
     #[arg(long, default_value_t = 3)]
     warm_up: u32,
@@ -99,13 +101,25 @@ impl Groups {
         let kinds = [(Kind::ApacheKafka, "kafka"), (Kind::Headwater, "headwater")];
         let kinds =
             kinds.into_iter().filter(|(_, name)| self.side.as_deref().is_none_or(|only| only == *name));
-        let mut sides = kinds
-            .map(|(kind, name)| self.start(kind, name, &directory.join(name)))
-            .collect::<Result<Vec<_>>>()?;
+        let mut sides = Vec::new();
+        for (kind, name) in kinds {
+            let mut side = self.start(kind, name, &directory.join(name))?;
+            let wanted = MEASURED
+                .iter()
+                .filter(|(name, _)| self.what.is_empty() || self.what.iter().any(|what| what == name));
+            let figures = wanted.map(|(name, run)| Ok((*name, self.measure(name, *run, &mut side)?)));
+            sides.push(figures.collect::<Result<Vec<_>>>()?);
+        }
         println!("{:<14}{:<34}{:>12}{:>12}{:>8}", "", "", "kafka", "headwater", "ratio");
-        for (name, run) in MEASURED {
-            if self.what.is_empty() || self.what.iter().any(|what| what == name) {
-                self.measure(name, run, &mut sides)?;
+        let Some(first) = sides.first() else { return Ok(()) };
+        for (place, (name, figures)) in first.iter().enumerate() {
+            for (row, (what, value)) in figures.iter().enumerate() {
+                print!("{name:<14}{what:<34}{:>12}", format!("{value:.2}"));
+                if let Some(other) = sides.get(1) {
+                    let ours = other[place].1[row].1;
+                    print!("{:>12}{:>8.2}", format!("{ours:.2}"), ours / value);
+                }
+                println!();
             }
         }
         Ok(())
@@ -124,34 +138,13 @@ impl Groups {
         Ok(side)
     }
 
-    fn measure(
-        &self,
-        name: &str,
-        run: fn(&Self, &mut Side) -> Result<Run>,
-        sides: &mut [Side],
-    ) -> Result<()> {
-        let mut runs: Vec<Vec<Run>> = Vec::new();
-        for side in sides.iter_mut() {
-            for _ in 0..self.warm_up {
-                run(self, side).with_context(|| format!("{name} on {}", side.name))?;
-            }
-            runs.push(Vec::new());
+    fn measure(&self, name: &str, run: fn(&Self, &mut Side) -> Result<Run>, side: &mut Side) -> Result<Run> {
+        let mut once = || run(self, side).with_context(|| format!("{name} on {}", side.name));
+        for _ in 0..self.warm_up {
+            once()?;
         }
-        for _ in 0..self.pairs {
-            for (side, runs) in sides.iter_mut().zip(&mut runs) {
-                runs.push(run(self, side).with_context(|| format!("{name} on {}", side.name))?);
-            }
-        }
-        let counting: Vec<Run> = runs.iter().map(|runs| counting(runs)).collect();
-        let Some(first) = counting.first() else { return Ok(()) };
-        for (row, (what, value)) in first.iter().enumerate() {
-            print!("{name:<14}{what:<34}{:>12}", format!("{value:.2}"));
-            if let Some(ours) = counting.get(1) {
-                print!("{:>12}{:>8.2}", format!("{:.2}", ours[row].1), ours[row].1 / value);
-            }
-            println!();
-        }
-        Ok(())
+        let runs = (0..self.runs.max(1)).map(|_| once()).collect::<Result<Vec<_>>>()?;
+        Ok(counting(&runs))
     }
 }
 

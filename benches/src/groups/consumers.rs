@@ -1,16 +1,20 @@
 //! A group of very many members of the consumer protocol (KIP-848): they come, and beat until each has its part.
 //!
-//! Each beats at most every quarter of a second: a broker that answers faster must not be asked more often for it.
+//! Each beats at most every quarter of a second: a broker that answers faster must not be asked more often for it. Both
+//! brokers assign at most once in `consumer.assignment.interval.ms`, one second by default, however fast they are; so a
+//! second group is told not to wait between two assignments. How long members waited for answers, without their own
+//! pauses, is what a broker can do about either.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use benches::asker::{Asker, Encoded};
 use protocol::id::Uuid;
-use protocol::messages::Message;
 use protocol::messages::consumer_group_heartbeat::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, RequestTopicPartitions,
 };
+use protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+use protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, Message};
 
 use super::{Groups, Run, Side, timed};
 
@@ -21,6 +25,8 @@ const ROUNDS_MAX: usize = 100;
 const INTERVAL: Duration = Duration::from_millis(250);
 /// The topic they read, in every run.
 const TOPIC: &str = "consumers";
+/// What settings of groups are of.
+const GROUP: i8 = 32;
 
 /// A member, as it knows itself.
 struct Member {
@@ -32,42 +38,94 @@ struct Member {
     changed: bool,
 }
 
+/// What became of a group that settles.
+struct Settled {
+    rounds: usize,
+    /// Milliseconds in which members waited for answers.
+    waited: f64,
+}
+
 pub fn run(groups: &Groups, side: &mut Side) -> Result<Run> {
-    let (topic, group) = (TOPIC, side.fresh("consumers"));
-    side.create_topic(topic, i32::try_from(groups.members)?)?;
-    let askers = Asker::open_many(side.address(), groups.members)?;
-    let mut members: Vec<Member> = askers
-        .into_iter()
-        .zip(1_u128..)
+    side.create_topic(TOPIC, i32::try_from(groups.members)?)?;
+    let (group, at_once) = (side.fresh("consumers"), side.fresh("consumers"));
+    let mut members = newcomers(side, Asker::open_many(side.address(), groups.members)?);
+    let (settled, wall, cpu) = timed(side, || settle(&group, &mut members))?;
+    let ((), _, beats) = timed(side, || (0..5).try_for_each(|_| beat(&group, &mut members)))?;
+    let askers = leave(&group, members)?;
+    assign_at_once(side, &at_once)?;
+    let mut members = newcomers(side, askers);
+    let (unhindered, _, unhindered_cpu) = timed(side, || settle(&at_once, &mut members))?;
+    leave(&at_once, members)?;
+    let heartbeats = 5.0 * groups.members as f64;
+    Ok(vec![
+        ("join: ms", wall),
+        ("join: ms of waiting for answers", settled.waited),
+        ("join: CPU ms", cpu),
+        ("join: rounds of heartbeats", settled.rounds as f64),
+        ("CPU us a heartbeat", beats / heartbeats * 1e3),
+        ("no interval: ms of waiting", unhindered.waited),
+        ("no interval: CPU ms", unhindered_cpu),
+        ("no interval: rounds", unhindered.rounds as f64),
+    ])
+}
+
+/// A member over each connection, that nobody has heard of.
+fn newcomers(side: &Side, askers: Vec<Asker>) -> Vec<Member> {
+    let named = askers.into_iter().zip(1_u128..);
+    named
         .map(|(asker, number)| {
             let id = Uuid((number << 64 | u128::from(side.made)).to_be_bytes()).to_string();
             Member { asker, id, epoch: 0, owned: Vec::new(), changed: true }
         })
-        .collect();
-    let (rounds, wall, cpu) = timed(side, || settle(&group, topic, &mut members))?;
-    let ((), _, beats) = timed(side, || (0..5).try_for_each(|_| beat(&group, topic, &mut members)))?;
+        .collect()
+}
+
+/// Everybody leaves.
+fn leave(group: &str, mut members: Vec<Member>) -> Result<Vec<Asker>> {
     for member in &mut members {
         member.epoch = -1;
     }
-    beat(&group, topic, &mut members)?;
-    let heartbeats = 5.0 * members.len() as f64;
-    Ok(vec![
-        ("join: ms", wall),
-        ("join: CPU ms", cpu),
-        ("join: rounds of heartbeats", rounds as f64),
-        ("CPU us a heartbeat", beats / heartbeats * 1e3),
-    ])
+    beat(group, &mut members)?;
+    Ok(members.into_iter().map(|member| member.asker).collect())
+}
+
+/// Has a group assigned anew whenever it changes, however often that is.
+fn assign_at_once(side: &Side, group: &str) -> Result<()> {
+    let config = AlterableConfig {
+        name: "consumer.assignment.interval.ms".into(),
+        value: Some("0".into()),
+        ..AlterableConfig::default()
+    };
+    let resource = AlterConfigsResource {
+        resource_type: GROUP,
+        resource_name: group.to_owned().into(),
+        configs: vec![config].into(),
+    };
+    let request = IncrementalAlterConfigsRequest { resources: vec![resource].into(), validate_only: false };
+    Asker::open(side.address())?.ask(&request, 1, |body| {
+        let response = IncrementalAlterConfigsResponse::decode(body, 1)?;
+        let told = response.responses.iter().next().context("an answer")?;
+        ensure!(
+            told.error_code == 0,
+            "a group's setting: error {} {:?}",
+            told.error_code,
+            told.error_message
+        );
+        Ok(())
+    })
 }
 
 /// Beats until everybody has exactly one partition and nothing changes any more.
-fn settle(group: &str, topic: &str, members: &mut [Member]) -> Result<usize> {
-    for round in 1..ROUNDS_MAX {
+fn settle(group: &str, members: &mut [Member]) -> Result<Settled> {
+    let mut waited = 0.0;
+    for rounds in 1..ROUNDS_MAX {
         let begin = Instant::now();
-        beat(group, topic, members)?;
+        beat(group, members)?;
+        waited += begin.elapsed().as_secs_f64() * 1e3;
         let last = members.iter().map(|member| member.epoch).max().context("a member")?;
         let has_one = |member: &Member| member.owned.iter().map(|(_, owned)| owned.len()).sum::<usize>() == 1;
         if members.iter().all(|member| !member.changed && member.epoch == last && has_one(member)) {
-            return Ok(round);
+            return Ok(Settled { rounds, waited });
         }
         std::thread::sleep(INTERVAL.saturating_sub(begin.elapsed()));
     }
@@ -75,7 +133,7 @@ fn settle(group: &str, topic: &str, members: &mut [Member]) -> Result<usize> {
 }
 
 /// One heartbeat of each member.
-fn beat(group: &str, topic: &str, members: &mut [Member]) -> Result<()> {
+fn beat(group: &str, members: &mut [Member]) -> Result<()> {
     let requests = members.iter().map(|member| {
         let owned = member.owned.iter().map(|(topic_id, partitions)| RequestTopicPartitions {
             topic_id: *topic_id,
@@ -87,7 +145,7 @@ fn beat(group: &str, topic: &str, members: &mut [Member]) -> Result<()> {
             member_id: member.id.clone().into(),
             member_epoch: member.epoch,
             rebalance_timeout_ms: if is_new { 300_000 } else { -1 },
-            subscribed_topic_names: is_new.then(|| vec![topic.to_owned().into()].into()),
+            subscribed_topic_names: is_new.then(|| vec![TOPIC.into()].into()),
             topic_partitions: (is_new || member.changed).then(|| owned.collect::<Vec<_>>().into()),
             ..ConsumerGroupHeartbeatRequest::default()
         };
