@@ -230,3 +230,68 @@ fn calling_it_off_takes_back_what_was_offered() {
     drop(log);
     assert_eq!(bytes(&bench.reopen(RealDisk, high_watermark)), before);
 }
+
+#[test]
+fn snapshots_of_segments_that_are_no_more_go_with_them() {
+    let bench = Bench::new(RealDisk);
+    let log = bench.create();
+    fill(&log);
+    clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    let before = locked(&log).segment_count();
+    // What is left of them is so little now that they become one.
+    put(&log, &[("a", Some("last"))]);
+    roll(&log);
+    clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    let mut kept = locked(&log).bases(Offset(0), Offset(i64::MAX));
+    assert!(kept.len() + 2 < before, "{kept:?} of {before}");
+    kept.push(locked(&log).partition().watermarks().log_end);
+    let kept: Vec<_> = kept.iter().map(|base| format!("{:020}.snapshot", base.0)).collect();
+    let names = std::fs::read_dir(bench.temp.path().join("t-0")).unwrap();
+    for name in names.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
+        assert!(!name.ends_with(".snapshot") || kept.contains(&name), "{name} beside {kept:?}");
+    }
+}
+
+/// What retention leaves of the segments that were to become one is not written anew: the next cleaning has to look at it
+/// with all that this one had looked for.
+#[test]
+fn a_group_that_retention_took_from_is_cleaned_the_next_time() {
+    let (filler, mut left) = ("v".repeat(300), 0);
+    for after in 0.. {
+        let mut bench = Bench::new(RealDisk);
+        bench.config.retention.delete = true;
+        let log = bench.create();
+        for key in ["first", "second", "third"] {
+            for _ in 0..3 {
+                put(&log, &[("same", Some(&filler))]);
+            }
+            put(&log, &[(key, Some("old"))]);
+            roll(&log);
+        }
+        // So little is left of them that they are to become one.
+        clean(&log, OPTIONS, NOW).unwrap().unwrap();
+        for key in ["second", "third"] {
+            put(&log, &[(key, Some("new"))]);
+        }
+        roll(&log);
+        let cleanable = locked(&log).cleanable(NOW).unwrap().unwrap();
+        let mut acted = false;
+        let act = || {
+            let mut log = locked(&log);
+            log.delete_records(Offset(4)).unwrap();
+            acted |= !log.retain(NOW).unwrap().reasons.is_empty();
+        };
+        Cleaner::new(TINY).clean(&log, &cleanable, NOW, &mut Meanwhile { after, act }).unwrap().unwrap();
+        let is_old = |record: &Stored| record.key != b"same" && record.value.as_deref() == Some(b"old");
+        left += stored(&log).iter().filter(|record| is_old(record)).count();
+        put(&log, &[("last", Some("1"))]);
+        roll(&log);
+        clean(&log, OPTIONS, NOW).unwrap().unwrap();
+        let found = stored(&log).into_iter().filter(|record| is_old(record) && record.key != b"first");
+        assert_eq!(found.count(), 0, "after {after} blocks");
+        if !acted {
+            break;
+        }
+    }
+    assert!(left > 0, "retention never came between");
+}

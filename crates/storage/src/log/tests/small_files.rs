@@ -102,3 +102,23 @@ fn snapshots_of_producers_that_belong_to_nothing_go_at_a_start() {
     let names = names.map(|name| name.into_string().unwrap());
     assert_eq!(names.filter(|name| name.ends_with(".snapshot")).collect::<Vec<_>>(), [path(5)]);
 }
+
+/// Where a segment begins the producers are written down, and so the names are synced; but not where a clean end has written
+/// them down already.
+#[test]
+fn the_name_of_a_segment_is_brought_to_stable_storage_where_its_snapshot_was_there_before() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let mut log = bench.create();
+    append(&mut log, of_producer(9, 0, 1, false)).unwrap();
+    log.close().unwrap();
+    let checkpoints = Checkpoints { clean: true, ..unclean(&log) };
+    drop(log);
+    let mut log = bench.open(checkpoints);
+    bench.home.disk().reset();
+    log.roll(NOW).unwrap();
+    append(&mut log, of_producer(9, 1, 1, false)).unwrap();
+    committed(&mut log);
+    let (disk, directory) = (bench.home.disk(), log.path().to_string_lossy());
+    assert_eq!(disk.count("rename", ".snapshot") + disk.count("open", ".snapshot"), 0, "it was there");
+    assert!(disk.count("fsync_dir", &directory) > 0);
+}
