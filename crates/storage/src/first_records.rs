@@ -409,6 +409,7 @@ impl<'a> Head<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scripted_disk::ScriptedDisk;
 
     const TOPIC: TopicId = Uuid([7; 16]);
 
@@ -561,5 +562,25 @@ mod tests {
         let rows = FirstRecords::new(&RealDisk, directory.path());
         assert_eq!(rows.put(&name(0), TOPIC, &vec![0; BATCH_MAX + 1]).unwrap(), None);
         assert!(!directory.path().join(FIRST_RECORDS).exists());
+    }
+    #[test]
+    fn which_rows_count_is_brought_to_stable_storage_whenever_it_has_changed() {
+        let (directory, disk) = (tempfile::tempdir().unwrap(), ScriptedDisk::default());
+        let rows = FirstRecords::new(&disk, directory.path());
+        assert!(rows.take_up().unwrap().is_empty());
+        let mut synced = 0;
+        let mut is_due = || {
+            rows.sync().unwrap();
+            let before = std::mem::replace(&mut synced, disk.count("fdatasync", FIRST_RECORDS));
+            synced > before
+        };
+        assert!(!is_due(), "there is nothing");
+        let first = rows.put(&name(0), TOPIC, b"one").unwrap().unwrap();
+        let second = rows.put(&name(1), TOPIC, b"two").unwrap().unwrap();
+        assert!(is_due() && !is_due());
+        for done in [first, second] {
+            rows.forget(done).unwrap();
+            assert!(is_due() && !is_due());
+        }
     }
 }

@@ -133,6 +133,7 @@ fn is_no_room(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scripted_disk::ScriptedDisk;
 
     fn length(reserve: &Reserve) -> u64 {
         std::fs::metadata(reserve.path()).map_or(0, |facts| facts.len())
@@ -179,5 +180,18 @@ mod tests {
         let reserve = Reserve::open(&RealDisk, directory.path(), 0);
         assert!(reserve.is_whole() && reserve.fill().unwrap() && !reserve.draw());
         assert!(!reserve.path().exists());
+    }
+    #[test]
+    fn it_is_filled_where_there_is_room_for_it_and_as_much_again() {
+        let (directory, disk) = (tempfile::tempdir().unwrap(), ScriptedDisk::default());
+        let reserve = Reserve::open(&disk, directory.path(), 1 << 20);
+        disk.set_usable((2 << 20) - 1);
+        assert!(!reserve.fill().unwrap() && !reserve.path().exists());
+        disk.set_usable(2 << 20);
+        assert!(reserve.fill().unwrap() && reserve.is_whole());
+        // Half of what is to be there counts, if it is its own.
+        assert!(reserve.draw() && !reserve.is_whole());
+        disk.set_usable((1 << 20) + (64 << 10));
+        assert!(reserve.fill().unwrap() && reserve.is_whole());
     }
 }

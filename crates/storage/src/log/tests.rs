@@ -742,3 +742,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_read_that_the_disk_fails_takes_its_directory_offline() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let mut log = bench.create();
+    for _ in 0..3 {
+        append(&mut log, plain(1, 50)).unwrap();
+    }
+    log.close().unwrap();
+    let checkpoints = Checkpoints { clean: true, ..unclean(&log) };
+    drop(log);
+    let mut log = bench.open(checkpoints);
+    bench.home.disk().fail_once("pread", ".log", Errno::IO);
+    assert!(log.read(Offset(1), Offset(3), 1000, true).is_err());
+    assert_eq!(bench.home.state().health(), DirectoryHealth::Offline);
+    let refused = append(&mut log, plain(1, 50)).unwrap_err().to_string();
+    assert!(refused.contains("is offline after an earlier error: cannot read"), "{refused}");
+}

@@ -73,7 +73,7 @@ impl<D: Disk> Log<D> {
         self.forget_cleaned();
         let size = self.segments.active().size();
         self.set_resume_due(size);
-        self.reload(marks.log_start, marks.high_watermark.min(last), last, now)?;
+        self.reload(marks.log_start, marks.high_watermark, last, now)?;
         self.write_leader_epochs()
     }
 

@@ -1,5 +1,6 @@
 //! Log directories over their whole life, seen from outside and through a disk that counts and fails.
 
+mod checkpoints;
 mod cleaned;
 mod compaction;
 mod failed_syncs;

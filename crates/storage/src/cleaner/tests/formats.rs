@@ -97,3 +97,22 @@ fn the_brokers_stamp_stays() {
     let header = Batches::new(&super::bytes(&log)).next().unwrap().header;
     assert_eq!(header.attributes.timestamp_type(), TimestampType::LogAppendTime);
 }
+
+/// By it the messages of these formats age, and their tombstones.
+#[test]
+fn a_segment_written_anew_is_as_old_as_the_last_of_those_it_was_made_from() {
+    let bench = Bench::new(RealDisk);
+    let log = bench.create();
+    let mut paths = Vec::new();
+    for value in ["1", "2"] {
+        let base = put(&log, &[("a", Some(value)), (value, Some(value))]);
+        paths.push(bench.temp.path().join(format!("t-0/{:020}.log", base.0)));
+        roll(&log);
+    }
+    for (path, modified) in paths.iter().zip([1_000_000, 2_000_000]) {
+        RealDisk.set_modified(path, Timestamp(modified)).unwrap();
+    }
+    clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    assert_eq!(locked(&log).segment_count(), 2);
+    assert_eq!(RealDisk.facts(&paths[0]).unwrap().modified, Timestamp(2_000_000));
+}

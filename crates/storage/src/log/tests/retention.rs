@@ -185,3 +185,15 @@ fn what_is_compacted_and_deleted_ages_as_well() {
     log.set_config(Arc::new(bench.config.clone()));
     assert!(log.retain(Timestamp(i64::MAX)).unwrap().reasons.is_empty());
 }
+
+#[test]
+fn the_snapshots_of_the_producers_go_with_the_segments_they_are_of() {
+    let bench = bench(None, Some(1000));
+    let mut log = fill(&bench);
+    assert_eq!(log.retain(NOW).unwrap().reasons.len(), 3);
+    let first = log.segment_bases()[0];
+    let names = std::fs::read_dir(log.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    let snapshots: Vec<_> = names.iter().filter(|name| name.ends_with(".snapshot")).collect();
+    assert_eq!(snapshots, [&format!("{:020}.snapshot", first.0)]);
+}

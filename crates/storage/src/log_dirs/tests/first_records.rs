@@ -228,6 +228,22 @@ fn logs_without_files_leave_enough_of_the_reserve_of_a_full_disk() {
 }
 
 #[test]
+fn on_a_full_disk_nothing_is_made_of_the_reserve_for_a_record() {
+    let mut node = Node::new(&["a"]);
+    node.config.reserve_bytes = 1 << 20;
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    let log = planned(&dirs, 0, TOPIC);
+    assert!(append(&log) && dirs.homes[0].directory.reserve().is_whole());
+    disk.fail_once("create_dir", "t-0", Errno::NOSPC);
+    // The second needs the files.
+    assert!(!append(&log));
+    assert!(dirs.homes[0].directory.reserve().is_whole());
+    assert!(dirs.look_for_room() && append(&log));
+    assert_eq!(end(&log), Offset(2));
+}
+
+#[test]
 fn files_that_cannot_be_made_are_made_when_they_can() {
     for verb in ["create_dir", "open", "pwrite"] {
         for errno in [Errno::NOSPC, Errno::MFILE] {

@@ -543,3 +543,33 @@ fn of_a_log_that_is_there_twice_the_longer_one_is_kept() {
         assert!(aside.iter().any(|name| name.starts_with("t-0.") && name.ends_with("-stray")), "{aside:?}");
     }
 }
+
+#[test]
+fn what_was_said_of_a_log_that_has_moved_away_is_forgotten_before_one_of_its_name_comes() {
+    let (node, dirs, log) = filled(RealDisk);
+    locked(&log).delete_records(Offset(3)).unwrap();
+    dirs.keep_log_starts().unwrap();
+    let here = locked(&log).directory_id();
+    let moving = begin(&dirs, &name("t", 0));
+    dirs.finish_move(&moving, NOW).unwrap();
+    assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+    let anew = dirs.create(&name("t", 0), TOPIC, Arc::default(), Some(here), NOW).unwrap();
+    locked(&anew).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    assert!(append(&anew));
+    drop((moving, log, anew, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    let marks = locked(&dirs.get(&name("t", 0)).unwrap()).partition().watermarks();
+    assert_eq!((marks.log_start, marks.log_end), (Offset(0), Offset(1)));
+}
+
+#[test]
+fn the_copy_of_a_move_that_is_given_up_goes() {
+    let (node, dirs, log) = filled(RealDisk);
+    begin(&dirs, &name("t", 0)).step(1, NOW).unwrap();
+    assert!(dirs.give_up_move(&name("t", 0), NOW).unwrap());
+    assert!(!dirs.give_up_move(&name("t", 0), NOW).unwrap());
+    dirs.remove_due(NOW);
+    let left = entries(node.directory(1));
+    assert!(left.iter().all(|name| !name.starts_with("t-0")), "{left:?}");
+    assert!(append(&log));
+}

@@ -1,0 +1,36 @@
+//! What the checkpoints of a directory say, and when.
+
+use rustix::io::Errno;
+
+use super::*;
+use crate::checkpoint;
+
+fn said(node: &Node, file: &str, name: &TopicPartition) -> Option<Offset> {
+    let offsets = checkpoint::read_offsets(&RealDisk, &node.directory(0).join(file)).unwrap();
+    offsets.get(name).copied()
+}
+
+#[test]
+fn one_that_could_not_be_written_is_written_the_next_time() {
+    let (node, disk) = (Node::new(&["a"]), ScriptedDisk::default());
+    let (dirs, _) = node.start(disk.clone());
+    let log = create(&dirs, &name("t", 0));
+    assert!(append(&log));
+    disk.fail_once("rename", "replication-offset-checkpoint.tmp", Errno::NOSPC);
+    dirs.checkpoint_high_watermarks();
+    assert_eq!(said(&node, checkpoint::REPLICATION, &name("t", 0)), None);
+    dirs.checkpoint_high_watermarks();
+    assert_eq!(said(&node, checkpoint::REPLICATION, &name("t", 0)), Some(Offset(1)));
+}
+
+#[test]
+fn what_is_not_replicated_is_not_below_the_high_watermark_on_disk() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let log = dirs.create(&name("t", 0), TOPIC, Arc::default(), None, NOW).unwrap();
+    locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1), NodeId(2)]).unwrap();
+    (0..3).for_each(|_| assert!(append(&log)));
+    locked(&log).follower_reached(NodeId(2), Offset(2));
+    dirs.checkpoint_high_watermarks();
+    assert_eq!(said(&node, checkpoint::REPLICATION, &name("t", 0)), Some(Offset(2)));
+}
