@@ -297,6 +297,44 @@ fn deleted_records_stay_deleted_when_a_replica_has_just_arrived() {
     assert_eq!(locked(&log).partition().watermarks().log_start, Offset(3));
 }
 
+#[test]
+fn deleted_records_stay_deleted_while_a_copy_waits_for_another_directory() {
+    for deleted in [false, true] {
+        let node = Node::new(&["a", "b", "c"]);
+        let (dirs, _) = node.start(RealDisk);
+        let ids: Vec<DirectoryId> = dirs.directories().map(|directory| directory.id()).collect();
+        let log = dirs.create(&name("t", 0), TOPIC, Arc::default(), Some(ids[0]), NOW).unwrap();
+        locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+        (0..5).for_each(|_| assert!(append(&log)));
+        let moving = begin(&dirs, &name("t", 0));
+        while moving.step(1, NOW).unwrap().lag > 0 {}
+        locked(&log).delete_records(Offset(3)).unwrap();
+        // As the last step of a move does, and then a kill between its two renames.
+        let arriving = locked(&log).arriving();
+        dirs.announce(ids[1], &name("t", 0), arriving).unwrap();
+        drop((moving, log, dirs));
+        std::fs::remove_dir_all(node.directory(0).join("t-0")).unwrap();
+        let disk = ScriptedDisk::default();
+        disk.fail_once("open", "c/.lock", Errno::IO);
+        let (dirs, report) = node.start(disk);
+        assert_eq!((dirs.get(&name("t", 0)).is_none(), report.failed.len()), (true, 1), "{report:?}");
+        if deleted {
+            assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+            let anew = dirs.create(&name("t", 0), TOPIC, Arc::default(), Some(ids[1]), NOW).unwrap();
+            locked(&anew).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+            assert!(append(&anew));
+        }
+        dirs.checkpoint_log_starts();
+        dirs.close(BrokerEpoch(1));
+        drop(dirs);
+        let (dirs, report) = node.start(RealDisk);
+        assert!(report.failed.is_empty(), "{report:?}");
+        let marks = locked(&dirs.get(&name("t", 0)).unwrap()).partition().watermarks();
+        let expected = if deleted { (Offset(0), Offset(1)) } else { (Offset(3), Offset(5)) };
+        assert_eq!((marks.log_start, marks.log_end), expected);
+    }
+}
+
 /// A node that was killed with all of a log but its last batch copied, and its two directories.
 fn killed_at_the_end_of_a_move() -> (Node, [DirectoryId; 2]) {
     let (node, dirs, log) = filled(RealDisk);
