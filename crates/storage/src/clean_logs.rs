@@ -171,6 +171,8 @@ impl CleanLogs {
         for _ in 0..reader.int()? {
             listing.snapshots.insert(Offset(reader.long()?));
         }
+        // In order, a map of them is made at once for a fraction of what it would take one by one.
+        let mut segments = Vec::new();
         for _ in 0..reader.int()? {
             let base = Offset(reader.long()?);
             let (size, modified) = (reader.int()?, Timestamp(reader.long()?));
@@ -190,8 +192,9 @@ impl CleanLogs {
                 transaction_index: flags & 4 != 0,
                 largest: (flags & 8 != 0).then_some(largest),
             };
-            listing.segments.insert(base, facts);
+            segments.push((base, facts));
         }
+        listing.segments = segments.into_iter().collect();
         let known = KnownLog { topic_id: Some(topic_id).filter(|id| !id.is_zero()), listing, epochs, end };
         known.is_still(disk, directory, modified).then_some(known)
     }

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::recent_batches::RecentBatch;
 
-/// The bound where nothing is said: at 64 KiB a batch, the places of 10 GB.
-pub const BYTES_DEFAULT: usize = 2 << 20;
+/// The bound where nothing is said: at 64 KiB a batch, the places of 40 GB.
+pub const BYTES_DEFAULT: usize = 8 << 20;
 /// The most batches of a block.
 pub const BLOCK_MAX: usize = 512;
 

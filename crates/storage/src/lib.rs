@@ -51,6 +51,7 @@
 //!
 //! Everything that touches files is generic over [`Disk`] and means [`RealDisk`] where nothing is said.
 
+pub mod checked_parts;
 pub mod checkpoint;
 pub mod clean_logs;
 pub mod clean_shutdown;

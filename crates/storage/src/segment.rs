@@ -6,7 +6,6 @@
 mod places;
 mod resume;
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use partition::transactions::AbortedTransaction;
 use protocol::id::Timestamp;
 use protocol::offset::{LastOffset, Offset};
 
+use crate::checked_parts::CheckedParts;
 use crate::descriptors::{Descriptors, LazyFile};
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
@@ -76,8 +76,8 @@ pub struct Segment<D: Disk = RealDisk> {
     recent: RecentBatches,
     /// Up to here the bytes come from before this process.
     unchecked_to: u32,
-    /// The part of those that was read and found good.
-    checked: Range<u32>,
+    /// The parts of those that were read and found good.
+    checked: CheckedParts,
     known: KnownBatches,
 }
 
@@ -168,7 +168,7 @@ impl<D: Disk> Segment<D> {
             recent: RecentBatches::default(),
             known: KnownBatches::default(),
             unchecked_to: facts.size,
-            checked: 0..0,
+            checked: CheckedParts::default(),
         }
     }
 
@@ -524,21 +524,17 @@ impl<D: Disk> Segment<D> {
     /// Whether these bytes were written by this process, or read by it and found good.
     pub fn is_checked(&self, start: u32, end: u32) -> bool {
         let end = end.min(self.unchecked_to);
-        start >= end || (self.checked.start <= start && end <= self.checked.end)
+        start >= end || self.checked.cover(start, end)
     }
 
     /// Whether bytes from before this process were read and found good that end here, or reach beyond.
     pub fn is_read_to(&self, position: u32) -> bool {
-        self.checked.start < position && position <= self.checked.end
+        self.checked.reach(position)
     }
 
-    /// Notes that these bytes were read and found good. One stretch is remembered: readers go forward.
+    /// Notes that these bytes were read and found good.
     pub fn note_checked(&mut self, start: u32, end: u32) {
-        let apart = start > self.checked.end || end < self.checked.start;
-        self.checked = match apart {
-            true => start..end,
-            false => self.checked.start.min(start)..self.checked.end.max(end),
-        };
+        self.checked.note(start, end);
     }
 
     /// What a start would find of it.

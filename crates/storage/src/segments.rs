@@ -430,6 +430,10 @@ impl<D: Disk> Segments<D> {
 
     /// The place of the segment that holds `offset`, or of the first one if that begins later.
     pub fn index_of(&self, offset: Offset) -> usize {
+        // Most readers are at the tail, and the search through very many segments misses the processor's caches.
+        if self.list.last().is_some_and(|active| active.base() <= offset) {
+            return self.list.len() - 1;
+        }
         self.list.partition_point(|segment| segment.base() <= offset).saturating_sub(1)
     }
 

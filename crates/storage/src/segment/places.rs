@@ -185,31 +185,9 @@ impl<D: Disk> Segment<D> {
 
     /// The first batch as young as `timestamp` that holds `from` or a later offset.
     pub fn first_as_young(&mut self, timestamp: Timestamp, from: Offset) -> Result<Option<BatchSpan>, Fault> {
-        self.with_indexes(|segment| {
-            let near = segment.indexes().times.lookup(timestamp)?.max(from);
-            let mut indexed = segment.indexes().offsets.lookup(near)?;
-            let start = indexed.map_or(0, |entry| entry.position);
-            if indexed.is_some() {
-                segment.check_position(start)?;
-            }
-            let mut wrong = None;
-            let walked = segment.scan(start, |scan| {
-                while let Some(span) = scan.next_span()? {
-                    if let Some(entry) = indexed.take().filter(|entry| !leads_to(&span, entry.offset)) {
-                        wrong = Some(entry);
-                        return Ok(None);
-                    }
-                    if span.max_timestamp >= timestamp && span.last_offset.next() > from {
-                        return Ok(Some(span));
-                    }
-                }
-                Ok(None)
-            });
-            match (wrong.or(indexed), walked) {
-                (Some(entry), Ok(_) | Err(Fault::Corrupt { .. })) => Err(segment.astray(entry)),
-                (_, walked) => walked,
-            }
-        })
+        let near = self.with_indexes(|segment| segment.indexes().times.lookup(timestamp))?;
+        let Some((start, _)) = self.find(near.max(from))? else { return Ok(None) };
+        self.first_span(start, |span| span.max_timestamp >= timestamp && span.last_offset.next() > from)
     }
 
     /// The position to search forward from for the batch that holds `offset`.

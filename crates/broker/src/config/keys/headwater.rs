@@ -5,7 +5,7 @@ use crate::config::key::{Allowed, Key, int, long, string};
 /// The table.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
-    int("headwater.batch.positions.bytes", "2097152").at_least(0).since("headwater").honoured()
+    int("headwater.batch.positions.bytes", "8388608").at_least(0).since("headwater").honoured()
         .doc("How much memory remembers where batches lie that are no longer among the latest of their partition, 12 bytes a batch, so that reading old records in order needs no look into the indexes."),
     string("headwater.compressed.validation", "full").one_of(&["full", "header"]).since("headwater").honoured()
         .doc("How a compressed batch is checked before it is appended: full looks at every record, as Kafka does; header checks the batch header and its checksum only, which saves the decompression."),
@@ -33,7 +33,7 @@ pub const KEYS: &[Key] = &[
         .doc("Address of the HTTP port with metrics and health, as host:port. Empty for none. It is never part of listeners."),
     int("headwater.network.pool.bytes", "8388608").at_least(0).since("headwater").honoured()
         .doc("How many bytes of unused read buffers are kept for the next requests."),
-    int("headwater.open.files.max", "4096").at_least(64).since("headwater").honoured()
+    int("headwater.open.files.max", "10000").at_least(64).since("headwater").honoured()
         .doc("How many files of logs may be open at once. Files beyond it are closed, the longest unused first, and opened again when needed."),
     int("headwater.recovery.bytes", "67108864").at_least(0).since("headwater").honoured()
         .doc("A partition that has grown by so many bytes gets another place for recovery to begin at after a crash, brought to stable storage in the background: no more than three times as much is read of it then, whatever the size of its segments. 0 for none: recovery begins at the front of a segment, as in Kafka."),
