@@ -45,3 +45,10 @@ pub fn resident_megabytes(id: u32) -> Result<f64> {
     let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kibibytes * 1024.0 / 1e6)
 }
+
+/// How many reads of files a process has asked the system for.
+pub fn reads_of(id: u32) -> Result<u64> {
+    let text = read_to_string(format!("/proc/{id}/io"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("syscr: "));
+    Ok(line.context("syscr in /proc/PID/io")?.trim().parse()?)
+}

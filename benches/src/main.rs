@@ -4,6 +4,7 @@ mod cleaning;
 mod compare;
 mod groups;
 mod instructions;
+mod killed;
 mod scale;
 mod size;
 mod sweep;

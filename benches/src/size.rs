@@ -17,6 +17,7 @@ use protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use protocol::messages::{Message, ProduceRequest, ProduceResponse};
 use storage::first_records::FIRST_RECORDS;
 
+use crate::killed;
 use crate::vast::Vast;
 
 /// Partitions of a topic, as they are made and written to together.
@@ -38,6 +39,9 @@ pub struct Size {
     /// Look at one log of a terabyte in segments of a gigabyte instead.
     #[arg(long)]
     terabyte: bool,
+    /// Look at what a node has to read that was killed in the midst of a segment of a gigabyte instead.
+    #[arg(long)]
+    killed: bool,
     /// Where the data goes; a temporary directory by default.
     #[arg(long)]
     directory: Option<PathBuf>,
@@ -96,6 +100,11 @@ impl Size {
     /// Runs it and prints what it found.
     pub fn run(&self) -> Result<()> {
         println!("machine     {}", describe());
+        if self.killed {
+            let goals = Goals::default();
+            killed::run(self.directory.as_deref(), &goals)?;
+            return goals.end(self.strict);
+        }
         if self.terabyte || self.segments.is_some() {
             let (segments, hole_bytes) = if self.terabyte { (1024, 1_000_000_000) } else { (10_000, 0) };
             let vast = Vast { segments: self.segments.unwrap_or(segments), hole_bytes };
