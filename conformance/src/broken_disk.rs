@@ -29,6 +29,7 @@ const TOPIC: &str = "durable";
 const WRITE: &str = "pwrite64";
 const SYNC: &str = "fdatasync";
 const READ: &str = "pread64";
+const SEND: &str = "sendfile";
 /// How many records each partition begins with, and of how many bytes these are and those that come later.
 const BEGUN: u64 = 5;
 const SMALL: usize = 64 << 10;
@@ -40,7 +41,7 @@ pub const SOON: Duration = Duration::from_secs(20);
 /// What fails.
 #[derive(clap::Args)]
 pub struct BrokenDisk {
-    /// Writes, fsyncs and reads, one after the other, in place of a device.
+    /// Writes, fsyncs, reads, and the sending of what is in memory, one after the other, in place of a device.
     #[arg(long)]
     calls: bool,
 }
@@ -75,7 +76,7 @@ impl BrokenDisk {
             // A directory of its own: ext4 has one at the root that is not ours.
             return Story::play(directory.path(), bad.join("logs"), Trouble::Device(device));
         }
-        for call in [WRITE, SYNC, READ] {
+        for call in [WRITE, SYNC, READ, SEND] {
             println!("== {call}");
             let directory = tempfile::tempdir()?;
             let trouble = Trouble::Call(Injected::new(call, directory.path().join("calls")));
@@ -97,10 +98,10 @@ impl Story {
         let mut story =
             Story { launch, broker, trouble, http, bad, acknowledged, refused, struck: Vec::new() };
         story.begin()?;
-        if matches!(&story.trouble, Trouble::Call(call) if call.call() == READ) {
-            story.fails_to_read()?;
-        } else {
-            story.fails()?;
+        match &story.trouble {
+            Trouble::Call(call) if call.call() == READ => story.fails_to_read()?,
+            Trouble::Call(call) if call.call() == SEND => story.fails_to_send()?,
+            _ => story.fails()?,
         }
         story.is_told()?;
         story.is_not_tried_again()?;
@@ -208,6 +209,33 @@ impl Story {
                 ensure!(error == ErrorCode::None && !records.is_empty(), "partition {partition}: {error:?}");
             }
         }
+        println!("ok   {:?} are refused, the others go on", self.struck);
+        Ok(())
+    }
+
+    /// Reads what was written a moment ago, which is sent without a look at it: who is being sent to when the directory
+    /// fails is left without an answer, and all who come after are told.
+    fn fails_to_send(&mut self) -> Result<()> {
+        self.break_down()?;
+        let mut left = 0;
+        for partition in 0..PARTITIONS {
+            for _ in 0..2 {
+                let mut connection = Connection::open(self.launch.address())?;
+                let mut records = Vec::new();
+                let read = read_some(&mut connection, (TOPIC, partition), &mut 0, &mut records);
+                let struck = self.struck.contains(&partition);
+                match read {
+                    Ok(ErrorCode::None) => {
+                        ensure!(!struck && !records.is_empty(), "partition {partition}: {}", records.len());
+                    }
+                    Ok(ErrorCode::KafkaStorageError | ErrorCode::NotLeaderOrFollower)
+                        if struck && left > 0 => {}
+                    Err(_) if struck && left == 0 => left += 1,
+                    other => anyhow::bail!("a read of partition {partition}, {left} left: {other:?}"),
+                }
+            }
+        }
+        ensure!(left == 1, "nobody was being sent to");
         println!("ok   {:?} are refused, the others go on", self.struck);
         Ok(())
     }

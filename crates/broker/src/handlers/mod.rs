@@ -76,6 +76,7 @@ use tokio::sync::Semaphore;
 use crate::Broker;
 use crate::net::{Answer, Close, Outbound, Outlet, Peer, Pending, Service, Step};
 use crate::runtime::request_memory::{Claim, Drawn};
+use crate::runtime::unreadable_files;
 
 /// What a request's header says.
 #[derive(Debug, Clone, Copy)]
@@ -407,6 +408,9 @@ impl Service for Dispatch {
 
     fn closed(&self, _peer: &Peer, close: &Close) {
         self.broker.metrics.closes.note(close);
+        if let Close::FileUnreadable { file, errno } = close {
+            unreadable_files::note(&self.broker.log_dirs, file, *errno);
+        }
     }
 }
 

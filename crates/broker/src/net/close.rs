@@ -2,8 +2,12 @@
 //!
 //! Whoever sends bad bytes can send many: each reason is logged seldom, with how many were left unsaid in between.
 
+use std::fs::File;
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
+
+use rustix::io::Errno;
 
 use super::Peer;
 use super::foreign::Foreign;
@@ -78,6 +82,14 @@ pub enum Close {
         /// How much of the range is missing.
         missing: u64,
     },
+    /// A range of a log file that could not be read while it was sent: the frame on the wire cannot be completed.
+    #[error("a log file cannot be read: {errno}")]
+    FileUnreadable {
+        /// The file.
+        file: Arc<File>,
+        /// What the system said.
+        errno: Errno,
+    },
     /// The other end is gone or the socket failed.
     #[error("the connection failed: {0}")]
     Socket(#[from] io::Error),
@@ -90,7 +102,7 @@ pub enum Close {
 }
 
 /// The names of the reasons, as metrics and logs carry them.
-pub const KINDS: [&str; 15] = [
+pub const KINDS: [&str; 16] = [
     "frame_length",
     "frame_too_large",
     "http",
@@ -106,6 +118,7 @@ pub const KINDS: [&str; 15] = [
     "idle",
     "end_in_frame",
     "unfinished",
+    "file_unreadable",
 ];
 
 impl Close {
@@ -132,6 +145,7 @@ impl Close {
             Self::Idle => 12,
             Self::EndInFrame => 13,
             Self::Unfinished => 14,
+            Self::FileUnreadable { .. } => 15,
         }
     }
 }
@@ -153,7 +167,10 @@ impl CloseLog {
             Close::Socket(_) | Close::Idle | Close::EndInFrame => {
                 tracing::debug!(peer = %address, %listener, kind, unsaid, "connection closed: {close}");
             }
-            Close::FileEnded { .. } | Close::Answer { .. } | Close::Unfinished => {
+            Close::FileEnded { .. }
+            | Close::FileUnreadable { .. }
+            | Close::Answer { .. }
+            | Close::Unfinished => {
                 tracing::error!(peer = %address, %listener, kind, unsaid, "connection closed: {close}");
             }
             _ => tracing::warn!(peer = %address, %listener, kind, unsaid, "connection closed: {close}"),

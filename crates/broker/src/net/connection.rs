@@ -82,9 +82,13 @@ impl<S: Service> Connection<S> {
     pub async fn run(mut self) -> Result<(), Close> {
         let result = self.serve().await;
         // What was answered before the end is still owed.
-        if !self.out.is_empty()
-            && !matches!(result, Err(Close::Socket(_) | Close::FileEnded { .. } | Close::Idle))
-        {
+        let broken = |close: &Close| {
+            matches!(
+                close,
+                Close::Socket(_) | Close::FileEnded { .. } | Close::FileUnreadable { .. } | Close::Idle
+            )
+        };
+        if !self.out.is_empty() && !result.as_ref().is_err_and(broken) {
             self.flush().await?;
         }
         self.buffer.discard(&self.shared.pool);

@@ -12,6 +12,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
@@ -49,11 +50,11 @@ impl Socket {
                 }
                 Ok(Some(count))
             }
-            Err(rustix::io::Errno::AGAIN) => {
+            Err(Errno::AGAIN) => {
                 guard.clear_ready();
                 Ok(None)
             }
-            Err(rustix::io::Errno::INTR) => Ok(None),
+            Err(Errno::INTR) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -77,6 +78,9 @@ impl Socket {
                     let length = usize::try_from(range.length).unwrap_or(usize::MAX);
                     match rustix::fs::sendfile(self.fd.as_fd(), &*range.file, Some(&mut position), length) {
                         Ok(0) => return Err(Close::FileEnded { missing: range.length }),
+                        Err(errno) if is_of_a_file(errno) => {
+                            return Err(Close::FileUnreadable { file: range.file.clone(), errno });
+                        }
                         other => other,
                     }
                 }
@@ -86,8 +90,8 @@ impl Socket {
                     drop(guard);
                     out.advance(&mut sent, count);
                 }
-                Err(rustix::io::Errno::AGAIN) => guard.clear_ready(),
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                Err(Errno::INTR) => {}
                 Err(error) => return Err(Close::Socket(error.into())),
             }
         }
@@ -119,4 +123,10 @@ impl Socket {
         // A socket that is no longer connected has nothing to stop.
         let _not_connected = rustix::net::shutdown(self.fd.as_fd(), rustix::net::Shutdown::Read);
     }
+}
+
+/// Whether the system says this of an ill disk, and never of a connection.
+fn is_of_a_file(errno: Errno) -> bool {
+    let ill = [Errno::IO, Errno::NODEV, Errno::NXIO, Errno::STALE, Errno::UCLEAN, Errno::BADMSG];
+    ill.contains(&errno)
 }

@@ -21,3 +21,4 @@ pub mod slow_lanes;
 pub mod stall_watch;
 pub mod streams_topics;
 pub mod topic_creation;
+pub mod unreadable_files;
