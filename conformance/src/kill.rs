@@ -52,6 +52,8 @@ impl Kill {
         let kind = if self.apache_kafka { Kind::ApacheKafka } else { Kind::Headwater };
         let launch = Launch::new(kind, directory.path())?
             .set("log.dirs", directories(directory.path()).map(|path| path.display().to_string()).join(","))
+            // Recovery begins in the midst of segments.
+            .set("headwater.recovery.bytes", 100_000)
             // Slow enough for kills to come in the midst of moves.
             .set("replica.alter.log.dirs.io.max.bytes.per.second", 8 << 20);
         let mut broker = launch.start()?;

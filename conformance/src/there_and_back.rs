@@ -120,6 +120,8 @@ impl Journey {
                 .set("log.flush.start.offset.checkpoint.interval.ms", 100)
                 .set("log.initial.task.delay.ms", 100)
                 .set("log.cleaner.backoff.ms", 100)
+                // Places for recovery to begin at are among what is left.
+                .set("headwater.recovery.bytes", 2000)
                 .set("group.initial.rebalance.delay.ms", 0)
         };
         let headwater = Launch::new(Kind::Headwater, directory)?;
