@@ -56,7 +56,7 @@ impl Default for LogConfig {
             file_delete_delay: Millis(60_000),
             flush_messages: None,
             flush_after: None,
-            recovery_bytes: None,
+            recovery_bytes: Some(64 << 20),
             producer_expiration: Millis(24 * 3600 * 1000),
         }
     }
