@@ -105,12 +105,15 @@ impl SimulatedDisk {
         Self::of(tree, state.now)
     }
 
-    /// The disk after its process was killed: nothing is lost, and nothing more is synced than was. This one is off from
-    /// now on.
+    /// The disk after its process was killed: nothing is lost, and nothing more is synced than was; what is to be done to
+    /// calls still is. This one is off from now on.
     pub fn process_killed(&self) -> Self {
         let mut state = self.state();
+        let next = Self::of(state.tree.clone(), state.now);
+        next.state().script = std::mem::take(&mut state.script);
+        next.state().script.off = false;
         state.script.off = true;
-        Self::of(state.tree.clone(), state.now)
+        next
     }
 
     /// Another disk with all that is on this one.

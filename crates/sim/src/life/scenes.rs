@@ -141,7 +141,7 @@ fn of_compacted_logs_that_move() -> Vec<Scene> {
                 vec![Forget(4), append(4), Move(4)],
                 vec![Copy; 16],
                 vec![Compact, append(4), Copy, Arrive, append(4), Roll(4), Compact],
-                vec![RemoveDue, append(4), Roll(4), Compact, RemoveDue, append(4), Roll(4), Compact, Kill],
+                vec![RemoveDue, append(4), Roll(4), Compact, RemoveDue, append(4), Roll(4), Compact],
             ]
             .concat(),
         ),
@@ -160,7 +160,7 @@ fn of_compacted_logs_that_move() -> Vec<Scene> {
                     Roll(5),
                     Compact,
                 ],
-                vec![RemoveDue, append(5), Roll(5), Compact, RemoveDue, append(5), Roll(5), Compact, Kill],
+                vec![RemoveDue, append(5), Roll(5), Compact, RemoveDue, append(5), Roll(5), Compact],
             ]
             .concat(),
         ),
