@@ -6,12 +6,14 @@ use storage::cleaner::{CleanError, Cleaner, CleanerOptions, Pace};
 use storage::{Fault, LogDirs, TopicPartition};
 
 use super::chapters::{Done, Life, Stop, client, lock, stop};
-use super::moves::{PIECE, name};
+use super::moves::name;
 use super::step::Step;
 use crate::disk::SimulatedDisk;
 
 /// A key that nobody else writes.
 const FORGOTTEN: &[u8] = b"z";
+/// More than a log of a life holds.
+const ALL: u32 = 1 << 20;
 
 impl Life {
     pub(super) fn take_compaction(&mut self, step: Step) -> Done {
@@ -74,7 +76,7 @@ impl Meanwhile<'_> {
         let Some(there) = there else { return Ok(()) };
         self.dirs.begin_move(name, there, self.now)?;
         match self.dirs.moving(name) {
-            Some(moving) => moving.step(PIECE, self.now).map(drop),
+            Some(moving) => moving.step(ALL, self.now).map(drop),
             None => Ok(()),
         }
     }

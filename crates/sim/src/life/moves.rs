@@ -8,7 +8,7 @@ use super::node::topic_name;
 use super::step::Step;
 
 /// A piece of a copy; a batch or two.
-pub(super) const PIECE: u32 = 300;
+const PIECE: u32 = 300;
 
 impl Life {
     pub(super) fn take_move(&mut self, step: Step) -> Done {

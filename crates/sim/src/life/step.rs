@@ -24,7 +24,7 @@ pub enum Step {
     Retain,
     /// The dirtiest compacted log is compacted.
     Compact,
-    /// The same, and in the midst of it a replica begins to move, and a piece of it is copied.
+    /// The same, and in the midst of it a replica begins to move, and what there is of it is copied.
     CompactMoving(u8),
     /// A key is written and deleted again.
     Forget(u8),
