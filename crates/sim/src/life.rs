@@ -33,6 +33,8 @@ pub struct Cut {
     pub at: Option<u64>,
     /// What becomes of what was not synced.
     pub fate: Fate,
+    /// Decides what is written.
+    pub life: u64,
     /// Decides about everything else.
     pub seed: u64,
     /// What that change comes to instead, where the power stays on: the cut follows as soon as somebody has noticed.
@@ -61,13 +63,13 @@ impl Cut {
             (Some(change), None) => disk.cut_at(change),
             (None, _) => {}
         }
-        let mut life = Life::new(disk, self.seed);
+        let mut life = Life::new(disk, self.life);
         let mut lived = Lived { changes: 0, batches: 0 };
         self.live_on(&mut life, &mut lived, &prepare).map_err(|reason| {
-            let (at, fate, seed, error) = (self.at, self.fate, self.seed, self.error);
+            let Self { at, fate, life: lived, seed, error, .. } = self;
             let last = life.last_changes();
             format!(
-                "{reason}\ncut before change {at:?} ({error:?}), {fate:?}, seed {seed}; the last changes before:\n{last}"
+                "{reason}\ncut before change {at:?} ({error:?}), {fate:?}, life {lived}, seed {seed}; the last changes before:\n{last}"
             )
         })?;
         Ok(lived)

@@ -12,7 +12,7 @@ fn long() -> bool {
 fn honest(_: &SimulatedDisk) {}
 
 fn uncut(steps: Vec<sim::life::Step>, seed: u64) -> Cut {
-    Cut { steps, at: None, fate: Fate::Kept, seed, error: None }
+    Cut { steps, at: None, fate: Fate::Kept, life: seed, seed, error: None }
 }
 
 /// Runs cuts on both processors; the first that fails ends it.
@@ -53,23 +53,17 @@ fn a_life_is_the_same_twice() {
 
 #[test]
 fn the_scripted_life_survives_every_cut() {
-    let changes = uncut(scripted(), 1).live(honest).unwrap().changes;
-    let step = if long() { 1 } else { (changes / 100).max(1) };
     let mut cuts = Vec::new();
-    for at in (0..changes).step_by(step as usize) {
-        let fates =
-            if long() { &Fate::ALL[..] } else { &Fate::ALL[(at / step) as usize % Fate::ALL.len()..][..1] };
-        for (index, fate) in fates.iter().enumerate() {
-            cuts.push(Cut {
-                steps: scripted(),
-                at: Some(at),
-                fate: *fate,
-                seed: at * 6 + index as u64,
-                error: None,
-            });
+    for (life, fate) in (1..).zip(Fate::ALL) {
+        let changes = uncut(scripted(), life).live(honest).unwrap().changes;
+        let step = if long() { 1 } else { (changes / 17).max(1) };
+        // Each life is cut at moments of its own.
+        let first = if long() { 0 } else { life * step / 7 };
+        for at in (first..changes).step_by(step as usize) {
+            cuts.push(Cut { steps: scripted(), at: Some(at), fate, life, seed: at * 6 + life, error: None });
         }
     }
-    // The seed says what is written, so each life has changes of its own; most of them reach this far.
+    assert!(cuts.len() >= 100, "{} cuts are few", cuts.len());
     all_live(&cuts, honest);
 }
 
@@ -84,7 +78,7 @@ fn every_scene_survives_every_cut() {
         for at in front..lived.changes {
             for (index, fate) in Fate::ALL.into_iter().enumerate() {
                 let seed = at * 6 + index as u64;
-                cuts.push(Cut { steps: steps.clone(), at: Some(at), fate, seed, error: None });
+                cuts.push(Cut { steps: steps.clone(), at: Some(at), fate, life: seed, seed, error: None });
             }
         }
     }
@@ -99,7 +93,7 @@ fn random_lives_survive_random_cuts() {
         .map(|_| {
             let (seed, fate) = (dice.number(), Fate::any(&mut dice));
             let at = dice.below(uncut(random(seed), seed).live(honest).unwrap().changes);
-            Cut { steps: random(seed), at: Some(at), fate, seed, error: None }
+            Cut { steps: random(seed), at: Some(at), fate, life: seed, seed, error: None }
         })
         .collect();
     all_live(&cuts, honest);
@@ -113,7 +107,7 @@ fn an_error_of_any_change_loses_nothing_that_was_acknowledged() {
         .map(|_| {
             let (seed, fate) = (dice.number(), Fate::any(&mut dice));
             let error = Some([Errno::IO, Errno::NOSPC, Errno::ROFS][dice.place(3)]);
-            Cut { steps: random(seed), at: Some(20 + dice.below(250)), fate, seed, error }
+            Cut { steps: random(seed), at: Some(20 + dice.below(250)), fate, life: seed, seed, error }
         })
         .collect();
     all_live(&cuts, honest);
@@ -125,7 +119,7 @@ fn reads_and_writes_that_end_early_change_nothing() {
     let cuts: Vec<Cut> = (0..30)
         .map(|_| {
             let (seed, fate) = (dice.number(), Fate::any(&mut dice));
-            Cut { steps: random(seed), at: Some(dice.below(300)), fate, seed, error: None }
+            Cut { steps: random(seed), at: Some(dice.below(300)), fate, life: seed, seed, error: None }
         })
         .collect();
     all_live(&cuts, |disk| disk.shorten(7));
@@ -152,7 +146,7 @@ fn calls_that_are_left_out_are_missed() {
             let steps = if seed % 2 == 0 { scripted() } else { random(seed) };
             let at = Some(Dice::new(seed).below(1200));
             let fate = [Fate::Lost, Fate::Scattered][seed as usize / 2 % 2];
-            let cut = Cut { steps, at, fate, seed, error: None };
+            let cut = Cut { steps, at, fate, life: seed, seed, error: None };
             cut.live(|disk| disk.pretend(*verb, part)).is_err()
         });
         assert!(caught, "nobody sees that {bug}");

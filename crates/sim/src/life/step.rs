@@ -151,6 +151,7 @@ pub fn scripted() -> Vec<Step> {
         Arrive,
     ]);
     steps.extend([Append(3, By::Anybody), Append(4, By::Anybody), Commit, RemoveDue, RecoveryPoints]);
+    steps.extend([Move(0), Copy, Stay(0), Append(5, By::Anybody), Roll(5), CompactMoving(5), Copy]);
     steps.extend([CleanRestart, Append(3, By::Idempotent(4)), Retry(3, 4), CleanRestart]);
     steps
 }
@@ -261,4 +262,20 @@ fn append(topic: u8, dice: &mut Dice) -> Step {
         _ => By::Transactional(5 + dice.place(3) as u8),
     };
     Step::Append(topic, by)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::discriminant;
+
+    use super::*;
+
+    #[test]
+    fn the_life_that_has_everything_has_everything() {
+        let (steps, mut dice) = (scripted(), Dice::new(1));
+        for (_, make) in KINDS {
+            let kind = make(0, &mut dice);
+            assert!(steps.iter().any(|step| discriminant(step) == discriminant(&kind)), "{kind:?}");
+        }
+    }
 }
