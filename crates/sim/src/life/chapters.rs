@@ -513,8 +513,8 @@ impl Life {
             Some(batch) => super::ledger::header(batch).base_offset.max(ledger.start_max),
             None => ledger.end(),
         };
-        // What is compacted is committed, and no leader has it cut away.
-        let end = end.max(ledger.clean_max.min(ledger.end()));
+        // No leader has anything cut away that is committed.
+        let end = end.max(ledger.committed.min(ledger.end()));
         let name = ledger.name.clone();
         let log = self.log(topic)?;
         lock(&log).become_follower(epoch);

@@ -34,6 +34,7 @@ impl Life {
         let Some((name, log, cleanable)) = node.dirs.dirtiest(now).log else { return Ok(()) };
         for ledger in self.ledgers.values_mut().filter(|ledger| ledger.name == name) {
             ledger.clean_max = cleanable.first_uncleanable.max(ledger.clean_max);
+            ledger.committed = ledger.end();
         }
         let options = CleanerOptions { map_bytes: 10_000, map_load: 0.9, buffer_bytes: 400 };
         let mut meanwhile = Meanwhile { dirs: &node.dirs, now, moving, after, moved: Ok(()) };

@@ -21,6 +21,9 @@ pub(super) struct Ledger {
     /// Whether the log is compacted, and up to where it may have been.
     pub(super) compacted: bool,
     pub(super) clean_max: Offset,
+    /// Where the log ended when it was last compacted: what compaction went by no leader has cut away, markers and the
+    /// newer batches of producers behind what was cleaned among it.
+    pub(super) committed: Offset,
     /// Where the log may begin at the latest.
     pub(super) start_max: Offset,
     /// Where it was told to begin by somebody who was answered.
@@ -68,6 +71,7 @@ impl Ledger {
             batches: Vec::new(),
             compacted,
             clean_max: Offset::ZERO,
+            committed: Offset::ZERO,
             start_max: Offset::ZERO,
             start_min: Offset::ZERO,
             acknowledged: Arc::default(),
