@@ -37,6 +37,7 @@
 //! | a log that cannot be loaded once compacted (KAFKA-17306) | `interleavings`: `a_log_that_was_compacted_says_the_same` |
 //! | no offset where there is one, while a coordinator loads | `groups.rs`: `members_and_offsets_outlive_a_restart` |
 //! | a cut of the log that a consumer does not hear of, as the leader epoch it committed is not told | `groups.rs`: `offsets_are_kept_in_every_version_that_names_topics` |
+//! | a commit that is refused, or refused too late, because its size was guessed before it was compressed (KAFKA-19760) | `what_a_commit_takes_is_known_when_it_is_compressed` |
 //! | batches verified on one thread and appended on another, or through the buffer of another (KAFKA-15784, KAFKA-15653) | `compressed_batches_that_wait_for_their_coordinators_stay_apart` |
 //! | a question that a coordinator refuses, in the way of the producer it names | `partition/verifications`: `a_question_that_was_refused_was_never_asked`; `who_asks_in_the_name_of_another_is_not_in_its_way` |
 //! | an abort that moves what was committed | `transactions.rs`: `offsets_count_when_their_transaction_commits` |
@@ -49,10 +50,14 @@ mod raw;
 
 use protocol::ErrorCode;
 use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
+use protocol::messages::create_topics::CreatableTopic;
 use protocol::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
+use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use protocol::messages::offset_fetch::OffsetFetchRequestGroup;
 use protocol::messages::{
-    DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, EndTxnRequest, EndTxnResponse,
-    FetchResponse, FindCoordinatorRequest, InitProducerIdRequest, InitProducerIdResponse, Message,
+    CreateTopicsRequest, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, EndTxnRequest,
+    EndTxnResponse, FetchResponse, FindCoordinatorRequest, InitProducerIdRequest, InitProducerIdResponse,
+    Message, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
 };
 use protocol::records::batches::Batches;
 use protocol::records::build::{BatchBuilder, BatchOptions};
@@ -161,10 +166,17 @@ fn a_session_hears_of_a_topic_made_anew() {
     assert_eq!(follow(3), Some(1));
 }
 
-/// Creates `t`, and has the coordinators of what is named begin.
-fn create(node: &TestNode, keys: &[(&str, i8)]) -> Client {
+/// Creates `t` with so many partitions, and has the coordinators of what is named begin.
+fn create(node: &TestNode, partitions: i32, keys: &[(&str, i8)]) -> Client {
     let mut client = node.connect();
-    client.create(&["t"]);
+    let topic = CreatableTopic {
+        name: "t".into(),
+        num_partitions: partitions,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    let topics = vec![topic].into();
+    client.ask(&CreateTopicsRequest { topics, timeout_ms: 60_000, ..CreateTopicsRequest::default() }, 5);
     for (key, key_type) in keys {
         let request = FindCoordinatorRequest {
             key: (*key).to_owned().into(),
@@ -174,6 +186,81 @@ fn create(node: &TestNode, keys: &[(&str, i8)]) -> Client {
         client.ask(&request, 3);
     }
     client
+}
+
+/// Commits an offset of each partition of `t` with a note of 4,000 characters each; the worst error.
+fn commit(client: &mut Client, partitions: i32, offset: i64, note: impl Fn(i32) -> String) -> i16 {
+    let partition = |partition_index| OffsetCommitRequestPartition {
+        partition_index,
+        committed_offset: offset,
+        committed_metadata: Some(note(partition_index).into()),
+        ..OffsetCommitRequestPartition::default()
+    };
+    let partitions: Vec<_> = (0..partitions).map(partition).collect();
+    let topic = OffsetCommitRequestTopic {
+        name: "t".into(),
+        partitions: partitions.into(),
+        ..OffsetCommitRequestTopic::default()
+    };
+    let request = OffsetCommitRequest {
+        group_id: "g".into(),
+        generation_id_or_member_epoch: -1,
+        topics: vec![topic].into(),
+        ..OffsetCommitRequest::default()
+    };
+    let body = client.ask(&request, 8);
+    let response = OffsetCommitResponse::decode(&body, 8).unwrap();
+    let topic = response.topics.iter().next().unwrap();
+    topic.partitions.iter().map(|partition| partition.error_code).max_by_key(|code| code.abs()).unwrap()
+}
+
+/// Offset and note of each partition of `t`.
+fn offsets(client: &mut Client) -> Vec<(i64, String)> {
+    let group =
+        OffsetFetchRequestGroup { group_id: "g".into(), topics: None, ..OffsetFetchRequestGroup::default() };
+    let groups = vec![group];
+    let request = OffsetFetchRequest { groups: groups.into(), ..OffsetFetchRequest::default() };
+    let body = client.ask(&request, 8);
+    let response = OffsetFetchResponse::decode(&body, 8).unwrap();
+    let group = response.groups.iter().next().unwrap();
+    let Some(topic) = group.topics.iter().next() else { return Vec::new() };
+    let mut all: Vec<_> = topic
+        .partitions
+        .iter()
+        .map(|it| (it.partition_index, (it.committed_offset, it.metadata.unwrap_or_default().into_owned())))
+        .collect();
+    all.sort();
+    all.into_iter().map(|(_, kept)| kept).collect()
+}
+
+/// Text that hardly gets shorter by compression.
+fn noise(seed: i32) -> String {
+    let mut state = u64::from(seed.cast_unsigned()) << 20 | 0x9e37;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'!' + u8::try_from(state % 94).unwrap())
+    };
+    std::iter::repeat_with(next).take(4_000).collect()
+}
+
+#[test]
+fn what_a_commit_takes_is_known_when_it_is_compressed() {
+    let directory = tempfile::tempdir().unwrap();
+    let gzip = [("offsets.topic.compression.codec", "1"), ("offsets.topic.num.partitions", "1")];
+    let node = start(directory.path(), &gzip);
+    let mut client = create(&node, 400, &[("g", 0)]);
+    assert_eq!(commit(&mut client, 200, 1, noise), 0, "800 KB");
+    let kept = offsets(&mut client);
+    assert_eq!(kept, (0..200).map(|partition| (1, noise(partition))).collect::<Vec<_>>());
+    // 1.6 MB, and still more than a batch may have when compressed: nothing of it counts.
+    let refused = commit(&mut client, 400, 2, noise);
+    assert_eq!(refused, i16::from(ErrorCode::UnknownServerError));
+    assert_eq!(offsets(&mut client), kept);
+    assert_eq!(commit(&mut client, 400, 3, |_| "a".repeat(4_000)), 0, "as much, and short when compressed");
+    assert_eq!(offsets(&mut client), vec![(3, "a".repeat(4_000)); 400]);
+    assert_eq!(commit(&mut client, 1, 4, noise), 0, "what was refused is in the way of nothing");
 }
 
 /// A producer of transactions of the clients of today.
@@ -268,7 +355,7 @@ fn compressed_batches_that_wait_for_their_coordinators_stay_apart() {
     const TRANSACTIONS: usize = 20;
     let directory = tempfile::tempdir().unwrap();
     let node = start(directory.path(), &[("transaction.state.log.num.partitions", "4")]);
-    let mut client = create(&node, &[("p", 1)]);
+    let mut client = create(&node, 1, &[("p", 1)]);
     let value = |producer: usize, transaction: usize, record: usize| {
         format!("{producer} {transaction} {record} ").repeat(1 + (producer * 7 + record) % 40)
     };
@@ -305,7 +392,7 @@ fn compressed_batches_that_wait_for_their_coordinators_stay_apart() {
 fn who_asks_in_the_name_of_another_is_not_in_its_way() {
     let directory = tempfile::tempdir().unwrap();
     let node = start(directory.path(), &[("transaction.state.log.num.partitions", "1")]);
-    let mut client = create(&node, &[("p", 1)]);
+    let mut client = create(&node, 1, &[("p", 1)]);
     let producer = Producer::new(&mut client, "p".to_owned());
     let forged = Producer { name: "other".to_owned(), id: producer.id, epoch: producer.epoch + 5 };
     let values = ["mine".to_owned()];
