@@ -159,8 +159,8 @@ impl<'a> Page<'_, 'a> {
             leader_epoch: partition.leader_epoch.0,
             replica_nodes: numbers(&partition.replicas),
             isr_nodes: numbers(&partition.isr),
-            eligible_leader_replicas: Some(numbers(&partition.elr)),
-            last_known_elr: Some(numbers(&partition.last_known_elr)),
+            eligible_leader_replicas: Some(numbers(partition.elr())),
+            last_known_elr: Some(numbers(partition.last_known_elr())),
             offline_replicas: replicas::offline(self.image, partition, self.listener)
                 .map(|id| id.0)
                 .collect(),

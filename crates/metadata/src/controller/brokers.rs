@@ -293,7 +293,7 @@ fn partitions_left(image: &Image, broker: NodeId, departure: Departure) -> Vec<M
     let concerned = partitions(image).filter(|(_, partition)| {
         partition.isr.contains(&broker)
             || partition.leader == Some(broker)
-            || (unclean.is_some() && partition.elr.contains(&broker))
+            || (unclean.is_some() && partition.elr().contains(&broker))
     });
     let changed = concerned.filter_map(|(topic, partition)| {
         let change = PartitionChange {

@@ -77,10 +77,10 @@ impl PartitionChange<'_> {
                 last_known = partition.leader.map_or(last_known, |leader| vec![leader]);
             }
         }
-        if *elr != *partition.elr {
+        if *elr != *partition.elr() {
             record.eligible_leader_replicas = Some(numbers(&elr).into());
         }
-        if *last_known != *partition.last_known_elr {
+        if *last_known != *partition.last_known_elr() {
             record.last_known_elr = Some(numbers(&last_known).into());
         }
         let nothing = PartitionChangeRecord {
@@ -97,10 +97,10 @@ impl PartitionChange<'_> {
             return (Vec::new(), Vec::new());
         }
         let partition = self.partition;
-        let mut elr = partition.elr.to_vec();
-        elr.extend(partition.isr.iter().filter(|id| !partition.elr.contains(id)));
+        let mut elr = partition.elr().to_vec();
+        elr.extend(partition.isr.iter().filter(|id| !partition.elr().contains(id)));
         elr.retain(|id| !isr.contains(id) && self.unclean != Some(*id));
-        (elr, partition.last_known_elr.to_vec())
+        (elr, partition.last_known_elr().to_vec())
     }
 
     fn elect(&self, isr: &[NodeId], elr: &[NodeId]) -> Elected {
@@ -124,7 +124,7 @@ impl PartitionChange<'_> {
         if self.image.keeps_elr()
             && isr.is_empty()
             && elr.is_empty()
-            && let &[last] = partition.last_known_elr.as_slice()
+            && let &[last] = partition.last_known_elr()
             && self.is_active(last)
         {
             return Elected { leader: Some(last), unclean: true };

@@ -255,11 +255,11 @@ fn lone_broker_comes_back_after_a_clean_stop() {
     let epoch = ledger.image.cluster.broker(NodeId(1)).unwrap().epoch;
     ledger.register(1, "", epoch);
     let stopped = partition(&ledger, "a", 0);
-    assert_eq!((stopped.leader, stopped.elr.as_slice()), (None, [NodeId(1)].as_slice()));
+    assert_eq!((stopped.leader, stopped.elr()), (None, [NodeId(1)].as_slice()));
     let epoch = ledger.image.cluster.broker(NodeId(1)).unwrap().epoch;
     ledger.join(1, "", epoch);
     let after = partition(&ledger, "a", 0);
-    assert_eq!((after.leader, &after.isr, &after.elr), (before.leader, &before.isr, &before.elr));
+    assert_eq!((after.leader, &after.isr, after.elr()), (before.leader, &before.isr, before.elr()));
     assert_eq!(after.leader_recovery, LeaderRecovery::Recovered);
     assert!(after.leader_epoch > before.leader_epoch);
 }
@@ -270,8 +270,8 @@ fn lone_broker_recovers_after_a_crash() {
     create(&mut ledger, vec![new_topic("a", 1, 1)]);
     ledger.register(1, "", BrokerEpoch(-1));
     let crashed = partition(&ledger, "a", 0).clone();
-    assert_eq!((crashed.leader, crashed.isr.len(), crashed.elr.len()), (None, 0, 0));
-    assert_eq!(crashed.last_known_elr, [NodeId(1)]);
+    assert_eq!((crashed.leader, crashed.isr.len(), crashed.elr().len()), (None, 0, 0));
+    assert_eq!(crashed.last_known_elr(), [NodeId(1)]);
     ledger.join(1, "", BrokerEpoch(-1));
     let after = partition(&ledger, "a", 0);
     assert_eq!((after.leader, after.isr.as_slice()), (Some(NodeId(1)), [NodeId(1)].as_slice()));

@@ -224,20 +224,23 @@ impl Image {
     }
 
     fn put_partition(&mut self, record: &PartitionRecord<'_>) -> Change {
-        let partition = Partition {
+        let mut partition = Partition {
             index: PartitionIndex(record.partition_id),
             replicas: nodes(&record.replicas),
             directories: record.directories.iter().collect(),
             isr: nodes(&record.isr),
-            removing: nodes(&record.removing_replicas),
-            adding: nodes(&record.adding_replicas),
-            elr: record.eligible_leader_replicas.as_ref().map(nodes).unwrap_or_default(),
-            last_known_elr: record.last_known_elr.as_ref().map(nodes).unwrap_or_default(),
+            unsettled: None,
             leader: leader(record.leader),
             leader_recovery: LeaderRecovery::from_number(record.leader_recovery_state),
             leader_epoch: LeaderEpoch(record.leader_epoch),
             partition_epoch: record.partition_epoch,
         };
+        partition.unsettle(|unsettled| {
+            unsettled.removing = nodes(&record.removing_replicas);
+            unsettled.adding = nodes(&record.adding_replicas);
+            unsettled.elr = record.eligible_leader_replicas.as_ref().map(nodes).unwrap_or_default();
+            unsettled.last_known_elr = record.last_known_elr.as_ref().map(nodes).unwrap_or_default();
+        });
         let index = partition.index;
         if self.topics.put(record.topic_id, partition) {
             Change::Partition(record.topic_id, index)
@@ -262,18 +265,22 @@ impl Image {
         if let Some(directories) = &record.directories {
             partition.directories = directories.iter().collect();
         }
-        let lists = [
-            (&mut partition.isr, &record.isr),
-            (&mut partition.removing, &record.removing_replicas),
-            (&mut partition.adding, &record.adding_replicas),
-            (&mut partition.elr, &record.eligible_leader_replicas),
-            (&mut partition.last_known_elr, &record.last_known_elr),
-        ];
-        for (list, changed) in lists {
-            if let Some(changed) = changed {
-                *list = nodes(changed);
-            }
+        if let Some(isr) = &record.isr {
+            partition.isr = nodes(isr);
         }
+        partition.unsettle(|unsettled| {
+            let lists = [
+                (&mut unsettled.removing, &record.removing_replicas),
+                (&mut unsettled.adding, &record.adding_replicas),
+                (&mut unsettled.elr, &record.eligible_leader_replicas),
+                (&mut unsettled.last_known_elr, &record.last_known_elr),
+            ];
+            for (list, changed) in lists {
+                if let Some(changed) = changed {
+                    *list = nodes(changed);
+                }
+            }
+        });
         if record.leader != SAME_LEADER {
             partition.leader = leader(record.leader);
             partition.leader_epoch = LeaderEpoch(partition.leader_epoch.0.saturating_add(1));
@@ -302,13 +309,15 @@ impl Image {
         };
         for id in ids {
             let marked: Vec<_> = self.topics.get(id).map_or_else(Vec::new, |topic| {
-                let kept = |p: &&Arc<Partition>| !p.elr.is_empty() || !p.last_known_elr.is_empty();
+                let kept = |p: &&Arc<Partition>| !p.elr().is_empty() || !p.last_known_elr().is_empty();
                 topic.partitions.iter().filter(kept).map(|partition| partition.index).collect()
             });
             for index in marked {
                 if let Some(partition) = self.topics.partition_mut(id, index) {
-                    partition.elr.clear();
-                    partition.last_known_elr.clear();
+                    partition.unsettle(|unsettled| {
+                        unsettled.elr.clear();
+                        unsettled.last_known_elr.clear();
+                    });
                 }
             }
         }

@@ -140,14 +140,14 @@ pub(crate) fn partition_record(topic: &Topic, partition: &Partition) -> Partitio
         topic_id: topic.id,
         replicas: numbers(&partition.replicas),
         isr: numbers(&partition.isr),
-        removing_replicas: numbers(&partition.removing),
-        adding_replicas: numbers(&partition.adding),
+        removing_replicas: numbers(partition.removing()),
+        adding_replicas: numbers(partition.adding()),
         leader: partition.leader.map_or(-1, |leader| leader.0),
         leader_recovery_state: partition.leader_recovery.number(),
         leader_epoch: partition.leader_epoch.0,
         partition_epoch: partition.partition_epoch,
         directories: partition.directories.to_vec().into(),
-        eligible_leader_replicas: some_numbers(&partition.elr),
-        last_known_elr: some_numbers(&partition.last_known_elr),
+        eligible_leader_replicas: some_numbers(partition.elr()),
+        last_known_elr: some_numbers(partition.last_known_elr()),
     }
 }

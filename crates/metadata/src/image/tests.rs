@@ -6,9 +6,9 @@ use protocol::messages::record::{
     begin_transaction_record::BeginTransactionRecord, client_quota_record::ClientQuotaRecord,
     client_quota_record::EntityData, config_record::ConfigRecord,
     delegation_token_record::DelegationTokenRecord, end_transaction_record::EndTransactionRecord,
-    partition_record::PartitionRecord, producer_ids_record::ProducerIdsRecord,
-    remove_topic_record::RemoveTopicRecord, topic_record::TopicRecord,
-    user_scram_credential_record::UserScramCredentialRecord,
+    partition_change_record::PartitionChangeRecord, partition_record::PartitionRecord,
+    producer_ids_record::ProducerIdsRecord, remove_topic_record::RemoveTopicRecord,
+    topic_record::TopicRecord, user_scram_credential_record::UserScramCredentialRecord,
 };
 
 use super::*;
@@ -152,4 +152,37 @@ fn broken_frames_are_errors() {
     ] {
         assert!(MetadataRecord::decode(bytes).is_err(), "{bytes:?}");
     }
+}
+
+#[test]
+fn a_partition_takes_no_more_room_than_a_settled_one_needs() {
+    assert_eq!(size_of::<Partition>(), 88);
+}
+
+#[test]
+fn what_a_partition_has_while_it_is_not_settled_comes_and_goes() {
+    let mut ledger = Ledger::with_brokers(&[(1, "a")]);
+    ledger.append(vec![topic("t", 1), partition(1, 0)]);
+    let settled = |ledger: &Ledger| {
+        let topic = ledger.image.topics.get(Uuid([1; 16])).unwrap();
+        topic.partition(PartitionIndex(0)).unwrap().unsettled.is_none()
+    };
+    assert!(settled(&ledger));
+    let change = |removing: &[i32], adding: &[i32], elr: &[i32], last_known: &[i32]| PartitionChangeRecord {
+        partition_id: 0,
+        topic_id: Uuid([1; 16]),
+        removing_replicas: Some(removing.to_vec().into()),
+        adding_replicas: Some(adding.to_vec().into()),
+        eligible_leader_replicas: Some(elr.to_vec().into()),
+        last_known_elr: Some(last_known.to_vec().into()),
+        ..PartitionChangeRecord::default()
+    };
+    ledger.append(vec![change(&[1], &[2, 3], &[4], &[5]).into()]);
+    let topic = ledger.image.topics.get(Uuid([1; 16])).unwrap();
+    let changed = topic.partition(PartitionIndex(0)).unwrap();
+    let lists = [changed.removing(), changed.adding(), changed.elr(), changed.last_known_elr()];
+    let numbers = lists.map(|list| list.iter().map(|node| node.0).collect::<Vec<_>>());
+    assert_eq!(numbers, [vec![1], vec![2, 3], vec![4], vec![5]]);
+    ledger.append(vec![change(&[], &[], &[], &[]).into()]);
+    assert!(settled(&ledger));
 }

@@ -38,6 +38,15 @@ impl LeaderRecovery {
 /// Brokers of a partition: as many lie in place as it mostly has replicas.
 pub type Nodes = Few<NodeId, 3>;
 
+/// What a partition has beside its replicas while it is reassigned, or while too few of them are in sync.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Unsettled {
+    pub(crate) removing: Nodes,
+    pub(crate) adding: Nodes,
+    pub(crate) elr: Nodes,
+    pub(crate) last_known_elr: Nodes,
+}
+
 /// One partition.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Partition {
@@ -49,14 +58,8 @@ pub struct Partition {
     pub directories: Few<DirectoryId, 1>,
     /// The replicas in sync.
     pub isr: Nodes,
-    /// Replicas that a reassignment takes away.
-    pub removing: Nodes,
-    /// Replicas that a reassignment adds.
-    pub adding: Nodes,
-    /// Replicas out of sync that still have everything committed (KIP-966).
-    pub elr: Nodes,
-    /// Replicas that were eligible before and lost that by an unclean shutdown.
-    pub last_known_elr: Nodes,
+    /// There while it is not settled: most of very many partitions are.
+    pub(crate) unsettled: Option<Box<Unsettled>>,
     /// The leader, if there is one.
     pub leader: Option<NodeId>,
     /// Whether the leader still recovers.
@@ -72,6 +75,37 @@ impl Partition {
     pub fn directory_of(&self, replica: NodeId) -> DirectoryId {
         let place = self.replicas.iter().position(|&id| id == replica);
         place.and_then(|place| self.directories.get(place)).copied().unwrap_or(DIRECTORY_UNASSIGNED)
+    }
+
+    /// Replicas that a reassignment takes away.
+    pub fn removing(&self) -> &[NodeId] {
+        self.unsettled(|unsettled| &unsettled.removing)
+    }
+
+    /// Replicas that a reassignment adds.
+    pub fn adding(&self) -> &[NodeId] {
+        self.unsettled(|unsettled| &unsettled.adding)
+    }
+
+    /// Replicas out of sync that still have everything committed (KIP-966).
+    pub fn elr(&self) -> &[NodeId] {
+        self.unsettled(|unsettled| &unsettled.elr)
+    }
+
+    /// Replicas that were eligible before and lost that by an unclean shutdown.
+    pub fn last_known_elr(&self) -> &[NodeId] {
+        self.unsettled(|unsettled| &unsettled.last_known_elr)
+    }
+
+    fn unsettled(&self, list: impl FnOnce(&Unsettled) -> &Nodes) -> &[NodeId] {
+        self.unsettled.as_deref().map_or(&[], |unsettled| list(unsettled).as_slice())
+    }
+
+    /// Changes what it has while it is not settled.
+    pub(crate) fn unsettle(&mut self, change: impl FnOnce(&mut Unsettled)) {
+        let mut unsettled = self.unsettled.take().map_or_else(Unsettled::default, |unsettled| *unsettled);
+        change(&mut unsettled);
+        self.unsettled = (unsettled != Unsettled::default()).then(|| Box::new(unsettled));
     }
 
     /// Whether the first replica leads.
