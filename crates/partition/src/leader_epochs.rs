@@ -17,10 +17,31 @@ pub struct EpochEntry {
 }
 
 /// The epochs of one log, oldest first.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct LeaderEpochs {
-    entries: Vec<EpochEntry>,
+    entries: Entries,
 }
+
+/// A single entry lies in place: most of very many logs have one for long.
+#[derive(Clone, Debug)]
+enum Entries {
+    One([EpochEntry; 1]),
+    Any(Vec<EpochEntry>),
+}
+
+impl Default for Entries {
+    fn default() -> Self {
+        Self::Any(Vec::new())
+    }
+}
+
+impl PartialEq for LeaderEpochs {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries() == other.entries()
+    }
+}
+
+impl Eq for LeaderEpochs {}
 
 impl LeaderEpochs {
     /// Takes what a checkpoint holds. Entries that contradict later ones give way to them.
@@ -34,17 +55,33 @@ impl LeaderEpochs {
 
     /// The entries, oldest first.
     pub fn entries(&self) -> &[EpochEntry] {
-        &self.entries
+        match &self.entries {
+            Entries::One(entry) => entry,
+            Entries::Any(entries) => entries,
+        }
+    }
+
+    /// Changes the entries, which happens rarely: room is kept for no more than there are.
+    fn change(&mut self, change: impl FnOnce(&mut Vec<EpochEntry>)) {
+        let mut entries = self.entries().to_vec();
+        change(&mut entries);
+        self.entries = match entries[..] {
+            [entry] => Entries::One([entry]),
+            _ => {
+                entries.shrink_to_fit();
+                Entries::Any(entries)
+            }
+        };
     }
 
     /// The newest epoch.
     pub fn latest(&self) -> Option<LeaderEpoch> {
-        self.entries.last().map(|entry| entry.epoch)
+        self.entries().last().map(|entry| entry.epoch)
     }
 
     /// Whether assigning this would change anything.
     pub fn would_change(&self, epoch: LeaderEpoch, start_offset: Offset) -> bool {
-        match self.entries.last() {
+        match self.entries().last() {
             _ if epoch.0 < 0 => false,
             Some(last) => epoch != last.epoch || start_offset < last.start_offset,
             None => true,
@@ -57,16 +94,14 @@ impl LeaderEpochs {
         if !self.would_change(epoch, start_offset) {
             return false;
         }
-        while let Some(last) = self.entries.last()
-            && (last.epoch >= epoch || last.start_offset >= start_offset)
-        {
-            self.entries.pop();
-        }
-        if self.entries.is_empty() {
-            // Most of very many logs have one epoch for long.
-            self.entries.reserve_exact(1);
-        }
-        self.entries.push(EpochEntry { epoch, start_offset });
+        self.change(|entries| {
+            while let Some(last) = entries.last()
+                && (last.epoch >= epoch || last.start_offset >= start_offset)
+            {
+                entries.pop();
+            }
+            entries.push(EpochEntry { epoch, start_offset });
+        });
         true
     }
 
@@ -79,42 +114,48 @@ impl LeaderEpochs {
         if self.latest() == Some(requested) {
             return Some(EpochEnd { epoch: requested, end_offset: log_end });
         }
-        let above = self.entries.partition_point(|entry| entry.epoch <= requested);
-        let end_offset = self.entries.get(above)?.start_offset;
+        let entries = self.entries();
+        let above = entries.partition_point(|entry| entry.epoch <= requested);
+        let end_offset = entries.get(above)?.start_offset;
         // An epoch before the first one known ended where that one begins.
-        let epoch = above.checked_sub(1).map_or(requested, |floor| self.entries[floor].epoch);
+        let epoch = above.checked_sub(1).map_or(requested, |floor| entries[floor].epoch);
         Some(EpochEnd { epoch, end_offset })
     }
 
     /// The epoch of the record at `offset`.
     pub fn epoch_for(&self, offset: Offset) -> Option<LeaderEpoch> {
-        let above = self.entries.partition_point(|entry| entry.start_offset <= offset);
-        above.checked_sub(1).map(|at| self.entries[at].epoch)
+        let entries = self.entries();
+        let above = entries.partition_point(|entry| entry.start_offset <= offset);
+        above.checked_sub(1).map(|at| entries[at].epoch)
     }
 
     /// Forgets what begins at or behind a new log end; says whether that was anything.
     pub fn truncate_from_end(&mut self, log_end: Offset) -> bool {
-        let keep = self.entries.partition_point(|entry| entry.start_offset < log_end);
-        let dropped = keep < self.entries.len();
-        self.entries.truncate(keep);
+        let keep = self.entries().partition_point(|entry| entry.start_offset < log_end);
+        let dropped = keep < self.entries().len();
+        if dropped {
+            self.change(|entries| entries.truncate(keep));
+        }
         dropped
     }
 
     /// Forgets what ended before a new log start; the epoch that the first record belongs to then begins there.
     pub fn truncate_from_start(&mut self, log_start: Offset) -> bool {
-        let above = self.entries.partition_point(|entry| entry.start_offset <= log_start);
+        let above = self.entries().partition_point(|entry| entry.start_offset <= log_start);
         let Some(current) = above.checked_sub(1) else { return false };
-        if current == 0 && self.entries[0].start_offset == log_start {
+        if current == 0 && self.entries()[0].start_offset == log_start {
             return false;
         }
-        self.entries[current].start_offset = log_start;
-        self.entries.drain(..current);
+        self.change(|entries| {
+            entries[current].start_offset = log_start;
+            entries.drain(..current);
+        });
         true
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.entries.clear();
+        self.entries = Entries::default();
     }
 }
 
@@ -136,7 +177,9 @@ mod tests {
 
     fn epochs(entries: &[(i32, i64)]) -> LeaderEpochs {
         let entry = |&(epoch, start)| EpochEntry { epoch: LeaderEpoch(epoch), start_offset: Offset(start) };
-        LeaderEpochs { entries: entries.iter().map(entry).collect() }
+        let mut cache = LeaderEpochs::default();
+        cache.change(|known| known.extend(entries.iter().map(entry)));
+        cache
     }
 
     #[test]

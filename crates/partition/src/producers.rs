@@ -7,8 +7,7 @@
 
 mod check;
 mod state;
-
-use std::collections::BTreeMap;
+mod states;
 
 use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::offset::{LastOffset, Offset};
@@ -21,12 +20,12 @@ use crate::transactions::CompletedTransaction;
 pub use check::TransactionVersion;
 pub(crate) use check::{Checked, Strictness, check_data, check_marker};
 pub use state::{BatchMetadata, ProducerState};
+use states::States;
 
 /// All producers of one log.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Producers {
-    /// Each apart: a node of the map has room for eleven, and most logs have one.
-    states: BTreeMap<ProducerId, Box<ProducerState>>,
+    states: States,
 }
 
 /// One producer as `<offset>.snapshot` files keep it: of its batches only the last.
@@ -82,25 +81,29 @@ impl Producers {
         now: Timestamp,
         expiration: Millis,
     ) -> Self {
-        let states =
-            entries.into_iter().map(|entry| (entry.producer_id, Box::new(ProducerState::from_entry(&entry))));
-        let states = states.filter(|(_, state)| !state.is_expired(now, expiration)).collect();
+        let mut states = States::default();
+        for entry in entries {
+            let state = ProducerState::from_entry(&entry);
+            if !state.is_expired(now, expiration) {
+                *states.of(entry.producer_id) = state;
+            }
+        }
         Self { states }
     }
 
     /// What a snapshot keeps, by producer id.
     pub fn entries(&self) -> impl Iterator<Item = ProducerEntry> {
-        self.states.iter().map(|(&producer_id, state)| state.to_entry(producer_id))
+        self.states.iter().map(|(producer_id, state)| state.to_entry(producer_id))
     }
 
     /// What is known of a producer.
     pub fn get(&self, producer_id: ProducerId) -> Option<&ProducerState> {
-        self.states.get(&producer_id).map(|state| &**state)
+        self.states.get(producer_id)
     }
 
     /// Every producer with its state, by id: what DescribeProducers shows.
     pub fn iter(&self) -> impl Iterator<Item = (ProducerId, &ProducerState)> {
-        self.states.iter().map(|(&producer_id, state)| (producer_id, &**state))
+        self.states.iter()
     }
 
     /// How many producers are known.
@@ -110,27 +113,27 @@ impl Producers {
 
     /// Whether none is known.
     pub fn is_empty(&self) -> bool {
-        self.states.is_empty()
+        self.states.len() == 0
     }
 
     /// Forgets producers that have been silent for `expiration` outside of a transaction; says how many.
     pub fn remove_expired(&mut self, now: Timestamp, expiration: Millis) -> usize {
         let before = self.states.len();
-        self.states.retain(|_, state| !state.is_expired(now, expiration));
+        self.states.retain(|state| !state.is_expired(now, expiration));
         before - self.states.len()
     }
 
     pub(crate) fn apply(&mut self, update: &ProducerUpdate) {
         match update {
             ProducerUpdate::Data(data) => {
-                let state = self.states.entry(data.producer_id).or_default();
+                let state = self.states.of(data.producer_id);
                 state.add_batch(data.producer_epoch, data.batch);
                 if data.begins_at.is_some() {
                     state.current_transaction_first_offset = data.begins_at;
                 }
             }
             ProducerUpdate::Marker(marker) => {
-                let state = self.states.entry(marker.producer_id).or_default();
+                let state = self.states.of(marker.producer_id);
                 state.end_transaction(marker.producer_epoch, marker.coordinator_epoch, marker.timestamp);
             }
         }

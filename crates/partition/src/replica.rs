@@ -245,7 +245,7 @@ impl Partition {
     /// Sets how many replicas acks=all asks for: the smaller of `min.insync.replicas` and the number of replicas.
     pub fn set_in_sync_min(&mut self, in_sync_min: usize) -> bool {
         if let Role::Leader(leadership) = &mut self.role {
-            leadership.in_sync_min = in_sync_min;
+            leadership.set_in_sync_min(in_sync_min);
         }
         self.advance_high_watermark()
     }

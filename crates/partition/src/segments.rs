@@ -29,9 +29,9 @@ pub struct ActiveSegment {
     pub first_batch_timestamp: Option<Timestamp>,
     /// Taken off its greatest age, at random up to `segment.jitter.ms`, so that not all segments roll at once.
     pub jitter: Millis,
-    /// Entries in its offset index.
+    /// Entries in its offset index, or more than it has where the rules hold those too.
     pub offset_index_entries: u32,
-    /// Entries in its time index.
+    /// Entries in its time index, as above.
     pub time_index_entries: u32,
 }
 
@@ -49,17 +49,28 @@ pub struct Incoming {
 const OFFSET_INDEX_ENTRY_BYTES: u32 = 8;
 const TIME_INDEX_ENTRY_BYTES: u32 = 12;
 
+impl RollRules {
+    /// Whether either index has room beside so many entries.
+    pub fn index_holds(&self, entries: u32) -> bool {
+        !self.is_full(entries, entries)
+    }
+
+    fn is_full(&self, offset_index_entries: u32, time_index_entries: u32) -> bool {
+        offset_index_entries >= self.index_bytes / OFFSET_INDEX_ENTRY_BYTES
+            // One entry of the time index is kept for the largest timestamp when the segment is closed.
+            || time_index_entries.saturating_add(1) >= self.index_bytes / TIME_INDEX_ENTRY_BYTES
+    }
+}
+
 /// Whether a new segment must begin before `incoming` is appended.
 pub fn should_roll(rules: &RollRules, segment: &ActiveSegment, incoming: &Incoming, now: Timestamp) -> bool {
     let too_large = segment.bytes + incoming.bytes > u64::from(rules.segment_bytes);
     let age_max = rules.segment_age_max.0.saturating_sub(segment.jitter.0);
     let too_old = segment.bytes > 0 && waited(segment, incoming.max_timestamp, now).0 > age_max;
-    let offset_index_full = segment.offset_index_entries >= rules.index_bytes / OFFSET_INDEX_ENTRY_BYTES;
-    // One entry of the time index is kept for the largest timestamp when the segment is closed.
-    let time_index_full = segment.time_index_entries + 1 >= rules.index_bytes / TIME_INDEX_ENTRY_BYTES;
+    let index_full = rules.is_full(segment.offset_index_entries, segment.time_index_entries);
     let relative = incoming.last_offset.0.saturating_sub(segment.base_offset.0);
     let out_of_reach = !(0..=i64::from(i32::MAX)).contains(&relative);
-    too_large || too_old || offset_index_full || time_index_full || out_of_reach
+    too_large || too_old || index_full || out_of_reach
 }
 
 /// How long the segment has waited: by the timestamps of its first batch and the incoming one where there are any, else

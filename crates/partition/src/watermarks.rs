@@ -4,8 +4,6 @@
 //! A leader counts with the *maximal* in-sync set: members it has asked the controller to add hold the watermark back
 //! before they count for anything else. Fewer in-sync replicas than `min.insync.replicas` leave it where it is.
 
-use std::collections::BTreeMap;
-
 use protocol::id::{LeaderEpoch, NodeId};
 use protocol::offset::Offset;
 
@@ -52,12 +50,11 @@ pub struct Leadership {
     pub epoch_start_offset: Offset,
     /// This node.
     pub local: NodeId,
-    /// The smaller of `min.insync.replicas` and the number of replicas.
-    pub in_sync_min: usize,
-    /// The other members of the maximal in-sync set, each with the end it has reached.
-    others: BTreeMap<NodeId, Offset>,
+    in_sync_min: u32,
     /// How many members the controller has confirmed, this node included.
-    confirmed: usize,
+    confirmed: u32,
+    /// The other members of the maximal in-sync set, each once, with the end it has reached. Most logs have none.
+    others: Box<[(NodeId, Offset)]>,
 }
 
 impl Leadership {
@@ -69,10 +66,23 @@ impl Leadership {
         in_sync_min: usize,
         in_sync: impl IntoIterator<Item = NodeId>,
     ) -> Self {
-        let others: BTreeMap<_, _> =
-            in_sync.into_iter().filter(|&node| node != local).map(|node| (node, Offset::ZERO)).collect();
-        let confirmed = others.len() + 1;
-        Self { leader_epoch, epoch_start_offset, local, in_sync_min, others, confirmed }
+        let (confirmed, others) = (0, Box::default());
+        let mut leadership =
+            Self { leader_epoch, epoch_start_offset, local, in_sync_min: 0, confirmed, others };
+        leadership.set_in_sync_min(in_sync_min);
+        leadership.set_in_sync(in_sync, []);
+        leadership.confirmed = leadership.others.len() as u32 + 1;
+        leadership
+    }
+
+    /// The smaller of `min.insync.replicas` and the number of replicas.
+    pub fn in_sync_min(&self) -> usize {
+        self.in_sync_min as usize
+    }
+
+    /// Sets how many replicas acks=all asks for.
+    pub fn set_in_sync_min(&mut self, in_sync_min: usize) {
+        self.in_sync_min = u32::try_from(in_sync_min).unwrap_or(u32::MAX);
     }
 
     /// Replaces the in-sync set: what the controller has confirmed, and what is asked to be added to it. Members
@@ -82,27 +92,31 @@ impl Leadership {
         confirmed: impl IntoIterator<Item = NodeId>,
         pending: impl IntoIterator<Item = NodeId>,
     ) {
-        let mut others = BTreeMap::new();
+        let mut others: Vec<(NodeId, Offset)> = Vec::new();
         let mut add = |node| {
-            if node != self.local {
-                others.insert(node, self.others.get(&node).copied().unwrap_or(Offset::ZERO));
+            if node != self.local && others.iter().all(|(known, _)| *known != node) {
+                others.push((node, self.reached(node).unwrap_or(Offset::ZERO)));
             }
         };
-        self.confirmed = confirmed.into_iter().map(&mut add).count();
+        let count = confirmed.into_iter().map(&mut add).count();
         pending.into_iter().for_each(add);
-        self.others = others;
+        (self.confirmed, self.others) = (count as u32, others.into());
+    }
+
+    fn reached(&self, member: NodeId) -> Option<Offset> {
+        self.others.iter().find(|(known, _)| *known == member).map(|(_, end)| *end)
     }
 
     /// A follower has fetched from `log_end` on, so it has what is below.
     pub fn follower_reached(&mut self, follower: NodeId, log_end: Offset) {
-        if let Some(end) = self.others.get_mut(&follower) {
+        if let Some((_, end)) = self.others.iter_mut().find(|(known, _)| *known == follower) {
             *end = log_end;
         }
     }
 
     /// How many replicas are in sync by the controller's word.
     pub fn in_sync_count(&self) -> usize {
-        self.confirmed
+        self.confirmed as usize
     }
 
     /// Whether fewer replicas are in sync than an acks=all produce asks for.
@@ -115,7 +129,7 @@ impl Leadership {
         if self.is_under_min() {
             return None;
         }
-        Some(self.others.values().copied().fold(log_end, Offset::min))
+        Some(self.others.iter().map(|(_, end)| *end).fold(log_end, Offset::min))
     }
 }
 
@@ -150,7 +164,7 @@ mod tests {
         leadership.set_in_sync([NodeId(1)], [NodeId(2)]);
         assert!(leadership.is_under_min());
         assert_eq!(leadership.high_watermark(Offset(42)), None);
-        leadership.in_sync_min = 1;
+        leadership.set_in_sync_min(1);
         assert_eq!(leadership.high_watermark(Offset(42)), Some(Offset(0)));
         leadership.follower_reached(NodeId(2), Offset(41));
         assert_eq!(leadership.high_watermark(Offset(42)), Some(Offset(41)));

@@ -185,7 +185,7 @@ fn in_sync_min(broker: &Broker, topic: TopicId, partition: &Partition) -> usize 
     let replica = broker.partitions.by_id(topic).and_then(|topic| topic.get(partition.index).cloned());
     let log = replica.as_ref().and_then(|replica| replica.log().ok());
     match log.as_ref().map(|log| log.partition().role()) {
-        Some(Role::Leader(leadership)) => leadership.in_sync_min,
+        Some(Role::Leader(leadership)) => leadership.in_sync_min(),
         _ => 0,
     }
 }
