@@ -67,7 +67,7 @@ fn begin(call: &Call, path: &str, topic: &str, index: PartitionIndex) -> ErrorCo
             other => other,
         };
     };
-    let name = TopicPartition::new(replica.topic.clone(), replica.index);
+    let name = TopicPartition::new(replica.topic().clone(), replica.index);
     let (to, now) = (directory.id(), broker.now());
     let here = replica.log().is_ok_and(|log| log.directory_id() == to);
     let begun = match here {

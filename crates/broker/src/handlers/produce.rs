@@ -281,7 +281,7 @@ fn append_all(
                 Outcome::error(planned.index, error, None)
             }
             (Some(_), Some((error, message))) => Outcome::error(planned.index, error, Some(message.into())),
-            (Some(replica), None) if metadata::image::is_internal(&replica.topic) => internal(replica),
+            (Some(replica), None) if metadata::image::is_internal(replica.topic()) => internal(replica),
             (Some(_), None) if let Some((error, message)) = refused_here => {
                 Outcome::error(planned.index, error, Some(message.to_string()))
             }
@@ -324,7 +324,7 @@ fn name<'b>(range: &Range<usize>, body: &'b [u8]) -> &'b str {
 }
 
 fn internal(replica: &Replica) -> Outcome {
-    let message = format!("topic '{}' is written by brokers only", replica.topic);
+    let message = format!("topic '{}' is written by brokers only", replica.topic());
     Outcome::error(replica.index, ErrorCode::InvalidTopicException, Some(message))
 }
 
@@ -336,7 +336,7 @@ fn append(
     commits: &mut Vec<Commit>,
     place: usize,
 ) -> Outcome {
-    replica.metrics.produce_requests.add(1);
+    replica.metrics().produce_requests.add(1);
     let done = match replica.append(origin, now, bytes, scratch) {
         Ok(done) => done,
         Err(error) => return failed(replica, origin, &error),
@@ -381,7 +381,7 @@ fn commit(replica: &Arc<Replica>, bytes: u64) -> Result<oneshot::Receiver<Result
 
 /// The outcome of an append that was refused or failed.
 fn failed(replica: &Replica, origin: Origin, error: &AppendError) -> Outcome {
-    replica.metrics.failed_produce_requests.add(1);
+    replica.metrics().failed_produce_requests.add(1);
     let refusal = match error {
         AppendError::Refused(refusal) => refusal,
         AppendError::Fault(fault) => return faulted(replica.index, fault),

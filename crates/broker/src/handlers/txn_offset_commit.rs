@@ -158,7 +158,7 @@ async fn verify(call: &Call, request: &TxnOffsetCommitRequest<'_>) -> Result<Ver
     };
     let begun = replica.begin_verification(call.broker.now(), &first);
     let Some(guard) = begun.map_err(|error| refused(&error))? else { return Ok(Verification::Missing) };
-    let partition = TxnPartition { topic: replica.topic.clone(), index: replica.index };
+    let partition = TxnPartition { topic: replica.topic().clone(), index: replica.index };
     let said =
         call.broker.coordinators.ask_about(&request.transactional_id, producer, &[partition], writes).await;
     match said.first() {

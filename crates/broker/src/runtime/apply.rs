@@ -3,6 +3,7 @@
 //! Called by the owner of the quorum for each batch of records it has replayed, before anybody is answered who
 //! waits for them, and once with the whole image when the node starts. Only what the delta names is looked at.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +17,7 @@ use storage::{Fault, LogConfig, TopicPartition};
 
 use super::directory_reports::cordoned;
 use super::missing_replicas::MissingReplica;
-use super::partitions::Replica;
+use super::partitions::{Replica, ReplicaTopic};
 use crate::Holdings;
 use crate::config::{NodeConfig, Texts, TopicConfig};
 
@@ -60,8 +61,9 @@ pub fn make_missing(broker: &Holdings) {
     let _one_at_a_time = broker.applying.lock().unwrap_or_else(PoisonError::into_inner);
     for (id, missing) in broker.missing.without_room() {
         let MissingReplica { topic, partition, config, in_sync_min, .. } = &missing;
-        let wanted = Wanted { partition, config, in_sync_min: *in_sync_min, new: true };
-        broker.partitions.put(make(broker, (topic, id), &wanted).into_iter().collect());
+        let of = &replica_topic(broker, topic, id);
+        let wanted = Wanted { of, partition, config, in_sync_min: *in_sync_min, new: true };
+        broker.partitions.put(make(broker, &wanted).into_iter().collect());
     }
 }
 
@@ -129,14 +131,15 @@ fn apply_topic<'p>(
     let in_sync_min = usize::try_from(settings.min_insync_replicas).unwrap_or(1);
     // Put into the table together: each time it is changed a topic's whole list is copied.
     let mut made = Vec::new();
+    let of = LazyCell::new(|| replica_topic(broker, &topic.name, topic.id));
     for partition in partitions {
         let here = partition.replicas.contains(&broker.node_id);
         let known = broker.partitions.by_id(topic.id).and_then(|known| known.get(partition.index).cloned());
         let outcome = match (here, known) {
             (true, Some(replica)) => lead_or_follow(broker.node_id, &replica, partition, in_sync_min),
             (true, None) => {
-                let wanted = Wanted { partition, config: &log_config, in_sync_min, new };
-                made.extend(make(broker, (&topic.name, topic.id), &wanted));
+                let wanted = Wanted { of: &of, partition, config: &log_config, in_sync_min, new };
+                made.extend(make(broker, &wanted));
                 Ok(())
             }
             (false, Some(replica)) => {
@@ -160,8 +163,13 @@ fn apply_topic<'p>(
     broker.partitions.put(made);
 }
 
+fn replica_topic(broker: &Holdings, name: &Arc<str>, id: TopicId) -> Arc<ReplicaTopic> {
+    Arc::new(ReplicaTopic { name: name.clone(), id, metrics: broker.metrics.topics.of(name) })
+}
+
 /// What the log of a replica is to be.
 struct Wanted<'a> {
+    of: &'a Arc<ReplicaTopic>,
     partition: &'a Arc<Partition>,
     config: &'a Arc<LogConfig>,
     in_sync_min: usize,
@@ -170,9 +178,10 @@ struct Wanted<'a> {
 }
 
 /// Makes or finds the log of a replica that belongs here, to be served; what has none is missing.
-fn make(broker: &Holdings, (name, id): (&Arc<str>, TopicId), wanted: &Wanted<'_>) -> Option<Arc<Replica>> {
-    let &Wanted { partition, config, in_sync_min, .. } = wanted;
-    let made = open(broker, (name, id), wanted).and_then(|replica| {
+fn make(broker: &Holdings, wanted: &Wanted<'_>) -> Option<Arc<Replica>> {
+    let &Wanted { of, partition, config, in_sync_min, .. } = wanted;
+    let (name, id) = (&of.name, of.id);
+    let made = open(broker, wanted).and_then(|replica| {
         lead_or_follow(broker.node_id, &replica, partition, in_sync_min)?;
         Ok(replica)
     });
@@ -193,10 +202,9 @@ fn make(broker: &Holdings, (name, id): (&Arc<str>, TopicId), wanted: &Wanted<'_>
 
 fn open(
     broker: &Holdings,
-    (topic, id): (&Arc<str>, TopicId),
-    &Wanted { partition, config, new, .. }: &Wanted<'_>,
+    &Wanted { of, partition, config, new, .. }: &Wanted<'_>,
 ) -> Result<Replica, Fault> {
-    let name = TopicPartition::new(topic.clone(), partition.index);
+    let name = TopicPartition::new(of.name.clone(), partition.index);
     let said = partition.directory_of(broker.node_id);
     let known = broker.log_dirs.directory(said);
     if let Some(directory) = known {
@@ -206,13 +214,12 @@ fn open(
         broker.log_dirs.check_all()?;
     }
     let directory = known.map(|directory| directory.id());
-    let log = broker.log_dirs.plan(&name, id, config.clone(), directory, broker.now())?;
+    let log = broker.log_dirs.plan(&name, of.id, config.clone(), directory, broker.now())?;
     let lies_in = log.lock().unwrap_or_else(PoisonError::into_inner).directory_id();
     if lies_in != said {
-        broker.directory_reports.assign(id, partition.index, lies_in);
+        broker.directory_reports.assign(of.id, partition.index, lies_in);
     }
-    let metrics = broker.metrics.topics.of(topic);
-    Ok(Replica::new((topic.clone(), id, partition.index), log, metrics))
+    Ok(Replica::new(Arc::clone(of), partition.index, log))
 }
 
 fn lead_or_follow(
@@ -245,7 +252,7 @@ fn delete_topic(broker: &Holdings, id: TopicId) {
     let missing = broker.missing.forget_topic(id);
     let topic = broker.partitions.remove(id);
     let replicas = topic.iter().flat_map(|topic| topic.replicas.iter().flatten());
-    let name = |replica: &Arc<Replica>| TopicPartition::new(replica.topic.clone(), replica.index);
+    let name = |replica: &Arc<Replica>| TopicPartition::new(replica.topic().clone(), replica.index);
     for name in missing.into_iter().chain(replicas.map(name)) {
         if let Err(fault) = broker.log_dirs.delete(&name, broker.now()) {
             tracing::error!(partition = %name, %fault, "the log of a deleted topic cannot be removed");

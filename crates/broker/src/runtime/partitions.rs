@@ -20,16 +20,21 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use super::delayed::Waiters;
 use crate::metrics::TopicMetrics;
 
+/// What the replicas of a topic have in common.
+pub struct ReplicaTopic {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its id.
+    pub id: TopicId,
+    /// What is counted of it.
+    pub metrics: Arc<TopicMetrics>,
+}
+
 /// One replica on this broker.
 pub struct Replica {
-    /// Its topic's name.
-    pub topic: Arc<str>,
-    /// Its topic's id.
-    pub topic_id: TopicId,
+    of: Arc<ReplicaTopic>,
     /// Its index.
     pub index: PartitionIndex,
-    /// What is counted of its topic.
-    pub metrics: Arc<TopicMetrics>,
     /// The fetches that wait for it.
     pub waiters: Waiters,
     log: SharedLog,
@@ -50,21 +55,24 @@ pub struct ReplicaAppend {
 
 impl Replica {
     /// A replica over its log.
-    pub fn new(
-        (topic, topic_id, index): (Arc<str>, TopicId, PartitionIndex),
-        log: SharedLog,
-        metrics: Arc<TopicMetrics>,
-    ) -> Self {
+    pub fn new(of: Arc<ReplicaTopic>, index: PartitionIndex, log: SharedLog) -> Self {
         let directory = log.lock().unwrap_or_else(PoisonError::into_inner).home().clone();
-        Self {
-            topic,
-            topic_id,
-            index,
-            metrics,
-            waiters: Waiters::default(),
-            log,
-            directory: RwLock::new(directory),
-        }
+        Self { of, index, waiters: Waiters::default(), log, directory: RwLock::new(directory) }
+    }
+
+    /// Its topic's name.
+    pub fn topic(&self) -> &Arc<str> {
+        &self.of.name
+    }
+
+    /// Its topic's id.
+    pub fn topic_id(&self) -> TopicId {
+        self.of.id
+    }
+
+    /// What is counted of its topic.
+    pub fn metrics(&self) -> &Arc<TopicMetrics> {
+        &self.of.metrics
     }
 
     /// The directory its log lies in.
@@ -185,8 +193,8 @@ impl Replica {
         let commit_due = log.commit_due();
         drop(log);
         if let Appended::Written(written) = &appended {
-            self.metrics.messages_in.add(u64::try_from(written.count).unwrap_or(0));
-            self.metrics.bytes_in.add(u64::from(written.bytes));
+            self.metrics().messages_in.add(u64::try_from(written.count).unwrap_or(0));
+            self.metrics().bytes_in.add(u64::from(written.bytes));
             if written.high_watermark_moved {
                 self.waiters.appended(u64::from(written.bytes));
             }
@@ -280,7 +288,8 @@ impl Partitions {
 
     /// Adds or replaces replicas of one topic.
     pub fn put(&self, added: Vec<Arc<Replica>>) {
-        let Some((name, id)) = added.first().map(|replica| (replica.topic.clone(), replica.topic_id)) else {
+        let Some((name, id)) = added.first().map(|replica| (replica.topic().clone(), replica.topic_id()))
+        else {
             return;
         };
         let mut index = self.write();
@@ -327,7 +336,7 @@ impl Partitions {
     /// Takes one replica out; its waiting readers are told.
     pub fn take(&self, replica: &Arc<Replica>) {
         let mut index = self.write();
-        if let Some(known) = index.by_id.get(&replica.topic_id) {
+        if let Some(known) = index.by_id.get(&replica.topic_id()) {
             let keep =
                 |other: &Option<Arc<Replica>>| other.clone().filter(|other| !Arc::ptr_eq(other, replica));
             let replicas = known.replicas.iter().map(keep).collect();

@@ -259,7 +259,7 @@ fn report_place(broker: &Broker, name: &TopicPartition) {
     if let Ok(log) = replica.log() {
         let directory = log.directory_id();
         drop(log);
-        broker.directory_reports.assign(replica.topic_id, replica.index, directory);
+        broker.directory_reports.assign(replica.topic_id(), replica.index, directory);
     }
     replica.waiters.changed();
 }

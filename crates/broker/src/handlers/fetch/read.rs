@@ -117,7 +117,7 @@ impl Reading {
             }
             Err(error) => {
                 self.urgent = true;
-                replica.metrics.failed_fetch_requests.add(1);
+                replica.metrics().failed_fetch_requests.add(1);
                 let code = tell(read_error(&error), &error);
                 PartitionAnswer {
                     leader: limits.leader_told.then(|| leader(broker, &replica, code)).flatten(),
@@ -125,7 +125,7 @@ impl Reading {
                 }
             }
         };
-        let metrics = Some(replica.metrics.clone());
+        let metrics = Some(replica.metrics().clone());
         self.partitions.push(PartitionRead {
             wanted: wanted.clone(),
             answer,
@@ -315,6 +315,6 @@ fn leader(broker: &Broker, replica: &Replica, error: ErrorCode) -> Option<(NodeI
         return None;
     }
     let image = broker.image();
-    let partition = image.topics.get(replica.topic_id)?.partition(replica.index)?;
+    let partition = image.topics.get(replica.topic_id())?.partition(replica.index)?;
     Some((partition.leader.unwrap_or(NodeId(-1)), partition.leader_epoch))
 }

@@ -80,7 +80,7 @@ pub fn begin(broker: &Broker, id: &str, version: i16, plan: &Plan, body: &[u8]) 
         let topic = find(broker, &plan.topics[planned.topic], body);
         // What is absent, or not for clients, is answered where the others are appended.
         let replica = topic.as_ref().and_then(|topic| topic.get(planned.index));
-        let Some(replica) = replica.filter(|replica| asks && !metadata::image::is_internal(&replica.topic))
+        let Some(replica) = replica.filter(|replica| asks && !metadata::image::is_internal(replica.topic()))
         else {
             continue;
         };
@@ -94,7 +94,7 @@ pub fn begin(broker: &Broker, id: &str, version: i16, plan: &Plan, body: &[u8]) 
             Ok(None) => {}
             Ok(Some(guard)) => {
                 places.push(Place { at: place, guard, batch: first, replica: replica.clone() });
-                partitions.push(TxnPartition { topic: replica.topic.clone(), index: replica.index });
+                partitions.push(TxnPartition { topic: replica.topic().clone(), index: replica.index });
             }
             Err(error) => verdicts[place] = refused(&error),
         }

@@ -52,7 +52,7 @@ impl Memory {
             }),
             Err(error) => {
                 if let AppendError::Fault(fault) = &error {
-                    tracing::warn!(topic = %target.replica.topic, partition = %target.replica.index, %fault,
+                    tracing::warn!(topic = %target.replica.topic(), partition = %target.replica.index, %fault,
                         "a coordinator cannot write its log");
                 }
                 Err(CoordinatorError::from(&error))

@@ -189,7 +189,7 @@ impl<S: Coordinated> Led<S> {
                 match self.carry_out(state, Some(touching), how, decision) {
                     // It would be too large the next time, too, and others are due behind it.
                     Err(error @ CoordinatorError::TooLarge(_)) if !unwritten.is_empty() => {
-                        tracing::warn!(topic = %self.replica.topic, partition = %self.replica.index, %error,
+                        tracing::warn!(topic = %self.replica.topic(), partition = %self.replica.index, %error,
                             "what a time-out makes cannot be written; it is put off");
                         unwritten.into_iter().for_each(|transition| state.shard.transit(transition));
                         self.note_wake(state);

@@ -83,12 +83,12 @@ pub(super) fn load<S: Shard>(
         }
         if told.elapsed() > TELL_EVERY {
             told = Instant::now();
-            tracing::info!(topic = %replica.topic, partition = %replica.index, offset = %next,
+            tracing::info!(topic = %replica.topic(), partition = %replica.index, offset = %next,
                 records = loading.records, "loading a coordinator");
         }
     }
     if loading.records > 0 {
-        tracing::info!(topic = %replica.topic, partition = %replica.index, records = loading.records,
+        tracing::info!(topic = %replica.topic(), partition = %replica.index, records = loading.records,
             passed_over = loading.passed_over, millis = begun.elapsed().as_millis(), "coordinator loaded");
     }
     Ok(Loaded { shard: loading.shard, end: next })
@@ -293,5 +293,5 @@ impl From<LegacyError> for OldError {
 }
 
 fn corrupt(replica: &Replica, offset: Offset, reason: String) -> LoadError {
-    LoadError::Corrupt { topic: replica.topic.clone(), index: replica.index.0, offset, reason }
+    LoadError::Corrupt { topic: replica.topic().clone(), index: replica.index.0, offset, reason }
 }

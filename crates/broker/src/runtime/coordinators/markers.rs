@@ -173,7 +173,7 @@ fn code(replica: &Replica, error: &AppendError) -> ErrorCode {
     match error {
         AppendError::Refused(refusal) => refusal.into(),
         AppendError::Fault(fault) => {
-            tracing::warn!(topic = %replica.topic, partition = %replica.index, %fault,
+            tracing::warn!(topic = %replica.topic(), partition = %replica.index, %fault,
                 "the end of a transaction cannot be written");
             ErrorCode::KafkaStorageError
         }
