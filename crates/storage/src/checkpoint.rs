@@ -43,16 +43,30 @@ pub fn read_offsets<D: Disk>(disk: &D, path: &Path) -> Result<PartitionOffsets, 
 
 /// Replaces a checkpoint of offsets.
 pub fn write_offsets<D: Disk>(disk: &D, path: &Path, offsets: &PartitionOffsets) -> Result<(), Fault> {
-    whole_file::replace(disk, path, offsets_text(offsets).as_bytes())
+    let mut text = OffsetsText::default();
+    offsets.iter().for_each(|(partition, offset)| text.push(partition, *offset));
+    whole_file::replace(disk, path, text.finish().as_bytes())
 }
 
-/// The text of a checkpoint of offsets.
-pub fn offsets_text(offsets: &PartitionOffsets) -> String {
-    let mut text = format!("{VERSION}\n{}\n", offsets.len());
-    for (partition, offset) in offsets {
-        let _ = writeln!(text, "{} {} {offset}", partition.topic, partition.partition);
+/// The text of a checkpoint of offsets as it is gathered, which is all that is held of very many partitions.
+#[derive(Default)]
+pub struct OffsetsText {
+    lines: String,
+    count: usize,
+}
+
+impl OffsetsText {
+    /// Adds a partition.
+    pub fn push(&mut self, partition: &TopicPartition, offset: Offset) {
+        let _ = writeln!(self.lines, "{} {} {offset}", partition.topic, partition.partition);
+        self.count += 1;
     }
-    text
+
+    /// The whole of it.
+    pub fn finish(mut self) -> String {
+        self.lines.insert_str(0, &format!("{VERSION}\n{}\n", self.count));
+        self.lines
+    }
 }
 
 /// Reads a checkpoint of leader epochs; no file is no entries. Epochs and offsets must both grow.

@@ -9,6 +9,7 @@ mod checkpoints;
 mod compaction;
 mod home;
 mod load;
+mod logs;
 mod moves;
 mod resume;
 mod unloaded;
@@ -39,8 +40,12 @@ pub use compaction::{Crowded, Dirtiest, Uncleanable};
 use home::Home;
 pub use home::format;
 pub use load::{LoadReport, Placement};
+use logs::Logs;
 pub use moves::Move;
 use unloaded::UnloadedLogs;
+
+/// So many logs are taken from the table at a time where all are looked at.
+const WALKED_AT_ONCE: usize = 256;
 
 /// A log behind the lock of its partition. The lock is held for one operation and never across a wait.
 pub type SharedLog<D = RealDisk> = Arc<Mutex<Log<D>>>;
@@ -71,7 +76,7 @@ pub struct LogDirs<D: Disk = RealDisk> {
     unusable: Vec<PathBuf>,
     cluster_id: String,
     recovery_threads: usize,
-    logs: RwLock<BTreeMap<TopicPartition, SharedLog<D>>>,
+    logs: RwLock<Logs<D>>,
     /// Replicas on their way from one directory to another.
     moves: RwLock<BTreeMap<TopicPartition, Arc<Move<D>>>>,
     unloaded: Mutex<UnloadedLogs>,
@@ -202,7 +207,20 @@ impl<D: Disk> LogDirs<D> {
     /// All logs, by name.
     pub fn logs(&self) -> Vec<(TopicPartition, SharedLog<D>)> {
         let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
-        logs.iter().map(|(name, log)| (name.clone(), Arc::clone(log))).collect()
+        logs.iter().collect()
+    }
+
+    /// All logs, by name, as [`Self::logs`] has them, but taken from the table some at a time: of very many no list is made.
+    /// What comes and goes meanwhile may be met or not.
+    pub fn walk(&self) -> impl Iterator<Item = (TopicPartition, SharedLog<D>)> {
+        let mut last: Option<TopicPartition> = None;
+        let next_some = move || {
+            let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
+            let some: Vec<_> = logs.behind(last.as_ref()).take(WALKED_AT_ONCE).collect();
+            last = some.last().map(|(name, _)| name.clone());
+            (!some.is_empty()).then_some(some)
+        };
+        std::iter::from_fn(next_some).flatten()
     }
 
     /// The directory with this id.
@@ -566,7 +584,7 @@ impl<D: Disk> LogDirs<D> {
     }
 
     fn each_log(&self, doing: &'static str, mut visit: impl FnMut(&mut Log<D>) -> Result<(), Fault>) {
-        for (name, log) in self.logs() {
+        for (name, log) in self.walk() {
             let visited = whole(&log).and_then(|mut log| match log.home().state().health() {
                 DirectoryHealth::Offline => Ok(()),
                 DirectoryHealth::Online | DirectoryHealth::Full => visit(&mut log),

@@ -1,5 +1,6 @@
 //! Writing the checkpoints of the log directories: at intervals, when a log start has moved, and at the end.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use protocol::id::DirectoryId;
@@ -8,7 +9,7 @@ use protocol::records::checksum::crc32c;
 
 use super::home::{Home, Written};
 use super::{LogDirs, locked};
-use crate::checkpoint::{self, PartitionOffsets};
+use crate::checkpoint::{self, OffsetsText, PartitionOffsets};
 use crate::directory_state::DirectoryHealth;
 use crate::disk::Disk;
 use crate::fault::Fault;
@@ -251,22 +252,37 @@ impl<D: Disk> LogDirs<D> {
     ) -> Result<(), Fault> {
         // What goes while the logs are gathered may be among them, and stays noted.
         let gone = home.gone()[kind as usize].clone();
-        let mut offsets: PartitionOffsets = {
+        let mut not_here: PartitionOffsets = {
             let (unloaded, id) = (self.unloaded(), home.directory.id());
             let in_home = unloaded.iter().filter_map(|(name, homes)| Some((name, &homes.get(&id)?.said)));
             let not_here = in_home.chain(&written.arriving);
             let not_here = not_here.map(|(name, said)| (name.clone(), kind.said(said)));
             not_here.filter(|(_, offset)| *offset > Offset::ZERO).collect()
         };
-        for (name, log) in self.logs() {
+        let (mut text, mut still_there) = (OffsetsText::default(), BTreeSet::new());
+        let mut say = |name: &TopicPartition, offset| {
+            if gone.contains(name) {
+                still_there.insert(name.clone());
+            }
+            text.push(name, offset);
+        };
+        for (name, log) in self.walk() {
             let log = locked(&log);
-            if log.directory_id() == home.directory.id() {
-                // Whatever was to be said of another one of its name.
-                offsets.remove(&name);
-                offsets.extend(offset(&log).map(|offset| (name, offset)));
+            if log.directory_id() != home.directory.id() {
+                continue;
+            }
+            // Whatever was to be said of another one of its name.
+            not_here.remove(&name);
+            while let Some(before) = not_here.first_entry().filter(|entry| *entry.key() < name) {
+                say(before.key(), *before.get());
+                before.remove();
+            }
+            if let Some(offset) = offset(&log) {
+                say(&name, offset);
             }
         }
-        let text = checkpoint::offsets_text(&offsets);
+        not_here.iter().for_each(|(name, offset)| say(name, *offset));
+        let text = text.finish();
         let seal = Some((text.len(), crc32c(text.as_bytes())));
         if written.seals[kind as usize] != seal {
             let path = home.directory.path().join(kind.file());
@@ -274,7 +290,7 @@ impl<D: Disk> LogDirs<D> {
             directory.reserved(|| whole_file::replace(directory.disk(), &path, text.as_bytes()))?;
             written.seals[kind as usize] = seal;
         }
-        home.gone()[kind as usize].retain(|name| !gone.contains(name) || offsets.contains_key(name));
+        home.gone()[kind as usize].retain(|name| !gone.contains(name) || still_there.contains(name));
         Ok(())
     }
 }

@@ -59,7 +59,7 @@ impl<D: Disk> LogDirs<D> {
     pub fn dirtiest(&self, now: Timestamp) -> Dirtiest<D> {
         let mut found = Dirtiest { log: None, ratio_max: 0.0, overdue_max_ms: 0, crowded: Vec::new() };
         let mut best = f64::NEG_INFINITY;
-        for (name, shared) in self.logs() {
+        for (name, shared) in self.walk() {
             // Retention says what is wrong with one that a thread panicked with.
             let Ok(mut log) = whole(&shared) else { continue };
             let health = log.home().state().health();
@@ -120,7 +120,7 @@ impl<D: Disk> LogDirs<D> {
     /// The logs that compaction has given up on.
     pub fn uncleanable(&self, now: Timestamp) -> Vec<Uncleanable> {
         let mut all = Vec::new();
-        for (name, log) in self.logs() {
+        for (name, log) in self.walk() {
             let (reason, bytes) = match whole(&log) {
                 Ok(mut log) => {
                     let Some(reason) = log.uncleanable().map(str::to_owned) else { continue };

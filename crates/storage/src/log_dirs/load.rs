@@ -137,12 +137,8 @@ impl<D: Disk> LogDirs<D> {
             report.cut.extend(part.cut);
             report.strays.extend(part.strays);
             report.failed.extend(part.failed);
+            // In order each comes behind the one before it.
             loaded.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-            if logs.is_empty() && loaded.windows(2).all(|pair| pair[0].0 != pair[1].0) {
-                // Made at once, the map takes little more than half of what it would one by one.
-                *logs = loaded.into_iter().collect();
-                continue;
-            }
             for (name, log) in loaded {
                 if let Some(other) = logs.get(&name).cloned() {
                     let (kept, set_aside) = kept_of_two(&other, log, assigned(&name));
