@@ -35,6 +35,7 @@ struct Shared<D: Disk> {
 }
 
 struct Slot<D: Disk> {
+    all: Arc<Shared<D>>,
     directory: Arc<Path>,
     base: Offset,
     kind: SegmentFile,
@@ -46,7 +47,6 @@ struct Slot<D: Disk> {
 
 /// One file of a segment, open or not.
 pub struct LazyFile<D: Disk = RealDisk> {
-    shared: Arc<Shared<D>>,
     slot: Arc<Slot<D>>,
 }
 
@@ -96,6 +96,7 @@ impl<D: Disk> Descriptors<D> {
     /// A file of a segment. Opens nothing.
     pub fn file(&self, directory: &Arc<Path>, kind: SegmentFile, base: Offset) -> LazyFile<D> {
         let slot = Slot {
+            all: Arc::clone(&self.shared),
             directory: Arc::clone(directory),
             base,
             kind,
@@ -103,7 +104,7 @@ impl<D: Disk> Descriptors<D> {
             file: Mutex::new(None),
             used: AtomicBool::new(false),
         };
-        LazyFile { shared: Arc::clone(&self.shared), slot: Arc::new(slot) }
+        LazyFile { slot: Arc::new(slot) }
     }
 }
 
@@ -135,25 +136,25 @@ impl<D: Disk> LazyFile<D> {
         }
         let (from, directory) = (self.path(), &self.slot.directory);
         let to = self.slot.kind.path_at(directory, self.slot.base, stage);
-        self.shared.disk.rename(&from, &to).map_err(|error| Fault::io("rename", &from, error))?;
+        self.slot.all.disk.rename(&from, &to).map_err(|error| Fault::io("rename", &from, error))?;
         self.slot.stage.store(stage as u8, Ordering::Release);
         Ok(())
     }
 
     /// The disk it lies on.
     pub fn disk(&self) -> &D {
-        &self.shared.disk
+        &self.slot.all.disk
     }
 
     /// Another file of the same segment, at the same stage. Opens nothing.
     pub fn beside(&self, kind: SegmentFile) -> Self {
-        let all = Descriptors { shared: Arc::clone(&self.shared) };
+        let all = Descriptors { shared: Arc::clone(&self.slot.all) };
         all.file(&self.slot.directory, kind, self.slot.base).at(self.stage())
     }
 
     /// Where batches lie, for all logs.
     pub fn batches(&self) -> &BatchMemory {
-        &self.shared.batches
+        &self.slot.all.batches
     }
 
     /// The open file; it must exist.
@@ -180,12 +181,12 @@ impl<D: Disk> LazyFile<D> {
                 return Ok(Arc::clone(file));
             }
             let path = self.path();
-            let opened = self.shared.disk.open(&path, access).map_err(|e| Fault::io("open", &path, e))?;
+            let opened = self.slot.all.disk.open(&path, access).map_err(|e| Fault::io("open", &path, e))?;
             let file = Arc::new(opened);
             *held = Some(Arc::clone(&file));
             file
         };
-        for evicted in self.shared.admit(&self.slot) {
+        for evicted in self.slot.all.admit(&self.slot) {
             let closed = locked(&evicted.file).take();
             drop(closed);
         }

@@ -1,5 +1,6 @@
 //! How far a log is on stable storage, shared between the log and the fsyncs that run without holding it.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,14 +22,59 @@ struct State {
     /// The segments that end here or before are on stable storage with their indexes.
     indexed: Offset,
     /// Counts truncations: an fsync that began before one says nothing about what was appended after it.
-    generation: u64,
+    generation: u32,
     /// Counts changes of the names in the log's directory, and those of them that are on stable storage.
-    names_changed: u64,
-    names_reached: u64,
-    /// Small files beside the segments that no flush has brought to stable storage yet, each with its place in the order
-    /// they were written in. One under way does not count before it is done: another may end earlier.
-    small: Vec<(u64, SmallFile)>,
-    small_written: u64,
+    names_changed: u32,
+    names_reached: u32,
+    small: SmallFiles,
+    small_written: u32,
+}
+
+/// The place of a small file in the order they were written in, from 1 on.
+type Place = NonZeroU32;
+
+/// The small files beside the segments that no flush has brought to stable storage yet. One under way does not count
+/// before it is done: another may end earlier.
+#[derive(Debug, Default)]
+struct SmallFiles {
+    partition_metadata: Option<Place>,
+    leader_epochs: Option<Place>,
+    #[expect(clippy::box_collection, reason = "most of very many logs have none")]
+    snapshots: Option<Box<Vec<(Place, Offset)>>>,
+}
+
+impl SmallFiles {
+    fn note(&mut self, file: SmallFile, place: Place) {
+        match file {
+            SmallFile::PartitionMetadata => self.partition_metadata = Some(place),
+            SmallFile::LeaderEpochs => self.leader_epochs = Some(place),
+            SmallFile::ProducerSnapshot(offset) => {
+                let snapshots = self.snapshots.get_or_insert_default();
+                snapshots.retain(|(_, known)| *known != offset);
+                snapshots.push((place, offset));
+            }
+        }
+    }
+
+    /// Keeps those of which this holds.
+    fn retain(&mut self, keep: impl Fn(Place, SmallFile) -> bool) {
+        self.partition_metadata.take_if(|place| !keep(*place, SmallFile::PartitionMetadata));
+        self.leader_epochs.take_if(|place| !keep(*place, SmallFile::LeaderEpochs));
+        if let Some(snapshots) = &mut self.snapshots {
+            snapshots.retain(|(place, offset)| keep(*place, SmallFile::ProducerSnapshot(*offset)));
+            if snapshots.is_empty() {
+                self.snapshots = None;
+            }
+        }
+    }
+
+    fn list(&self) -> Vec<SmallFile> {
+        let metadata = self.partition_metadata.map(|_| SmallFile::PartitionMetadata);
+        let epochs = self.leader_epochs.map(|_| SmallFile::LeaderEpochs);
+        let snapshots = self.snapshots.iter().flat_map(|snapshots| snapshots.iter());
+        let snapshots = snapshots.map(|(_, offset)| SmallFile::ProducerSnapshot(*offset));
+        metadata.into_iter().chain(epochs).chain(snapshots).collect()
+    }
 }
 
 /// A small file beside the segments.
@@ -58,9 +104,9 @@ impl SmallFile {
 pub struct FlushTarget {
     upto: Offset,
     indexed: Offset,
-    generation: u64,
-    names_changed: u64,
-    small_written: u64,
+    generation: u32,
+    names_changed: u32,
+    small_written: u32,
 }
 
 impl FlushProgress {
@@ -72,7 +118,7 @@ impl FlushProgress {
             generation: 0,
             names_changed: 0,
             names_reached: 0,
-            small: Vec::new(),
+            small: SmallFiles::default(),
             small_written: 0,
         };
         Self { state: Mutex::new(state) }
@@ -108,22 +154,20 @@ impl FlushProgress {
     /// A small file was written: the next flush is to bring it to stable storage, with its name.
     pub fn note_small(&self, file: SmallFile) {
         let mut state = self.lock();
-        state.small.retain(|(_, known)| *known != file);
-        state.small_written += 1;
+        let place = Place::MIN.saturating_add(state.small_written);
+        state.small_written = place.get();
         state.names_changed += 1;
-        let place = state.small_written;
-        state.small.reserve_exact(1);
-        state.small.push((place, file));
+        state.small.note(file, place);
     }
 
     /// A small file was removed.
     pub fn forget_small(&self, file: SmallFile) {
-        self.lock().small.retain(|(_, known)| *known != file);
+        self.lock().small.retain(|_, known| known != file);
     }
 
     /// The small files that a flush must cover.
     pub fn small(&self) -> Vec<SmallFile> {
-        self.lock().small.iter().map(|(_, file)| *file).collect()
+        self.lock().small.list()
     }
 
     /// A file was made in the log's directory.
@@ -141,8 +185,7 @@ impl FlushProgress {
     pub fn reached(&self, target: FlushTarget) {
         let mut state = self.lock();
         state.names_reached = state.names_reached.max(target.names_changed);
-        state.small.retain(|(place, _)| *place > target.small_written);
-        state.small.shrink_to_fit();
+        state.small.retain(|place, _| place.get() > target.small_written);
         if state.generation == target.generation {
             state.recovery_point = state.recovery_point.max(target.upto);
             state.indexed = state.indexed.max(target.indexed);
@@ -216,14 +259,18 @@ mod tests {
     fn a_small_file_is_due_until_a_flush_that_saw_it_is_done() {
         let progress = FlushProgress::new(Offset(0));
         let (one, two) = (SmallFile::PartitionMetadata, SmallFile::LeaderEpochs);
+        let [three, four] = [3, 4].map(|offset| SmallFile::ProducerSnapshot(Offset(offset)));
         progress.note_small(one);
+        progress.note_small(three);
         let first = progress.target(Offset(1), Offset(1));
-        assert_eq!(progress.small(), [one], "while a flush is under way");
+        assert_eq!(progress.small(), [one, three], "while a flush is under way");
         progress.note_small(two);
         progress.note_small(one);
+        progress.note_small(four);
         progress.reached(first);
-        assert_eq!(progress.small(), [two, one], "written anew since");
+        assert_eq!(progress.small(), [one, two, four], "written anew since");
         progress.forget_small(two);
+        progress.forget_small(four);
         progress.reached(progress.target(Offset(1), Offset(1)));
         assert!(progress.small().is_empty() && !progress.names_due());
     }

@@ -91,6 +91,7 @@ pub mod scan;
 mod scripted_disk;
 pub mod segment;
 pub mod segments;
+mod snapshot_offsets;
 pub mod snapshots;
 pub mod time_index;
 pub mod transaction_index;

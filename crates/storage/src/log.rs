@@ -16,7 +16,6 @@ mod resume;
 mod timestamps;
 mod truncation;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,6 +35,7 @@ use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
 use crate::names::TopicPartition;
 use crate::segments::Segments;
+use crate::snapshot_offsets::SnapshotOffsets;
 
 use cleaning::Compaction;
 use resume::Resume;
@@ -61,10 +61,11 @@ pub struct Log<D: Disk = RealDisk> {
     /// When a flush was last begun.
     last_flush: Timestamp,
     /// Offsets of the producer snapshots on disk.
-    snapshots: BTreeSet<Offset>,
+    snapshots: SnapshotOffsets,
     /// Taken off the greatest age of the active segment.
     jitter: Millis,
-    compaction: Compaction,
+    /// There once anything is known of it: most of very many logs are never compacted.
+    compaction: Option<Box<Compaction>>,
     /// Where recovery of the active segment would begin; most of very many logs are too small for it to matter.
     resume: Option<Box<Resume>>,
     /// How large the active segment is when another such place is due.
@@ -79,7 +80,27 @@ pub struct Log<D: Disk = RealDisk> {
     /// Whether there may be a `leader-epoch-checkpoint` already.
     epochs_there: bool,
     /// Set once the log was closed or deleted: whoever still holds it is refused.
-    gone: Option<&'static str>,
+    gone: Option<Gone>,
+}
+
+/// Why nobody may use a log any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Gone {
+    Closed,
+    Deleted,
+    MovedHalfWay,
+}
+
+impl Gone {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Closed => "the log was closed",
+            Self::Deleted => "the partition was deleted",
+            Self::MovedHalfWay => {
+                "its move has ended half way; restart the broker to find it in its new place"
+            }
+        }
+    }
 }
 
 /// What an append came to.
@@ -355,8 +376,9 @@ impl<D: Disk> Log<D> {
 
     /// Refuses if the log is gone or its directory is offline.
     fn check(&self) -> Result<(), Fault> {
-        if let Some(reason) = self.gone {
-            return Err(Fault::Mismatch { path: self.path().to_owned(), reason: reason.to_owned() });
+        if let Some(gone) = self.gone {
+            let (path, reason) = (self.path().to_owned(), gone.reason().to_owned());
+            return Err(Fault::Mismatch { path, reason });
         }
         self.home.state().check()
     }
@@ -365,14 +387,20 @@ impl<D: Disk> Log<D> {
     /// lie behind the log's end.
     fn roll_for(&mut self, incoming: &Incoming, base: Offset, now: Timestamp) -> Result<(), Fault> {
         let active = self.segments.active();
+        let entries_max = active.index_entries_max();
+        // Most segments are far too small for that to be a question, and to look would keep their indexes in memory.
+        let (offset_index_entries, time_index_entries) = match self.config.roll.index_holds(entries_max) {
+            true => (entries_max, entries_max),
+            false => (active.offset_index_entries()?, active.time_index_entries()?),
+        };
         let segment = ActiveSegment {
             base_offset: active.base(),
             bytes: u64::from(active.size()),
             created: active.created(),
             first_batch_timestamp: active.first_timestamp()?,
             jitter: self.jitter,
-            offset_index_entries: active.offset_index_entries()?,
-            time_index_entries: active.time_index_entries()?,
+            offset_index_entries,
+            time_index_entries,
         };
         if should_roll(&self.config.roll, &segment, incoming, now) {
             self.roll_at(base, now)?;

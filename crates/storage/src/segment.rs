@@ -47,6 +47,8 @@ pub struct SegmentFacts {
 
 /// A segment of at most this many bytes is walked with one read.
 const SMALL: u32 = 4096;
+/// A message of format v0 with neither key nor value.
+const SMALLEST_BATCH: u32 = 26;
 
 /// A file that an fsync is due on.
 pub type DirtyFile<D> = (PathBuf, Arc<<D as Disk>::File>);
@@ -67,8 +69,7 @@ pub struct Segment<D: Disk = RealDisk> {
     /// Made when they are first needed: a small segment has nothing to index.
     indexes: Option<Box<Indexes<D>>>,
     bytes_since_entry: u32,
-    /// The largest timestamp in the segment, once known; `Some(None)` if no batch has one.
-    largest: Option<Option<TimestampOffset>>,
+    largest: Largest,
     /// The largest timestamp of the first batch, once known.
     first_timestamp: Option<Timestamp>,
     /// When the segment was made, or last changed before it was opened.
@@ -79,6 +80,39 @@ pub struct Segment<D: Disk = RealDisk> {
     /// The parts of those that were read and found good.
     checked: CheckedParts,
     known: KnownBatches,
+}
+
+/// What is known of the largest timestamp in a segment. One level of choices, for there are very many segments.
+#[derive(Clone, Copy)]
+enum Largest {
+    /// Nobody has asked yet.
+    Unknown,
+    /// No batch has a timestamp.
+    None,
+    /// The batch that holds it ends with this offset, counted from the segment's base.
+    At { timestamp: Timestamp, relative: u32 },
+}
+
+impl Largest {
+    fn of(largest: Option<TimestampOffset>, base: Offset) -> Self {
+        let at = |TimestampOffset { timestamp, offset }| {
+            let relative = u32::try_from(offset.0.saturating_sub(base.0)).unwrap_or(u32::MAX);
+            Self::At { timestamp, relative }
+        };
+        largest.map_or(Self::None, at)
+    }
+
+    /// The same as others are told it; `None` where nobody has asked yet.
+    fn known(self, base: Offset) -> Option<Option<TimestampOffset>> {
+        match self {
+            Self::Unknown => None,
+            Self::None => Some(None),
+            Self::At { timestamp, relative } => {
+                let offset = LastOffset(base.0.saturating_add(i64::from(relative)));
+                Some(Some(TimestampOffset { timestamp, offset }))
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -162,7 +196,7 @@ impl<D: Disk> Segment<D> {
             },
             indexes: None,
             bytes_since_entry: 0,
-            largest: facts.largest,
+            largest: facts.largest.map_or(Largest::Unknown, |largest| Largest::of(largest, base)),
             first_timestamp: None,
             created: facts.modified,
             recent: RecentBatches::default(),
@@ -250,6 +284,11 @@ impl<D: Disk> Segment<D> {
         (0..=i64::from(i32::MAX)).contains(&last.0.saturating_sub(self.base.0))
     }
 
+    /// How many entries an index has at most: none has more than there are batches, and one for the end.
+    pub fn index_entries_max(&self) -> u32 {
+        self.size / SMALLEST_BATCH + 1
+    }
+
     /// How many entries the offset index has.
     pub fn offset_index_entries(&mut self) -> Result<u32, Fault> {
         if !self.is_indexed() {
@@ -297,15 +336,15 @@ impl<D: Disk> Segment<D> {
             self.first_timestamp = Some(span.max_timestamp);
         }
         let grown = TimestampOffset { timestamp: span.max_timestamp, offset: span.last_offset };
-        let largest = self.largest.flatten();
+        let largest = self.largest.known(self.base).flatten();
         if span.max_timestamp > largest.map_or(Timestamp::NONE, |largest| largest.timestamp) {
-            self.largest = Some(Some(grown));
+            self.largest = Largest::of(Some(grown), self.base);
         }
         let relative = |offset: i64| u32::try_from(offset - self.base.0).unwrap_or(u32::MAX);
         let (first, last) = (relative(span.base_offset.0), relative(span.last_offset.0));
         if self.bytes_since_entry > index_interval_bytes {
             self.indexes().offsets.push(last, span.position);
-            if let Some(largest) = self.largest.flatten() {
+            if let Some(largest) = self.largest.known(self.base).flatten() {
                 self.indexes().times.push(largest);
             }
             self.bytes_since_entry = 0;
@@ -390,7 +429,7 @@ impl<D: Disk> Segment<D> {
 
     /// The largest timestamp and the last offset of the batch that holds it; `None` if no batch has one.
     pub fn largest(&mut self) -> Result<Option<TimestampOffset>, Fault> {
-        if let Some(known) = self.largest {
+        if let Some(known) = self.largest.known(self.base) {
             return Ok(known);
         }
         let mut largest = self.with_indexes(|segment| segment.indexes().times.last())?;
@@ -407,7 +446,7 @@ impl<D: Disk> Segment<D> {
             }
             Ok(())
         })?;
-        self.largest = Some(largest);
+        self.largest = Largest::of(largest, self.base);
         Ok(largest)
     }
 
@@ -455,6 +494,10 @@ impl<D: Disk> Segment<D> {
         {
             self.indexes().transactions.entries().trim()?;
         }
+        // All of it is in the files, and most segments that have ended are not looked into for long.
+        let transactions = self.indexes().transactions.entries().exists();
+        self.present = Present { offsets: true, times: true, transactions, stale: false };
+        self.indexes = None;
         self.unfinished = false;
         Ok(())
     }
@@ -485,7 +528,7 @@ impl<D: Disk> Segment<D> {
         self.indexes().offsets.truncate(end)?;
         self.indexes().times.truncate(end)?;
         self.indexes().transactions.truncate(end)?;
-        (self.largest, self.first_timestamp) = (None, None);
+        (self.largest, self.first_timestamp) = (Largest::Unknown, None);
         self.bytes_since_entry = 0;
         if let Some((position, _)) = cut {
             self.cut(position)?;
@@ -503,7 +546,7 @@ impl<D: Disk> Segment<D> {
         if let Some(indexes) = &mut self.indexes {
             indexes.reset();
         }
-        (self.largest, self.first_timestamp) = (Some(None), None);
+        (self.largest, self.first_timestamp) = (Largest::None, None);
         (self.bytes_since_entry, self.size, self.unfinished) = (0, 0, true);
         // What is filled in again is checked on the way.
         self.unchecked_to = 0;
@@ -541,7 +584,7 @@ impl<D: Disk> Segment<D> {
     pub fn facts(&mut self) -> Result<SegmentFacts, Fault> {
         let path = self.log.path();
         let facts = self.log.disk().facts(&path).map_err(|error| Fault::io("read", &path, error))?;
-        let (size, modified, largest) = (self.size, facts.modified, self.largest);
+        let (size, modified, largest) = (self.size, facts.modified, self.largest.known(self.base));
         let Present { offsets, times, transactions, .. } = self.present;
         let (mut offset_index, mut time_index, mut transaction_index) = (offsets, times, transactions);
         if let Some(indexes) = &mut self.indexes {

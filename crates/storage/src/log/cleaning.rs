@@ -78,23 +78,13 @@ struct Replaced {
 
 impl Compaction {
     /// As the checkpoint says.
-    pub(super) fn cleaned_to(cleaned_to: Option<Offset>) -> Self {
-        Self { cleaned_to, ..Self::default() }
-    }
-
-    /// The log has moved: what cannot be cleaned in one place cannot in another.
-    pub(super) fn keep_uncleanable(&mut self, moved: &Self) {
-        self.uncleanable.clone_from(&moved.uncleanable);
+    pub(super) fn cleaned_to(cleaned_to: Offset) -> Box<Self> {
+        Box::new(Self { cleaned_to: Some(cleaned_to), ..Self::default() })
     }
 
     /// Whether nobody is at it, and nobody wants it to be left alone.
     fn is_free(&self) -> bool {
         self.under_way.is_none() && self.pause.strong_count() == 0
-    }
-
-    /// Whether the checkpoint has anything to say.
-    pub(super) fn has_cleaned(&self) -> bool {
-        self.cleaned_to.is_some()
     }
 }
 
@@ -121,9 +111,8 @@ impl<D: Disk> Log<D> {
     /// given up.
     pub fn cleanable(&mut self, now: Timestamp) -> Result<Option<Cleanable>, Fault> {
         self.check()?;
-        let compaction = &self.compaction;
-        let wanted = self.config.compaction.compact && compaction.uncleanable.is_none();
-        if !wanted || !compaction.is_free() {
+        let wanted = self.config.compaction.compact && self.uncleanable().is_none();
+        if !wanted || !self.is_free() {
             return Ok(None);
         }
         let outcome = self.measured(now);
@@ -140,7 +129,7 @@ impl<D: Disk> Log<D> {
             log_start: marks.log_start,
             log_end: marks.log_end,
             last_stable,
-            cleaned_to: self.compaction.cleaned_to,
+            cleaned_to: self.cleaned_to(),
         };
         let cleanable = cleanable(&rules, &log, now);
         if cleanable.checkpoint_wrong {
@@ -151,7 +140,7 @@ impl<D: Disk> Log<D> {
 
     /// The timestamps cost reads at first; they are asked for only where a rule needs them.
     fn dirt(&mut self, rules: &CompactionRules) -> Result<Vec<SegmentDirt>, Fault> {
-        let clean = self.segments.index_of(self.compaction.cleaned_to.unwrap_or(Offset::ZERO));
+        let clean = self.segments.index_of(self.cleaned_to().unwrap_or(Offset::ZERO));
         let (young, old) = (rules.lag_min.0 > 0, rules.lag_max.0 < i64::MAX);
         let dirt = |(index, segment): (usize, &mut Segment<D>)| {
             let asked = index >= clean;
@@ -186,14 +175,14 @@ impl<D: Disk> Log<D> {
     /// Begins a cleaning; `None` if one is under way, the log is to be left alone, or nothing is to be compacted any more.
     pub fn begin_cleaning(&mut self) -> Result<Option<Arc<Cleaning>>, Fault> {
         self.check()?;
-        if !self.compaction.is_free() || !self.config.compaction.compact {
+        if !self.is_free() || !self.config.compaction.compact {
             return Ok(None);
         }
         // What an earlier cleaning could not rename must be out of the way of the names this one uses.
         let moved = self.settle_segments();
         self.home.noted(moved)?;
         let cleaning = Arc::new(Cleaning::default());
-        self.compaction.under_way = Some(Arc::clone(&cleaning));
+        self.compaction().under_way = Some(Arc::clone(&cleaning));
         Ok(Some(cleaning))
     }
 
@@ -203,7 +192,7 @@ impl<D: Disk> Log<D> {
         if !self.is_at(cleaning) {
             return false;
         }
-        self.compaction.under_way = None;
+        self.compaction().under_way = None;
         let counts = !cleaning.is_aborted() && cleaned_to.is_some();
         if counts {
             self.set_cleaned_to(cleaned_to);
@@ -217,19 +206,20 @@ impl<D: Disk> Log<D> {
         self.check()?;
         let aborted = self.abort_cleaning();
         self.home.noted(aborted)?;
-        let held = self.compaction.pause.upgrade().unwrap_or_default();
-        self.compaction.pause = Arc::downgrade(&held);
+        let compaction = self.compaction();
+        let held = compaction.pause.upgrade().unwrap_or_default();
+        compaction.pause = Arc::downgrade(&held);
         Ok(CleaningPause { _held: held })
     }
 
     /// Passes the log over until the next start, for this reason.
     pub fn mark_uncleanable(&mut self, reason: String) {
-        self.compaction.uncleanable = Some(reason.into());
+        self.compaction().uncleanable = Some(reason.into());
     }
 
     /// Why compaction passes the log over.
     pub fn uncleanable(&self) -> Option<&str> {
-        self.compaction.uncleanable.as_deref()
+        self.compaction.as_ref()?.uncleanable.as_deref()
     }
 
     /// Bytes that a cleaning would be due to look at.
@@ -240,24 +230,25 @@ impl<D: Disk> Log<D> {
 
     /// Up to where the log is clean, as `cleaner-offset-checkpoint` keeps it.
     pub fn cleaned_to(&self) -> Option<Offset> {
-        self.compaction.cleaned_to
+        self.compaction.as_ref()?.cleaned_to
     }
 
     /// Sets up to where the log is clean: what the checkpoint says at a start, or of a replica that moves here.
     pub fn set_cleaned_to(&mut self, offset: Option<Offset>) {
-        if self.compaction.cleaned_to != offset {
-            self.compaction.cleaned_to = offset;
+        if self.cleaned_to() != offset {
+            self.compaction().cleaned_to = offset;
             self.home.note_cleaned();
         }
     }
 
     /// Has a cleaning that is under way end without effect. What it has made ready goes, so that no start finds it.
     pub(super) fn abort_cleaning(&mut self) -> Result<(), Fault> {
-        if let Some(cleaning) = &self.compaction.under_way {
+        if let Some(cleaning) = self.compaction.as_ref().and_then(|compaction| compaction.under_way.as_ref())
+        {
             cleaning.abort();
         }
         let mut changed = self.retire_all()?;
-        if let Some(base) = self.compaction.swap.take() {
+        if let Some(base) = self.compaction.as_mut().and_then(|compaction| compaction.swap.take()) {
             let directory = Arc::clone(self.segments.directory());
             remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
             changed = true;
@@ -268,7 +259,7 @@ impl<D: Disk> Log<D> {
     /// Nothing behind the base of the active segment is clean any more.
     pub(super) fn forget_cleaned(&mut self) {
         let base = self.segments.active().base();
-        if self.compaction.cleaned_to.is_some_and(|cleaned| cleaned > base) {
+        if self.cleaned_to().is_some_and(|cleaned| cleaned > base) {
             self.set_cleaned_to(Some(base));
         }
     }
@@ -337,7 +328,7 @@ impl<D: Disk> Log<D> {
         if cleaning.is_aborted() {
             return Ok(false);
         }
-        self.compaction.swap = Some(segment.base());
+        self.compaction().swap = Some(segment.base());
         segment.move_to(Stage::Swap)?;
         Ok(true)
     }
@@ -358,7 +349,7 @@ impl<D: Disk> Log<D> {
         let base = segment.base();
         let replaced = self.segments.replace(bases, segment);
         // Taken or refused, it is no offer any more: files that have taken their place must not be cleared away.
-        self.compaction.swap = None;
+        self.compaction().swap = None;
         let Some(files) = replaced else {
             let directory = Arc::clone(self.segments.directory());
             remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
@@ -366,8 +357,8 @@ impl<D: Disk> Log<D> {
         };
         self.flush.note_names_changed();
         let gone = bases.iter().copied().filter(|gone| *gone != base);
-        let snapshots = gone.filter(|gone| self.snapshots.contains(gone)).collect();
-        self.compaction.replaced = Some(Box::new(Replaced { at: now, files, snapshots }));
+        let snapshots = gone.filter(|gone| self.snapshots.contains(*gone)).collect();
+        self.compaction().replaced = Some(Box::new(Replaced { at: now, files, snapshots }));
         Ok(true)
     }
 
@@ -375,8 +366,10 @@ impl<D: Disk> Log<D> {
     /// there may be very many, and who appends waits meanwhile.
     pub fn retire_replaced(&mut self) -> Result<bool, Fault> {
         self.check()?;
-        let Some(replaced) = &mut self.compaction.replaced else { return Ok(false) };
-        let Replaced { at, files, snapshots } = &mut **replaced;
+        let replaced = self.compaction.as_mut().and_then(|compaction| compaction.replaced.as_mut());
+        let Some(Replaced { at, files, snapshots }) = replaced.map(|replaced| &mut **replaced) else {
+            return Ok(false);
+        };
         let at = *at;
         if files.is_empty() {
             let some = snapshots.split_off(snapshots.len().saturating_sub(RETIRED_AT_ONCE));
@@ -403,9 +396,10 @@ impl<D: Disk> Log<D> {
 
     /// The same at once for all: no one may meet the names of segments that are no part of the log any more.
     fn retire_all(&mut self) -> Result<bool, Fault> {
-        let any = self.compaction.replaced.as_ref().is_some_and(|replaced| !replaced.files.is_empty());
+        let Some(compaction) = &self.compaction else { return Ok(false) };
+        let any = compaction.replaced.as_ref().is_some_and(|replaced| !replaced.files.is_empty());
         while self.retire_replaced()? {}
-        self.compaction.replaced = None;
+        self.compaction().replaced = None;
         Ok(any)
     }
 
@@ -418,7 +412,18 @@ impl<D: Disk> Log<D> {
     }
 
     fn is_at(&self, cleaning: &Cleaning) -> bool {
-        self.compaction.under_way.as_ref().is_some_and(|known| std::ptr::eq(&**known, cleaning))
+        let under_way = self.compaction.as_ref().and_then(|compaction| compaction.under_way.as_ref());
+        under_way.is_some_and(|known| std::ptr::eq(&**known, cleaning))
+    }
+
+    /// Whether no compaction is at it, and nobody wants it to be left alone.
+    fn is_free(&self) -> bool {
+        self.compaction.as_ref().is_none_or(|compaction| compaction.is_free())
+    }
+
+    /// How compaction stands with it, to be changed.
+    fn compaction(&mut self) -> &mut Compaction {
+        self.compaction.get_or_insert_default()
     }
 
     /// Takes away what a cleaning leaves that came to nothing. A log that is gone, or lies elsewhere now, has taken it
@@ -428,8 +433,8 @@ impl<D: Disk> Log<D> {
             return Ok(());
         }
         let directory = Arc::clone(self.segments.directory());
-        if self.compaction.swap == Some(base) {
-            self.compaction.swap = None;
+        if self.compaction().swap == Some(base) {
+            self.compaction().swap = None;
             remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
         }
         remove_files(self.home.disk(), &directory, (base, Stage::Cleaned))

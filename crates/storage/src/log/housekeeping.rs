@@ -9,7 +9,7 @@ use partition::retention::{self, RetentionReason, SegmentSummary};
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
-use super::{Log, Room};
+use super::{Gone, Log, Room};
 use crate::clean_logs::KnownLog;
 use crate::disk::{Access, Disk};
 use crate::fault::Fault;
@@ -167,8 +167,7 @@ impl<D: Disk> Log<D> {
         let renamed = self.segments.drop_front(reasons.len())?;
         self.flush.note_names_changed();
         let first = self.segments.first_base();
-        let snapshots: Vec<Offset> = self.snapshots.range(..first).copied().collect();
-        for offset in snapshots {
+        for offset in self.snapshots.before(first).to_vec() {
             self.remove_snapshot(offset)?;
         }
         self.home.removals().schedule(now, self.config.file_delete_delay, renamed);
@@ -237,7 +236,7 @@ impl<D: Disk> Log<D> {
                 if none { Ok(()) } else { log.take_snapshot(end) }
             })?;
         }
-        self.gone = Some("the log was closed");
+        self.gone = Some(Gone::Closed);
         Ok(self.partition.watermarks().log_end)
     }
 
@@ -246,7 +245,8 @@ impl<D: Disk> Log<D> {
         if !self.made || self.segments.iter().len() > KNOWN_SEGMENTS_MAX {
             return None;
         }
-        let mut listing = Listing { snapshots: self.snapshots.clone(), ..Listing::default() };
+        let snapshots = self.snapshots.as_slice().iter().copied().collect();
+        let mut listing = Listing { snapshots, ..Listing::default() };
         for segment in self.segments.iter_mut() {
             listing.segments.insert(segment.base(), segment.facts().ok()?);
         }
@@ -257,7 +257,7 @@ impl<D: Disk> Log<D> {
 
     /// Refuses everything from now on: the partition is deleted.
     pub(crate) fn mark_deleted(&mut self) {
-        if self.compaction.has_cleaned() {
+        if self.cleaned_to().is_some() {
             // A log of the same name would be taken for as clean as this one.
             self.home.note_cleaned();
         }
@@ -265,11 +265,11 @@ impl<D: Disk> Log<D> {
         if let Err(fault) = self.abort_cleaning() {
             tracing::warn!(partition = %self.name, %fault, "cannot take back a compaction");
         }
-        self.gone = Some("the partition was deleted");
+        self.gone = Some(Gone::Deleted);
     }
 
     pub(super) fn take_snapshot(&mut self, end: Offset) -> Result<(), Fault> {
-        if self.snapshots.last().copied().unwrap_or(Offset::ZERO) >= end {
+        if self.snapshots.last().unwrap_or(Offset::ZERO) >= end {
             return Ok(());
         }
         let entries: Vec<_> = self.partition.producer_snapshot().collect();

@@ -12,7 +12,7 @@ use protocol::id::{LeaderEpoch, Timestamp};
 use protocol::offset::Offset;
 use protocol::records::batch::MAGIC_V2;
 
-use super::{AppendError, Checkpoints, Log};
+use super::{AppendError, Checkpoints, Gone, Log};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::group_commit::Ticket;
@@ -250,11 +250,14 @@ impl<D: Disk> Log<D> {
         let opened = Self::open(Arc::clone(&target), name, config, checkpoints, now);
         let opened = target.noted(opened).inspect_err(|_| {
             // What would be appended here would be removed with the directory.
-            self.gone = Some("its move has ended half way; restart the broker to find it in its new place");
+            self.gone = Some(Gone::MovedHalfWay);
         });
         let mut opened = opened?.log;
         opened.partition = self.partition.clone();
-        opened.compaction.keep_uncleanable(&self.compaction);
+        if let Some(reason) = self.uncleanable() {
+            // What cannot be cleaned in one place cannot in another.
+            opened.mark_uncleanable(reason.to_owned());
+        }
         opened.take_synced();
         let mut old = std::mem::replace(self, opened);
         old.mark_deleted();

@@ -30,6 +30,7 @@ use crate::removals;
 use crate::resume_point::ResumePoint;
 use crate::segment::Segment;
 use crate::segments::{Loaded, Loading, Segments, first_recovered};
+use crate::snapshot_offsets::SnapshotOffsets;
 use partition::transactions::AbortedTransaction;
 
 /// What the checkpoints of a log directory say about one log.
@@ -118,9 +119,9 @@ impl<D: Disk> Log<D> {
             segments,
             flush: Arc::new(FlushProgress::new(Offset::ZERO)),
             last_flush: now,
-            snapshots: BTreeSet::new(),
+            snapshots: SnapshotOffsets::default(),
             jitter: Millis(0),
-            compaction: Compaction::default(),
+            compaction: None,
             resume: None,
             resume_due: NEVER,
             made: false,
@@ -254,9 +255,9 @@ impl<D: Disk> Log<D> {
             segments,
             flush: Arc::new(FlushProgress::new(recovery_point)),
             last_flush: now,
-            snapshots: listing.snapshots,
+            snapshots: listing.snapshots.into(),
             jitter: Millis(0),
-            compaction: Compaction::cleaned_to(cleaned_to),
+            compaction: cleaned_to.map(Compaction::cleaned_to),
             resume: resume.map(|point| Box::new(Resume::kept(point))),
             resume_due: NEVER,
             made: true,
@@ -312,7 +313,7 @@ impl<D: Disk> Log<D> {
     fn doubt_small_files(&mut self) {
         self.flush.note_names_changed();
         let small = [SmallFile::PartitionMetadata, SmallFile::LeaderEpochs];
-        let newer = self.snapshots.range(self.flush.recovery_point()..);
+        let newer = self.snapshots.since(self.flush.recovery_point()).iter();
         let snapshots = newer.map(|offset| SmallFile::ProducerSnapshot(*offset));
         small.into_iter().chain(snapshots).for_each(|file| self.flush.note_small(file));
     }
@@ -320,8 +321,7 @@ impl<D: Disk> Log<D> {
     /// A snapshot that was not on stable storage yet may have come to nothing; the next one at its offset must not think it
     /// is there.
     fn drop_torn_snapshots(&mut self) -> Result<(), Fault> {
-        let newer = self.snapshots.range(self.flush.recovery_point()..);
-        for offset in newer.copied().collect::<Vec<_>>() {
+        for offset in self.snapshots.since(self.flush.recovery_point()).to_vec() {
             let path = SegmentFile::ProducerSnapshot.path(self.path(), offset);
             match producer_snapshot::read(self.home.disk(), &path) {
                 Err(Fault::Corrupt { .. }) => self.remove_snapshot(offset)?,
@@ -337,12 +337,13 @@ impl<D: Disk> Log<D> {
             return Ok(());
         }
         let end = self.partition.watermarks().log_end;
-        let beyond: Vec<Offset> = self.snapshots.iter().copied().filter(|offset| *offset > end).collect();
-        let newest = self.snapshots.range(..=end).next_back().copied();
+        let within = self.snapshots.up_to(end);
+        let beyond = self.snapshots.behind(end).iter().copied();
+        let newest = within.last().copied();
         let bases: BTreeSet<Offset> = self.segments.iter().map(|segment| segment.base()).collect();
-        let strays = self.snapshots.range(..=end).copied();
         let resumed = self.resume.as_ref().and_then(|resume| resume.snapshot());
         let kept = [newest, resumed];
+        let strays = within.iter().copied();
         let strays = strays.filter(|offset| !bases.contains(offset) && !kept.contains(&Some(*offset)));
         for offset in strays.chain(beyond).collect::<Vec<_>>() {
             self.remove_snapshot(offset)?;
@@ -359,7 +360,7 @@ impl<D: Disk> Log<D> {
             _ => {}
         }
         self.flush.forget_small(SmallFile::ProducerSnapshot(offset));
-        self.snapshots.remove(&offset);
+        self.snapshots.remove(offset);
         Ok(())
     }
 }
@@ -416,7 +417,8 @@ impl ReplayStart {
         let limit = loading.resume.map_or_else(front, |point| point.offset);
         let first = listing.segments.first_key_value().map_or(Offset(i64::MAX), |(base, _)| *base);
         let compacted = loading.compacted && !loading.clean;
-        if let Some(found) = Self::newest(disk, directory, &listing.snapshots, (first, limit), compacted)? {
+        let snapshots = listing.snapshots.range(..=limit);
+        if let Some(found) = Self::newest(disk, directory, snapshots, (first, compacted))? {
             return Ok(found);
         }
         let offset = match loading.clean && listing.snapshots.is_empty() {
@@ -428,17 +430,16 @@ impl ReplayStart {
         Ok(Self { offset: offset.min(limit), producers: Vec::new() })
     }
 
-    /// The newest whole snapshot that is not behind `limit`. Of a log that may be compacted, whose first segment begins at
-    /// `first`, it is one in which no transaction is open: the marker that ended it behind the snapshot may have been
-    /// dropped since, with its batches in front of it. Further back either both are there or neither.
-    pub(super) fn newest<D: Disk>(
+    /// The newest whole one of these snapshots. Of a log that may be compacted, whose first segment begins at `first`, it is
+    /// one in which no transaction is open: the marker that ended it behind the snapshot may have been dropped since, with
+    /// its batches in front of it. Further back either both are there or neither.
+    pub(super) fn newest<'a, D: Disk>(
         disk: &D,
         directory: &Path,
-        snapshots: &BTreeSet<Offset>,
-        (first, limit): (Offset, Offset),
-        compacted: bool,
+        snapshots: impl DoubleEndedIterator<Item = &'a Offset>,
+        (first, compacted): (Offset, bool),
     ) -> Result<Option<Self>, Fault> {
-        for offset in snapshots.range(..=limit).rev() {
+        for offset in snapshots.rev() {
             let path = SegmentFile::ProducerSnapshot.path(directory, *offset);
             match producer_snapshot::read(disk, &path) {
                 Ok(Some(producers)) => {

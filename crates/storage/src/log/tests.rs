@@ -760,3 +760,17 @@ fn a_read_that_the_disk_fails_takes_its_directory_offline() {
     let refused = append(&mut log, plain(1, 50)).unwrap_err().to_string();
     assert!(refused.contains("is offline after an earlier error: cannot read"), "{refused}");
 }
+
+/// A node may have a hundred thousand of each.
+#[test]
+fn what_each_log_has_takes_no_more_room_than_it_did() {
+    let table = [
+        ("machine", size_of::<Partition>(), 144),
+        ("log", size_of::<Log>(), 352),
+        ("segment", size_of::<crate::segment::Segment>(), 136),
+        ("flush progress", size_of::<FlushProgress>(), 56),
+    ];
+    for (what, size, most) in table {
+        assert!(size <= most, "{what}: {size} bytes, and {most} are allowed");
+    }
+}

@@ -103,8 +103,8 @@ impl<D: Disk> Log<D> {
         let directory: Arc<Path> = Arc::clone(self.segments.directory());
         let first = self.segments.first_base();
         let compacted = self.config.compaction.compact || self.cleaned_to().is_some();
-        let found =
-            ReplayStart::newest(self.home.disk(), &directory, &self.snapshots, (first, end), compacted)?;
+        let snapshots = self.snapshots.up_to(end);
+        let found = ReplayStart::newest(self.home.disk(), &directory, snapshots.iter(), (first, compacted))?;
         let start = found.unwrap_or_else(|| ReplayStart::nothing(first));
         let epochs = self.partition.leader_epochs().entries().iter().filter(|entry| entry.start_offset < end);
         let mut replaying = start.partition(epochs.copied().collect(), now, &self.config);
@@ -120,7 +120,7 @@ impl<D: Disk> Log<D> {
     }
 
     pub(super) fn drop_snapshots_behind(&mut self, end: Offset) -> Result<(), Fault> {
-        let behind: Vec<Offset> = self.snapshots.iter().copied().filter(|offset| *offset > end).collect();
+        let behind = self.snapshots.behind(end).to_vec();
         behind.into_iter().try_for_each(|offset| self.remove_snapshot(offset))
     }
 }

@@ -13,7 +13,7 @@ use protocol::id::Timestamp;
 use protocol::offset::{LastOffset, Offset};
 use protocol::records::batch::BATCH_OVERHEAD;
 
-use super::Segment;
+use super::{Largest, Segment};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::known_batches::BLOCK_MAX;
@@ -250,7 +250,7 @@ impl<D: Disk> Segment<D> {
         self.known.clear();
         self.indexes().offsets.entries().reset();
         self.indexes().times.reset();
-        (self.largest, self.first_timestamp) = (Some(None), None);
+        (self.largest, self.first_timestamp) = (Largest::None, None);
         (self.bytes_since_entry, self.size) = (0, 0);
         let mut scan = crate::scan::Scan::new(&disk, &file, &path, 0, size);
         let interval = IndexLimits::default().interval_bytes;
@@ -268,7 +268,7 @@ impl<D: Disk> Segment<D> {
         };
         self.size = size;
         walked?;
-        if let Some(Some(largest)) = self.largest {
+        if let Some(largest) = self.largest.known(self.base).flatten() {
             self.indexes().times.push(largest);
         }
         self.indexes().offsets.entries().trim()?;

@@ -55,6 +55,9 @@ impl<D: Disk> Segment<D> {
 
     /// Renames its files, the log last.
     pub fn move_to(&mut self, stage: Stage) -> Result<(), Fault> {
+        if self.stage() == stage {
+            return Ok(());
+        }
         if self.indexes().offsets.entries().exists() {
             self.indexes().offsets.entries().file().rename(stage)?;
         }

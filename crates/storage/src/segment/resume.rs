@@ -5,7 +5,7 @@ use protocol::offset::Offset;
 use protocol::records::batch::BATCH_OVERHEAD;
 use protocol::records::checksum::crc32c;
 
-use super::Segment;
+use super::{Largest, Segment};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::resume_point::ResumePoint;
@@ -63,7 +63,7 @@ impl<D: Disk> Segment<D> {
         indexes.offsets.entries().resume(offsets);
         indexes.times.resume(times)?;
         indexes.transactions.entries().resume(transactions);
-        (self.largest, self.first_timestamp) = (Some(point.largest), None);
+        (self.largest, self.first_timestamp) = (Largest::of(point.largest, self.base), None);
         (self.bytes_since_entry, self.size, self.unfinished) = (0, point.position, true);
         // What was there before is as it was found; what follows is checked on the way.
         self.unchecked_to = point.position;

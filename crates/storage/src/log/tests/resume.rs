@@ -190,7 +190,7 @@ fn points_go_on_in_the_next_segment() {
     let kept = point(&log).unwrap();
     assert!(kept.base > Offset::ZERO);
     let bases = log.segment_bases();
-    let strays = log.snapshots.iter().filter(|offset| !bases.contains(offset)).count();
+    let strays = log.snapshots.as_slice().iter().filter(|offset| !bases.contains(offset)).count();
     assert!(strays <= 3, "{:?} {bases:?}", log.snapshots);
     let before = picture(&mut log);
     let mut log = killed(&bench, log);

@@ -1,0 +1,100 @@
+//! The offsets that a log has producer snapshots of: as many as segments, which of very many logs is one or none, so they
+//! take no more room than they are.
+
+use std::collections::BTreeSet;
+
+use protocol::offset::Offset;
+
+/// Offsets of the producer snapshots on disk, ascending.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SnapshotOffsets(Box<[Offset]>);
+
+impl SnapshotOffsets {
+    /// All of them.
+    pub fn as_slice(&self) -> &[Offset] {
+        &self.0
+    }
+
+    /// Those before `end`.
+    pub fn before(&self, end: Offset) -> &[Offset] {
+        &self.0[..self.0.partition_point(|offset| *offset < end)]
+    }
+
+    /// Those at `end` and before.
+    pub fn up_to(&self, end: Offset) -> &[Offset] {
+        &self.0[..self.0.partition_point(|offset| *offset <= end)]
+    }
+
+    /// Those at `start` and behind.
+    pub fn since(&self, start: Offset) -> &[Offset] {
+        &self.0[self.before(start).len()..]
+    }
+
+    /// Those behind `end`.
+    pub fn behind(&self, end: Offset) -> &[Offset] {
+        &self.0[self.up_to(end).len()..]
+    }
+
+    /// The newest.
+    pub fn last(&self) -> Option<Offset> {
+        self.0.last().copied()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is one of this offset.
+    pub fn contains(&self, offset: Offset) -> bool {
+        self.0.binary_search(&offset).is_ok()
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, offset: Offset) {
+        if let Err(place) = self.0.binary_search(&offset) {
+            let mut offsets = Vec::with_capacity(self.0.len() + 1);
+            offsets.extend_from_slice(&self.0);
+            offsets.insert(place, offset);
+            self.0 = offsets.into();
+        }
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, offset: Offset) {
+        self.0 = self.0.iter().copied().filter(|known| *known != offset).collect();
+    }
+}
+
+impl From<BTreeSet<Offset>> for SnapshotOffsets {
+    fn from(offsets: BTreeSet<Offset>) -> Self {
+        Self(offsets.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_kept_in_order_once_each() {
+        let mut offsets = SnapshotOffsets::default();
+        assert_eq!((offsets.last(), offsets.is_empty()), (None, true));
+        for offset in [20, 10, 30, 20] {
+            offsets.insert(Offset(offset));
+        }
+        assert_eq!(offsets.as_slice(), [10, 20, 30].map(Offset));
+        assert_eq!(offsets.before(Offset(20)), [Offset(10)]);
+        assert_eq!(offsets.up_to(Offset(20)), [10, 20].map(Offset));
+        assert_eq!(offsets.since(Offset(20)), [20, 30].map(Offset));
+        assert_eq!(offsets.behind(Offset(20)), [Offset(30)]);
+        assert_eq!((offsets.before(Offset(10)).len(), offsets.behind(Offset(30)).len()), (0, 0));
+        offsets.remove(Offset(20));
+        offsets.remove(Offset(7));
+        assert!(offsets.contains(Offset(30)) && !offsets.contains(Offset(20)));
+        assert_eq!(
+            (offsets.last(), offsets),
+            (Some(Offset(30)), BTreeSet::from([10, 30].map(Offset)).into())
+        );
+    }
+}
