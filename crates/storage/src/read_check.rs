@@ -14,7 +14,7 @@ use crate::recovery::{self, Next, WholeBatches};
 use crate::scan::BatchSpan;
 
 /// The most that is read at once, but for a larger batch.
-const BLOCK_MAX: usize = 128 << 10;
+const BLOCK_MAX: usize = 1 << 20;
 
 /// What came of a check.
 #[derive(Clone, PartialEq, Eq, Debug)]
