@@ -19,6 +19,8 @@ pub enum Change {
     TopicCreated(TopicId),
     /// A partition came or changed.
     Partition(TopicId, PartitionIndex),
+    /// The log directories of a partition's replicas changed, and nothing else of it.
+    Directories(TopicId, PartitionIndex),
     /// A topic went; this is what it last was.
     TopicDeleted(Arc<Topic>),
     /// A value of a resource's configuration changed.
@@ -40,6 +42,8 @@ pub struct Delta {
     pub topics_created: BTreeSet<TopicId>,
     /// Partitions that came or changed, by topic; topics that came stand here too.
     pub partitions: BTreeMap<TopicId, BTreeSet<PartitionIndex>>,
+    /// Partitions whose replicas lie in other log directories, by topic, where nothing else of them changed.
+    pub directories: BTreeMap<TopicId, BTreeSet<PartitionIndex>>,
     /// Topics that went, as they last were. A topic that came and went within is not listed.
     pub topics_deleted: BTreeMap<TopicId, Arc<Topic>>,
     /// Resources with another configuration.
@@ -75,8 +79,12 @@ impl Delta {
             Change::Partition(id, partition) => {
                 self.partitions.entry(id).or_default().insert(partition);
             }
+            Change::Directories(id, partition) => {
+                self.directories.entry(id).or_default().insert(partition);
+            }
             Change::TopicDeleted(topic) => {
                 self.partitions.remove(&topic.id);
+                self.directories.remove(&topic.id);
                 if !self.topics_created.remove(&topic.id) {
                     self.topics_deleted.insert(topic.id, topic);
                 }

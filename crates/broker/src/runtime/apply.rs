@@ -49,6 +49,15 @@ pub fn apply(broker: &Holdings, image: &Image, delta: &Delta) {
             apply_topic(broker, image, (topic, true), changed);
         }
     }
+    // Who serves a replica knows where it lies; to come for its log might be to wait for a disk that stalls.
+    for (id, indexes) in &delta.directories {
+        if let Some(topic) = image.topics.get(*id) {
+            let known = broker.partitions.by_id(*id);
+            let is_served = |index| known.as_ref().is_some_and(|known| known.get(index).is_some());
+            let changed = indexes.iter().filter(|index| !is_served(**index));
+            apply_topic(broker, image, (topic, true), changed.filter_map(|index| topic.partition(*index)));
+        }
+    }
     for resource in &delta.configs {
         if resource.kind == ResourceType::TOPIC {
             configure_topic(broker, image, &resource.name);

@@ -289,7 +289,10 @@ impl Image {
             partition.leader_recovery = LeaderRecovery::from_number(record.leader_recovery_state);
         }
         partition.partition_epoch = partition.partition_epoch.saturating_add(1);
-        Change::Partition(record.topic_id, index)
+        match says_directories_alone(record) {
+            true => Change::Directories(record.topic_id, index),
+            false => Change::Partition(record.topic_id, index),
+        }
     }
 
     fn remove_topic(&mut self, id: Uuid) -> Change {
@@ -363,4 +366,20 @@ fn nodes(ids: &Array<'_, i32>) -> Nodes {
 
 fn leader(id: i32) -> Option<NodeId> {
     (id != NO_LEADER).then_some(NodeId(id))
+}
+
+/// Whether a change tells where replicas lie, and nothing of who leads or follows.
+fn says_directories_alone(record: &PartitionChangeRecord<'_>) -> bool {
+    let lists = [
+        &record.isr,
+        &record.replicas,
+        &record.removing_replicas,
+        &record.adding_replicas,
+        &record.eligible_leader_replicas,
+        &record.last_known_elr,
+    ];
+    record.directories.is_some()
+        && record.leader == SAME_LEADER
+        && record.leader_recovery_state < 0
+        && lists.iter().all(|list| list.is_none())
 }

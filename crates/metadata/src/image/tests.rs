@@ -125,6 +125,19 @@ fn delta_names_only_what_changed() {
     assert!(delta.topics_deleted.is_empty(), "a topic that came and went within a delta never was");
     assert_eq!(delta.partitions.keys().collect::<Vec<_>>(), [&Uuid([1; 16])]);
     assert!(delta.partitions[&Uuid([1; 16])].contains(&PartitionIndex(0)));
+    // Where a replica lies is told apart from who leads: nobody has to come for a log because of it.
+    let mut delta = Delta::default();
+    let moved = PartitionChangeRecord {
+        topic_id: Uuid([1; 16]),
+        partition_id: 0,
+        directories: Some(vec![Uuid([9; 16])].into()),
+        ..PartitionChangeRecord::default()
+    };
+    delta.note(image.replay(Offset(5), &moved.clone().into()));
+    assert!(delta.partitions.is_empty() && delta.directories[&Uuid([1; 16])].contains(&PartitionIndex(0)));
+    let moved_and_led = PartitionChangeRecord { leader: 1, ..moved };
+    delta.note(image.replay(Offset(6), &moved_and_led.into()));
+    assert!(delta.partitions[&Uuid([1; 16])].contains(&PartitionIndex(0)));
 }
 
 #[test]
