@@ -274,18 +274,20 @@ fn append_all(
             Some(topic) => topic.get(planned.index),
             None => None,
         };
-        let outcome = match (replica, refused) {
-            (None, _) => {
+        let outcome = match (replica, refused, refused_here) {
+            (None, ..) => {
                 let error = absent(broker, &plan.topics[planned.topic], planned.index, body);
                 broker.metrics.topics.without_topic.failed_produce_requests.add(1);
                 Outcome::error(planned.index, error, None)
             }
-            (Some(_), Some((error, message))) => Outcome::error(planned.index, error, Some(message.into())),
-            (Some(replica), None) if metadata::image::is_internal(replica.topic()) => internal(replica),
-            (Some(_), None) if let Some((error, message)) = refused_here => {
+            (Some(_), Some((error, message)), _) => {
+                Outcome::error(planned.index, error, Some(message.into()))
+            }
+            (Some(replica), None, _) if metadata::image::is_internal(replica.topic()) => internal(replica),
+            (Some(_), None, Some((error, message))) => {
                 Outcome::error(planned.index, error, Some(message.to_string()))
             }
-            (Some(replica), None) => {
+            (Some(replica), None, None) => {
                 let bytes = &mut body[planned.records.clone()];
                 let records = if old { sets.convert(replica, bytes) } else { Ok(Records::Batch) };
                 let place = outcomes.len();
