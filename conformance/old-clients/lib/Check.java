@@ -1,11 +1,10 @@
-import java.nio.charset.StandardCharsets;
 import java.util.*;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.TopicPartition;
 
-/** What the Java clients of years ago do with one broker. Compiles against 0.10.2 and 1.0.0. */
+/** What the Java clients of years ago do with one broker. What differs from version to version is Era's. */
 public class Check {
     static final int COUNT = 60;
     static final long TIME = System.currentTimeMillis() - 3_600_000;
@@ -43,15 +42,14 @@ public class Check {
         all.put("value.serializer", text + "Serializer");
         all.put("key.deserializer", text + "Deserializer");
         all.put("value.deserializer", text + "Deserializer");
-        for (int at = 0; at < more.length; at += 2) all.put((String) more[at], more[at + 1]);
+        for (int at = 0; at < more.length; at += 2) all.put((String) more[at], more[at + 1].toString());
         return all;
     }
 
     static void send(String topic, Object... more) throws Exception {
         try (KafkaProducer<String, String> producer = new KafkaProducer<>(properties(more))) {
             List<Future<RecordMetadata>> sent = new ArrayList<>();
-            for (int index = 0; index < COUNT; index++)
-                sent.add(producer.send(new ProducerRecord<>(topic, 0, TIME + index, key(index), value(index))));
+            for (int index = 0; index < COUNT; index++) sent.add(producer.send(Era.record(topic, index)));
             producer.flush();
             for (int index = 0; index < COUNT; index++) same(sent.get(index).get().offset(), (long) index);
         }
@@ -59,12 +57,12 @@ public class Check {
 
     static void read(KafkaConsumer<String, String> consumer, int first) {
         int next = first;
-        long end = System.currentTimeMillis() + 15_000;
+        long end = System.currentTimeMillis() + 30_000;
         while (next < COUNT) {
             if (System.currentTimeMillis() > end) throw new AssertionError(next + " of " + COUNT + " records");
             for (ConsumerRecord<String, String> record : consumer.poll(1000)) {
                 same(record.offset(), (long) next);
-                same(record.timestamp(), TIME + next);
+                Era.time(record, next);
                 same(record.key(), key(next));
                 same(record.value(), value(next));
                 next++;
@@ -88,18 +86,6 @@ public class Check {
         }
     }
 
-    static void offsets() {
-        TopicPartition where = new TopicPartition(topic("none"), 0);
-        try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(properties())) {
-            same(consumer.beginningOffsets(Collections.singletonList(where)).get(where), 0L);
-            same(consumer.endOffsets(Collections.singletonList(where)).get(where), (long) COUNT);
-            OffsetAndTimestamp found = consumer.offsetsForTimes(Collections.singletonMap(where, TIME + 17)).get(where);
-            same(found.offset(), 17L);
-            same(found.timestamp(), TIME + 17);
-            same(consumer.partitionsFor(topic("none")).size(), 1);
-        }
-    }
-
     static void group() {
         for (int round = 0; round < 2; round++) {
             try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(properties("group.id", topic("group"),
@@ -109,6 +95,7 @@ public class Check {
                     read(consumer, 0);
                     TopicPartition where = new TopicPartition(topic("none"), 0);
                     consumer.commitSync(Collections.singletonMap(where, new OffsetAndMetadata(41, "here")));
+                    same(consumer.committed(where).offset(), 41L);
                     same(consumer.committed(where).metadata(), "here");
                 } else {
                     read(consumer, 41);
@@ -117,12 +104,40 @@ public class Check {
         }
     }
 
+    /** Two members share the partitions, and one takes over what the other leaves. */
+    static void rebalance() throws Exception {
+        Properties reading = properties("group.id", topic("shared"), "session.timeout.ms", "10000");
+        List<String> topics = Arrays.asList(topic("none"), topic("gzip"));
+        try (KafkaConsumer<String, String> first = new KafkaConsumer<>(reading)) {
+            first.subscribe(topics);
+            until(first, null, 2);
+            KafkaConsumer<String, String> second = new KafkaConsumer<>(reading);
+            second.subscribe(topics);
+            Thread other = new Thread(() -> {
+                long end = System.currentTimeMillis() + 30_000;
+                while (second.assignment().isEmpty() && System.currentTimeMillis() < end) second.poll(100);
+                second.close();
+            });
+            other.start();
+            until(first, other, 2);
+        }
+    }
+
+    static void until(KafkaConsumer<String, String> consumer, Thread other, int partitions) {
+        long end = System.currentTimeMillis() + 40_000;
+        do {
+            consumer.poll(100);
+            if (System.currentTimeMillis() > end) throw new AssertionError("assigned " + consumer.assignment());
+        } while (consumer.assignment().size() != partitions || (other != null && other.isAlive()));
+    }
+
     public static void main(String[] arguments) {
         bootstrap = arguments[0];
         for (String codec : new String[] {"none", "gzip", "snappy", "lz4"})
             check("produce and consume " + codec, () -> codec(codec));
-        check("offsets", Check::offsets);
+        check("offsets", () -> Era.offsets(topic("none")));
         check("a group", Check::group);
+        check("a group of two", Check::rebalance);
         System.out.println(passed + " passed, " + failed + " failed");
         System.exit(failed == 0 ? 0 : 1);
     }
