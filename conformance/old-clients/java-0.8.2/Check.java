@@ -24,32 +24,7 @@ import kafka.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.*;
 
 /** What Java clients of 0.8.2 do with one broker: the producer of then and the new one, and a consumer that has no group. */
-public class Check {
-    static final int COUNT = 60;
-    static final String RUN = Integer.toHexString(new Random().nextInt());
-    static String bootstrap;
-    static int passed, failed;
-
-    interface Action { void run() throws Exception; }
-
-    static void check(String what, Action action) {
-        long begin = System.nanoTime();
-        try {
-            action.run();
-            passed++;
-            System.out.printf("ok   %s (%.1f s)%n", what, (System.nanoTime() - begin) / 1e9);
-        } catch (Throwable error) {
-            failed++;
-            System.out.println("FAIL " + what + ": " + error);
-        }
-    }
-
-    static void same(Object got, Object wanted) {
-        if (!Objects.equals(got, wanted)) throw new AssertionError("got " + got + ", wanted " + wanted);
-    }
-
-    static String topic(String name) { return "check-" + RUN + "-java-" + name; }
-    static String key(int index) { return index % 7 == 0 ? null : "key-" + index % 11; }
+public class Check extends Checks {
     static String value(int index) { return "value-" + index; }
     static byte[] bytes(String text) { return text == null ? null : text.getBytes(StandardCharsets.UTF_8); }
 
@@ -193,7 +168,6 @@ public class Check {
         check("offsets", Check::offsets);
         check("commits of version 0", () -> commits((short) 0));
         check("commits of version 1", () -> commits((short) 1));
-        System.out.println(passed + " passed, " + failed + " failed");
-        System.exit(failed == 0 ? 0 : 1);
+        end();
     }
 }

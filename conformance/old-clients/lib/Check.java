@@ -5,33 +5,9 @@ import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.TopicPartition;
 
 /** What the Java clients of years ago do with one broker. What differs from version to version is Era's. */
-public class Check {
-    static final int COUNT = 60;
+public class Check extends Checks {
     static final long TIME = System.currentTimeMillis() - 3_600_000;
-    static final String RUN = Integer.toHexString(new Random().nextInt());
-    static String bootstrap;
-    static int passed, failed;
 
-    interface Action { void run() throws Exception; }
-
-    static void check(String what, Action action) {
-        long begin = System.nanoTime();
-        try {
-            action.run();
-            passed++;
-            System.out.printf("ok   %s (%.1f s)%n", what, (System.nanoTime() - begin) / 1e9);
-        } catch (Throwable error) {
-            failed++;
-            System.out.println("FAIL " + what + ": " + error);
-        }
-    }
-
-    static void same(Object got, Object wanted) {
-        if (!Objects.equals(got, wanted)) throw new AssertionError("got " + got + ", wanted " + wanted);
-    }
-
-    static String topic(String name) { return "check-" + RUN + "-java-" + name; }
-    static String key(int index) { return index % 7 == 0 ? null : "key-" + index % 11; }
     static String value(int index) { return index % 7 == 3 ? null : "value-" + index; }
 
     static Properties properties(Object... more) {
@@ -138,7 +114,6 @@ public class Check {
         check("offsets", () -> Era.offsets(topic("none")));
         check("a group", Check::group);
         check("a group of two", Check::rebalance);
-        System.out.println(passed + " passed, " + failed + " failed");
-        System.exit(failed == 0 ? 0 : 1);
+        end();
     }
 }
