@@ -13,7 +13,7 @@ use benches::frames::{AnswerShape, Frame};
 use benches::latency::OpenLoop;
 use benches::load::{Connection, wait_for_partitions};
 use benches::machine::{describe, pin_load, warm_memory};
-use benches::report::{Counts, Goal, Report, Row, Sample};
+use benches::report::{Counts, Ending, Goal, Report, Row, Sample};
 use benches::side::{Side, first_ack};
 use benches::turns::{Turns, WAVERING, without_wavering};
 use benches::workload::{LONE, WORKLOADS, Workload};
@@ -56,12 +56,8 @@ pub struct Compare {
     /// Where all keep their data; a temporary directory by default.
     #[arg(long)]
     directory: Option<PathBuf>,
-    /// Where to write the figures as JSON.
-    #[arg(long)]
-    json: Option<PathBuf>,
-    /// Fail if a goal is not reached.
-    #[arg(long)]
-    strict: bool,
+    #[command(flatten)]
+    ending: Ending,
 }
 
 /// The sides, and what is found of them.
@@ -108,11 +104,7 @@ impl Compare {
         // Tracing leaves its marks on a broker: it comes last.
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         counts::run(&mut bench)?;
-        if let Some(path) = &self.json {
-            std::fs::write(path, format!("{:#}\n", bench.report.json()))
-                .with_context(|| path.display().to_string())?;
-        }
-        bench.report.goals.end(self.strict)
+        self.ending.of(&bench.report)
     }
 
     fn pairs(&self) -> u32 {

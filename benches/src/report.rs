@@ -1,5 +1,8 @@
 //! What was measured of each contender, as a table and as JSON.
 
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::goals::Goals;
@@ -51,6 +54,31 @@ pub struct Row {
     pub goal: Goal,
     /// The runs of each contender, in the order of the report's names.
     pub samples: Vec<Vec<Sample>>,
+}
+
+/// What becomes of a report.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Ending {
+    /// Where to write the figures as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Fail if a goal is not reached.
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Ending {
+    /// Writes the report down where that is wanted.
+    ///
+    /// # Errors
+    /// It cannot be written, or a goal is not reached and that is to be a failure.
+    pub fn of(&self, report: &Report) -> Result<()> {
+        if let Some(path) = &self.json {
+            std::fs::write(path, format!("{:#}\n", report.json()))
+                .with_context(|| path.display().to_string())?;
+        }
+        report.goals.end(self.strict)
+    }
 }
 
 /// All that is measured.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use benches::contender::Contender;
 use benches::machine::{describe, pin_load};
-use benches::report::{Counts, Goal, Report, Row, Sample};
+use benches::report::{Counts, Ending, Goal, Report, Row, Sample};
 use benches::side::Side;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -55,12 +55,8 @@ pub struct Scale {
     /// Where all keep their data; a temporary directory by default.
     #[arg(long)]
     directory: Option<PathBuf>,
-    /// Where to write the figures as JSON.
-    #[arg(long)]
-    json: Option<PathBuf>,
-    /// Fail if a goal is not reached.
-    #[arg(long)]
-    strict: bool,
+    #[command(flatten)]
+    ending: Ending,
 }
 
 /// A run, and what is found in it.
@@ -100,11 +96,7 @@ impl Scale {
                 measure(&mut bench).with_context(|| name.to_owned())?;
             }
         }
-        if let Some(path) = &self.json {
-            std::fs::write(path, format!("{:#}\n", bench.report.json()))
-                .with_context(|| path.display().to_string())?;
-        }
-        bench.report.goals.end(self.strict)
+        self.ending.of(&bench.report)
     }
 
     fn pairs(&self) -> usize {
