@@ -541,13 +541,10 @@ fn a_partition_that_is_deleted_holds_no_transaction_open() {
     );
 }
 
-#[test]
-fn a_transaction_over_very_many_partitions_ends() {
-    let directory = tempfile::tempdir().unwrap();
-    let (_node, mut client) = node(directory.path(), &[("headwater.durability", "fsync")]);
+fn create_wide(client: &mut Client, partitions: i32) {
     let wide = CreatableTopic {
         name: "wide".into(),
-        num_partitions: 250,
+        num_partitions: partitions,
         replication_factor: 1,
         ..CreatableTopic::default()
     };
@@ -557,6 +554,13 @@ fn a_transaction_over_very_many_partitions_ends() {
         ..CreateTopicsRequest::default()
     };
     client.ask(&request, 5);
+}
+
+#[test]
+fn a_transaction_over_very_many_partitions_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_node, mut client) = node(directory.path(), &[("headwater.durability", "fsync")]);
+    create_wide(&mut client, 250);
     let producer = begin(&mut client, OLD.init);
     let topic = AddPartitionsToTxnTopic { name: "wide".into(), partitions: (0..250).collect() };
     let request = AddPartitionsToTxnRequest {
@@ -607,18 +611,7 @@ fn markers_of_one_request_are_brought_to_stable_storage_together() {
     let directory = tempfile::tempdir().unwrap();
     let (node, mut client) = node(directory.path(), &[("headwater.durability", "fsync")]);
     let partitions = 50;
-    let wide = CreatableTopic {
-        name: "wide".into(),
-        num_partitions: partitions,
-        replication_factor: 1,
-        ..CreatableTopic::default()
-    };
-    let request = CreateTopicsRequest {
-        topics: vec![wide].into(),
-        timeout_ms: 60_000,
-        ..CreateTopicsRequest::default()
-    };
-    client.ask(&request, 5);
+    create_wide(&mut client, partitions);
     let held = hold_the_disk(&replica(&node, "wide", 0));
     let topic = WritableTxnMarkerTopic { name: "wide".into(), partition_indexes: (0..partitions).collect() };
     let marker =
