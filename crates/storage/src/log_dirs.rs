@@ -109,7 +109,8 @@ impl<D: Disk> LogDirs<D> {
             tracing::warn!(
                 wanted,
                 open_files_max,
-                "headwater.open.files.max is more than half of the process's limit"
+                "headwater.open.files.max is more than half of the files that this process may open: raise that limit \
+                 (ulimit -Hn), or set less"
             );
         }
         let batches = BatchMemory::new(config.batch_positions_bytes);
