@@ -332,6 +332,14 @@ fn a_heartbeat_of_the_consumer_protocol_allocates_no_more_in_a_large_group() {
 }
 
 #[test]
+fn who_waits_for_others_has_nothing_of_the_group_copied() {
+    let [_, sync, _, again] = costs(1_000);
+    println!("to wait for one's part: {sync} bytes, to join again: {again}");
+    // The list of what changes, which is that the member waits.
+    assert!(sync.max(again) <= 512, "{sync} and {again} bytes");
+}
+
+#[test]
 fn a_request_of_a_member_allocates_no_more_in_a_large_group() {
     let (small, large) = (costs(10), costs(5_000));
     println!("join, sync, heartbeat, join again: {small:?} bytes of 10 members, {large:?} of 5,000");

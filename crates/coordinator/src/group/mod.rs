@@ -28,7 +28,7 @@ pub use config::{ConsumerConfig, GroupConfig, MigrationPolicy, Millis};
 pub use modern::Epoch;
 pub use refusal::GroupRefusal;
 
-use self::classic::{ClassicGroup, JoinAnswer, Live, SyncAnswer};
+use self::classic::{ClassicGroup, JoinAnswer, Live, SyncAnswer, Wait};
 use self::consumer::{ConsumerGroup, SoftChange};
 use self::offsets::Offsets;
 use self::streams::{StreamsChange, StreamsGroup};
@@ -92,6 +92,10 @@ pub struct GroupShard {
 pub enum Transition {
     /// A classic group is like this now.
     Classic(GroupId, Box<Live>),
+    /// Somebody was given an id to join a classic group with until then.
+    ClassicPromises(GroupId, MemberId, Timestamp),
+    /// A member of a classic group waits for the others.
+    ClassicWaits(GroupId, MemberId, Wait),
     /// A member of a classic group was heard of and has until then.
     ClassicHeard(GroupId, MemberId, Timestamp),
     /// A member of a stable classic group has fetched its part and has until then to be heard of again.
@@ -234,6 +238,17 @@ impl Shard for GroupShard {
             Transition::Classic(id, live) => self.put_classic(id, *live),
             Transition::ClassicHeard(id, member, deadline) => {
                 if let Some(Group::Classic(group)) = self.groups.get_mut(&id) {
+            Transition::ClassicPromises(id, member, until) => {
+                if let Some(Group::Classic(group)) = self.groups.get_mut(&id) {
+                    group.live.promise(member, until);
+                    self.timers.set_earlier(&id, until);
+                }
+            }
+            Transition::ClassicWaits(id, member, wait) => {
+                if let Some(Group::Classic(group)) = self.groups.get_mut(&id) {
+                    group.live.waits(&member, wait);
+                }
+            }
                     group.live.heard(&member, deadline);
                 }
             }

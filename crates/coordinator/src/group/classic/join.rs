@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::super::{
     Answer, Generation, Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId,
-    Millis,
+    Millis, Transition,
 };
 use super::turn::Turn;
-use super::{Live, Member, Protocols, State};
+use super::{Live, Member, Protocols, State, Wait};
 use crate::shard::Ground;
 
 /// How long a member may wait that has never been told its id: it cannot send heartbeats, and may be long gone.
@@ -102,6 +102,9 @@ impl GroupShard {
         {
             return Err(GroupRefusal::InvalidSessionTimeout);
         }
+        if let Some(decision) = self.only_promises(ground, join).or_else(|| self.only_waits(ground, join)) {
+            return Ok(decision);
+        }
         let newcomer = join.member.is_empty();
         let live = match self.group(&join.group) {
             Some(Group::Classic(group)) => group.live.clone(),
@@ -123,7 +126,7 @@ impl GroupShard {
         let is_new_group = !matches!(self.group(&join.group), Some(Group::Classic(_)));
         let mut turn = Turn::new(join.group.clone(), live, ground.now, ground.config);
         let token = ground.token;
-        if !turn.has_room_for(&join.member) {
+        if !turn.live.has_room_for(&join.member, ground.config.members_max) {
             turn.remove(&join.member);
             let full = JoinAnswer::refused(Arc::from(""), GroupRefusal::GroupMaxSizeReached);
             return Ok(turn.decision(Some(Answer::Join(full))));
@@ -148,25 +151,65 @@ impl GroupShard {
     }
 }
 
-type Told = Option<JoinAnswer>;
-
-impl Turn<'_> {
-    /// Whether the group takes this member. Of those who are to join again, only so many may.
-    fn has_room_for(&self, member: &str) -> bool {
-        let known = self.live.members.get(member);
-        let most = self.config.members_max;
-        match self.live.state {
-            State::Empty => true,
-            State::PreparingRebalance => {
-                known.is_some_and(|member| member.joins.is_some()) || self.live.members.joining() < most
-            }
-            State::CompletingRebalance | State::Stable => known.is_some() || self.live.members.len() < most,
-        }
+impl GroupShard {
+    /// Somebody new to a group that is there is given an id to join with: nothing else changes.
+    fn only_promises(&self, ground: &GroupGround<'_>, join: &Join) -> Option<GroupDecision<Answer>> {
+        let (group_id, Group::Classic(group)) = self.groups.get_key_value(&join.group)? else { return None };
+        let is_promised = join.promises_id && join.member.is_empty() && join.instance.is_none();
+        let is_taken = group.live.has_room_for(&join.member, ground.config.members_max)
+            && group.live.supports(&join.protocol_type, &join.protocols);
+        (is_promised && is_taken).then(|| {
+            let (id, until) = (new_id(ground, join), join.session_timeout.after(ground.now));
+            let told = JoinAnswer::refused(id.clone(), GroupRefusal::MemberIdRequired);
+            GroupDecision::reply(Answer::Join(told)).transition(Transition::ClassicPromises(
+                group_id.clone(),
+                id,
+                until,
+            ))
+        })
     }
 
+    /// A member joins again as it was before, while others are still to come: all that changes is that it waits. Most
+    /// requests of a rebalance are this.
+    fn only_waits(&self, ground: &GroupGround<'_>, join: &Join) -> Option<GroupDecision<Answer>> {
+        let (group_id, Group::Classic(group)) = self.groups.get_key_value(&join.group)? else { return None };
+        let (live, joining) = (&group.live, group.live.members.joining());
+        let others_are_to_come = joining + 1 < live.members.len() && joining < ground.config.members_max;
+        if live.state != State::PreparingRebalance || !others_are_to_come {
+            return None;
+        }
+        let (id, member) = live.validate(&join.member, join.instance.as_deref()).ok()?;
+        let is_as_before = member.joins.is_none()
+            && member.session_timeout == join.session_timeout
+            && member.rebalance_timeout == join.rebalance_timeout
+            && member.protocols == join.protocols
+            && live.supports(&join.protocol_type, &join.protocols);
+        is_as_before.then(|| {
+            let wait = Wait::ToJoin(ground.token);
+            GroupDecision::wait().transition(Transition::ClassicWaits(group_id.clone(), id.clone(), wait))
+        })
+    }
+}
+
+type Told = Option<JoinAnswer>;
+
+impl Live {
+    /// Whether a group of at most so many takes this member. Of those who are to join again, only so many may.
+    fn has_room_for(&self, member: &str, most: usize) -> bool {
+        let known = self.members.get(member);
+        match self.state {
+            State::Empty => true,
+            State::PreparingRebalance => {
+                known.is_some_and(|member| member.joins.is_some()) || self.members.joining() < most
+            }
+            State::CompletingRebalance | State::Stable => known.is_some() || self.members.len() < most,
+        }
+    }
+}
+
+impl Turn<'_> {
     fn newcomer<C>(&mut self, ground: &Ground<'_, C>, join: &Join) -> Told {
-        let base = join.instance.as_deref().unwrap_or(&join.client_id);
-        let id: MemberId = Arc::from(format!("{base}-{}", hyphenated(ground.random.0)));
+        let id = new_id(ground, join);
         if let Some(instance) = &join.instance {
             if let Some(known) = self.live.instances.get(instance).cloned() {
                 return self.replace_static(ground, join, &known, id);
@@ -245,6 +288,12 @@ impl Turn<'_> {
             self.answers.push((token, Answer::Join(refused)));
         }
     }
+}
+
+/// An id for who has none.
+fn new_id<C>(ground: &Ground<'_, C>, join: &Join) -> MemberId {
+    let base = join.instance.as_deref().unwrap_or(&join.client_id);
+    Arc::from(format!("{base}-{}", hyphenated(ground.random.0)))
 }
 
 /// The form of a random id that Kafka hangs on a member's name.

@@ -12,6 +12,7 @@ use super::super::offsets::commit::Committer;
 use super::super::offsets::expire::Since;
 use super::super::{Generation, GroupRefusal, MemberId, Millis};
 use super::{CONSUMER, Member, Members, Protocols, SyncAnswer};
+use crate::shard::Token;
 
 /// Where a group stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -37,6 +38,15 @@ impl State {
             Self::Stable => "Stable",
         }
     }
+}
+
+/// What a member waits for under a token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wait {
+    /// Others to join.
+    ToJoin(Token),
+    /// The leader to assign.
+    ForPart(Token),
 }
 
 /// Until when members may join.
@@ -234,6 +244,17 @@ impl Live {
         self.members.change(member, |member| member.deadline = Some(deadline));
     }
 
+    /// A member waits, and nothing else about the group has changed: it is not copied for that.
+    pub(in crate::group) fn waits(&mut self, member: &str, wait: Wait) {
+        if let Wait::ForPart(_) = wait {
+            self.synced_by(member);
+        }
+        self.members.change(member, |member| match wait {
+            Wait::ToJoin(token) => member.joins = Some(token),
+            Wait::ForPart(token) => member.syncs = Some(token),
+        });
+    }
+
     /// A member has asked for its part in time.
     pub(in crate::group) fn synced_by(&mut self, member: &str) {
         self.unsynced.remove(member);
@@ -265,7 +286,7 @@ impl Live {
     }
 
     /// Gives an id out, to join with until then.
-    pub(super) fn promise(&mut self, id: MemberId, until: Timestamp) {
+    pub(in crate::group) fn promise(&mut self, id: MemberId, until: Timestamp) {
         self.promised.insert(id, until);
         self.promises_due = Some(self.promises_due.map_or(until, |due| due.min(until)));
     }
@@ -298,11 +319,9 @@ impl Live {
 
     /// The protocol that most members like best, of those that all know.
     pub(super) fn select_protocol(&self) -> Option<Arc<str>> {
-        let mut members = self.members.values();
-        let mut known: BTreeSet<&Arc<str>> = members.next()?.protocols.iter().map(|(name, _)| name).collect();
-        for member in members {
-            known =
-                member.protocols.iter().map(|(name, _)| name).filter(|name| known.contains(name)).collect();
+        let known: BTreeSet<&Arc<str>> = self.members.supported_by_all().collect();
+        if let (Some(only), 1) = (known.first(), known.len()) {
+            return Some(Arc::clone(only));
         }
         let mut votes: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
         for member in self.members.values() {
@@ -323,8 +342,14 @@ impl Live {
             return Some(Arc::new(topics));
         }
         let protocol = self.protocol.as_deref()?;
+        let mut last: Option<Arc<[u8]>> = None;
         for member in self.members.values() {
-            topics.extend(subscription(&member.metadata(protocol))?);
+            let told = member.metadata(protocol);
+            // Most members read the same as the one before them.
+            if last.as_ref() != Some(&told) {
+                topics.extend(subscription(&told)?);
+                last = Some(told);
+            }
         }
         Some(Arc::new(topics))
     }

@@ -86,6 +86,11 @@ impl Members {
         self.supported.get(protocol).copied().unwrap_or(0)
     }
 
+    /// The protocols that all members know.
+    pub(super) fn supported_by_all(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.supported.iter().filter(|(_, count)| **count == self.len()).map(|(name, _)| name)
+    }
+
     /// The longest time that any of them may take to join again.
     pub(super) fn rebalance_timeout(&self) -> Millis {
         self.rebalance_timeouts.get_max().map(|(timeout, _)| *timeout).unwrap_or_default()

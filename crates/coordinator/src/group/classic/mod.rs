@@ -21,7 +21,7 @@ pub(in crate::group) use converted::{rebalancing, turned_away};
 pub use heartbeat::Heartbeat;
 pub use join::{Join, JoinAnswer, JoinedMember};
 pub use leave::{Leave, Leaver, Left};
-pub use live::{Live, State};
+pub use live::{Live, State, Wait};
 pub use member::{Member, Protocols};
 pub use members::Members;
 pub use recorded::{Recorded, RecordedMember};

@@ -8,7 +8,7 @@ use super::super::{
     Transition,
 };
 use super::turn::Turn;
-use super::{Live, State};
+use super::{Live, Member, State, Wait};
 
 /// Who asks for their part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,19 +58,23 @@ impl GroupShard {
         if sync.group.is_empty() {
             return Err(GroupRefusal::InvalidGroupId);
         }
-        let group = match self.group(&sync.group) {
-            Some(Group::Classic(group)) => group,
-            Some(Group::Consumer(group)) => return self.sync_consumers(ground, group, sync),
-            Some(Group::Streams(_)) | None => return Err(GroupRefusal::UnknownMember),
+        let (group_id, group) = match self.groups.get_key_value(&sync.group) {
+            Some((id, Group::Classic(group))) => (id, group),
+            Some((_, Group::Consumer(group))) => return self.sync_consumers(ground, group, sync),
+            Some((_, Group::Streams(_))) | None => return Err(GroupRefusal::UnknownMember),
         };
         let live = &group.live;
-        check(live, sync)?;
+        let (id, member) = check(live, sync)?;
         if live.state == State::Stable {
-            let member = live.members.get(&sync.member).ok_or(GroupRefusal::UnknownMember)?;
             let until = member.session_timeout.after(ground.now);
-            let answer = GroupDecision::reply(Answer::Sync(live.part_of(&sync.member)));
-            let synced = Transition::ClassicSynced(sync.group.clone(), sync.member.clone(), until);
-            return Ok(answer.transition(synced));
+            let answer = GroupDecision::reply(Answer::Sync(live.part_of(id)));
+            return Ok(answer.transition(Transition::ClassicSynced(group_id.clone(), id.clone(), until)));
+        }
+        if live.leader.as_ref() != Some(id) && member.syncs.is_none() {
+            // It waits for the leader, and nothing else changes.
+            let wait = Wait::ForPart(ground.token);
+            let waits = Transition::ClassicWaits(group_id.clone(), id.clone(), wait);
+            return Ok(GroupDecision::wait().transition(waits));
         }
         let mut turn = Turn::new(sync.group.clone(), live.clone(), ground.now, ground.config);
         turn.live.synced_by(&sync.member);
@@ -87,8 +91,9 @@ impl GroupShard {
     }
 }
 
-fn check(live: &Live, sync: &Sync) -> Result<(), GroupRefusal> {
-    live.validate(&sync.member, sync.instance.as_deref())?;
+/// Who asks, where it may.
+fn check<'l>(live: &'l Live, sync: &Sync) -> Result<(&'l MemberId, &'l Member), GroupRefusal> {
+    let known = live.validate(&sync.member, sync.instance.as_deref())?;
     if sync.generation != live.generation {
         return Err(GroupRefusal::IllegalGeneration);
     }
@@ -99,7 +104,7 @@ fn check(live: &Live, sync: &Sync) -> Result<(), GroupRefusal> {
     match live.state {
         State::Empty => Err(GroupRefusal::UnknownMember),
         State::PreparingRebalance => Err(GroupRefusal::RebalanceInProgress),
-        State::CompletingRebalance | State::Stable => Ok(()),
+        State::CompletingRebalance | State::Stable => Ok(known),
     }
 }
 
