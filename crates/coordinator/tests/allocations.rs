@@ -142,7 +142,7 @@ impl Stage {
                     .into_iter()
                     .map(|(_, answer)| match answer {
                         Answer::Join(answer) => answer,
-                        Answer::Sync(answer) => panic!("{answer:?}"),
+                        answer => panic!("{answer:?}"),
                     })
                     .collect();
             }

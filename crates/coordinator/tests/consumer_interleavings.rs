@@ -177,10 +177,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_members_do(steps in prop::collection::vec(step(), 1..100), interval in prop_oneof![Just(0_u16), Just(1000)]) {
+    fn whatever_members_do(steps in prop::collection::vec(step(), 1..100), interval in prop_oneof![Just(0_u16), Just(1000)], gather in prop_oneof![Just(0_u16), Just(10), Just(1000)]) {
         let mut play = Play::default();
         play.play("wait 1000");
-        play.play(&format!("config interval={interval}"));
+        play.play(&format!("config interval={interval} gather={gather}"));
         play.take(&Step::Topic { topic: 0, partitions: 3 });
         let mut epochs: BTreeMap<String, i32> = BTreeMap::new();
         for step in &steps {

@@ -107,6 +107,7 @@ fn consumer(settings: &Settings) -> Result<ConsumerConfig, ConfigError> {
         assignors: assignors(&settings.list("group.consumer.assignors")?)?,
         migration: policy.as_deref().and_then(MigrationPolicy::of_name).unwrap_or_default(),
         regex_refresh_interval: millis("group.consumer.regex.refresh.interval.ms".to_owned())?,
+        gather: millis("headwater.group.consumer.gather.ms".to_owned())?,
     })
 }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 use coordinator::group::assignor::Partitions;
 use coordinator::group::consumer::{ConsumerHeartbeat, HeartbeatAnswer};
 use coordinator::group::subscription::Pattern;
-use coordinator::group::{Epoch, GroupRefusal, Millis};
+use coordinator::group::{Answer, Epoch, GroupRefusal, Millis};
 use protocol::ErrorCode;
 use protocol::id::PartitionIndex;
 use protocol::messages::consumer_group_heartbeat::{
@@ -38,8 +38,15 @@ pub async fn handle(
     }
     let regex = beat.regex.clone();
     let groups = &call.broker.coordinators.groups;
-    let told =
-        groups.submit(&request.group_id, move |shard, ground| shard.consumer_heartbeat(ground, &beat)).await;
+    let told = if beat.epoch == Epoch::JOINING {
+        let joins = groups.submit_and_let_go(&request.group_id, (), move |shard, ground| {
+            let decision = shard.consumer_heartbeat(ground, &beat)?;
+            Ok(decision.map(|answer| Answer::Heartbeat(Ok(answer))))
+        });
+        joins.await.and_then(of_who_joins)
+    } else {
+        groups.submit(&request.group_id, move |shard, ground| shard.consumer_heartbeat(ground, &beat)).await
+    };
     match told {
         Ok(answer) => response(answer),
         Err(error) => {
@@ -55,6 +62,16 @@ pub async fn handle(
                 _ => None,
             };
             refused(error.into(), message)
+        }
+    }
+}
+
+/// The answer to who joins, who may have waited for others.
+fn of_who_joins(answer: Answer) -> Result<HeartbeatAnswer, CoordinatorError<GroupRefusal>> {
+    match answer {
+        Answer::Heartbeat(told) => told.map_err(CoordinatorError::Refused),
+        Answer::Join(_) | Answer::Sync(_) => {
+            Err(CoordinatorError::NotAvailable("the answer to a heartbeat is another's".to_owned()))
         }
     }
 }

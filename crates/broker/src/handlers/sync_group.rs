@@ -44,7 +44,7 @@ pub async fn handle(call: &Call, sync: Option<Sync>, drawn: Drawn) -> SyncGroupR
     let told = groups.submit_and_let_go(&group, drawn, move |shard, ground| shard.sync(ground, &sync)).await;
     match told {
         Ok(Answer::Sync(answer)) => response(answer),
-        Ok(Answer::Join(_)) => refused(ErrorCode::UnknownServerError),
+        Ok(Answer::Join(_) | Answer::Heartbeat(_)) => refused(ErrorCode::UnknownServerError),
         // Who cannot be answered yet is to join again once the coordinator is there.
         Err(error) => match error.into() {
             ErrorCode::CoordinatorLoadInProgress => refused(ErrorCode::RebalanceInProgress),

@@ -181,6 +181,8 @@ pub struct ConsumerConfig {
     pub migration: MigrationPolicy,
     /// `group.consumer.regex.refresh.interval.ms`.
     pub regex_refresh_interval: Millis,
+    /// `headwater.group.consumer.gather.ms`.
+    pub gather: Millis,
 }
 
 impl Default for ConsumerConfig {
@@ -195,6 +197,8 @@ impl Default for ConsumerConfig {
             assignors: vec![Assignor::Uniform, Assignor::Range],
             migration: MigrationPolicy::Bidirectional,
             regex_refresh_interval: Millis(600_000),
+            // Kafka waits for nobody.
+            gather: Millis(0),
         }
     }
 }

@@ -29,7 +29,7 @@ pub use modern::Epoch;
 pub use refusal::GroupRefusal;
 
 use self::classic::{ClassicGroup, JoinAnswer, Live, SyncAnswer, Wait};
-use self::consumer::{ConsumerGroup, SoftChange};
+use self::consumer::{ConsumerGroup, HeartbeatAnswer, SoftChange};
 use self::offsets::Offsets;
 use self::streams::{StreamsChange, StreamsGroup};
 use self::timers::Timers;
@@ -121,6 +121,8 @@ pub enum Answer {
     Join(JoinAnswer),
     /// To SyncGroup.
     Sync(SyncAnswer),
+    /// To the ConsumerGroupHeartbeat of who joins.
+    Heartbeat(Result<HeartbeatAnswer, GroupRefusal>),
 }
 
 /// The durable half of a group.
@@ -236,8 +238,6 @@ impl Shard for GroupShard {
     fn transit(&mut self, transition: Transition) {
         match transition {
             Transition::Classic(id, live) => self.put_classic(id, *live),
-            Transition::ClassicHeard(id, member, deadline) => {
-                if let Some(Group::Classic(group)) = self.groups.get_mut(&id) {
             Transition::ClassicPromises(id, member, until) => {
                 if let Some(Group::Classic(group)) = self.groups.get_mut(&id) {
                     group.live.promise(member, until);
@@ -249,6 +249,8 @@ impl Shard for GroupShard {
                     group.live.waits(&member, wait);
                 }
             }
+            Transition::ClassicHeard(id, member, deadline) => {
+                if let Some(Group::Classic(group)) = self.groups.get_mut(&id) {
                     group.live.heard(&member, deadline);
                 }
             }

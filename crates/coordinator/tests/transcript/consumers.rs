@@ -89,10 +89,13 @@ fn heartbeat(stage: &mut Stage, name: &str, token: Token, words: &Words) {
         let said = answered(&answer);
         stage.say(format!("<- {name} {said}"));
         stage.answered.push((beat, answer));
+    } else if stage.waiting.contains_key(&token) {
+        stage.gathering.insert(token, beat);
     }
 }
 
-fn answered(answer: &HeartbeatAnswer) -> String {
+/// The answer to a heartbeat in words.
+pub fn answered(answer: &HeartbeatAnswer) -> String {
     let interval = if answer.interval == Millis(5000) || answer.interval == Millis(0) {
         String::new()
     } else {

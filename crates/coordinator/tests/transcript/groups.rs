@@ -222,5 +222,7 @@ pub fn answer(answer: &Answer) -> String {
             Some(refusal) => format!("{refusal:?}"),
             None => format!("has '{}'", part_in_words(&sync.assignment)),
         },
+        Answer::Heartbeat(Ok(told)) => super::consumers::answered(told),
+        Answer::Heartbeat(Err(refusal)) => format!("{refusal:?}"),
     }
 }

@@ -54,6 +54,8 @@ pub struct Stage {
     /// How many newcomers there have been; the id of the next ends with its number.
     ids: u128,
     waiting: BTreeMap<Token, String>,
+    /// The heartbeats of those that wait for other members.
+    gathering: BTreeMap<Token, ConsumerHeartbeat>,
     failing: bool,
     /// The most bytes that the log takes at once.
     batch_max: usize,
@@ -77,6 +79,7 @@ impl Default for Stage {
             tokens: 0,
             ids: 0,
             waiting: BTreeMap::new(),
+            gathering: BTreeMap::new(),
             failing: false,
             batch_max: usize::MAX,
             topics_made: 0,
@@ -247,6 +250,10 @@ impl Stage {
     fn tell(&mut self, answers: Vec<(Token, Answer)>) {
         for (token, answer) in answers {
             let name = self.waiting.remove(&token).expect("somebody waits for each answer");
+            let beat = self.gathering.remove(&token);
+            if let (Some(beat), Answer::Heartbeat(Ok(answer))) = (beat, &answer) {
+                self.answered.push((beat, answer.clone()));
+            }
             let said = groups::answer(&answer);
             self.say(format!("<- {name} {said}"));
         }
@@ -288,6 +295,7 @@ impl Stage {
 
     /// The broker ends without warning, and another loads what it left.
     fn crash(&mut self) {
+        self.gathering.clear();
         for name in std::mem::take(&mut self.waiting).into_values() {
             self.say(format!("<- {name} NotCoordinator"));
         }
@@ -402,6 +410,7 @@ impl Stage {
                 "csize" => self.config.consumer.members_max = usize::try_from(number).unwrap(),
                 "refresh" => self.config.consumer.regex_refresh_interval = Millis(number),
                 "interval" => self.config.consumer.assignment_interval.default = Millis(number),
+                "gather" => self.config.consumer.gather = Millis(number),
                 "batch" => self.batch_max = usize::try_from(number).unwrap(),
                 "note" => self.config.offset_metadata_max = usize::try_from(number).unwrap(),
                 _ => panic!("no setting is called '{key}'"),

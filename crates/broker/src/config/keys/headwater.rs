@@ -29,6 +29,8 @@ pub const KEYS: &[Key] = &[
         .doc("How many partitions one fetch may name. A fetch that names more ends its connection, so that its memory stays a small multiple of its bytes."),
     int("headwater.fetch.sessions.partitions.max", "250000").at_least(0).since("headwater").honoured()
         .doc("How many partitions all fetch sessions may follow together. A reader for whom there is no room is served without a session."),
+    int("headwater.group.consumer.gather.ms", "10").between(0, 1000).since("headwater").honoured()
+        .doc("How long the first members of a consumer group wait for others to join before the group assigns: anew with each that comes, twenty times as long at most. Members that come together then have their parts at once, and none waits until group.consumer.assignment.interval.ms has passed. 0 for not at all, as in Kafka."),
     string("headwater.http.listen", "127.0.0.1:8082").allow(Allowed::AddressOrEmpty).since("headwater").honoured()
         .doc("Address of the HTTP port with metrics and health, as host:port. Empty for none. It is never part of listeners."),
     int("headwater.network.pool.bytes", "8388608").at_least(0).since("headwater").honoured()

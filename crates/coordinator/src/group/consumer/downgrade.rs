@@ -126,6 +126,7 @@ impl Turn<'_> {
         self.records.push(live.as_recorded(&self.id));
         let live =
             if rebalances { classic::rebalancing(&self.id, live, now, self.ground.config) } else { live };
+        self.turn_all_gathered_away();
         self.changes.clear();
         self.becomes = Some(Transition::Classic(self.id.clone(), Box::new(live)));
         Ok(())

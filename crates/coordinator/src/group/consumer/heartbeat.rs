@@ -63,7 +63,7 @@ pub struct HeartbeatAnswer {
 }
 
 impl GroupShard {
-    /// A member joins, is there, or leaves.
+    /// A member joins, is there, or leaves. One of the first that join has to wait for the others.
     ///
     /// # Errors
     /// It may not, or is not who it says.
@@ -179,7 +179,8 @@ impl Turn<'_> {
         if asks_for_more || self.metadata_is_old() {
             epoch = self.refresh(&update, asks_for_more);
         }
-        let target = self.target_for(&update, epoch)?;
+        let gathers = self.gathers(&update, beat, epoch);
+        let target = if gathers { self.last_target(&update) } else { self.target_for(&update, epoch)? };
         let subscription_changed = topics_changed || regex != RegexChange::None;
         let next = Reconciliation {
             group: &self.group,
@@ -199,6 +200,10 @@ impl Turn<'_> {
             interval: self.settings.heartbeat_interval,
             assignment: tells.then(|| next.assigned.clone()),
         };
+        if gathers {
+            self.gather(&update.id);
+            return Ok(GroupDecision { reply: None, ..self.decision(answer) });
+        }
         Ok(self.decision(answer))
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
+use super::gathering::{Gathering, GatheringChange};
 use crate::group::modern::{WaitChange, Waits};
 use crate::group::subscription::Resolving;
 
@@ -13,6 +14,8 @@ use crate::group::subscription::Resolving;
 #[derive(Clone, Debug, Default)]
 pub struct Live {
     pub(super) waits: Waits,
+    /// The first members, while they wait for each other.
+    pub(super) gathering: Gathering,
     /// Up to where in the metadata log the group has looked at its topics.
     pub(super) metadata_seen: Option<Offset>,
     /// When the regular expressions are resolved.
@@ -30,6 +33,8 @@ pub struct Live {
 pub enum SoftChange {
     /// Of until when members are waited for.
     Waits(WaitChange),
+    /// Of who waits for the others that come first.
+    Gathering(GatheringChange),
     /// The group has looked at its topics.
     MetadataSeen(Offset),
     /// The regular expressions are to be resolved at this time.
@@ -52,18 +57,20 @@ impl Live {
 
     /// When something is due.
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
-        self.waits.wake_at().into_iter().chain(self.regexes_due).min()
+        self.waits.wake_at().into_iter().chain(self.regexes_due).chain(self.gathering.due_at()).min()
     }
 
     /// Takes a change; when it has something done.
     pub(super) fn change(&mut self, change: SoftChange) -> Option<Timestamp> {
         match change {
             SoftChange::Waits(change) => {
-                if let WaitChange::Gone(_) = change {
+                if let WaitChange::Gone(id) = &change {
                     self.cannot_downgrade = false;
+                    self.gathering.without(id);
                 }
                 self.waits.change(change)
             }
+            SoftChange::Gathering(change) => self.gathering.change(change),
             SoftChange::MetadataSeen(end) => {
                 self.metadata_seen = Some(end);
                 None

@@ -12,6 +12,7 @@ mod describe;
 mod downgrade;
 mod embedded;
 mod fence;
+mod gathering;
 mod heartbeat;
 mod invalid;
 mod leave;
@@ -173,6 +174,11 @@ impl ConsumerGroup {
     /// Whether anybody in the group reads a topic.
     pub(super) fn is_subscribed_to(&self, topic: &str) -> bool {
         self.subscriptions.has_topic(topic)
+    }
+
+    /// Whether no partition is held.
+    fn is_held_by_nobody(&self) -> bool {
+        self.holders.values().all(BTreeMap::is_empty)
     }
 
     /// The epoch at which somebody holds a partition.

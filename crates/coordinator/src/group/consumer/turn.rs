@@ -50,7 +50,8 @@ impl<'a> Turn<'a> {
     }
 
     /// The decision that makes it so.
-    pub(super) fn decision<R>(self, reply: R) -> GroupDecision<R> {
+    pub(super) fn decision<R>(mut self, reply: R) -> GroupDecision<R> {
+        self.turn_gathered_away();
         let mut decision = GroupDecision::reply(reply).records(self.records);
         decision.answers = self.answers;
         for change in self.changes {

@@ -20,6 +20,8 @@ impl GroupShard {
         if waits.are_uncounted() {
             let members = group.members.by_id().iter().map(|(id, member)| (id, member.waited()));
             turn.wait(waits.counted(ground.now, turn.settings.session_timeout, members));
+        } else if group.live.gathering.due_at().is_some_and(|at| at <= ground.now) {
+            return Some(turn.end_gathering());
         } else if let Some(member) = waits.overdue(ground.now, |id| Some(group.members.get(id)?.waited())) {
             let member = std::slice::from_ref(&member);
             // Whoever is left may be waiting for what it had: a group that cannot become a classic one goes on as it is.
