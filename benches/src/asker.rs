@@ -3,7 +3,7 @@
 //! Many of them are driven in step by one thread: all send, then all read. So the load costs little, and a request that
 //! waits for others costs nothing at all.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,18 @@ use protocol::messages::header::{
 };
 use protocol::messages::{Message, Request};
 
+/// The length before an answer.
+const PREFIX: usize = 4;
+/// Most answers are smaller.
+const ANSWER_BYTES: usize = 512;
+
 /// A connection.
 #[derive(Debug)]
 pub struct Asker {
     stream: TcpStream,
     answer: Vec<u8>,
+    /// How much of it has been received.
+    received: usize,
 }
 
 /// A request as it goes over the wire.
@@ -51,7 +58,7 @@ impl Asker {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(120)))?;
-        Ok(Self { stream, answer: Vec::new() })
+        Ok(Self { stream, answer: Vec::new(), received: 0 })
     }
 
     /// So many of them. Each is known to be accepted before the next comes: only so many may wait for that.
@@ -74,13 +81,29 @@ impl Asker {
 
     /// Reads the body of the answer to a request.
     pub fn receive(&mut self, request: &Encoded) -> Result<&[u8]> {
-        let mut length = [0; 4];
-        self.stream.read_exact(&mut length).context("waiting for an answer")?;
-        let length = usize::try_from(i32::from_be_bytes(length))?;
-        self.answer.resize(length, 0);
-        self.stream.read_exact(&mut self.answer)?;
-        let (_, body) = ResponseHeader::decode_prefix(&self.answer, request.header_version)?;
+        self.received = 0;
+        self.fill(PREFIX)?;
+        let prefix = self.answer.first_chunk().context("a length")?;
+        let length = PREFIX + usize::try_from(i32::from_be_bytes(*prefix))?;
+        self.fill(length)?;
+        ensure!(self.received == length, "an answer to nothing that was asked");
+        let answer = &self.answer[PREFIX..length];
+        let (_, body) = ResponseHeader::decode_prefix(answer, request.header_version)?;
         Ok(body)
+    }
+
+    /// Receives until there are so many bytes, with as few calls as it takes: what the load does is waited for, too.
+    fn fill(&mut self, count: usize) -> Result<()> {
+        self.answer.resize(count.max(self.answer.len()).max(ANSWER_BYTES), 0);
+        while self.received < count {
+            let read = match self.stream.read(&mut self.answer[self.received..]) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                read => read.context("waiting for an answer")?,
+            };
+            ensure!(read > 0, "the broker has closed the connection");
+            self.received += read;
+        }
+        Ok(())
     }
 
     /// Asks, and reads the answer with `read`.

@@ -45,6 +45,9 @@ pub struct Groups {
     /// Groups of one member.
     #[arg(long, default_value_t = 10_000)]
     groups: usize,
+    /// How often each of these members is heard of.
+    #[arg(long, default_value_t = 5)]
+    beats: u32,
     /// Offsets to load.
     #[arg(long, default_value_t = 10_000_000)]
     offsets: u32,
@@ -107,7 +110,12 @@ impl Groups {
             let wanted = MEASURED
                 .iter()
                 .filter(|(name, _)| self.what.is_empty() || self.what.iter().any(|what| what == name));
-            let figures = wanted.map(|(name, run)| Ok((*name, self.measure(name, *run, &mut side)?)));
+            let figures = wanted.map(|(name, run)| {
+                let figures = self.measure(name, *run, &mut side)?;
+                // The table comes at the end; who ends it earlier has had something of it.
+                println!("{:<14}{name}: {figures:?}", side.name);
+                Ok((*name, figures))
+            });
             sides.push(figures.collect::<Result<Vec<_>>>()?);
         }
         println!("{:<14}{:<34}{:>12}{:>12}{:>8}", "", "", "kafka", "headwater", "ratio");

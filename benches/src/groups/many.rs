@@ -10,8 +10,6 @@ use super::{Groups, Run, Side, timed};
 
 /// Over so many connections.
 const CONNECTIONS: usize = 1000;
-/// How often each member is heard of.
-const BEATS: u32 = 5;
 const VERSION: i16 = 4;
 
 pub fn run(groups: &Groups, side: &mut Side) -> Result<Run> {
@@ -36,7 +34,7 @@ pub fn run(groups: &Groups, side: &mut Side) -> Result<Run> {
     }
     let grown = resident_megabytes(side.broker.id())? - before;
     let ((), _, cpu) = timed(side, || {
-        for _ in 0..BEATS {
+        for _ in 0..groups.beats {
             for beats in beats.chunks(CONNECTIONS) {
                 for (asker, beat) in askers.iter_mut().zip(beats) {
                     asker.send(beat)?;
@@ -49,6 +47,6 @@ pub fn run(groups: &Groups, side: &mut Side) -> Result<Run> {
         }
         Ok(())
     })?;
-    let beaten = f64::from(BEATS) * beats.len() as f64;
+    let beaten = f64::from(groups.beats) * beats.len() as f64;
     Ok(vec![("MB more", grown), ("CPU us a heartbeat", cpu / beaten * 1e3)])
 }

@@ -67,7 +67,9 @@ pub async fn handle(call: &Call, join: Join, drawn: Drawn) -> JoinGroupResponse<
     let told = groups.submit_and_let_go(&group, drawn, move |shard, ground| shard.join(ground, &join)).await;
     match told {
         Ok(Answer::Join(answer)) => response(version, answer),
-        Ok(Answer::Sync(_) | Answer::Heartbeat(_)) => refused(version, &member, ErrorCode::UnknownServerError),
+        Ok(Answer::Sync(_) | Answer::Heartbeat(_)) => {
+            refused(version, &member, ErrorCode::UnknownServerError)
+        }
         Err(error) => {
             if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error
                 && let Some(unsaid) = NOT_TAKEN.due(Instant::now())
