@@ -39,7 +39,7 @@
 //! | a cut of the log that a consumer does not hear of, as the leader epoch it committed is not told | `groups.rs`: `offsets_are_kept_in_every_version_that_names_topics` |
 //! | a commit that is refused, or refused too late, because its size was guessed before it was compressed (KAFKA-19760) | `what_a_commit_takes_is_known_when_it_is_compressed` |
 //! | batches verified on one thread and appended on another, or through the buffer of another (KAFKA-15784, KAFKA-15653) | `compressed_batches_that_wait_for_their_coordinators_stay_apart` |
-//! | a question that a coordinator refuses, in the way of the producer it names | `partition/verifications`: `a_question_that_was_refused_was_never_asked`; `who_asks_in_the_name_of_another_is_not_in_its_way` |
+//! | a question that a coordinator refuses, in the way of the producer it names | `partition/verifications`: `a_question_that_was_refused_was_never_asked`; `who_asks_in_the_name_of_another_is_not_in_its_way`, `who_asks_for_several_producers_at_once_is_in_nobodys_way` |
 //! | an abort that moves what was committed | `transactions.rs`: `offsets_count_when_their_transaction_commits` |
 //! | a time-out that is told as a fence without being one | `transactions.rs`: `a_transaction_that_runs_out_of_time_is_aborted_and_its_producer_fenced` (the codes are Kafka's) |
 //! | offsets of a topic that is gone, given to its successor (KAFKA-12257) | `coordinator/tests/transcripts`: `commit.txt`; `coordinators.rs`: `offsets_of_a_topic_deleted_while_its_shard_loads_are_forgotten` |
@@ -58,6 +58,7 @@ use protocol::messages::{
     CreateTopicsRequest, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, EndTxnRequest,
     EndTxnResponse, FetchResponse, FindCoordinatorRequest, InitProducerIdRequest, InitProducerIdResponse,
     Message, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
+    ProduceRequest,
 };
 use protocol::records::batches::Batches;
 use protocol::records::build::{BatchBuilder, BatchOptions};
@@ -283,8 +284,8 @@ impl Producer {
         Self { name, id: said.producer_id, epoch: said.producer_epoch }
     }
 
-    /// Sends a batch as part of a transaction of `name`; Kafka's code.
-    fn send(&self, client: &mut Client, name: &str, sequence: i32, values: &[String]) -> i16 {
+    /// A batch of a transaction.
+    fn batch(&self, sequence: i32, values: &[String]) -> Vec<u8> {
         let mut builder = BatchBuilder::new(BatchOptions {
             compression: Codec::Zstd.into(),
             producer: (ProducerId(self.id), ProducerEpoch(self.epoch), Sequence(sequence)),
@@ -294,8 +295,12 @@ impl Producer {
         for value in values {
             builder.push(Timestamp(1_700_000_000_000), None, Some(value.as_bytes()), &[]);
         }
-        let bytes = builder.finish(&mut Compressors::default()).unwrap();
-        let mut request = produce_request("t", 0, -1, bytes);
+        builder.finish(&mut Compressors::default()).unwrap()
+    }
+
+    /// Sends a batch as part of a transaction of `name`; Kafka's code.
+    fn send(&self, client: &mut Client, name: &str, sequence: i32, values: &[String]) -> i16 {
+        let mut request = produce_request("t", 0, -1, self.batch(sequence, values));
         request.transactional_id = Some(name.to_owned().into());
         let body = client.ask(&request, 12);
         produced(&body, 12).error
@@ -401,4 +406,26 @@ fn who_asks_in_the_name_of_another_is_not_in_its_way() {
     assert_eq!(refused, i16::from(ErrorCode::InvalidProducerIdMapping));
     assert_eq!(producer.send(&mut client, "p", 0, &values), 0);
     assert_eq!(producer.send(&mut client, "p", 1, &values), 0);
+}
+
+#[test]
+fn who_asks_for_several_producers_at_once_is_in_nobodys_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("transaction.state.log.num.partitions", "1")]);
+    let mut client = create(&node, 2, &[("p", 1)]);
+    let producer = Producer::new(&mut client, "p".to_owned());
+    let values = ["mine".to_owned()];
+    let other = Producer { name: "other".to_owned(), id: producer.id + 1, epoch: 0 };
+    let request = ProduceRequest {
+        transactional_id: Some("other".into()),
+        topic_data: [(0, &producer), (1, &other)]
+            .map(|(partition, sender)| produce_request("t", partition, -1, sender.batch(-1, &values)))
+            .iter()
+            .flat_map(|request| request.topic_data.iter())
+            .collect(),
+        ..produce_request("t", 0, -1, Vec::new())
+    };
+    let refused = produced(&node.connect().ask(&request, 12), 12).error;
+    assert_eq!(refused, i16::from(ErrorCode::InvalidProducerIdMapping));
+    assert_eq!(producer.send(&mut client, "p", 0, &values), 0);
 }

@@ -63,7 +63,8 @@ pub(crate) fn check_data(
     }
     check_epoch(state, producer_id, header.producer_epoch)?;
     if strictness == Strictness::Client {
-        check_sequence(state, header, asked)?;
+        // Of a producer without transactions nobody asks but who speaks in its name.
+        check_sequence(state, header, asked.filter(|_| transactional))?;
     }
     if !transactional && state.is_some_and(|state| state.current_transaction_first_offset.is_some()) {
         return Err(AppendRefusal::TransactionState { producer_id });

@@ -16,7 +16,7 @@ use protocol::records::batch::BatchHeader;
 use storage::log::AppendError;
 
 use super::find;
-use super::plan::Plan;
+use super::plan::{Partition, Plan};
 use crate::Broker;
 use crate::runtime::coordinators::WritesAs;
 use crate::runtime::partitions::Replica;
@@ -67,16 +67,14 @@ pub fn begin(broker: &Broker, id: &str, version: i16, plan: &Plan, body: &[u8]) 
     let asks = writes.supports_epoch_bump() || config.transactions.verifies;
     let unasked = if asks { Verification::Missing } else { Verification::NotRequired };
     let mut verdicts = vec![Verdict::Append(unasked); plan.partitions.len()];
-    let (mut places, mut partitions, mut producer) = (Vec::new(), Vec::new(), None);
-    for (place, planned) in plan.partitions.iter().enumerate() {
-        let header = BatchHeader::parse_prefix(&body[planned.records.clone()]);
-        let Some(header) = header.ok().filter(|header| header.attributes.is_transactional()) else {
-            continue;
-        };
-        let sent_by = Producer { id: header.producer_id, epoch: header.producer_epoch };
-        if *producer.get_or_insert(sent_by) != sent_by {
-            return Begun::SeveralProducers;
-        }
+    let (mut places, mut partitions) = (Vec::new(), Vec::new());
+    let batches = || transactional_batches(plan, body);
+    // Of none it is noted that it is asked about before it is certain that somebody is asked.
+    let producer = batches().next().map(|(.., header)| sender(&header));
+    if batches().any(|(.., header)| Some(sender(&header)) != producer) {
+        return Begun::SeveralProducers;
+    }
+    for (place, planned, header) in batches() {
         let topic = find(broker, &plan.topics[planned.topic], body);
         // What is absent, or not for clients, is answered where the others are appended.
         let replica = topic.as_ref().and_then(|topic| topic.get(planned.index));
@@ -105,6 +103,21 @@ pub fn begin(broker: &Broker, id: &str, version: i16, plan: &Plan, body: &[u8]) 
         }
         _ => Begun::Ready(verdicts),
     }
+}
+
+/// The batches that are part of a transaction, with their places in the plan.
+fn transactional_batches<'p>(
+    plan: &'p Plan,
+    body: &'p [u8],
+) -> impl Iterator<Item = (usize, &'p Partition, BatchHeader)> {
+    plan.partitions.iter().enumerate().filter_map(move |(place, planned)| {
+        let header = BatchHeader::parse_prefix(&body[planned.records.clone()]).ok()?;
+        header.attributes.is_transactional().then_some((place, planned, header))
+    })
+}
+
+fn sender(header: &BatchHeader) -> Producer {
+    Producer { id: header.producer_id, epoch: header.producer_epoch }
 }
 
 fn refused(error: &AppendError) -> Verdict {

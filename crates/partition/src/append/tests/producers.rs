@@ -150,6 +150,18 @@ fn a_transaction_begins_with_its_first_batch_and_with_who_was_asked() {
 }
 
 #[test]
+fn who_writes_without_transactions_is_held_up_by_no_question() {
+    let mut leader = Leader::new();
+    leader.send(sent(7, 0, 0)).unwrap();
+    // Of a plain producer nobody asks but who speaks in its name.
+    asked(&mut leader, transactional(7, 0, -1), false).unwrap();
+    leader.send(sent(7, 0, 2)).unwrap();
+    leader.send(sent(7, 1, 0)).unwrap();
+    asked(&mut leader, transactional(8, 0, -1), true).unwrap();
+    leader.send(sent(8, 0, 0)).unwrap();
+}
+
+#[test]
 fn a_marker_overtakes_who_was_asked_before_it() {
     let mut leader = Leader::new();
     // The transaction is timed out and aborted between the answer and the append.
