@@ -14,14 +14,17 @@ use protocol::messages::assign_replicas_to_dirs::{
     RequestDirectoryData, RequestPartitionData, RequestTopicData,
 };
 use protocol::messages::create_topics::CreatableTopic;
+use protocol::messages::record::FeatureLevelRecord;
 use protocol::messages::{
     AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, AssignReplicasToDirsRequest,
     AssignReplicasToDirsResponse, CreateTopicsRequest, CreateTopicsResponse, DescribeLogDirsRequest,
-    DescribeLogDirsResponse, Message,
+    DescribeLogDirsResponse, FetchRequest, FetchResponse, Message,
 };
 use raw::Client;
+use raw::ask::{fetch_request, fetched};
 use raw::batch::batch;
 use raw::node::{TestNode, start};
+use storage::format::{FormatRequest, FormatVoters};
 
 const PARTITIONS: i32 = 6;
 
@@ -42,9 +45,10 @@ impl Directories {
 
     fn start(&self, more: &[(&str, &str)]) -> TestNode {
         let (a, b) = (self.path("a"), self.path("b"));
-        let first = !a.join("meta.properties").exists();
+        // One that is not there is not made anew.
+        let first = b.is_dir() && !b.join("meta.properties").exists();
         if first {
-            // The helper formats the first; the second is given the same cluster.
+            // The helper formats the first, unless it is; the second is given the same cluster.
             start(&a, &[]).stop();
             let cluster = text(&a.join("meta.properties"), "cluster.id=");
             storage::log_dirs::format(
@@ -166,6 +170,70 @@ fn a_directory_that_fails_goes_alone_and_comes_back_with_the_next_start() {
         assert_eq!(client.fetch("t", *partition, 0).2[0], "kept");
         assert_eq!(said(&node, "t", *partition).1, Some(NodeId(1)));
     }
+}
+
+/// A session that follows one partition of `t` from behind its one record, and is at rest.
+struct Follower {
+    client: Client,
+    session: i32,
+    epoch: i32,
+}
+
+impl Follower {
+    fn at_rest(node: &TestNode, partition: i32) -> Self {
+        let mut client = node.connect();
+        let request = FetchRequest { session_epoch: 0, ..fetch_request("t", partition, 1, 0) };
+        let session = FetchResponse::decode(&client.ask(&request, 11), 11).unwrap().session_id;
+        let mut follower = Self { client, session, epoch: 0 };
+        assert_eq!(follower.poll(1), None);
+        follower
+    }
+
+    /// What it hears of the partition: the error, and the values of records.
+    fn poll(&mut self, wait_ms: i32) -> Option<(i16, Vec<String>)> {
+        self.epoch += 1;
+        let request = FetchRequest {
+            topics: Vec::new().into(),
+            session_id: self.session,
+            session_epoch: self.epoch,
+            ..fetch_request("t", 0, 0, wait_ms)
+        };
+        let body = self.client.ask(&request, 11);
+        let response = FetchResponse::decode(&body, 11).unwrap();
+        assert_eq!(response.error_code, 0);
+        let (error, _, values) = fetched(&body, 11);
+        (!response.responses.is_empty()).then_some((error, values))
+    }
+}
+
+/// Formats the first directory with the metadata of Kafka 3.6, which knows of no directories.
+fn format_as_of_3_6(directory: &Path) {
+    let endpoint = raft::Endpoint { listener: "CONTROLLER".into(), host: "127.0.0.1".into(), port: 19093 };
+    let cluster = storage::format::random_id().to_string();
+    let voters = FormatVoters::Standalone(vec![endpoint]);
+    let mut request = FormatRequest::new(cluster, NodeId(1), directory.to_owned(), voters);
+    request.metadata_version = 14;
+    let level = FeatureLevelRecord { name: "metadata.version".into(), feature_level: 14 };
+    request.records = vec![level.into()];
+    storage::format::format(&storage::RealDisk, &request, protocol::id::Timestamp(1)).unwrap();
+}
+
+#[test]
+fn a_session_at_rest_hears_that_its_directory_has_failed_whatever_the_controller_makes_of_it() {
+    let directories = Directories::new();
+    format_as_of_3_6(&directories.path("a"));
+    let node = directories.start(&[]);
+    let mut client = node.connect();
+    assert_eq!(create(&mut client, "t"), 0);
+    fill(&directories, &mut client, "t");
+    let b = directories.path("b");
+    let mut follower = Follower::at_rest(&node, partitions_in(&b, "t")[0]);
+    let broker = node.node().broker();
+    broker.log_dirs.directories().find(|it| it.path() == b).unwrap().state().take_offline("an I/O error");
+    let begun = Instant::now();
+    let heard = follower.poll(30_000);
+    assert_eq!(heard, Some((i16::from(ErrorCode::KafkaStorageError), Vec::new())));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[test]

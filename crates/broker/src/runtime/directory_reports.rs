@@ -73,6 +73,7 @@ impl DirectoryReports {
 /// Reports as long as the broker is there.
 pub async fn run(broker: Arc<Broker>) {
     let mut told_offline: BTreeSet<DirectoryId> = BTreeSet::new();
+    let mut seen_offline = 0;
     while broker.is_serving() {
         let _news = tokio::time::timeout(INTERVAL, broker.directory_reports.news.notified()).await;
         if let Some(fault) = fatal(&broker) {
@@ -81,6 +82,12 @@ pub async fn run(broker: Arc<Broker>) {
         }
         let who = (broker.node_id, broker.quorum.broker_epoch());
         let offline: Vec<_> = broker.log_dirs.offline();
+        if offline.len() > seen_offline {
+            // None comes back. Whoever waits for records hears of it whatever the controller makes of it: metadata of before
+            // Kafka 3.7 know of no directories, and what they say of a replica on its way is of before.
+            seen_offline = offline.len();
+            broker.partitions.wake_all();
+        }
         if offline.iter().any(|directory| !told_offline.contains(directory)) {
             let directories = offline.clone();
             let told =
