@@ -237,6 +237,20 @@ fn a_session_at_rest_hears_that_its_directory_has_failed_whatever_the_controller
 }
 
 #[test]
+fn a_session_at_rest_hears_of_records_after_its_replica_has_moved() {
+    let directories = Directories::new();
+    let (node, in_a, _) = filled(&directories);
+    let (b, partition) = (directories.path("b"), in_a[0]);
+    let mut follower = Follower::at_rest(&node, partition);
+    let mut client = node.connect();
+    assert_eq!(move_to(&mut client, &b, "t", partition), 0);
+    until("it has moved", || shown(&mut client, "t", partition) == [(b.clone(), false)]);
+    assert_eq!(follower.poll(1), None);
+    client.produce("t", partition, batch(&["after"]));
+    assert_eq!(follower.poll(20_000), Some((0, vec!["after".to_owned()])));
+}
+
+#[test]
 fn what_lies_in_a_directory_that_is_not_there_is_not_made_anew_elsewhere() {
     let directories = Directories::new();
     let (node, in_a, in_b) = filled(&directories);

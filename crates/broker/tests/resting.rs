@@ -5,13 +5,19 @@
 
 mod raw;
 
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use broker::runtime::partitions::Replica;
+use protocol::ErrorCode;
 use protocol::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
 use protocol::messages::fetch::ForgottenTopic;
-use protocol::messages::{DeleteRecordsRequest, DeleteTopicsRequest, FetchRequest, FetchResponse, Message};
+use protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
+use protocol::messages::{
+    DeleteRecordsRequest, DeleteTopicsRequest, FetchRequest, FetchResponse, IncrementalAlterConfigsRequest,
+    Message,
+};
 use raw::Client;
 use raw::ask::fetch_request;
 use raw::batch::batch;
@@ -26,6 +32,7 @@ struct Follower {
     client: Client,
     session: i32,
     epoch: i32,
+    bytes_min: i32,
 }
 
 impl Follower {
@@ -33,9 +40,14 @@ impl Follower {
         let mut client = node.connect();
         client.create(&["t"]);
         client.produce("t", 0, batch(&["first"]));
-        let request = FetchRequest { session_epoch: 0, ..fetch_request("t", 0, 1, 0) };
+        Self::of(client, fetch_request("t", 0, 1, 0))
+    }
+
+    /// One that follows what a request names.
+    fn of(mut client: Client, named: FetchRequest<'_>) -> Self {
+        let request = FetchRequest { session_epoch: 0, ..named };
         let session = FetchResponse::decode(&client.ask(&request, VERSION), VERSION).unwrap().session_id;
-        Self { client, session, epoch: 0 }
+        Self { client, session, epoch: 0, bytes_min: 1 }
     }
 
     /// One that has heard that there is nothing, and hangs where it waited.
@@ -52,6 +64,7 @@ impl Follower {
             topics: Vec::new().into(),
             session_id: self.session,
             session_epoch: self.epoch,
+            min_bytes: self.bytes_min,
             ..fetch_request("t", 0, 0, wait_ms)
         }
     }
@@ -190,4 +203,108 @@ fn a_session_that_ends_leaves_its_places() {
     let request = FetchRequest { forgotten_topics_data: vec![forgotten].into(), ..follower.request(LONG_MS) };
     follower.client.ask(&request, VERSION);
     assert!(replica(&node).waiters.is_empty());
+}
+
+#[test]
+fn a_session_at_rest_hears_of_retention() {
+    for policy in ["delete", "compact,delete"] {
+        let directory = tempfile::tempdir().unwrap();
+        let often = [
+            ("log.segment.bytes", "1048576"),
+            ("log.initial.task.delay.ms", "0"),
+            ("log.retention.check.interval.ms", "10"),
+            ("log.cleaner.backoff.ms", "10"),
+        ];
+        let node = start(directory.path(), &often);
+        let mut client = node.connect();
+        client.create(&["t"]);
+        for _ in 0..3 {
+            client.produce("t", 0, batch(&[&"x".repeat(600_000)]));
+        }
+        let mut follower = Follower::of(client, fetch_request("t", 0, 3, 0));
+        assert_eq!(follower.poll(1), None);
+        assert_eq!(replica(&node).waiters.len(), 1, "it is at rest");
+        let config = |(name, value): (&'static str, &'static str)| AlterableConfig {
+            name: name.into(),
+            value: Some(value.into()),
+            ..AlterableConfig::default()
+        };
+        let configs =
+            [("cleanup.policy", policy), ("retention.bytes", "1"), ("min.compaction.lag.ms", "3600000")];
+        let resource = AlterConfigsResource {
+            resource_type: 2,
+            resource_name: "t".into(),
+            configs: configs.map(config).to_vec().into(),
+        };
+        let alter = IncrementalAlterConfigsRequest { resources: vec![resource].into(), validate_only: false };
+        node.connect().ask(&alter, 1);
+        // It brings no records, so that who hears of it has waited all its time.
+        let begun = Instant::now();
+        let heard = std::iter::repeat_with(|| follower.poll(10))
+            .find(|heard| heard.is_some() || begun.elapsed() > Duration::from_secs(10));
+        let (error, log_start, records) = heard.flatten().unwrap();
+        assert!(error == 0 && log_start > 0 && !records, "{policy}: {error} {log_start} {records}");
+    }
+}
+
+#[test]
+fn a_session_at_rest_that_grows_too_large_leaves_its_places() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("headwater.fetch.sessions.partitions.max", "1")]);
+    let mut follower = Follower::at_rest(&node);
+    let request = FetchRequest { topics: fetch_request("u", 0, 0, 0).topics, ..follower.request(LONG_MS) };
+    let body = within_a_moment(|| follower.client.ask(&request, VERSION));
+    let error = FetchResponse::decode(&body, VERSION).unwrap().error_code;
+    assert_eq!(error, i16::from(ErrorCode::FetchSessionIdNotFound));
+    assert!(replica(&node).waiters.is_empty());
+}
+
+#[test]
+fn a_session_at_rest_does_not_hold_up_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut follower = Follower::at_rest(&node);
+    follower.wait();
+    within_a_moment(|| node.stop());
+    // Answered with what there is, unless the end came before the request did.
+    let mut length = [0; 4];
+    match follower.client.stream().read(&mut length) {
+        Ok(4) => {
+            let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+            follower.client.stream().read_exact(&mut frame).unwrap();
+            assert_eq!(heard(&frame[4..]), None);
+        }
+        Ok(count) => assert_eq!(count, 0),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+}
+
+#[test]
+fn a_session_at_rest_waits_for_as_much_as_it_asks_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut follower = Follower::open(&node);
+    follower.bytes_min = 10_000;
+    assert_eq!(follower.poll(1), None);
+    assert_eq!(replica(&node).waiters.len(), 1, "it is at rest");
+    follower.wait();
+    let (small, large) = ("s".repeat(100), "l".repeat(20_000));
+    node.connect().produce("t", 0, batch(&[&small]));
+    follower.client.stream().set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let error = follower.client.stream().read(&mut [0; 4]).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "too little: {error}");
+    follower.client.stream().set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    node.connect().produce("t", 0, batch(&[&large]));
+    assert_eq!(within_a_moment(|| follower.hear()), Some((0, 0, true)));
+}
+
+#[test]
+fn what_is_too_little_for_a_session_at_rest_is_told_when_its_time_is_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut follower = Follower::open(&node);
+    follower.bytes_min = 10_000;
+    assert_eq!(follower.poll(1), None);
+    node.connect().produce("t", 0, batch(&["too little"]));
+    assert_eq!(within_a_moment(|| follower.poll(200)), Some((0, 0, true)));
 }
