@@ -308,3 +308,20 @@ fn what_is_too_little_for_a_session_at_rest_is_told_when_its_time_is_over() {
     node.connect().produce("t", 0, batch(&["too little"]));
     assert_eq!(within_a_moment(|| follower.poll(200)), Some((0, 0, true)));
 }
+
+#[test]
+fn a_session_at_rest_hears_that_its_log_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut follower = Follower::at_rest(&node);
+    follower.wait();
+    let held = replica(&node);
+    let panicked = std::thread::spawn(move || {
+        let _log = held.log().unwrap();
+        panic!("on purpose");
+    });
+    assert!(panicked.join().is_err());
+    let storage_error = i16::from(ErrorCode::KafkaStorageError);
+    assert_eq!(node.connect().produce("t", 0, batch(&["refused"])).error, storage_error);
+    assert_eq!(within_a_moment(|| follower.hear()).unwrap().0, storage_error);
+}

@@ -92,9 +92,10 @@ impl Replica {
         may_stall(self.directory().pace())
     }
 
-    /// The log, for one decision. One that a thread panicked with is refused.
+    /// The log, for one decision. One that a thread panicked with is refused; who waits for records hears of it from who is
+    /// refused first.
     pub fn log(&self) -> Result<MutexGuard<'_, Log>, Fault> {
-        storage::log_dirs::whole(&self.log)
+        storage::log_dirs::whole(&self.log).inspect_err(|_| self.waiters.changed())
     }
 
     /// The log, unless somebody has it at this moment, who may be waiting for the disk.
