@@ -284,6 +284,54 @@ fn a_topic_made_anew_has_no_offsets_of_the_one_before_while_the_log_takes_no_tom
     assert_eq!(fetch_all(&mut client, "g"), [("t".to_owned(), 7), ("u".to_owned(), 6)]);
 }
 
+#[test]
+fn what_a_full_disk_refuses_is_tried_again_after_a_while_and_not_at_each_heartbeat() {
+    let directory = tempfile::tempdir().unwrap();
+    let (node, mut client) = node(directory.path(), &["t", "u"]);
+    let beat = ConsumerGroupHeartbeatRequest {
+        group_id: "g".into(),
+        member_id: "a".into(),
+        rebalance_timeout_ms: 60_000,
+        subscribed_topic_names: Some(vec!["u".into()].into()),
+        topic_partitions: Some(Vec::new().into()),
+        ..ConsumerGroupHeartbeatRequest::default()
+    };
+    let body = client.ask(&beat, 1);
+    let epoch = ConsumerGroupHeartbeatResponse::decode(&body, 1).unwrap().member_epoch;
+    let beat = ConsumerGroupHeartbeatRequest {
+        member_epoch: epoch,
+        topic_partitions: None,
+        subscribed_topic_names: None,
+        rebalance_timeout_ms: -1,
+        ..beat
+    };
+    let mut offsets = commit_request("g", "t", 5);
+    (offsets.member_id, offsets.generation_id_or_member_epoch) = ("a".into(), epoch);
+    assert_eq!(OffsetCommitResponse::decode(&client.ask(&offsets, 9), 9).unwrap().topics.len(), 1);
+    assert_eq!(fetch(&mut client, "g", "t"), 5);
+    let directory = home(&node, "g").directory();
+    directory.state().note(&Fault::Full { path: directory.path().to_owned() });
+    let writes = || node.node().broker().coordinators.groups.figures().flushed.count();
+    let (before, begun) = (writes(), Instant::now());
+    delete(&mut client, "t");
+    while writes() == before {
+        assert!(begun.elapsed() < Duration::from_secs(20), "nobody forgets what is deleted");
+        std::thread::yield_now();
+    }
+    for _ in 0..200 {
+        let body = client.ask(&beat, 1);
+        assert_eq!(ConsumerGroupHeartbeatResponse::decode(&body, 1).unwrap().error_code, 0);
+    }
+    // The pause is half a second.
+    let (tried, most) = (writes() - before, 2 + begun.elapsed().as_millis() / 500);
+    assert!(u128::from(tried) <= most, "{tried} times in {:?}", begun.elapsed());
+    directory.state().has_room();
+    while fetch(&mut client, "g", "t") != -1 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is kept");
+        std::thread::yield_now();
+    }
+}
+
 /// Bounds what the log of committed offsets takes at once.
 fn bound_batches(client: &mut Client, bytes: &'static str) {
     let config = AlterableConfig {

@@ -1,5 +1,7 @@
 //! Records of a coordinator on their way into its log.
 
+use std::time::Instant;
+
 use coordinator::Shard;
 use partition::{Append, Origin, Scratch};
 use protocol::id::{LeaderEpoch, ProducerEpoch, ProducerId, Sequence, Timestamp};
@@ -12,6 +14,9 @@ use storage::pace::Touching;
 
 use super::CoordinatorError;
 use crate::runtime::partitions::Replica;
+use crate::seldom::Seldom;
+
+static REFUSED: Seldom = Seldom::new();
 
 /// What a record may take in a batch beside key and value.
 const RECORD_OVERHEAD: usize = 21;
@@ -51,9 +56,11 @@ impl Memory {
                 Appended::Duplicate(duplicate) => duplicate.base_offset,
             }),
             Err(error) => {
-                if let AppendError::Fault(fault) = &error {
+                if let AppendError::Fault(fault) = &error
+                    && let Some(unsaid) = REFUSED.due(Instant::now())
+                {
                     tracing::warn!(topic = %target.replica.topic(), partition = %target.replica.index, %fault,
-                        "a coordinator cannot write its log");
+                        unsaid, "a coordinator cannot write its log");
                 }
                 Err(CoordinatorError::from(&error))
             }

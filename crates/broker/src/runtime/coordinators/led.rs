@@ -75,7 +75,9 @@ pub(super) struct Led<S: Shard> {
     pub(super) leader_epoch: LeaderEpoch,
     pub(super) progress: Arc<Progress>,
     /// When the shard has to be woken; the largest number for never.
-    pub(super) wake_at: AtomicI64,
+    wake_at: AtomicI64,
+    /// It is not woken before, whatever it says: its log has refused what it made when it was woken last.
+    not_before: AtomicI64,
     /// Whether somebody is about to wake it.
     pub(super) waking: AtomicBool,
     /// Topics that were deleted and of which it has still to forget what it keeps.
@@ -119,6 +121,7 @@ impl<S: Coordinated> Led<S> {
             leader_epoch,
             progress,
             wake_at,
+            not_before: AtomicI64::new(i64::MIN),
             waking: AtomicBool::new(false),
             deleted: Mutex::default(),
             ended: AtomicBool::new(false),
@@ -130,7 +133,15 @@ impl<S: Coordinated> Led<S> {
 
     /// When somebody has to be found who wakes the shard; the largest number for never.
     pub(super) fn due_at(&self) -> i64 {
-        if self.waking.load(Ordering::SeqCst) { i64::MAX } else { self.wake_at.load(Ordering::SeqCst) }
+        if self.waking.load(Ordering::SeqCst) {
+            return i64::MAX;
+        }
+        self.wake_at.load(Ordering::SeqCst).max(self.not_before.load(Ordering::SeqCst))
+    }
+
+    /// Has it woken at this time at the earliest.
+    pub(super) fn put_off(&self, until: i64) {
+        self.not_before.store(until, Ordering::SeqCst);
     }
 
     /// Decides, and makes it so.

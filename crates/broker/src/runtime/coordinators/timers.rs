@@ -5,10 +5,11 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::coordinator::{Coordinated, Coordinator};
 use super::led::Led;
+use crate::seldom::Seldom;
 
 /// How long to wait before a shard is woken again that could not write.
 const RETRY_MILLIS: i64 = 500;
@@ -16,6 +17,8 @@ const RETRY_MILLIS: i64 = 500;
 const TURNS_MAX: usize = 1000;
 /// The longest sleep: clocks may be set.
 const SLEEP_MILLIS_MAX: i64 = 10_000;
+
+static UNWRITTEN: Seldom = Seldom::new();
 
 /// Runs until the coordinator is gone or stopped.
 pub(super) async fn run<S: Coordinated>(coordinator: Weak<Coordinator<S>>) {
@@ -85,9 +88,11 @@ impl<S: Coordinated> Coordinator<S> {
                 Ok(None) => break,
                 Err(error) => {
                     if !led.is_gone() {
-                        tracing::warn!(topic = S::TOPIC, partition = %led.replica.index, %error,
-                            "a time-out cannot be written; it is tried again");
-                        led.wake_at.store(now.saturating_add(RETRY_MILLIS), Ordering::SeqCst);
+                        if let Some(unsaid) = UNWRITTEN.due(Instant::now()) {
+                            tracing::warn!(topic = S::TOPIC, partition = %led.replica.index, %error, unsaid,
+                                "a time-out cannot be written; it is tried again");
+                        }
+                        led.put_off(now.saturating_add(RETRY_MILLIS));
                     }
                     break;
                 }
