@@ -18,7 +18,7 @@ use super::request::Limits;
 use crate::Broker;
 use crate::config::ReadCheck;
 use crate::handlers::partition_errors::{read_error, tell};
-use crate::metrics::TopicMetrics;
+use crate::metrics::{Corruption, TopicMetrics};
 use crate::net::FileRange;
 use crate::runtime::cold_reads::{Brought, ColdRead, check_at_hand};
 use crate::runtime::fetch_sessions::{Told, TopicKey, Wanted};
@@ -229,28 +229,31 @@ impl Unsure {
     /// Cuts the range where it is not good any more. The code where nothing of it can be sent.
     fn take_in(
         &self,
-        broker: &Broker,
+        corruption: &Corruption,
         range: &mut FileRange,
         found: &Result<RangeCheck, Fault>,
     ) -> Option<ErrorCode> {
-        let Ok(mut log) = self.replica.log() else { return Some(ErrorCode::KafkaStorageError) };
-        let found = match log.home().noted(found.clone()) {
-            Ok(found) => found,
-            Err(fault) => return Some(tell(ErrorCode::KafkaStorageError, fault)),
-        };
-        let start = u32::try_from(range.position).unwrap_or(u32::MAX);
-        log.note_checked(self.segment.0, (start, found.seen_to));
-        // What is wrong behind the range is told to who asks for it.
-        let good = u64::from(found.good_to) >= range.position + range.length;
-        let reason = found.wrong.filter(|_| !good)?;
-        let path = SegmentFile::Log.path(log.path(), self.segment.0);
-        drop(log);
-        broker.metrics.corruption.note(&path, found.good_to, &reason);
-        if found.good_to == start {
-            return Some(ErrorCode::CorruptMessage);
-        }
-        range.length = u64::from(found.good_to - start);
-        None
+        // Who has the log may be waiting for the disk.
+        self.replica.at_directory(|_| {
+            let Ok(mut log) = self.replica.log() else { return Some(ErrorCode::KafkaStorageError) };
+            let found = match log.home().noted(found.clone()) {
+                Ok(found) => found,
+                Err(fault) => return Some(tell(ErrorCode::KafkaStorageError, fault)),
+            };
+            let start = u32::try_from(range.position).unwrap_or(u32::MAX);
+            log.note_checked(self.segment.0, (start, found.seen_to));
+            // What is wrong behind the range is told to who asks for it.
+            let good = u64::from(found.good_to) >= range.position + range.length;
+            let reason = found.wrong.filter(|_| !good)?;
+            let path = SegmentFile::Log.path(log.path(), self.segment.0);
+            drop(log);
+            corruption.note(&path, found.good_to, &reason);
+            if found.good_to == start {
+                return Some(ErrorCode::CorruptMessage);
+            }
+            range.length = u64::from(found.good_to - start);
+            None
+        })
     }
 }
 
@@ -258,7 +261,7 @@ impl PartitionRead {
     /// Takes in what was found of its range.
     fn take_in(&mut self, broker: &Broker, found: &Result<RangeCheck, Fault>) {
         let (Some(unsure), Some(range)) = (&self.unsure, &mut self.answer.records) else { return };
-        if let Some(error) = unsure.take_in(broker, range, found) {
+        if let Some(error) = unsure.take_in(&broker.metrics.corruption, range, found) {
             self.answer = PartitionAnswer::error(self.wanted.key.partition, error);
         }
     }
@@ -317,4 +320,69 @@ fn leader(broker: &Broker, replica: &Replica, error: ErrorCode) -> Option<(NodeI
     let image = broker.image();
     let partition = image.topics.get(replica.topic_id())?.partition(replica.index)?;
     Some((partition.leader.unwrap_or(NodeId(-1)), partition.leader_epoch))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use protocol::id::{Timestamp, Uuid};
+    use storage::log_config::LogConfig;
+    use storage::log_dirs::format;
+    use storage::names::TopicPartition;
+    use storage::{LogDirs, LogDirsConfig, RealDisk};
+
+    use super::*;
+    use crate::runtime::partitions::ReplicaTopic;
+
+    fn replica(directory: &Path) -> Arc<Replica> {
+        let now = Timestamp(1);
+        format(&RealDisk, directory, ("a cluster", NodeId(1)), now).unwrap();
+        let config = LogDirsConfig {
+            directories: vec![directory.to_owned()],
+            node_id: NodeId(1),
+            cluster_id: None,
+            open_files_max: 100,
+            batch_positions_bytes: 1 << 20,
+            recovery_threads: 1,
+            reserve_bytes: 0,
+        };
+        let (id, index) = (Uuid([1; 16]), PartitionIndex(0));
+        let name = TopicPartition::new("t", index);
+        let log_dirs = LogDirs::open(RealDisk, &config, now).unwrap();
+        let log = log_dirs.create(&name, id, Arc::new(LogConfig::default()), None, now).unwrap();
+        let of = ReplicaTopic { name: "t".into(), id, metrics: Arc::default() };
+        Arc::new(Replica::new(Arc::new(of), index, log))
+    }
+
+    #[test]
+    fn who_waits_for_the_log_to_note_what_was_checked_is_counted_at_its_directory() {
+        let temp = tempfile::tempdir().unwrap();
+        let replica = replica(temp.path());
+        let file = Arc::new(File::open(temp.path().join("meta.properties")).unwrap());
+        let unsure = Unsure {
+            replica: replica.clone(),
+            segment: (Offset(0), 100),
+            old: false,
+            unchecked: true,
+            in_order: false,
+        };
+        let found = Ok(RangeCheck { good_to: 100, seen_to: 100, wrong: None });
+        std::thread::scope(|scope| {
+            let writing = replica.log().unwrap();
+            let taking = scope.spawn(move || {
+                let mut range = FileRange { file, position: 0, length: 100 };
+                unsure.take_in(&Corruption::default(), &mut range, &found)
+            });
+            let begun = Instant::now();
+            while replica.directory().pace().threads() == 0 && begun.elapsed() < Duration::from_secs(5) {
+                std::thread::yield_now();
+            }
+            let counted = replica.directory().pace().threads();
+            drop(writing);
+            assert_eq!((taking.join().unwrap(), counted), (None, 1));
+        });
+    }
 }
