@@ -206,6 +206,26 @@ fn a_session_that_ends_leaves_its_places() {
 }
 
 #[test]
+fn a_rest_is_of_the_request_that_came_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut follower = Follower::open(&node);
+    // Its reader has given up on this one, and goes on over another connection with an older place to read from.
+    let overtaken = follower.request(1000);
+    let frame = follower.client.frame(&overtaken, VERSION);
+    follower.client.send(&frame);
+    let hanging = || replica(&node).waiters.len();
+    within_a_moment(|| while hanging() == 0 {});
+    let mut second = node.connect();
+    let request = FetchRequest { topics: fetch_request("t", 0, 0, 0).topics, ..follower.request(0) };
+    assert_eq!(heard(&second.ask(&request, VERSION)), Some((0, 0, true)));
+    assert_eq!(follower.hear(), None, "its time is over");
+    assert_eq!(hanging(), 0, "nobody goes on from there");
+    follower.client = second;
+    assert_eq!(within_a_moment(|| follower.poll(LONG_MS)), Some((0, 0, true)));
+}
+
+#[test]
 fn a_session_at_rest_hears_of_retention() {
     for policy in ["delete", "compact,delete"] {
         let directory = tempfile::tempdir().unwrap();

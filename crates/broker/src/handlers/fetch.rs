@@ -98,14 +98,14 @@ fn serve_with(
     let (context, wanted) = match context {
         Context::Sessionless(wanted) => (Context::Sessionless(Vec::new()), wanted),
         Context::Full(wanted) => (Context::Full(Vec::new()), wanted),
-        Context::Incremental(session) => {
-            if let Some(rest) = resting::untouched(&session, &request, &limits, &asked) {
+        Context::Incremental(session, next) => {
+            if let Some(rest) = resting::untouched((&session, next), &request, &limits, &asked) {
                 let whose = (broker.clone(), peer.clone());
                 let answer: Answer = Box::pin(resting::wait_on(whose, asked, limits, (session, rest), drawn));
                 return Step::Wait(answer.into());
             }
             let wanted = session.wanted();
-            (Context::Incremental(session), wanted)
+            (Context::Incremental(session, next), wanted)
         }
     };
     let fetch = Fetch { broker: broker.clone(), peer: peer.clone(), asked, limits, context, wanted };
@@ -303,7 +303,7 @@ impl Fetch {
                 let topic_ids = self.asked.version >= request::IDS_SINCE;
                 self.broker.fetch_sessions.open(Instant::now(), topic_ids, told)
             }
-            Context::Incremental(session) => {
+            Context::Incremental(session, _) => {
                 let mut answering = session.answer();
                 reads.retain(|read| answering.tell(&read.wanted.key, read.told()));
                 session.id()

@@ -95,8 +95,8 @@ pub enum Context {
     Sessionless(Vec<Wanted>),
     /// What the request names; the answer may open a session.
     Full(Vec<Wanted>),
-    /// What the session remembers.
-    Incremental(Arc<Session>),
+    /// What the session remembers, and the epoch that its next request must carry.
+    Incremental(Arc<Session>, i32),
 }
 
 /// A session.
@@ -212,8 +212,9 @@ impl FetchSessions {
         cache.partitions = cache.partitions - entry.size + state.order.len();
         entry.size = state.order.len();
         entry.used = now;
+        let next = state.epoch;
         drop(state);
-        Ok(Context::Incremental(session))
+        Ok(Context::Incremental(session, next))
     }
 
     /// Opens a session for what a full fetch was answered; returns its id, or 0 where no slot is free.
@@ -316,9 +317,13 @@ impl Session {
         self.lock_rest().take()
     }
 
-    /// Leaves where it hangs to its next request.
+    /// Leaves where it hangs to its next request, unless that has come already, over another connection: it may have asked for
+    /// something else.
     pub fn put_rest(&self, rest: Rest) {
-        let _before = self.lock_rest().replace(rest);
+        let _ended = {
+            let state = self.lock();
+            if state.epoch == rest.epoch { self.lock_rest().replace(rest) } else { Some(rest) }
+        };
     }
 
     fn lock_rest(&self) -> MutexGuard<'_, Option<Rest>> {

@@ -40,6 +40,8 @@ pub struct Rest {
     pub waiting: Waiting,
     /// What it was told by.
     pub terms: Terms,
+    /// The epoch of the request that may go on with it.
+    pub epoch: i32,
 }
 
 impl Waiting {

@@ -22,10 +22,10 @@ fn terms(limits: &Limits, asked: &Asked) -> Option<Terms> {
     waits.then_some(Terms { isolation: limits.isolation, lacking: limits.bytes_min, version: asked.version })
 }
 
-/// The rest that a request can go on with: its session was told all there was, nothing has come since, and it asks for
-/// nothing else. Whatever rest there was otherwise ends here.
+/// The rest that a request can go on with, and the next one after it: its session was told all there was, nothing has come
+/// since, and it asks for nothing else. Whatever rest there was otherwise ends here.
 pub fn untouched(
-    session: &Session,
+    (session, epoch): (&Session, i32),
     request: &FetchRequest<'_>,
     limits: &Limits,
     asked: &Asked,
@@ -33,7 +33,7 @@ pub fn untouched(
     let rest = session.take_rest()?;
     let same = request.topics.is_empty() && request.forgotten_topics_data.is_empty();
     let goes_on = same && terms(limits, asked) == Some(rest.terms) && rest.waiting.waiter().is_untouched();
-    goes_on.then_some(rest)
+    goes_on.then_some(Rest { epoch, ..rest })
 }
 
 /// Waits on. What comes meanwhile is read as ever.
@@ -65,16 +65,16 @@ pub async fn wait_on(
         broker.metrics.requests.note(asked.api as i16, asked.at.elapsed());
         return Ok(out);
     }
+    let (wanted, context) = (session.wanted(), Context::Incremental(session, rest.epoch));
     drop(rest);
-    let wanted = session.wanted();
-    let fetch = Fetch { broker, peer, asked, limits, context: Context::Incremental(session), wanted };
+    let fetch = Fetch { broker, peer, asked, limits, context, wanted };
     fetch.wait(drawn).await
 }
 
 /// The rest of a session after an answer that tells of nothing to come: every partition it follows was found, is sound, and
 /// had no records.
 pub fn after(fetch: &Fetch, reading: &Reading, waiting: Waiting) -> Option<(Arc<Session>, Rest)> {
-    let Context::Incremental(session) = &fetch.context else { return None };
+    let Context::Incremental(session, epoch) = &fetch.context else { return None };
     let terms = terms(&fetch.limits, &fetch.asked)?;
     let told_all = !reading.urgent
         && reading.bytes == 0
@@ -84,5 +84,5 @@ pub fn after(fetch: &Fetch, reading: &Reading, waiting: Waiting) -> Option<(Arc<
             let told = read.told();
             !read.unknown && !told.records && !told.always
         });
-    told_all.then(|| (session.clone(), Rest { waiting, terms }))
+    told_all.then(|| (session.clone(), Rest { waiting, terms, epoch: *epoch }))
 }

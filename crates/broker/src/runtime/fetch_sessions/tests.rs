@@ -44,7 +44,7 @@ fn open(sessions: &FetchSessions, partitions: i32) -> i32 {
 
 fn session(context: Result<Context, ErrorCode>) -> Arc<Session> {
     match context {
-        Ok(Context::Incremental(session)) => session,
+        Ok(Context::Incremental(session, _)) => session,
         other => panic!("{other:?}"),
     }
 }
