@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use broker::runtime::partitions::Replica;
 use protocol::ErrorCode;
+use protocol::messages::create_topics::CreatableTopic;
 use protocol::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
-use protocol::messages::fetch::ForgottenTopic;
+use protocol::messages::fetch::{FetchPartition, FetchTopic, ForgottenTopic};
 use protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use protocol::messages::{
-    DeleteRecordsRequest, DeleteTopicsRequest, FetchRequest, FetchResponse, IncrementalAlterConfigsRequest,
-    Message,
+    CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, FetchRequest, FetchResponse,
+    IncrementalAlterConfigsRequest, Message,
 };
 use raw::Client;
 use raw::ask::fetch_request;
@@ -223,6 +224,45 @@ fn a_rest_is_of_the_request_that_came_last() {
     assert_eq!(hanging(), 0, "nobody goes on from there");
     follower.client = second;
     assert_eq!(within_a_moment(|| follower.poll(LONG_MS)), Some((0, 0, true)));
+}
+
+#[test]
+fn sessions_at_rest_share_their_memory_with_everybody() {
+    const PARTITIONS: i32 = 3000;
+    let directory = tempfile::tempdir().unwrap();
+    // One such request takes more than half of it.
+    let node = start(directory.path(), &[("headwater.request.memory.bytes", "1048576")]);
+    let mut followers = [(), ()].map(|()| {
+        let mut client = node.connect();
+        let topic = CreatableTopic {
+            name: "t".into(),
+            num_partitions: PARTITIONS,
+            replication_factor: 1,
+            ..CreatableTopic::default()
+        };
+        let create =
+            CreateTopicsRequest { topics: vec![topic].into(), timeout_ms: 60_000, ..Default::default() };
+        client.ask(&create, 5);
+        let partition =
+            |partition| FetchPartition { partition, partition_max_bytes: 1 << 20, ..Default::default() };
+        let topic = FetchTopic {
+            topic: "t".into(),
+            partitions: (0..PARTITIONS).map(partition).collect(),
+            ..FetchTopic::default()
+        };
+        Follower::of(client, FetchRequest { topics: vec![topic].into(), ..fetch_request("t", 0, 0, 0) })
+    });
+    for follower in &mut followers {
+        assert_eq!(follower.poll(1), None);
+    }
+    assert_eq!(replica(&node).waiters.len(), 2, "both keep their places");
+    let [waiting, asking] = &mut followers;
+    waiting.wait();
+    for _ in 0..20 {
+        assert_eq!(within_a_moment(|| asking.poll(1)), None);
+    }
+    node.connect().produce("t", 0, batch(&["news"]));
+    assert_eq!(within_a_moment(|| waiting.hear()), Some((0, 0, true)));
 }
 
 #[test]

@@ -100,8 +100,10 @@ fn serve_with(
         Context::Full(wanted) => (Context::Full(Vec::new()), wanted),
         Context::Incremental(session, next) => {
             if let Some(rest) = resting::untouched((&session, next), &request, &limits, &asked) {
+                // What is read draws it again; to wait takes none.
+                drop(drawn);
                 let whose = (broker.clone(), peer.clone());
-                let answer: Answer = Box::pin(resting::wait_on(whose, asked, limits, (session, rest), drawn));
+                let answer: Answer = Box::pin(resting::wait_on(whose, asked, limits, (session, rest), claim));
                 return Step::Wait(answer.into());
             }
             let wanted = session.wanted();

@@ -8,12 +8,12 @@ use protocol::messages::FetchRequest;
 
 use super::read::Reading;
 use super::request::Limits;
-use super::{Fetch, WAIT_DRAWN_MAX, write};
+use super::{Fetch, write};
 use crate::Broker;
 use crate::handlers::Asked;
 use crate::net::{Close, Outbound, Peer};
 use crate::runtime::fetch_sessions::{Context, Session};
-use crate::runtime::request_memory::Drawn;
+use crate::runtime::request_memory::Claim;
 use crate::runtime::resting::{Rest, Terms, Waiting};
 
 /// What is asked for by terms that another request may wait on by; nothing where a request is answered at once.
@@ -36,17 +36,16 @@ pub fn untouched(
     goes_on.then_some(Rest { epoch, ..rest })
 }
 
-/// Waits on. What comes meanwhile is read as ever.
+/// Waits on. What comes meanwhile is read as ever, once there is the memory for it that the request lays claim to.
 pub async fn wait_on(
     (broker, peer): (Arc<Broker>, Arc<Peer>),
     asked: Asked,
     limits: Limits,
     (session, rest): (Arc<Session>, Rest),
-    drawn: Drawn,
+    claim: Claim,
 ) -> Result<Outbound, Close> {
-    let wait = if drawn.is_some() { limits.wait.min(WAIT_DRAWN_MAX) } else { limits.wait };
-    if !wait.is_zero() {
-        let deadline = tokio::time::sleep_until((asked.at + wait).into());
+    if !limits.wait.is_zero() {
+        let deadline = tokio::time::sleep_until((asked.at + limits.wait).into());
         tokio::pin!(deadline);
         // It may be woken once by what it was told of already.
         while rest.waiting.waiter().is_untouched() {
@@ -59,7 +58,6 @@ pub async fn wait_on(
     }
     if rest.waiting.waiter().is_untouched() {
         let mut out = Outbound::default();
-        drawn.into_iter().for_each(|drawn| out.hold(drawn));
         write(&asked, (ErrorCode::None, session.id()), Vec::new(), &[], &mut out)?;
         session.put_rest(rest);
         broker.metrics.requests.note(asked.api as i16, asked.at.elapsed());
@@ -68,6 +66,7 @@ pub async fn wait_on(
     let (wanted, context) = (session.wanted(), Context::Incremental(session, rest.epoch));
     drop(rest);
     let fetch = Fetch { broker, peer, asked, limits, context, wanted };
+    let drawn = fetch.broker.request_memory.draw(claim).await;
     fetch.wait(drawn).await
 }
 
