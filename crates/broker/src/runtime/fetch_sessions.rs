@@ -156,6 +156,10 @@ struct Entry {
     size: usize,
 }
 
+/// A session that has ended, if one has. It hangs in the lists of all its partitions: it is taken apart when nobody waits for
+/// the cache any more.
+type Ended = Option<Entry>;
+
 impl FetchSessions {
     /// At most `slots` sessions, which follow at most `partitions_max` partitions together.
     pub fn new(slots: usize, partitions_max: usize) -> Self {
@@ -170,9 +174,20 @@ impl FetchSessions {
         wanted: Vec<Wanted>,
         forgotten: impl Iterator<Item = PartitionKey>,
     ) -> Result<Context, ErrorCode> {
+        let mut ended = Ended::default();
+        self.begin_or_end(now, asked, (wanted, forgotten), &mut ended)
+    }
+
+    fn begin_or_end(
+        &self,
+        now: Instant,
+        asked: Asked,
+        (wanted, forgotten): (Vec<Wanted>, impl Iterator<Item = PartitionKey>),
+        ended: &mut Ended,
+    ) -> Result<Context, ErrorCode> {
         let mut cache = self.lock();
         if asked.session_epoch == INITIAL_EPOCH || asked.session_epoch == FINAL_EPOCH {
-            cache.remove(asked.session_id);
+            *ended = cache.remove(asked.session_id);
             return Ok(if asked.session_epoch == FINAL_EPOCH {
                 Context::Sessionless(wanted)
             } else {
@@ -192,7 +207,7 @@ impl FetchSessions {
         let new = wanted.iter().filter(|wanted| !state.places.contains_key(&wanted.key)).count();
         if cache.partitions + new > self.partitions_max {
             // Its reader comes back with a full fetch.
-            cache.remove(asked.session_id);
+            *ended = cache.remove(asked.session_id);
             cache.evictions += 1;
             return Err(ErrorCode::FetchSessionIdNotFound);
         }
@@ -205,7 +220,7 @@ impl FetchSessions {
             }
         }
         if state.order.is_empty() {
-            cache.remove(asked.session_id);
+            *ended = cache.remove(asked.session_id);
             return Ok(Context::Sessionless(Vec::new()));
         }
         state.epoch = next_epoch(state.epoch);
@@ -224,12 +239,24 @@ impl FetchSessions {
         topic_ids: bool,
         answered: impl ExactSizeIterator<Item = (Wanted, Told)>,
     ) -> i32 {
+        let mut ended = Ended::default();
+        self.open_or_not(now, topic_ids, answered, &mut ended).unwrap_or(0)
+    }
+
+    fn open_or_not(
+        &self,
+        now: Instant,
+        topic_ids: bool,
+        answered: impl ExactSizeIterator<Item = (Wanted, Told)>,
+        ended: &mut Ended,
+    ) -> Option<i32> {
         let mut cache = self.lock();
         if cache.partitions + answered.len() > self.partitions_max {
-            return 0;
+            return None;
         }
-        if cache.sessions.len() >= self.slots && !cache.evict(now, answered.len()) {
-            return 0;
+        if cache.sessions.len() >= self.slots {
+            *ended = cache.evict(now, answered.len());
+            ended.as_ref()?;
         }
         let mut state = State { epoch: 1, order: BTreeMap::new(), places: HashMap::new(), next_place: 0 };
         for (wanted, told) in answered {
@@ -241,7 +268,7 @@ impl FetchSessions {
         cache.partitions += size;
         let session = Arc::new(Session { id, topic_ids, state: Mutex::new(state), rest: Mutex::default() });
         cache.sessions.insert(id, Entry { session, created: now, used: now, size });
-        id
+        Some(id)
     }
 
     /// How many partitions a session follows; none if it is not there.
@@ -265,7 +292,7 @@ impl FetchSessions {
 
 impl Cache {
     /// Makes room for a session of `size` partitions, if somebody has to give way.
-    fn evict(&mut self, now: Instant, size: usize) -> bool {
+    fn evict(&mut self, now: Instant, size: usize) -> Ended {
         let stale = |since: Instant| now.saturating_duration_since(since) > EVICTION;
         let oldest = self.sessions.iter().min_by_key(|(_, entry)| entry.used);
         let mut given = oldest.filter(|(_, entry)| stale(entry.used)).map(|(id, _)| *id);
@@ -274,18 +301,15 @@ impl Cache {
             let smallest = settled.min_by_key(|(_, entry)| entry.size);
             given = smallest.filter(|(_, entry)| entry.size < size).map(|(id, _)| *id);
         }
-        let Some(id) = given else {
-            return false;
-        };
-        self.remove(id);
+        let ended = self.remove(given?);
         self.evictions += 1;
-        true
+        ended
     }
 
-    fn remove(&mut self, id: i32) {
-        if let Some(entry) = self.sessions.remove(&id) {
-            self.partitions -= entry.size;
-        }
+    fn remove(&mut self, id: i32) -> Ended {
+        let ended = self.sessions.remove(&id)?;
+        self.partitions -= ended.size;
+        Some(ended)
     }
 
     /// An id above 0 that no session has. Ids are spread: a client of another broker, or of this one before it
