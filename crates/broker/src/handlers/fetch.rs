@@ -281,9 +281,9 @@ impl Fetch {
         reading.brought(&self.broker, &places, found);
         let mut out = Outbound::default();
         if self.asked.version < message_set::BATCHES_SINCE {
-            let memory = (&self.broker.request_memory, drawn.is_some());
+            let whose = (&self.broker, drawn.is_some());
             let (converted, held) =
-                message_set::convert(memory, reading, self.limits, self.asked.version).await;
+                message_set::convert(whose, reading, self.limits, self.asked.version).await;
             reading = converted;
             held.into_iter().for_each(|held| out.hold(held));
         }

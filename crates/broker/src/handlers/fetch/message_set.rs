@@ -4,18 +4,23 @@
 //! answer's is reached, and the next fetch goes on from there. Readers of versions 0 to 2 ask for so many bytes of each
 //! partition and no more, and are shown the beginning of a message that is larger; version 3 sends a first one whole.
 
+use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use protocol::ErrorCode;
 use protocol::records::batch::LOG_OVERHEAD;
 use protocol::records::legacy::{DownConversion, DownConversionError, DownRoom, DownScratch};
+use rustix::io::Errno;
 use tokio::sync::Semaphore;
 
 use super::answer::PartitionAnswer;
 use super::read::{PartitionRead, Reading};
 use super::request::Limits;
+use crate::Broker;
 use crate::net::FileRange;
 use crate::runtime::request_memory::{Claim, Drawn, RequestMemory};
+use crate::runtime::unreadable_files;
 
 /// The first version that carries batches as they lie in the log.
 pub const BATCHES_SINCE: i16 = 4;
@@ -42,11 +47,12 @@ static CONVERSIONS: Semaphore = Semaphore::const_new(4);
 /// be held until the answer has left. A request that holds some already does not wait for more, as others might wait for
 /// what it holds: its answer is short then.
 pub async fn convert(
-    (memory, holds_some): (&RequestMemory, bool),
+    (broker, holds_some): (&Arc<Broker>, bool),
     mut reading: Reading,
     limits: Limits,
     version: i16,
 ) -> (Reading, Drawn) {
+    let memory = &broker.request_memory;
     let (claim, bytes) = claim(memory, answer_bytes(&reading));
     let (drawn, bytes) = match memory.try_draw(claim) {
         Some(drawn) => (drawn, bytes),
@@ -55,8 +61,10 @@ pub async fn convert(
     };
     // It is never closed.
     let _permit = CONVERSIONS.acquire().await;
+    let broker = broker.clone();
     let converted = tokio::task::spawn_blocking(move || {
-        convert_all(&mut reading, &limits, bytes, version);
+        let unreadable = |file: &File, errno| unreadable_files::note(&broker.log_dirs, file, errno);
+        convert_all(&mut reading, &limits, (bytes, version), &unreadable);
         reading
     });
     match converted.await {
@@ -89,7 +97,15 @@ fn claim(memory: &RequestMemory, mut bytes: usize) -> (Claim, usize) {
     }
 }
 
-fn convert_all(reading: &mut Reading, limits: &Limits, bytes: usize, version: i16) {
+/// Is told of a file that cannot be read.
+type Unreadable<'u> = &'u dyn Fn(&File, Errno);
+
+fn convert_all(
+    reading: &mut Reading,
+    limits: &Limits,
+    (bytes, version): (usize, i16),
+    unreadable: Unreadable<'_>,
+) {
     let magic = if version < TIMESTAMPS_SINCE { 0 } else { 1 };
     let cut = version < ANSWER_BOUND_SINCE;
     let with_records = |read: &&mut PartitionRead| read.answer.records.is_some();
@@ -105,7 +121,7 @@ fn convert_all(reading: &mut Reading, limits: &Limits, bytes: usize, version: i1
         let room = DownRoom { bytes: most.min(share), first, cut };
         let mut conversion =
             DownConversion::new(magic, read.wanted.fetch_offset, room, DECOMPRESSED_BYTES_MAX, &mut scratch);
-        match take_range(&range, &mut conversion) {
+        match take_range(&range, &mut conversion, unreadable) {
             Ok(()) => {
                 let set = conversion.finish();
                 left = left.saturating_sub(set.len());
@@ -121,13 +137,20 @@ fn convert_all(reading: &mut Reading, limits: &Limits, bytes: usize, version: i1
 }
 
 /// Reads the batches of a range until the set is full.
-fn take_range(range: &FileRange, conversion: &mut DownConversion<'_>) -> Result<(), ErrorCode> {
+fn take_range(
+    range: &FileRange,
+    conversion: &mut DownConversion<'_>,
+    unreadable: Unreadable<'_>,
+) -> Result<(), ErrorCode> {
     let (mut position, mut left, mut wanted) = (range.position, range.length, STEP_BYTES);
     let mut buffer = Vec::new();
     while left > 0 && !conversion.is_full() {
         buffer.resize(left.min(wanted) as usize, 0);
         range.file.read_exact_at(&mut buffer, position).map_err(|error| {
             tracing::warn!(%error, position, "records cannot be read for a fetch of an old version");
+            if let Some(errno) = Errno::from_io_error(&error) {
+                unreadable(&range.file, errno);
+            }
             ErrorCode::KafkaStorageError
         })?;
         let taken = conversion.take(&buffer).map_err(|error| refused(&error))? as u64;
@@ -157,6 +180,10 @@ fn refused(error: &DownConversionError) -> ErrorCode {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use protocol::offset::Offset;
+
     use super::*;
 
     #[test]
@@ -168,5 +195,18 @@ mod tests {
         assert_eq!(bytes, 1 << 20);
         let drawn = small.try_draw(claimed).unwrap();
         assert!(drawn.is_some() && small.bytes_left() <= 64 << 10);
+    }
+
+    #[test]
+    fn a_file_that_the_disk_does_not_give_is_told() {
+        // The system has nothing there, and says so as of an ill disk.
+        let nothing = Arc::new(File::open("/proc/self/mem").unwrap());
+        let range = FileRange { file: nothing, position: 0, length: 1000 };
+        let mut scratch = DownScratch::default();
+        let room = DownRoom { bytes: 1000, first: 1000, cut: false };
+        let mut conversion = DownConversion::new(1, Offset(0), room, DECOMPRESSED_BYTES_MAX, &mut scratch);
+        let told = Cell::new(None);
+        let taken = take_range(&range, &mut conversion, &|_, errno| told.set(Some(errno)));
+        assert_eq!((taken, told.get()), (Err(ErrorCode::KafkaStorageError), Some(Errno::IO)));
     }
 }
