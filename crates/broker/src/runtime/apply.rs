@@ -288,7 +288,10 @@ fn configure_topic(broker: &Holdings, image: &Image, name: &str) {
         match replica.log() {
             Ok(mut log) => {
                 log.set_config(log_config.clone());
-                log.set_in_sync_min(in_sync_min);
+                if log.set_in_sync_min(in_sync_min) {
+                    drop(log);
+                    replica.waiters.changed();
+                }
             }
             Err(fault) => {
                 tracing::error!(topic = name, partition = %replica.index, %fault, "log cannot be configured")
