@@ -34,7 +34,8 @@ use crate::whole_file::{self, read_up_to, write_all};
 
 /// The name of the file.
 pub const FIRST_RECORDS: &str = "headwater-first-records";
-/// The name of one in which something was broken, once no row of it counts.
+/// The name of one in which something was broken, once no row of it counts; where there is such a file already, a number
+/// follows.
 pub const BROKEN_FIRST_RECORDS: &str = "headwater-first-records.broken";
 
 /// A longer batch makes its log at once: it costs as much to write as the files to make.
@@ -219,11 +220,24 @@ impl<D: Disk> FirstRecords<D> {
         }
         // The marks go with it: were it back under its name after a power cut, no row of it may count.
         self.disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &self.path, error))?;
-        let kept = self.path.with_file_name(BROKEN_FIRST_RECORDS);
+        let kept = self.free_name()?;
         self.disk.rename(&self.path, &kept).map_err(|error| Fault::io("rename", &self.path, error))?;
         tracing::warn!(path = %kept.display(), "first records that are torn or broken are kept: look into it, then remove it");
         (state.file, state.end, state.broken) = (None, 0, false);
         Ok(())
+    }
+
+    /// A name for what is broken that no such file has yet: nobody may have looked into that one.
+    fn free_name(&self) -> Result<PathBuf, Fault> {
+        let mut path = self.path.with_file_name(BROKEN_FIRST_RECORDS);
+        for number in 2_u32.. {
+            match self.disk.facts(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,
+                facts => facts.map_err(|error| Fault::io("read", &path, error))?,
+            };
+            path.set_file_name(format!("{BROKEN_FIRST_RECORDS}.{number}"));
+        }
+        Ok(path)
     }
 
     /// Brings to stable storage which rows count, if that has changed.
@@ -495,8 +509,28 @@ mod tests {
                 found.iter().for_each(|row| left.forget(row.place).unwrap());
                 assert!(!path.exists());
                 assert_eq!(std::fs::read(&kept).unwrap()[bit / 8], bytes[bit / 8], "what is broken is kept");
+                std::fs::remove_file(&kept).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn what_is_broken_takes_the_place_of_nothing_that_was_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FIRST_RECORDS);
+        let kept = ["", ".2", ".3"].map(|number| format!("{BROKEN_FIRST_RECORDS}{number}"));
+        for night in 0..3 {
+            FirstRecords::new(&RealDisk, directory.path())
+                .put(&name(night), TOPIC, b"bytes")
+                .unwrap()
+                .unwrap();
+            let mut bytes = std::fs::read(&path).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            std::fs::write(&path, &bytes).unwrap();
+            assert!(FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap().is_empty());
+            assert_eq!(std::fs::read(directory.path().join(&kept[night as usize])).unwrap(), bytes);
+        }
+        assert!(kept.iter().all(|kept| directory.path().join(kept).exists()));
     }
 
     #[test]
