@@ -93,7 +93,7 @@ pub(super) enum Ending<D: Disk> {
     /// The log goes on where the copy lay; where it lay is to be removed.
     Moved { source: Arc<LogDirectory<D>>, delay: Millis, away: PathBuf },
     /// The log lies where the copy did, and could not be opened there.
-    Unloaded(Fault),
+    Unloaded { source: Arc<LogDirectory<D>>, fault: Fault },
     /// Given up, or the partition deleted, while it waited for the lock.
     GivenUp,
     /// The log begins elsewhere by now than the checkpoints were told.
@@ -292,8 +292,10 @@ impl<D: Disk> LogDirs<D> {
                 source.removals().schedule(now, delay, [away]);
                 self.checkpoint_all_of(to)
             }
-            Ok(Ending::Unloaded(fault)) => {
+            Ok(Ending::Unloaded { source, fault }) => {
                 self.note_arrived_unloaded(to, name);
+                // It is gone from there all the same, and another of its name may come.
+                self.note_gone(source.id(), name);
                 self.forget_log(name, &ending.current);
                 Err(fault)
             }
@@ -334,7 +336,7 @@ impl<D: Disk> LogDirs<D> {
         future.mark_deleted();
         Ok(match opened {
             Ok(()) => Ending::Moved { source, delay, away },
-            Err(fault) => Ending::Unloaded(fault),
+            Err(fault) => Ending::Unloaded { source, fault },
         })
     }
 

@@ -110,6 +110,27 @@ fn a_log_that_moved_but_cannot_be_opened_there_goes_with_its_topic() {
     assert!((0..2).all(|index| node.directory(index).join(CLEAN_SHUTDOWN).exists()));
 }
 
+#[test]
+fn what_was_said_of_a_log_where_it_was_goes_though_it_cannot_be_opened_where_it_is() {
+    let disk = ScriptedDisk::default();
+    let (node, dirs, log) = filled(disk.clone());
+    locked(&log).delete_records(Offset(2)).unwrap();
+    dirs.keep_log_starts().unwrap();
+    let here = locked(&log).directory_id();
+    let moving = begin(&dirs, &name("t", 0));
+    disk.fail_once("list", "b/t-0", Errno::MFILE);
+    dirs.finish_move(&moving, NOW).unwrap_err();
+    dirs.abandon_move(&moving, NOW).unwrap();
+    assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+    let anew = dirs.create(&name("t", 0), TOPIC, Arc::default(), Some(here), NOW).unwrap();
+    locked(&anew).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    assert!(append(&anew));
+    drop((moving, log, anew, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    let marks = locked(&dirs.get(&name("t", 0)).unwrap()).partition().watermarks();
+    assert_eq!((marks.log_start, marks.log_end), (Offset(0), Offset(1)));
+}
+
 /// The rename may be done and only not be on stable storage, and the metadata may have the replica where the copy is.
 #[test]
 fn a_move_whose_end_is_not_on_stable_storage_loses_nothing_that_comes_after() {
