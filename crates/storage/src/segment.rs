@@ -481,14 +481,8 @@ impl<D: Disk> Segment<D> {
         if !self.unfinished {
             return Ok(());
         }
-        // The last entry decides whether another is due.
-        self.indexes().times.last()?;
-        if let Some(largest) = self.largest()? {
-            self.indexes().times.push(largest);
-        }
+        self.with_indexes(Self::finish_indexes)?;
         self.release_recent(self.recent.len());
-        self.indexes().offsets.entries().trim()?;
-        self.indexes().times.entries().trim()?;
         if self.indexes().transactions.entries().exists()
             || self.indexes().transactions.entries().count()? > 0
         {
@@ -500,6 +494,16 @@ impl<D: Disk> Segment<D> {
         self.indexes = None;
         self.unfinished = false;
         Ok(())
+    }
+
+    fn finish_indexes(&mut self) -> Result<(), Fault> {
+        // The last entry decides whether another is due.
+        self.indexes().times.last()?;
+        if let Some(largest) = self.largest()? {
+            self.indexes().times.push(largest);
+        }
+        self.indexes().offsets.entries().trim()?;
+        self.indexes().times.entries().trim()
     }
 
     /// The files to bring to stable storage: the log, and with `indexes` those too, written up to their ends.
@@ -642,10 +646,12 @@ impl<D: Disk> Segment<D> {
         }
         // Both are asked later where no fault may happen any more.
         self.largest()?;
-        if indexed && self.is_indexed() {
-            self.indexes().times.last()?;
-        }
-        self.make_index_room()
+        self.with_indexes(|segment| {
+            if indexed && segment.is_indexed() {
+                segment.indexes().times.last()?;
+            }
+            segment.make_index_room()
+        })
     }
 
     /// Writes index entries that have filled a page in memory.

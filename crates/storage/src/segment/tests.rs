@@ -184,6 +184,48 @@ fn a_broken_batch_is_not_blamed_on_the_index() {
     assert!(matches!(&fault, Fault::Corrupt { path: wrong, .. } if *wrong == path), "{fault}");
 }
 
+/// What an append or the end of a segment asks of an index heals it as a look-up does.
+#[test]
+fn batches_come_to_a_segment_with_an_index_of_an_odd_length() {
+    for (suffix, count) in [(".index", 10), (".index", 600), (".timeindex", 10), (".timeindex", 600)] {
+        let dir = Dir::new();
+        let mut segment = dir.filled(100, 2000);
+        let largest = segment.largest().unwrap();
+        segment.finish().unwrap();
+        let facts = segment.facts().unwrap();
+        assert_eq!(facts.largest, Some(largest), "nobody need look into an index to know it");
+        let mut segment = Segment::open(&dir.descriptors, &dir.temp.path().into(), Offset(0), facts);
+        let path = dir.temp.path().join(format!("00000000000000000000{suffix}"));
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+        for at in 100..100 + count {
+            segment.append(&batch(at * 3, 2000), INTERVAL).unwrap();
+        }
+        segment.finish().unwrap();
+        let size = batch(0, 2000).len() as u32;
+        let last = 100 + count - 1;
+        let mut segment = dir.reopened(segment);
+        assert_eq!(
+            segment.find(Offset(last * 3)).unwrap(),
+            Some((last as u32 * size, size)),
+            "{suffix} {count}"
+        );
+        let youngest = segment.first_as_young(Timestamp(NOW.0 + last * 3 + 2), Offset::ZERO).unwrap();
+        assert_eq!(youngest.map(|span| span.position), Some(last as u32 * size), "{suffix} {count}");
+    }
+}
+
+#[test]
+fn an_ended_segment_that_was_handed_to_be_synced_keeps_no_indexes() {
+    let dir = Dir::new();
+    let mut segment = dir.filled(100, 2000);
+    assert_eq!(segment.dirty_files(true).unwrap().len(), 3);
+    assert!(segment.indexes.is_some(), "it goes on");
+    segment.finish().unwrap();
+    assert_eq!(segment.dirty_files(true).unwrap().len(), 3);
+    assert!(segment.indexes.is_none());
+}
+
 /// Whatever is known of the tail goes with it: entries that end in the batch that is cut at, too.
 #[test]
 fn a_cut_takes_along_what_was_indexed_and_remembered_of_the_tail() {
