@@ -172,8 +172,10 @@ impl<D: Disk> Shared<D> {
 
     fn cycle(&self, tickets: Vec<Ticket<D>>) {
         let outcome = self.state.check().and_then(|()| {
-            self.sync(&tickets).inspect_err(|fault| {
-                self.state.note(fault);
+            self.sync(&tickets).inspect_err(|fault| match fault {
+                // A thread beside this one has panicked, or another has noted a fault of the disk already.
+                Fault::Offline { reason, .. } => self.state.take_offline(reason),
+                fault => self.state.note(fault),
             })
         });
         // The other thread may have been told of another file of theirs.

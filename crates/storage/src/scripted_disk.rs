@@ -39,6 +39,8 @@ struct State {
     held: bool,
     /// How many fsyncs have begun.
     syncing: usize,
+    /// The fsync of a path that ends so panics.
+    panicking: Option<&'static str>,
     /// The fsync that fails, by its number.
     failing_sync: Option<usize>,
     /// Files that were synced again through a descriptor on which that had failed.
@@ -116,6 +118,11 @@ impl ScriptedDisk {
             once: false,
             passing: 0,
         });
+    }
+
+    /// Has every fsync of a path that ends with `suffix` panic.
+    pub fn panic_in_sync(&self, suffix: &'static str) {
+        self.script.state.lock().unwrap().panicking = Some(suffix);
     }
 
     /// Forgets the failures still to come.
@@ -282,11 +289,13 @@ impl Disk for ScriptedDisk {
         let mut state = self.script.state.lock().unwrap();
         state.syncing += 1;
         let fails = state.failing_sync == Some(state.syncing);
+        let panics = state.panicking.is_some_and(|suffix| file.path.to_string_lossy().ends_with(suffix));
         if file.unsynced.load(Ordering::Relaxed) {
             state.synced_again.push(file.path.clone());
         }
         self.script.changed.notify_all();
         drop(self.script.changed.wait_while(state, |state| state.held).unwrap());
+        assert!(!panics, "on purpose");
         let outcome = self.call("fdatasync", &file.path);
         let outcome = if fails { Err(Errno::IO.into()) } else { outcome };
         outcome.inspect_err(|_| file.unsynced.store(true, Ordering::Relaxed))

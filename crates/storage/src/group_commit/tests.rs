@@ -166,3 +166,21 @@ fn nobody_waits_for_a_thread_that_is_gone() {
     assert!(matches!(bench.submit(&file).recv().unwrap(), Err(Fault::Offline { .. })));
     assert_eq!(bench.state.health(), DirectoryHealth::Offline);
 }
+
+#[test]
+fn a_panic_over_one_of_several_files_takes_the_directory_offline() {
+    let bench = Bench::new();
+    let (one, other) = (bench.file("one"), bench.file("other"));
+    bench.disk.panic_in_sync("other");
+    let held = bench.disk.hold_syncs();
+    let first = bench.submit(&one);
+    bench.disk.wait_for_syncs(1);
+    let group = [bench.submit(&one), bench.submit(&other)];
+    drop(held);
+    first.recv().unwrap().unwrap();
+    for outcome in group {
+        assert!(matches!(outcome.recv().unwrap(), Err(Fault::Offline { .. })));
+    }
+    assert_eq!(bench.state.health(), DirectoryHealth::Offline);
+    assert!(matches!(bench.submit(&one).recv().unwrap(), Err(Fault::Offline { .. })));
+}
