@@ -519,6 +519,9 @@ impl<D: Disk> Segment<D> {
                 ),
             ];
             files.extend(written.into_iter().filter_map(|(path, file)| file.map(|file| (path, file))));
+            if !self.unfinished {
+                self.indexes = None;
+            }
         }
         Ok(files)
     }
