@@ -57,10 +57,11 @@ impl<D: Disk> Log<D> {
         }
         // The snapshot first: a segment without one only costs a longer replay, never a wrong one.
         self.take_snapshot(base)?;
+        let size = self.segments.active().size();
         self.segments.roll(base, now)?;
         self.flush.note_names_changed();
         self.draw_jitter();
-        self.set_resume_due(0);
+        self.carry_resume_due(size);
         let ticket = self.ticket(base, Box::new(|_| ()))?;
         self.home.background().submit(ticket);
         self.last_flush = now;

@@ -1,6 +1,8 @@
 //! Where recovery of the active segment would begin: every so many bytes a place in it is brought to stable storage with
 //! its indexes and a snapshot of the producers, at leisure, and written down once it is there (ADR 0022).
 //!
+//! What a segment has grown by counts on in the next one, so that logs of small segments get their places too.
+//!
 //! A place counts only when the log has grown as much again behind it: batches that a producer may send again, for want of
 //! an answer, are then still told one by one, as after every recovery, and not by the snapshot, which knows the last of each
 //! producer. Appends say that a place is due ([`Log::note_growth`]); the work is that of a thread that
@@ -45,7 +47,7 @@ impl Resume {
 }
 
 impl<D: Disk> Log<D> {
-    /// Has a place taken down once the active segment has grown by `headwater.recovery.bytes` since the last one.
+    /// Has a place taken down once the log has grown by `headwater.recovery.bytes` since the last one.
     pub(super) fn note_growth(&mut self) {
         if self.segments.active().size() >= self.resume_due {
             self.resume_due = NEVER;
@@ -59,11 +61,18 @@ impl<D: Disk> Log<D> {
         self.resume_due = bytes.map_or(NEVER, |bytes| grown.saturating_add(bytes).min(NEVER - 1));
     }
 
+    /// The segment had grown to `size` when the next one was begun. A place that is due stays so: it is taken in that one.
+    pub(super) fn carry_resume_due(&mut self, size: u32) {
+        if self.resume_due != NEVER {
+            self.resume_due = self.resume_due.saturating_sub(size);
+        }
+    }
+
     /// If a place is due, writes the one down that has reached stable storage meanwhile, and has the next one brought there.
     /// Says whether to come again soon.
     pub(crate) fn advance_resume_point(&mut self) -> Result<bool, Fault> {
         self.check()?;
-        // Cut or rolled since: it will say so again.
+        // Cut since: it will say so again.
         if self.resume_due != NEVER || !self.made {
             return Ok(false);
         }
@@ -117,7 +126,11 @@ impl<D: Disk> Log<D> {
     /// Hands all that the place behind the last batch needs to the thread that syncs; says whether there is any.
     fn begin_point(&mut self) -> Result<bool, Fault> {
         let end = self.partition.watermarks().log_end;
-        let Some(point) = self.segments.active().resume_point(end)? else { return Ok(false) };
+        let Some(point) = self.segments.active().resume_point(end)? else {
+            // A segment in which nothing is yet: with its first batch it is due again.
+            self.resume_due = 0;
+            return Ok(false);
+        };
         self.take_snapshot(end)?;
         let state = Arc::new(AtomicU8::new(UNDER_WAY));
         let told = Arc::clone(&state);

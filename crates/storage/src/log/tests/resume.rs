@@ -3,11 +3,16 @@
 use super::*;
 use crate::names::SegmentFile;
 use crate::resume_point::{RESUME_POINT, ResumePoint};
+use crate::segment::Segment;
 
 const BYTES: u32 = 2000;
 
 fn bench() -> Bench<RealDisk> {
-    let mut bench = Bench::new(RealDisk);
+    bench_on(RealDisk)
+}
+
+fn bench_on<D: Disk>(disk: D) -> Bench<D> {
+    let mut bench = Bench::new(disk);
     bench.config.recovery_bytes = Some(BYTES);
     bench.config.roll.segment_bytes = 1 << 20;
     bench
@@ -20,10 +25,15 @@ fn advance<D: Disk>(log: &mut Log<D>) {
             let name = log.name().clone();
             log.home().note_resume_due(&name);
         }
-        let (tell, told) = std::sync::mpsc::channel();
-        log.flush(NOW, Box::new(move |outcome| tell.send(outcome).unwrap())).unwrap();
-        told.recv().unwrap().unwrap();
+        sync(log);
     }
+}
+
+/// Waits until all that was asked for is on stable storage.
+fn sync<D: Disk>(log: &mut Log<D>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    log.flush(NOW, Box::new(move |outcome| tell.send(outcome).unwrap())).unwrap();
+    told.recv().unwrap().unwrap();
 }
 
 fn point<D: Disk>(log: &Log<D>) -> Option<ResumePoint> {
@@ -195,4 +205,104 @@ fn points_go_on_in_the_next_segment() {
     let before = picture(&mut log);
     let mut log = killed(&bench, log);
     assert_eq!(picture(&mut log), before);
+}
+
+/// Appends until a place is due.
+fn grow<D: Disk>(log: &mut Log<D>) {
+    while log.home().take_resume_due().is_empty() {
+        append(log, plain(3, 30)).unwrap();
+    }
+}
+
+#[test]
+fn a_place_that_is_on_its_way_to_stable_storage_does_not_count_and_the_next_one_waits_for_it() {
+    let disk = ScriptedDisk::default();
+    let bench = bench_on(disk.clone());
+    let mut log = bench.create();
+    let held = disk.hold_syncs();
+    grow(&mut log);
+    assert!(log.advance_resume_point().unwrap(), "the first is looked after until it is there");
+    let first = log.partition().watermarks().log_end;
+    assert!(log.advance_resume_point().unwrap() && point(&log).is_none());
+    drop(held);
+    sync(&mut log);
+    assert!(!log.advance_resume_point().unwrap());
+    assert_eq!(point(&log).unwrap().offset, first);
+    // The disk does not keep up with the appends.
+    grow(&mut log);
+    let held = disk.hold_syncs();
+    assert!(!log.advance_resume_point().unwrap());
+    let (second, snapshots) = (log.partition().watermarks().log_end, log.snapshots.as_slice().len());
+    for _ in 0..3 {
+        let before = log.segments.active().size();
+        grow(&mut log);
+        let grown = log.segments.active().size() - before;
+        assert!(!log.advance_resume_point().unwrap());
+        assert_eq!((point(&log).unwrap().offset, log.snapshots.as_slice().len()), (first, snapshots));
+        assert!(grown >= BYTES / 4, "{grown} bytes, and it is looked at again");
+    }
+    drop(held);
+    sync(&mut log);
+    grow(&mut log);
+    assert!(!log.advance_resume_point().unwrap());
+    assert_eq!(point(&log).unwrap().offset, second);
+    let before = picture(&mut log);
+    let mut log = killed(&bench, log);
+    assert_eq!((picture(&mut log), log.recovery_point()), (before, second));
+}
+
+#[test]
+fn a_place_whose_sync_fails_is_none() {
+    let disk = ScriptedDisk::default();
+    let bench = bench_on(disk.clone());
+    let mut log = bench.create();
+    grow(&mut log);
+    disk.fail_once("fdatasync", ".timeindex", Errno::IO);
+    let held = disk.hold_syncs();
+    assert!(log.advance_resume_point().unwrap());
+    let (tell, told) = std::sync::mpsc::channel();
+    // It comes after that one, and is told of it.
+    log.flush(NOW, Box::new(move |outcome| tell.send(outcome.is_err()).unwrap())).unwrap();
+    drop(held);
+    assert!(told.recv().unwrap());
+    assert!(log.advance_resume_point().is_err() && point(&log).is_none());
+}
+
+/// How much recovery would read of the log.
+fn behind_point<D: Disk>(log: &Log<D>) -> u32 {
+    let kept = point(log).unwrap();
+    let segments = log.segments.iter().filter(|segment| segment.base() >= kept.base);
+    segments.map(Segment::size).sum::<u32>() - kept.position
+}
+
+#[test]
+fn what_lies_behind_the_point_is_bounded_whatever_the_size_of_the_segments() {
+    for segment_bytes in [700, 1900, 3500, 3900] {
+        let mut bench = bench();
+        bench.config.roll.segment_bytes = segment_bytes;
+        let mut log = bench.create();
+        rounds(&mut log, 0, 20);
+        for round in 20..80 {
+            rounds(&mut log, round, 1);
+            let behind = behind_point(&log);
+            assert!(behind <= 2 * BYTES + 800, "{behind} bytes in segments of {segment_bytes}");
+        }
+        let before = picture(&mut log);
+        assert_eq!(picture(&mut killed(&bench, log)), before, "segments of {segment_bytes}");
+    }
+}
+
+#[test]
+fn a_place_that_was_due_when_the_segment_ended_is_taken_in_the_next_one() {
+    let bench = bench();
+    let mut log = bench.create();
+    grow(&mut log);
+    log.roll(NOW).unwrap();
+    let due = |log: &mut Log<RealDisk>| !log.home().take_resume_due().is_empty();
+    assert!(!log.advance_resume_point().unwrap() && !due(&mut log), "there is nothing in it");
+    append(&mut log, plain(3, 30)).unwrap();
+    assert!(due(&mut log) && log.advance_resume_point().unwrap());
+    sync(&mut log);
+    log.advance_resume_point().unwrap();
+    assert_eq!(point(&log).unwrap().offset, log.partition().watermarks().log_end);
 }
