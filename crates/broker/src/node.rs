@@ -269,7 +269,7 @@ fn load_logs(holdings: &Holdings, loaded: &LoadedQuorum) {
     for (partition, fault) in &report.failed {
         tracing::error!(%partition, %fault, "a log cannot be loaded");
     }
-    tracing::info!(logs = report.loaded, "logs loaded");
+    tracing::info!(logs = report.loaded, resumed = report.resumed, "logs loaded");
 }
 
 /// What the listeners are told.

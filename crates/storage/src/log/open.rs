@@ -65,12 +65,18 @@ pub enum Room {
     Reserve,
 }
 
+/// What is known of a log before it is opened: its directory, the files in it, the leader epochs if they are whole, and where
+/// it ends, if a clean end has told.
+type Found = (Arc<Path>, Listing, Option<Vec<EpochEntry>>, Option<Offset>);
+
 /// A log as it came from its files.
 pub struct Opened<D: Disk> {
     /// The log.
     pub log: Log<D>,
     /// Where and why its tail was cut, if it was.
     pub cut: Option<(PathBuf, String)>,
+    /// Whether recovery began at a place within a segment.
+    pub resumed: bool,
 }
 
 impl<D: Disk> Log<D> {
@@ -200,11 +206,8 @@ impl<D: Disk> Log<D> {
             true => read_epochs(home.disk(), &directory, checkpoints.clean)?,
             false => Some(Vec::new()),
         };
-        let torn = epochs.is_none();
-        let found = (directory, listing, epochs.unwrap_or_default(), None);
-        let mut opened = Self::open_listed(home, (name, topic_id), config, (checkpoints, now), found)?;
-        opened.log.epochs_due |= torn;
-        Ok(opened)
+        let found = (directory, listing, epochs, None);
+        Self::open_listed(home, (name, topic_id), config, (checkpoints, now), found)
     }
 
     /// Opens a log of which a clean end has told all that its directory would.
@@ -218,7 +221,7 @@ impl<D: Disk> Log<D> {
     ) -> Result<Opened<D>, Fault> {
         let KnownLog { topic_id, listing, epochs, end } = known;
         let directory: Arc<Path> = home.path().join(name.to_string()).into();
-        let found = (directory, listing, epochs, Some(end));
+        let found = (directory, listing, Some(epochs), Some(end));
         Self::open_listed(home, (name, topic_id), config, (checkpoints, now), found)
     }
 
@@ -227,8 +230,10 @@ impl<D: Disk> Log<D> {
         (name, topic_id): (TopicPartition, Option<TopicId>),
         config: Arc<LogConfig>,
         (checkpoints, now): (Checkpoints, Timestamp),
-        (directory, listing, epochs, known_end): (Arc<Path>, Listing, Vec<EpochEntry>, Option<Offset>),
+        (directory, listing, epochs, known_end): Found,
     ) -> Result<Opened<D>, Fault> {
+        let torn = epochs.is_none();
+        let epochs = epochs.unwrap_or_default();
         let Checkpoints { clean, recovery_point, log_start, high_watermark, cleaned_to } = checkpoints;
         let first_base = listing.segments.keys().next().copied().unwrap_or(log_start);
         let log_start = log_start.max(first_base);
@@ -236,7 +241,7 @@ impl<D: Disk> Log<D> {
         let compacted = config.append.compacted || cleaned_to.is_some();
         let resume = None;
         let loading = Loading { clean, recovery_point, log_start, compacted, end: known_end, resume, now };
-        let (loading, start) = find_start(&home, &directory, &listing, loading)?;
+        let (loading, start) = find_start(&home, &directory, (&listing, torn), loading)?;
         let mut replaying = start.partition(epochs.clone(), now, &config);
         let input = (&listing, config.index_limits(), loading);
         let loaded = Segments::load(home.descriptors(), directory, input, start.offset, &mut replaying)?;
@@ -289,8 +294,8 @@ impl<D: Disk> Log<D> {
         log.drop_stray_snapshots()?;
         // What only the batches knew must be written before the recovery point passes them.
         // Batches may have told of more epochs than the file, and of some in it a power cut may have left nothing.
-        log.epochs_due = cut.is_some() || *log.partition.leader_epochs().entries() != *epochs;
-        Ok(Opened { log, cut })
+        log.epochs_due = torn || cut.is_some() || *log.partition.leader_epochs().entries() != *epochs;
+        Ok(Opened { log, cut, resumed: resume.is_some() })
     }
 
     /// Writes the topic's id into a directory that has none.
@@ -376,15 +381,15 @@ fn read_epochs<D: Disk>(disk: &D, directory: &Path, clean: bool) -> Result<Optio
 }
 
 /// Where recovery and replay begin: at the point that was written down for that after a crash, if it holds, or else at the
-/// front of a segment.
+/// front of a segment. Where the leader epochs are torn those of the whole segment are to be learned again.
 fn find_start<D: Disk>(
     home: &LogDirectory<D>,
     directory: &Arc<Path>,
-    listing: &Listing,
+    (listing, torn): (&Listing, bool),
     loading: Loading,
 ) -> Result<(Loading, ReplayStart), Fault> {
     let disk = home.disk();
-    let there = listing.resume_point && !loading.clean;
+    let there = listing.resume_point && !loading.clean && !torn;
     let point = if there { ResumePoint::read(disk, directory)? } else { None };
     if let Some(point) = point {
         let resumed = Loading { resume: Some(point), ..loading };

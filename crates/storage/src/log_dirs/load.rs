@@ -22,6 +22,7 @@ use crate::log_config::LogConfig;
 use crate::metadata_log::METADATA_DIRECTORY;
 use crate::names::{DirectoryName, TopicPartition, stray_name};
 use crate::partition_metadata;
+use crate::resume_point::ResumePoint;
 
 /// What the metadata says about a partition found on disk.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub enum Placement {
 pub struct LoadReport {
     /// How many logs were loaded.
     pub loaded: usize,
+    /// How many of them were recovered from a place within a segment.
+    pub resumed: usize,
     /// Logs whose tail was cut: the file and why.
     pub cut: Vec<(TopicPartition, PathBuf, String)>,
     /// Partitions that were set aside.
@@ -134,6 +137,7 @@ impl<D: Disk> LogDirs<D> {
         for Loaded { report: part, logs: mut loaded, moving: more } in outcomes {
             moving.extend(more);
             report.loaded += loaded.len();
+            report.resumed += part.resumed;
             report.cut.extend(part.cut);
             report.strays.extend(part.strays);
             report.failed.extend(part.failed);
@@ -190,6 +194,7 @@ impl<D: Disk> LogDirs<D> {
                 let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
                 match outcome {
                     Ok(Some(opened)) => {
+                        collected.report.resumed += usize::from(opened.resumed);
                         if let Some((path, reason)) = opened.cut {
                             collected.report.cut.push((name.clone(), path, reason));
                         }
@@ -475,6 +480,8 @@ fn load_one<D: Disk>(
         // The mark of a clean end vouched for files that turn out wrong: recovery takes nothing on trust.
         Err(fault @ Fault::Corrupt { .. }) if checkpoints.clean => {
             tracing::warn!(partition = %name, %fault, "recovering a log that should have been whole");
+            // One that Apache Kafka has left there, which passes over it.
+            ResumePoint::remove(home.directory.disk(), &directory)?;
             open(Checkpoints { clean: false, recovery_point: Offset::ZERO, ..checkpoints }).map(Some)
         }
         other => other.map(Some),

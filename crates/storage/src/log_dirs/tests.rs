@@ -6,6 +6,7 @@ mod compaction;
 mod failed_syncs;
 mod first_records;
 mod moves;
+mod resume;
 
 use std::path::Path;
 

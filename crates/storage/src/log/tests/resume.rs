@@ -118,13 +118,16 @@ fn a_point_that_does_not_hold_is_passed_over_for_good() {
     type Damage<'a> = &'a dyn Fn(&Path, &ResumePoint);
     let file = |kind: SegmentFile, directory: &Path, offset| kind.path(directory, offset);
     let shorter = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2);
-    let damages: [(&str, Damage<'_>); 6] = [
+    let damages: [(&str, Damage<'_>); 7] = [
         ("half a file", &|directory, _| spoil(&directory.join(RESUME_POINT), shorter)),
         ("no snapshot", &|directory, point| {
             std::fs::remove_file(file(SegmentFile::ProducerSnapshot, directory, point.offset)).unwrap();
         }),
         ("half a snapshot", &|directory, point| {
             spoil(&file(SegmentFile::ProducerSnapshot, directory, point.offset), shorter);
+        }),
+        ("half the leader epochs", &|directory, _| {
+            spoil(&directory.join(crate::checkpoint::LEADER_EPOCH), shorter);
         }),
         ("half an index", &|directory, point| {
             spoil(&file(SegmentFile::OffsetIndex, directory, point.base), shorter);
@@ -145,6 +148,8 @@ fn a_point_that_does_not_hold_is_passed_over_for_good() {
         let (before, kept) = (picture(&mut log), point(&log).unwrap());
         damage(log.path(), &kept);
         let mut log = killed(&bench, log);
+        // What was torn is written again.
+        sync(&mut log);
         assert_eq!(picture(&mut log), before, "{what}");
         assert!(!log.path().join(RESUME_POINT).exists(), "{what}");
         rounds(&mut log, 30, 10);
