@@ -46,10 +46,11 @@ impl<D: Disk> Log<D> {
 
     /// The batch that lies apart counts no more: the log has its files, or goes.
     pub(crate) fn forget_first(&mut self) -> Result<(), Fault> {
-        match self.first.take() {
-            Some(place) => self.home.first_records().forget(place),
-            None => Ok(()),
+        if let Some(place) = self.first {
+            self.home.first_records().forget(place)?;
+            self.first = None;
         }
+        Ok(())
     }
 
     /// Makes the files of a log that has a record but no files: somebody wants to read them.

@@ -146,7 +146,7 @@ impl<D: Disk> Log<D> {
     /// Makes the directory and files of a log that has none yet, of this room.
     pub fn make(&mut self, room: Room) -> Result<(), Fault> {
         self.check()?;
-        if self.made {
+        if self.made && self.first.is_none() {
             return Ok(());
         }
         let home = Arc::clone(&self.home);
@@ -157,6 +157,9 @@ impl<D: Disk> Log<D> {
     }
 
     fn make_files(&mut self) -> Result<(), Fault> {
+        if self.made {
+            return self.forget_first();
+        }
         let Some(topic_id) = self.topic_id else { return Ok(()) };
         let (disk, directory) = (self.home.disk(), self.path());
         disk.create_dir(directory).map_err(|error| Fault::io("create", directory, error))?;

@@ -243,6 +243,26 @@ fn on_a_full_disk_nothing_is_made_of_the_reserve_for_a_record() {
     assert_eq!(end(&log), Offset(2));
 }
 
+/// On some file systems to write over a byte takes room.
+#[test]
+fn a_row_that_there_was_no_room_to_end_is_ended_later() {
+    for reserve_bytes in [0, 1 << 20] {
+        let mut node = Node::new(&["a"]);
+        node.config.reserve_bytes = reserve_bytes;
+        let disk = ScriptedDisk::default();
+        let (dirs, _) = node.start(disk.clone());
+        let logs = [0, 1].map(|partition| planned(&dirs, partition, TOPIC));
+        assert!(logs.iter().all(append));
+        disk.fail_once("pwrite", FIRST_RECORDS, Errno::NOSPC);
+        let read = locked(&logs[0]).read(Offset(0), Offset(1), 1 << 20, true).map(|slice| slice.length);
+        assert_eq!((read.is_ok(), locked(&logs[0]).is_made()), (reserve_bytes > 0, true), "{read:?}");
+        assert!(dirs.look_for_room() && read_all(&logs[0]) > 0 && append(&logs[0]));
+        drop(logs);
+        dirs.close(BrokerEpoch(1));
+        assert!(node.directory(0).join(CLEAN_SHUTDOWN).exists(), "{reserve_bytes} bytes in reserve");
+    }
+}
+
 #[test]
 fn files_that_cannot_be_made_are_made_when_they_can() {
     for verb in ["create_dir", "open", "pwrite"] {
