@@ -268,7 +268,7 @@ impl<D: Disk> LogDirs<D> {
             whole(&log)?.set_topic_id(topic_id)?;
             return Ok(log);
         }
-        if self.unloaded().contains_key(name) {
+        if self.is_unloaded(name) {
             let reason =
                 "its log is here and could not be loaded: start again once what the start said is mended";
             return Err(Fault::Mismatch { path: name.to_string().into(), reason: reason.to_owned() });

@@ -397,7 +397,7 @@ impl<D: Disk> LogDirs<D> {
                 let compacted = copy.config.append.compacted || log.cleaned_to().is_some();
                 Original::Served { in_home: log.directory_id() == copy.home.id(), compacted }
             }
-            None if self.is_unloaded_elsewhere(copy) => Original::Unloaded,
+            None if self.is_log_unloaded(copy) => Original::Unloaded,
             None => Original::Nowhere { is_assigned, is_away: away.is_err() },
         };
         let path = copy.home.path().join(&copy.directory);
@@ -415,7 +415,7 @@ impl<D: Disk> LogDirs<D> {
     }
 
     /// Whether the log it is a copy of lies in a directory that is in use, and could not be loaded.
-    fn is_unloaded_elsewhere(&self, copy: &FoundCopy<D>) -> bool {
+    fn is_log_unloaded(&self, copy: &FoundCopy<D>) -> bool {
         let unloaded = self.unloaded();
         let Some(homes) = unloaded.get(&copy.name) else { return false };
         let in_order = |home: &&Home<D>| home.directory.state().check().is_ok();

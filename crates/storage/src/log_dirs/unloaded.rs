@@ -15,12 +15,12 @@ use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::first_records::FirstPlace;
 use crate::log::Checkpoints;
-use crate::names::{TopicPartition, deletion_name};
+use crate::names::{DirectoryName, TopicPartition, deletion_name, future_name};
 
 /// Such a log in one log directory.
 pub(super) struct Unloaded {
-    /// The name of its directory.
-    directory: String,
+    /// The names of its directories: a copy of it may lie beside it.
+    directories: Vec<String>,
     /// What the checkpoints say of it.
     pub(super) said: Checkpoints,
     /// Where its first record lies, if that waits for it.
@@ -43,8 +43,33 @@ impl<D: Disk> LogDirs<D> {
         home: DirectoryId,
         (directory, said): (String, Checkpoints),
     ) {
-        let unloaded = Unloaded { directory, said, row: None };
-        self.unloaded().entry(name.clone()).or_default().insert(home, unloaded);
+        let nothing = || Unloaded { directories: Vec::new(), said, row: None };
+        let mut unloaded = self.unloaded();
+        let noted = unloaded.entry(name.clone()).or_default().entry(home).or_insert_with(nothing);
+        noted.said = said;
+        if !noted.directories.contains(&directory) {
+            noted.directories.push(directory);
+        }
+    }
+
+    /// Whether a log of this name is here and cannot be served, or a copy that cannot even be asked whose it is and may be
+    /// of it: the name of its directory has no room for a very long one.
+    pub(super) fn is_unloaded(&self, name: &TopicPartition) -> bool {
+        let unloaded = self.unloaded();
+        if unloaded.is_empty() {
+            return false;
+        }
+        if unloaded.contains_key(name) {
+            return true;
+        }
+        let unique = uuid::Uuid::nil().simple().to_string();
+        let DirectoryName::Future(cut) = DirectoryName::parse(&future_name(name, &unique)) else {
+            return false;
+        };
+        let directories = unloaded.get(&cut).into_iter().flatten().flat_map(|(_, noted)| &noted.directories);
+        directories
+            .map(|name| DirectoryName::parse(name))
+            .any(|name| matches!(name, DirectoryName::Future(_)))
     }
 
     /// Notes that a first record waits for such a log; `false` if there is none in this log directory.
@@ -80,19 +105,21 @@ impl<D: Disk> LogDirs<D> {
 
     fn put_unloaded_away(&self, home: &Home<D>, name: &TopicPartition, now: Timestamp) -> Result<(), Fault> {
         let directory = &home.directory;
-        let (from, row) = match self.unloaded().get(name).and_then(|homes| homes.get(&directory.id())) {
-            Some(unloaded) => (directory.path().join(&unloaded.directory), unloaded.row),
+        let (names, row) = match self.unloaded().get(name).and_then(|homes| homes.get(&directory.id())) {
+            Some(unloaded) => (unloaded.directories.clone(), unloaded.row),
             None => return Ok(()),
         };
-        let to = directory.path().join(deletion_name(name, &uuid::Uuid::new_v4().simple().to_string()));
-        let rename =
-            || directory.disk().rename(&from, &to).map_err(|error| Fault::io("rename", &from, error));
-        match directory.reserved(rename) {
-            // It had a record and no directory yet.
-            Err(fault) if fault.not_found() => {}
-            renamed => {
-                renamed?;
-                directory.removals().schedule(now, Millis(0), [to]);
+        for from in names.iter().map(|name| directory.path().join(name)) {
+            let to = directory.path().join(deletion_name(name, &uuid::Uuid::new_v4().simple().to_string()));
+            let rename =
+                || directory.disk().rename(&from, &to).map_err(|error| Fault::io("rename", &from, error));
+            match directory.reserved(rename) {
+                // It had a record and no directory yet.
+                Err(fault) if fault.not_found() => {}
+                renamed => {
+                    renamed?;
+                    directory.removals().schedule(now, Millis(0), [to]);
+                }
             }
         }
         let forgotten = row.map_or(Ok(()), |row| directory.first_records().forget(row));

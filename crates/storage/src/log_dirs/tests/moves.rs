@@ -499,6 +499,43 @@ fn a_copy_does_not_take_the_place_of_a_log_that_could_not_be_loaded() {
 }
 
 #[test]
+fn a_log_that_could_not_be_loaded_goes_with_the_copy_beside_it() {
+    let (node, [first, _]) = killed_at_the_end_of_a_move();
+    let copy = entries(node.directory(1)).into_iter().find(|name| name.ends_with("-future")).unwrap();
+    std::fs::rename(node.directory(1).join(&copy), node.directory(0).join(&copy)).unwrap();
+    let disk = ScriptedDisk::default();
+    disk.fail_once("open", "a/t-0/00000000000000000000.log", Errno::MFILE);
+    let (dirs, report) = start_assigned(&node, disk, first);
+    assert_eq!(report.failed.len(), 2, "{report:?}");
+    assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+    dirs.remove_due(NOW);
+    let left = entries(node.directory(0));
+    assert!(left.iter().all(|name| !name.starts_with("t-0")), "{left:?}");
+    dirs.plan(&name("t", 0), TOPIC, Arc::default(), None, NOW).unwrap();
+}
+
+#[test]
+fn nothing_is_made_in_place_of_a_copy_of_a_very_long_name_that_cannot_be_asked_whose_it_is() {
+    let (long, node) = (name(&"t".repeat(249), 0), Node::new(&["a", "b"]));
+    let (dirs, _) = node.start(RealDisk);
+    let first = dirs.directories().next().unwrap().id();
+    let log = dirs.create(&long, TOPIC, Arc::default(), Some(first), NOW).unwrap();
+    begin(&dirs, &long);
+    drop((log, dirs));
+    // As after a kill between the two renames.
+    std::fs::remove_dir_all(node.directory(0).join(long.to_string())).unwrap();
+    let disk = ScriptedDisk::default();
+    disk.fail_once("open", "partition.metadata", Errno::MFILE);
+    let (dirs, report) = node.start(disk);
+    assert_eq!(report.failed.len(), 1, "{report:?}");
+    assert!(dirs.plan(&long, TOPIC, Arc::default(), None, NOW).is_err());
+    let others = [name(&"t".repeat(248), 1), name("u", 0), name(&"u".repeat(249), 0)];
+    for other in others {
+        dirs.plan(&other, TOPIC, Arc::default(), None, NOW).unwrap();
+    }
+}
+
+#[test]
 fn what_was_said_of_a_log_about_to_arrive_is_forgotten_if_it_is_deleted() {
     let (node, dirs, log) = filled(RealDisk);
     locked(&log).delete_records(Offset(3)).unwrap();
