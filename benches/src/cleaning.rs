@@ -29,7 +29,7 @@ const VALUE_BYTES: usize = 1000;
 const BATCHES: usize = 256;
 const TIMES: usize = 4;
 /// How much longer 99 of 100 acknowledgements may take beside a compaction, which is not to hurt them.
-const RATIO_MAX: f64 = 1.3;
+const RATIO_MAX: f64 = 1.25;
 /// One request each millisecond, as a steady producer sends them.
 const PACE: Duration = Duration::from_millis(1);
 

@@ -1,11 +1,10 @@
 //! Compaction carried out: reads the dirty part of a log into a map, then writes its segments anew without the records
 //! that later ones have replaced (KIP-58, KIP-98, KIP-534).
 //!
-//! A cleaner belongs to one thread. It reads the log's files without the log's lock, in blocks, and holds the lock
-//! only for single calls and a handful of renames, so that appends and reads go on beside it. New segments are
-//! written as `.cleaned`, brought to stable storage, renamed to `.swap`, put in place of the old ones and then given
-//! their names; between each two of these steps the names are on stable storage, so that a start after a crash finds
-//! either the old segments or the new one.
+//! A cleaner belongs to one thread. It reads and writes the log's files without the log's lock, in blocks, and holds
+//! the lock only to ask and to change the list of segments in memory, so that appends and reads go on beside it. How
+//! what it has written takes the place of the old segments, and what is brought to stable storage when, is told in
+//! [`swap`].
 //!
 //! It never waits for time to pass: whoever runs it says when to go on ([`Pace`]). What to clean, and when, is decided
 //! elsewhere ([`crate::LogDirs::dirtiest`]), and which records stay by [`partition::compaction`].
@@ -13,6 +12,7 @@
 mod filter;
 mod mapping;
 mod source;
+mod swap;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,18 +29,15 @@ use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::log::{Cleaning, Source};
 use crate::log_config::LogConfig;
+use crate::log_directory::LogDirectory;
 use crate::log_dirs::{SharedLog, whole};
-use crate::names::Stage;
 use crate::segment::Segment;
+use crate::segments::Rewritten;
 
 use filter::{Filter, Filtered};
 use source::SourceBatches;
+use swap::{Batch, Written};
 
-/// New segments are brought to stable storage in pieces of this size: one large fsync at the end would hold up those of
-/// appends.
-const SYNC_BYTES: u64 = 16 << 20;
-/// The system is asked to write them out in smaller ones before that.
-const WRITEBACK_BYTES: u64 = 1 << 20;
 /// The most that is written by one call.
 const WRITE_BYTES: usize = 64 << 10;
 /// After so much work others are let in.
@@ -66,6 +63,10 @@ pub trait Pace {
 
     /// A small piece of work is done: whoever waits for the processor should have it.
     fn let_others_in(&mut self) {}
+
+    /// Something was brought to stable storage. Who writes to the same file system may have had to wait for its journal, and
+    /// should not have to wait again at once.
+    fn rest_after_sync(&mut self) {}
 }
 
 /// Counts work done in small pieces, down to the single record.
@@ -131,6 +132,7 @@ pub struct Cleaner {
 /// A cleaning under way.
 struct Run<'a, D: Disk> {
     log: &'a SharedLog<D>,
+    home: Arc<LogDirectory<D>>,
     disk: D,
     config: Arc<LogConfig>,
     cleaning: &'a Cleaning,
@@ -140,15 +142,6 @@ struct Run<'a, D: Disk> {
     /// Bytes that the pace was not told of yet.
     unpaced: u64,
     report: Cleaned,
-}
-
-/// How far a segment that is being written is on its way to stable storage.
-#[derive(Default)]
-struct Synced {
-    /// Up to here the system was asked to write it out.
-    begun: u64,
-    /// Up to here it is there.
-    done: u64,
 }
 
 /// What a whole cleaning goes by, on its way through the groups.
@@ -174,14 +167,15 @@ impl Cleaner {
         now: Timestamp,
         pace: &mut dyn Pace,
     ) -> Result<Option<Cleaned>, CleanError> {
-        let (cleaning, disk, config) = {
+        let (cleaning, home, config) = {
             let mut log = whole(log)?;
             let Some(cleaning) = log.begin_cleaning()? else { return Ok(None) };
-            (cleaning, log.home().disk().clone(), Arc::clone(log.config()))
+            (cleaning, Arc::clone(log.home()), Arc::clone(log.config()))
         };
         let run = Run {
             log,
-            disk,
+            disk: home.disk().clone(),
+            home,
             config,
             cleaning: &cleaning,
             options: self.options,
@@ -192,6 +186,13 @@ impl Cleaner {
         };
         let outcome = self.run(run, cleanable);
         let mut log = whole(log)?;
+        if let Err(CleanError::Fault(fault)) = &outcome
+            && fault.takes_directory_offline()
+            && !cleaning.is_aborted()
+        {
+            // Before the log would go on with what is left to be done.
+            log.home().state().note(fault);
+        }
         let cleaned_to = outcome.as_ref().ok().map(|cleaned| cleaned.end);
         let counts = log.end_cleaning(&cleaning, cleaned_to);
         match outcome {
@@ -200,9 +201,7 @@ impl Cleaner {
             // A log that is gone fails in many ways, and none of them is news.
             Err(CleanError::Fault(_)) if cleaning.is_aborted() => Err(CleanError::Aborted),
             Err(CleanError::Fault(fault)) => {
-                if fault.takes_directory_offline() {
-                    log.home().state().note(&fault);
-                } else if !fault.is_passing() {
+                if !fault.takes_directory_offline() && !fault.is_passing() {
                     log.mark_uncleanable(fault.to_string());
                 }
                 Err(CleanError::Fault(fault))
@@ -217,62 +216,72 @@ impl Cleaner {
         };
         run.report.map_utilization = map.utilization();
         run.report.end = latest.next();
-        run.sync_up_to(latest.next())?;
+        run.sync_names_due()?;
         let legacy_horizon = run.legacy_horizon(cleanable.first_dirty)?;
         let transactions = CleanedTransactions::default();
         let mut plan = Plan { map, legacy_horizon, transactions };
         let sizes = run.sizes(latest.next())?;
-        let mut rest = &sizes[..];
+        let (mut rest, mut batch) = (&sizes[..], Batch::new(run.batch_bytes(), latest.next()));
+        let mut all = true;
         for count in groups(&run.config.roll, &sizes, cleanable.first_uncleanable) {
             let (group, behind) = rest.split_at(count);
             rest = behind;
             let bases: Vec<Offset> = group.iter().map(|segment| segment.base_offset).collect();
-            let outcome = self.clean_group(&mut run, &mut plan, &bases);
-            if outcome.is_err() {
-                // The first error is the one to tell.
-                let _left = whole(run.log).and_then(|mut log| log.drop_cleaned(run.cleaning, bases[0]));
+            match self.clean_group(&mut run, &mut plan, bases) {
+                Ok(Some(rewritten)) => batch.push(rewritten),
+                Ok(None) => {
+                    // What takes its place together has no gaps.
+                    all = false;
+                    run.swap(&mut batch)?;
+                }
+                Err(error) => {
+                    // The first error is the one to tell.
+                    let _left = run.end_early(batch, group[0].base_offset, &error);
+                    return Err(error);
+                }
             }
-            if !outcome? {
-                // What these hold was not rewritten: the keys of the dirty part must be held against it once more.
-                run.report.end = cleanable.first_dirty;
+            if batch.is_full() {
+                all &= run.swap(&mut batch)?;
             }
+        }
+        all &= run.swap(&mut batch)?;
+        if !all {
+            // What retention took from was not rewritten: the keys of the dirty part must be held against it once more.
+            run.report.end = cleanable.first_dirty;
         }
         Ok(run.report)
     }
 
-    /// Writes a group of segments as one and puts it in their place. If retention has taken some of them away meanwhile
-    /// there is nothing to be put in place of: the cleaning goes on behind them, and `false` says so.
+    /// Writes a group of segments as one. If retention has taken some of them away meanwhile there is nothing to be put in
+    /// place of, and the cleaning goes on behind them.
     fn clean_group<D: Disk>(
         &mut self,
         run: &mut Run<'_, D>,
         plan: &mut Plan,
-        bases: &[Offset],
-    ) -> Result<bool, CleanError> {
-        let (producers, begun) = {
-            let mut log = whole(run.log)?;
-            (log.last_of_producers(), log.begin_segment(run.cleaning, bases[0], run.now)?)
-        };
-        let Some(mut cleaned) = begun else { return Err(CleanError::Aborted) };
-        let mut synced = Synced::default();
+        bases: Vec<Offset>,
+    ) -> Result<Option<Rewritten<D>>, CleanError> {
+        let producers = whole(run.log)?.last_of_producers();
+        let mut cleaned = run.begin_segment(bases[0])?;
+        let mut written = Written::default();
         let mut modified = Timestamp(0);
-        for base in bases {
+        for base in &bases {
             let source = whole(run.log)?.source(*base, *base)?;
             let Some(source) = source else {
-                whole(run.log)?.drop_cleaned(run.cleaning, bases[0])?;
-                return Ok(false);
+                run.discard(&bases[..1])?;
+                return Ok(None);
             };
             modified = run.modified(&source.path)?;
-            self.clean_into((&mut cleaned, &mut synced), run, (plan, &producers), (&source, modified))?;
+            self.clean_into((&mut cleaned, &mut written), run, (plan, &producers), (&source, modified))?;
         }
         cleaned.finish()?;
-        run.sync(&mut cleaned)?;
+        run.write_out_rest(&mut cleaned, &written)?;
         cleaned.set_modified(modified)?;
-        run.swap(cleaned, bases)
+        Ok(Some(Rewritten { segment: cleaned, bases }))
     }
 
     fn clean_into<D: Disk>(
         &mut self,
-        (cleaned, synced): (&mut Segment<D>, &mut Synced),
+        (cleaned, written): (&mut Segment<D>, &mut Written),
         run: &mut Run<'_, D>,
         (plan, producers): (&mut Plan, &BTreeMap<ProducerId, LastOfProducer>),
         (source, modified): (&Source<D>, Timestamp),
@@ -309,7 +318,7 @@ impl Cleaner {
             run.go_on(self.out.len() - before)?;
             if self.out.len() >= run.options.buffer_bytes.min(WRITE_BYTES) {
                 self.write(cleaned, run)?;
-                run.sync_if_due(cleaned, synced)?;
+                run.write_out(cleaned, written)?;
             }
         }
         self.write(cleaned, run)
@@ -331,20 +340,6 @@ impl Cleaner {
 }
 
 impl<D: Disk> Run<'_, D> {
-    /// Brings to stable storage what makes older records superfluous: a power cut must not take the newer ones when the
-    /// older are gone already.
-    fn sync_up_to(&self, end: Offset) -> Result<(), CleanError> {
-        let (files, directories) = whole(self.log)?.unsynced_before(end)?;
-        let home = Arc::clone(whole(self.log)?.home());
-        for (path, file) in files {
-            home.state().sync(&self.disk, &path, &file)?;
-        }
-        for path in directories {
-            self.disk.fsync_dir(&path).map_err(|error| Fault::io("fsync", &path, error))?;
-        }
-        Ok(())
-    }
-
     /// The sizes of the segments in front of `end`, each looked at by itself: a log may have very many.
     fn sizes(&self, end: Offset) -> Result<Vec<SegmentSize>, CleanError> {
         let mut sizes = Vec::new();
@@ -388,59 +383,6 @@ impl<D: Disk> Run<'_, D> {
     fn modified(&self, path: &Path) -> Result<Timestamp, Fault> {
         let facts = self.disk.facts(path).map_err(|error| Fault::io("read", path, error))?;
         Ok(facts.modified)
-    }
-
-    fn sync_if_due(&self, cleaned: &mut Segment<D>, synced: &mut Synced) -> Result<(), CleanError> {
-        let size = u64::from(cleaned.size());
-        if size - synced.begun >= WRITEBACK_BYTES {
-            for (_, file) in cleaned.dirty_files(false)? {
-                self.disk.begin_writeback(&file, synced.begun, size - synced.begun);
-            }
-            synced.begun = size;
-        }
-        if size - synced.done >= SYNC_BYTES {
-            synced.done = size;
-            self.sync_files(cleaned.dirty_files(false)?)?;
-        }
-        Ok(())
-    }
-
-    fn sync(&self, cleaned: &mut Segment<D>) -> Result<(), CleanError> {
-        self.sync_files(cleaned.dirty_files(true)?)?;
-        self.sync_names()
-    }
-
-    fn sync_files(&self, files: Vec<crate::segment::DirtyFile<D>>) -> Result<(), CleanError> {
-        for (path, file) in files {
-            self.disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &path, error))?;
-        }
-        Ok(())
-    }
-
-    /// Brings the names in the log's directory to stable storage, without the log's lock.
-    fn sync_names(&self) -> Result<(), CleanError> {
-        let path = whole(self.log)?.path().to_owned();
-        self.disk.fsync_dir(&path).map_err(|error| Fault::io("fsync", &path, error))?;
-        Ok(())
-    }
-
-    fn swap(&mut self, mut cleaned: Segment<D>, bases: &[Offset]) -> Result<bool, CleanError> {
-        if !whole(self.log)?.offer_segment(self.cleaning, &mut cleaned)? {
-            return Err(CleanError::Aborted);
-        }
-        debug_assert_eq!(cleaned.stage(), Stage::Swap);
-        self.sync_names()?;
-        let base = cleaned.base();
-        let replaced = whole(self.log)?.replace_segments((self.cleaning, bases), cleaned, self.now)?;
-        if !replaced {
-            return if self.cleaning.is_aborted() { Err(CleanError::Aborted) } else { Ok(false) };
-        }
-        while whole(self.log)?.retire_replaced()? {
-            self.work.pace.let_others_in();
-        }
-        self.sync_names()?;
-        whole(self.log)?.settle_segment(base)?;
-        self.sync_names().map(|()| true)
     }
 }
 

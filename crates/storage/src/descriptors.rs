@@ -9,6 +9,7 @@
 //! inode and reports it to the next descriptor's fsync.
 
 use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use protocol::offset::Offset;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::disk::{Access, Disk, RealDisk};
+use crate::disk::{Access, Disk, FileFacts, RealDisk};
 use crate::fault::Fault;
 use crate::known_batches::{BYTES_DEFAULT, BatchMemory};
 use crate::names::{SegmentFile, Stage};
@@ -125,20 +126,35 @@ impl<D: Disk> LazyFile<D> {
 
     /// A file that is to be made at this stage.
     pub fn at(self, stage: Stage) -> Self {
-        self.slot.stage.store(stage as u8, Ordering::Release);
+        self.note_stage(stage);
         self
     }
 
-    /// Renames the file, which stays open if it is.
-    pub fn rename(&self, stage: Stage) -> Result<(), Fault> {
-        if self.stage() == stage {
-            return Ok(());
-        }
-        let (from, directory) = (self.path(), &self.slot.directory);
-        let to = self.slot.kind.path_at(directory, self.slot.base, stage);
-        self.slot.all.disk.rename(&from, &to).map_err(|error| Fault::io("rename", &from, error))?;
+    /// Takes note that the file has its name of this stage. It stays open if it is.
+    pub fn note_stage(&self, stage: Stage) {
         self.slot.stage.store(stage as u8, Ordering::Release);
-        Ok(())
+    }
+
+    /// The directory it lies in.
+    pub fn directory(&self) -> &Arc<Path> {
+        &self.slot.directory
+    }
+
+    /// Size and age of the file.
+    pub fn facts(&self) -> Result<FileFacts, Fault> {
+        self.by_name(|path| self.slot.all.disk.facts(path))
+            .map_err(|error| Fault::io("read", &self.path(), error))
+    }
+
+    /// Does something with the name of the file. Who gives it its own name does so without the log's lock, and has that noted
+    /// a moment later.
+    fn by_name<T>(&self, act: impl Fn(&Path) -> io::Result<T>) -> io::Result<T> {
+        match act(&self.path()) {
+            Err(error) if error.kind() == ErrorKind::NotFound && self.stage() == Stage::Swap => {
+                act(&self.slot.kind.path(&self.slot.directory, self.slot.base))
+            }
+            outcome => outcome,
+        }
     }
 
     /// The disk it lies on.
@@ -180,8 +196,8 @@ impl<D: Disk> LazyFile<D> {
             if let Some(file) = &*held {
                 return Ok(Arc::clone(file));
             }
-            let path = self.path();
-            let opened = self.slot.all.disk.open(&path, access).map_err(|e| Fault::io("open", &path, e))?;
+            let opened = self.by_name(|path| self.slot.all.disk.open(path, access));
+            let opened = opened.map_err(|error| Fault::io("open", &self.path(), error))?;
             let file = Arc::new(opened);
             *held = Some(Arc::clone(&file));
             file

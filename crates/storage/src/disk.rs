@@ -59,8 +59,8 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn pwrite(&self, file: &Self::File, bytes: &[u8], position: u64) -> io::Result<usize>;
     /// Cuts or extends the file to `length`.
     fn truncate(&self, file: &Self::File, length: u64) -> io::Result<()>;
-    /// Has the system begin to write these bytes of the file out, and returns at once: what a later fsync has to wait for is
-    /// less. Promises nothing; a disk may pass over it.
+    /// Has the system begin to write these bytes of the file out, or for a length of 0 all from there on, and returns at once:
+    /// what a later fsync has to wait for is less. Promises nothing; a disk may pass over it.
     fn begin_writeback(&self, _file: &Self::File, _from: u64, _length: u64) {}
     /// Brings the file's bytes and length to stable storage.
     fn fdatasync(&self, file: &Self::File) -> io::Result<()>;

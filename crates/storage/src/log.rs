@@ -12,6 +12,7 @@ mod housekeeping;
 mod moving;
 mod open;
 mod read;
+mod replacing;
 mod resume;
 mod timestamps;
 mod truncation;
@@ -41,12 +42,13 @@ use cleaning::Compaction;
 use resume::Resume;
 
 pub(crate) use cleaning::CleaningPause;
-pub use cleaning::{Cleaning, Source};
+pub use cleaning::Source;
 pub use housekeeping::{DeleteRecordsError, Retained};
 pub use moving::Copied;
 pub(crate) use moving::Piece;
 pub use open::{Checkpoints, Opened, Room};
 pub use read::{Fetched, ReadError};
+pub use replacing::{Cleaning, Names, Replaced};
 pub use timestamps::{EARLIEST, EARLIEST_LOCAL, FoundOffset, LATEST, MAX_TIMESTAMP};
 
 /// The log of one partition.

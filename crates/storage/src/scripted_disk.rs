@@ -98,6 +98,16 @@ impl Drop for HeldSyncs {
     }
 }
 
+impl State {
+    fn note_under_lock(&mut self, verb: &'static str, path: &Path) {
+        // Other threads, such as those that sync, make their calls while somebody else holds it.
+        let watched = |(thread, held): &(ThreadId, HeldLock)| *thread == thread::current().id() && held();
+        if self.held_lock.as_ref().is_some_and(watched) {
+            self.under_lock.push((HOLDS.get(), verb, path.to_owned()));
+        }
+    }
+}
+
 impl ScriptedDisk {
     /// Makes the next `verb` on a path that ends with `suffix` fail.
     pub fn fail_once(&self, verb: &'static str, suffix: &'static str, errno: Errno) {
@@ -221,11 +231,7 @@ impl ScriptedDisk {
 
     fn call(&self, verb: &'static str, path: &Path) -> io::Result<()> {
         let mut state = self.script.state.lock().unwrap();
-        // Other threads, such as those that sync, make their calls while somebody else holds it.
-        let watched = |(thread, held): &(ThreadId, HeldLock)| *thread == thread::current().id() && held();
-        if state.held_lock.as_ref().is_some_and(watched) {
-            state.under_lock.push((HOLDS.get(), verb, path.to_owned()));
-        }
+        state.note_under_lock(verb, path);
         state.calls.entry(verb).or_default().push(path.to_owned());
         if ["rename", "fsync_dir", "fdatasync"].contains(&verb) {
             state.lasting.push((verb, path.to_owned()));
@@ -257,6 +263,9 @@ impl Disk for ScriptedDisk {
 
     fn open(&self, path: &Path, access: Access) -> io::Result<ScriptedFile> {
         self.call("open", path)?;
+        if access == Access::Create && !path.exists() {
+            self.script.state.lock().unwrap().note_under_lock("create", path);
+        }
         let (file, path) = (RealDisk.open(path, access)?, path.to_owned());
         Ok(ScriptedFile { file, path, unsynced: AtomicBool::new(false) })
     }

@@ -115,7 +115,7 @@ impl Largest {
     }
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Debug)]
 struct Present {
     offsets: bool,
     times: bool,
@@ -370,7 +370,9 @@ impl<D: Disk> Segment<D> {
         end: Offset,
         into: &mut Vec<AbortedTransaction>,
     ) -> Result<bool, Fault> {
-        if !self.is_indexed() {
+        // Most segments have none, and a compaction asks all that follow.
+        let none = self.indexes.is_none() && (!self.present.transactions || self.present.stale);
+        if none {
             return Ok(false);
         }
         self.indexes().transactions.collect(from, end, into)
@@ -461,9 +463,7 @@ impl<D: Disk> Segment<D> {
 
     /// When the log file last changed.
     pub fn modified(&self) -> Result<Timestamp, Fault> {
-        let path = self.log.path();
-        let facts = self.log.disk().facts(&path).map_err(|error| Fault::io("read", &path, error))?;
-        Ok(facts.modified)
+        Ok(self.log.facts()?.modified)
     }
 
     /// The largest timestamp of the first batch; `None` in an empty segment.
@@ -589,9 +589,8 @@ impl<D: Disk> Segment<D> {
 
     /// What a start would find of it.
     pub fn facts(&mut self) -> Result<SegmentFacts, Fault> {
-        let path = self.log.path();
-        let facts = self.log.disk().facts(&path).map_err(|error| Fault::io("read", &path, error))?;
-        let (size, modified, largest) = (self.size, facts.modified, self.largest.known(self.base));
+        let modified = self.log.facts()?.modified;
+        let (size, largest) = (self.size, self.largest.known(self.base));
         let Present { offsets, times, transactions, .. } = self.present;
         let (mut offset_index, mut time_index, mut transaction_index) = (offsets, times, transactions);
         if let Some(indexes) = &mut self.indexes {
@@ -604,14 +603,7 @@ impl<D: Disk> Segment<D> {
 
     /// The files it has, for renaming and removing them.
     pub fn files(&mut self) -> Vec<PathBuf> {
-        let mut files = vec![self.log.path()];
-        let offsets = self.indexes().offsets.entries();
-        files.extend(offsets.exists().then(|| offsets.file().path()));
-        let times = self.indexes().times.entries();
-        files.extend(times.exists().then(|| times.file().path()));
-        let transactions = self.indexes().transactions.entries();
-        files.extend(transactions.exists().then(|| transactions.file().path()));
-        files
+        self.staged().paths().collect()
     }
 
     /// Whether `batches` are whole batches that still have positions in 31 bits; says how long the last one is.

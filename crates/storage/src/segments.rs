@@ -18,6 +18,7 @@ use crate::listing::Listing;
 use crate::recovery::{self, Replay};
 use crate::resume_point::ResumePoint;
 use crate::scan::BatchSpan;
+use crate::segment::replacement::StagedFiles;
 use crate::segment::{Segment, rename_deleted};
 
 /// The two numbers that shape the indexes (`segment.index.bytes`, `index.interval.bytes`).
@@ -100,6 +101,26 @@ pub struct Loaded<D: Disk = RealDisk> {
     pub cut: Option<(PathBuf, String)>,
     /// Whether all batches lay before the log start and the log was begun anew there.
     pub restarted: bool,
+}
+
+/// A segment made of others.
+pub struct Rewritten<D: Disk = RealDisk> {
+    /// The new one.
+    pub segment: Segment<D>,
+    /// The bases of those whose place it takes.
+    pub bases: Vec<Offset>,
+}
+
+/// What came of putting segments in place of others.
+pub struct Taken<D: Disk = RealDisk> {
+    /// The files of those that are in place.
+    pub new: Vec<StagedFiles>,
+    /// The files of those that are not any more.
+    pub old: Vec<StagedFiles>,
+    /// The segments they belong to.
+    pub gone: Vec<Segment<D>>,
+    /// The bases of those that were not taken: what they were made of is not all there any more.
+    pub refused: Vec<Offset>,
 }
 
 impl<D: Disk> Segments<D> {
@@ -361,22 +382,38 @@ impl<D: Disk> Segments<D> {
 
     /// The segment whose name says `base`.
     pub fn with_base(&mut self, base: Offset) -> Option<&mut Segment<D>> {
-        self.list.iter_mut().find(|segment| segment.base() == base)
+        let index = self.list.partition_point(|segment| segment.base() < base);
+        self.list.get_mut(index).filter(|segment| segment.base() == base)
     }
 
-    /// Puts a segment in place of those with these bases, which are neighbours and not active: their files, which keep
-    /// their names for now, are handed back. `None` if they are not all there any more.
-    pub fn replace(&mut self, bases: &[Offset], segment: Segment<D>) -> Option<Vec<PathBuf>> {
-        let first = self.list.partition_point(|known| Some(known.base()) < bases.first().copied());
-        let old = first..first + bases.len();
-        let same = |known: &[Segment<D>]| known.iter().map(Segment::base).eq(bases.iter().copied());
-        if old.end >= self.list.len() || !same(&self.list[old.clone()]) {
-            return None;
+    /// Puts segments in place of others, in one walk however many there are. Each comes behind the one before, and takes the
+    /// place of neighbours that are not active. Looks at no file: theirs keep their names for now.
+    pub fn replace(&mut self, rewritten: Vec<Rewritten<D>>) -> Taken<D> {
+        let mut taken = Taken { new: Vec::new(), old: Vec::new(), gone: Vec::new(), refused: Vec::new() };
+        let Some(first) = rewritten.first().and_then(|first| first.bases.first()) else { return taken };
+        let start = self.list.partition_point(|known| known.base() < *first);
+        let mut rest = self.list.split_off(start).into_iter();
+        for Rewritten { mut segment, bases } in rewritten {
+            while rest.as_slice().first().is_some_and(|known| Some(&known.base()) < bases.first()) {
+                self.list.extend(rest.next());
+            }
+            let known = rest.as_slice().iter().map(Segment::base).take(bases.len());
+            // The active one, which is the last, always stays.
+            if rest.len() <= bases.len() || !known.eq(bases.iter().copied()) {
+                taken.refused.push(segment.base());
+                continue;
+            }
+            for mut old in rest.by_ref().take(bases.len()) {
+                taken.old.push(old.staged());
+                taken.gone.push(old);
+            }
+            taken.new.push(segment.staged());
+            self.list.push(segment);
         }
+        self.list.extend(rest);
         self.youngest_up_to = None;
-        let files = self.list.splice(old, [segment]).flat_map(|mut gone| gone.files()).collect();
         self.place();
-        Some(files)
+        taken
     }
 
     /// Drops every batch that holds `end` or later offsets. `end` must not lie before the first segment.

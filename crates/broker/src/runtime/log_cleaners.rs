@@ -25,6 +25,13 @@ const NICENESS: i32 = 10;
 const BUFFER_BYTES_MIN: usize = 4096;
 /// How soon it is said again that there is no room.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// How long a thread rests after a sync: whoever had to wait for the file system's journal is not to wait again at once.
+const SYNC_REST: Duration = Duration::from_millis(100);
+/// It rests at most so many times as long as it works. Where a sync comes after little work compaction must not fall behind.
+const SYNC_REST_SHARE: u32 = 2;
+/// While there are more logs to be cleaned `cleaner-offset-checkpoint` is written no more often, for it takes two syncs. What
+/// a crash takes of it is cleaned once more.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 /// A debt below this is not worth a sleep.
 const DEBT_MIN: Duration = Duration::from_millis(20);
 
@@ -162,9 +169,13 @@ impl Worker {
             tracing::warn!(%error, "compaction runs at the priority of everything else");
         }
         let mut cleaner = Cleaner::new(options);
-        let mut told = Told::default();
+        let (mut told, mut checkpointed) = (Told::default(), Instant::now());
         loop {
             let busy = self.round(&mut cleaner, &mut told);
+            if !busy || checkpointed.elapsed() >= CHECKPOINT_INTERVAL {
+                self.broker.log_dirs.checkpoint_cleaned();
+                checkpointed = Instant::now();
+            }
             let rest = if busy { Duration::ZERO } else { self.backoff };
             if !self.stop.wait(rest) {
                 return;
@@ -186,7 +197,6 @@ impl Worker {
             Some((name, log, cleanable)) => self.clean(cleaner, (&name, &log), &cleanable),
             None => false,
         };
-        dirs.checkpoint_cleaned();
         let (segments, bytes) = dirs.retain_compacted(self.broker.now());
         if segments > 0 {
             // A log begins later than its readers were told.
@@ -203,7 +213,8 @@ impl Worker {
         cleanable: &partition::compaction::dirty::Cleanable,
     ) -> bool {
         let begun = Instant::now();
-        let mut pace = Unhurried { throttle: &self.throttle, stop: &self.stop };
+        let mut pace =
+            Unhurried { throttle: &self.throttle, stop: &self.stop, begun, rested: Duration::ZERO };
         match cleaner.clean(log, cleanable, self.broker.now(), &mut pace) {
             Ok(Some(cleaned)) => {
                 let took = begun.elapsed();
@@ -278,6 +289,13 @@ impl Throttle {
 struct Unhurried<'a> {
     throttle: &'a Throttle,
     stop: &'a Stop,
+    begun: Instant,
+    rested: Duration,
+}
+
+/// How long to rest after a sync, having worked and rested for so long before.
+fn rest_after_sync(worked: Duration, rested: Duration) -> Duration {
+    (worked * SYNC_REST_SHARE).saturating_sub(rested).min(SYNC_REST)
 }
 
 impl Pace for Unhurried<'_> {
@@ -289,6 +307,13 @@ impl Pace for Unhurried<'_> {
         // A thread that runs on uses up its slice of time before one that wakes up is let in, whatever their priorities:
         // up to the next tick of the clock, which may be 4 ms away.
         std::thread::yield_now();
+    }
+
+    fn rest_after_sync(&mut self) {
+        let before = self.begun.elapsed();
+        // Being told to end is learned at the next step.
+        self.stop.wait(rest_after_sync(before.saturating_sub(self.rested), self.rested));
+        self.rested += self.begun.elapsed() - before;
     }
 }
 
@@ -311,6 +336,15 @@ mod tests {
         assert_eq!(throttle.note(0, at(5000)), Duration::ZERO);
         assert_eq!(throttle.note(100, at(9000)), Duration::ZERO);
         assert_eq!(throttle.note(1000, at(9000)), Duration::from_millis(1000), "idle time is not saved up");
+    }
+
+    #[test]
+    fn rests_after_syncs_are_short_and_take_no_more_than_their_share() {
+        let ms = Duration::from_millis;
+        assert_eq!(rest_after_sync(ms(10), ms(0)), ms(20));
+        assert_eq!(rest_after_sync(ms(10), ms(20)), ms(0));
+        assert_eq!(rest_after_sync(ms(11), ms(30)), ms(0), "however long it took to wake up");
+        assert_eq!(rest_after_sync(ms(400), ms(100)), SYNC_REST);
     }
 
     #[test]

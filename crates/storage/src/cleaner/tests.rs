@@ -165,6 +165,14 @@ pub(super) fn roll<D: Disk>(log: &SharedLog<D>) {
     locked(log).roll(NOW).unwrap();
 }
 
+/// Has all of it on stable storage: the calls of the background must not be counted among those of the cleaner.
+pub(super) fn flush<D: Disk>(log: &SharedLog<D>) {
+    let (done, flushed) = std::sync::mpsc::channel();
+    let tell = move |outcome| drop(done.send(outcome));
+    locked(log).flush(NOW, Box::new(tell)).unwrap();
+    flushed.recv().unwrap().unwrap();
+}
+
 pub(super) const OPTIONS: CleanerOptions =
     CleanerOptions { map_bytes: 1 << 20, map_load: 0.9, buffer_bytes: 512 };
 

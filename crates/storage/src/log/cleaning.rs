@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use partition::compaction::dirty::{Cleanable, LogDirt, SegmentDirt, cleanable};
@@ -18,32 +17,11 @@ use partition::transactions::AbortedTransaction;
 use protocol::id::{ProducerId, Timestamp};
 use protocol::offset::Offset;
 
-use super::Log;
+use super::{Cleaning, Log};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::names::Stage;
-use crate::segment::replacement::remove_files;
-use crate::segment::{DirtyFile, Segment, rename_deleted};
-
-/// So many files of replaced segments are renamed under one hold of the log's lock.
-const RETIRED_AT_ONCE: usize = 16;
-
-/// One cleaning of a log, known to both sides.
-#[derive(Debug, Default)]
-pub struct Cleaning {
-    aborted: AtomicBool,
-}
-
-impl Cleaning {
-    /// Whether it must end without effect.
-    pub fn is_aborted(&self) -> bool {
-        self.aborted.load(Ordering::Acquire)
-    }
-
-    fn abort(&self) {
-        self.aborted.store(true, Ordering::Release);
-    }
-}
+use crate::segment::{DirtyFile, Segment};
 
 /// Nothing of the log is cleaned for as long as this is held.
 #[derive(Debug)]
@@ -57,23 +35,10 @@ pub(crate) struct Compaction {
     /// `cleaner-offset-checkpoint`: up to here the log is clean.
     cleaned_to: Option<Offset>,
     under_way: Option<Arc<Cleaning>>,
-    /// The base of a `.swap` segment that is not in the log yet.
-    swap: Option<Offset>,
-    /// What is left of segments that another has taken the place of.
-    replaced: Option<Box<Replaced>>,
     /// Why the log is passed over until the next start.
     uncleanable: Option<Box<str>>,
     /// Held by who wants the log to stay as it is.
     pause: Weak<()>,
-}
-
-/// Files of segments that are no part of the log any more, still to be got out of the way.
-#[derive(Default, Debug)]
-struct Replaced {
-    /// Since when.
-    at: Timestamp,
-    files: Vec<PathBuf>,
-    snapshots: Vec<Offset>,
 }
 
 impl Compaction {
@@ -156,20 +121,20 @@ impl<D: Disk> Log<D> {
         self.segments.iter_mut().enumerate().map(dirt).collect()
     }
 
-    /// The files with batches before `end` that may not be on stable storage, and the directories whose names may not.
-    pub fn unsynced_before(&mut self, end: Offset) -> Result<(Vec<DirtyFile<D>>, Vec<PathBuf>), Fault> {
+    /// The files with batches before `end` that may not be on stable storage.
+    pub fn unsynced_before(&mut self, end: Offset) -> Result<Vec<DirtyFile<D>>, Fault> {
         self.check()?;
         let from = self.segments.index_of(self.flush.recovery_point());
         let mut files = Vec::new();
         for segment in self.segments.iter_mut().skip(from).take_while(|segment| segment.base() < end) {
             files.extend(segment.dirty_files(false)?);
         }
-        let names = if self.flush.names_due() {
-            vec![self.path().to_owned(), self.home.path().to_owned()]
-        } else {
-            Vec::new()
-        };
-        Ok((files, names))
+        Ok(files)
+    }
+
+    /// Whether names in the log's directory may not be on stable storage.
+    pub fn names_due(&self) -> bool {
+        self.flush.names_due()
     }
 
     /// Begins a cleaning; `None` if one is under way, the log is to be left alone, or nothing is to be compacted any more.
@@ -181,7 +146,7 @@ impl<D: Disk> Log<D> {
         // What an earlier cleaning could not rename must be out of the way of the names this one uses.
         let moved = self.settle_segments();
         self.home.noted(moved)?;
-        let cleaning = Arc::new(Cleaning::default());
+        let cleaning = Arc::new(Cleaning::new(Arc::clone(self.segments.directory())));
         self.compaction().under_way = Some(Arc::clone(&cleaning));
         Ok(Some(cleaning))
     }
@@ -193,7 +158,10 @@ impl<D: Disk> Log<D> {
             return false;
         }
         self.compaction().under_way = None;
-        let counts = !cleaning.is_aborted() && cleaned_to.is_some();
+        // Nothing is left to be done but of one that failed.
+        let finished = self.finish_names(cleaning);
+        let finished = self.home.noted(finished).is_ok();
+        let counts = finished && !cleaning.is_aborted() && cleaned_to.is_some();
         if counts {
             self.set_cleaned_to(cleaned_to);
         }
@@ -243,17 +211,14 @@ impl<D: Disk> Log<D> {
 
     /// Has a cleaning that is under way end without effect. What it has made ready goes, so that no start finds it.
     pub(super) fn abort_cleaning(&mut self) -> Result<(), Fault> {
-        if let Some(cleaning) = self.compaction.as_ref().and_then(|compaction| compaction.under_way.as_ref())
-        {
-            cleaning.abort();
-        }
-        let mut changed = self.retire_all()?;
-        if let Some(base) = self.compaction.as_mut().and_then(|compaction| compaction.swap.take()) {
-            let directory = Arc::clone(self.segments.directory());
-            remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
-            changed = true;
-        }
-        if changed { self.sync_names() } else { Ok(()) }
+        let Some(cleaning) = self.under_way() else { return Ok(()) };
+        cleaning.abort();
+        self.finish_names(&cleaning)
+    }
+
+    /// The cleaning that is under way.
+    pub(super) fn under_way(&self) -> Option<Arc<Cleaning>> {
+        self.compaction.as_ref()?.under_way.clone()
     }
 
     /// Nothing behind the base of the active segment is clean any more.
@@ -306,109 +271,13 @@ impl<D: Disk> Log<D> {
         LastOfProducer::all(self.partition.producers())
     }
 
-    /// Begins a `.cleaned` segment; `None` if the cleaning was aborted.
-    pub fn begin_segment(
-        &mut self,
-        cleaning: &Cleaning,
-        base: Offset,
-        now: Timestamp,
-    ) -> Result<Option<Segment<D>>, Fault> {
-        self.check()?;
-        if cleaning.is_aborted() {
-            return Ok(None);
-        }
-        let directory = Arc::clone(self.segments.directory());
-        Segment::create_cleaned(self.home.descriptors(), &directory, base, now).map(Some)
-    }
-
-    /// Gives a `.cleaned` segment, whose files are on stable storage, the names of a complete one. `false`: the cleaning
-    /// was aborted. The caller brings the names to stable storage before [`Log::replace_segments`].
-    pub fn offer_segment(&mut self, cleaning: &Cleaning, segment: &mut Segment<D>) -> Result<bool, Fault> {
-        self.check()?;
-        if cleaning.is_aborted() {
-            return Ok(false);
-        }
-        self.compaction().swap = Some(segment.base());
-        segment.move_to(Stage::Swap)?;
-        Ok(true)
-    }
-
-    /// Puts an offered segment in place of those with these bases. `false`: they are not what they were, and the offer
-    /// was taken back. The caller goes on with [`Log::retire_replaced`] until there is no more to do, and brings the names
-    /// to stable storage before [`Log::settle_segment`].
-    pub fn replace_segments(
-        &mut self,
-        (cleaning, bases): (&Cleaning, &[Offset]),
-        segment: Segment<D>,
-        now: Timestamp,
-    ) -> Result<bool, Fault> {
-        self.check()?;
-        if cleaning.is_aborted() {
-            return Ok(false);
-        }
-        let base = segment.base();
-        let replaced = self.segments.replace(bases, segment);
-        // Taken or refused, it is no offer any more: files that have taken their place must not be cleared away.
-        self.compaction().swap = None;
-        let Some(files) = replaced else {
-            let directory = Arc::clone(self.segments.directory());
-            remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
-            return Ok(false);
-        };
-        self.flush.note_names_changed();
-        let gone = bases.iter().copied().filter(|gone| *gone != base);
-        let snapshots = gone.filter(|gone| self.snapshots.contains(*gone)).collect();
-        self.compaction().replaced = Some(Box::new(Replaced { at: now, files, snapshots }));
-        Ok(true)
-    }
-
-    /// Marks some of the files for deletion that a replacement has left; whether there were any. A few at a time, because
-    /// there may be very many, and who appends waits meanwhile.
-    pub fn retire_replaced(&mut self) -> Result<bool, Fault> {
-        self.check()?;
-        let replaced = self.compaction.as_mut().and_then(|compaction| compaction.replaced.as_mut());
-        let Some(Replaced { at, files, snapshots }) = replaced.map(|replaced| &mut **replaced) else {
-            return Ok(false);
-        };
-        let at = *at;
-        if files.is_empty() {
-            let some = snapshots.split_off(snapshots.len().saturating_sub(RETIRED_AT_ONCE));
-            let any = !some.is_empty();
-            some.into_iter().try_for_each(|offset| self.remove_snapshot(offset))?;
-            return Ok(any);
-        }
-        let some = files.split_off(files.len().saturating_sub(RETIRED_AT_ONCE));
-        let renamed = rename_deleted(self.home.disk(), some).inspect_err(|fault| {
-            // Some of the old names are gone and some not: only a start sorts them out.
-            self.home.state().take_offline(&format!("a compaction was cut short: {fault}"));
-        })?;
-        self.home.removals().schedule(at, self.config.file_delete_delay, renamed);
-        Ok(true)
-    }
-
-    /// Gives the segment that took the place of others its own names.
-    pub fn settle_segment(&mut self, base: Offset) -> Result<(), Fault> {
-        self.check()?;
-        let Some(segment) = self.segments.with_base(base) else { return Ok(()) };
-        let moved = segment.move_to(Stage::Live);
-        self.home.noted(moved)
-    }
-
-    /// The same at once for all: no one may meet the names of segments that are no part of the log any more.
-    fn retire_all(&mut self) -> Result<bool, Fault> {
-        let Some(compaction) = &self.compaction else { return Ok(false) };
-        let any = compaction.replaced.as_ref().is_some_and(|replaced| !replaced.files.is_empty());
-        while self.retire_replaced()? {}
-        self.compaction().replaced = None;
-        Ok(any)
-    }
-
     /// Gives every segment its own names, where that could not be done before.
     pub(super) fn settle_segments(&mut self) -> Result<(), Fault> {
-        if self.retire_all()? {
-            self.sync_names()?;
+        for segment in self.segments.iter_mut().filter(|segment| segment.stage() != Stage::Live) {
+            segment.move_to(Stage::Live)?;
+            self.flush.note_names_changed();
         }
-        self.segments.iter_mut().try_for_each(|segment| segment.move_to(Stage::Live))
+        Ok(())
     }
 
     fn is_at(&self, cleaning: &Cleaning) -> bool {
@@ -426,22 +295,12 @@ impl<D: Disk> Log<D> {
         self.compaction.get_or_insert_default()
     }
 
-    /// Takes away what a cleaning leaves that came to nothing. A log that is gone, or lies elsewhere now, has taken it
-    /// along.
-    pub fn drop_cleaned(&mut self, cleaning: &Cleaning, base: Offset) -> Result<(), Fault> {
+    /// Takes away what a cleaning leaves that was called off. A log that is gone, or lies elsewhere now, has taken it along.
+    pub fn drop_cleaned(&mut self, cleaning: &Cleaning, bases: &[Offset]) -> Result<(), Fault> {
         if self.gone.is_some() || !self.is_at(cleaning) {
             return Ok(());
         }
-        let directory = Arc::clone(self.segments.directory());
-        if self.compaction().swap == Some(base) {
-            self.compaction().swap = None;
-            remove_files(self.home.disk(), &directory, (base, Stage::Swap))?;
-        }
-        remove_files(self.home.disk(), &directory, (base, Stage::Cleaned))
-    }
-
-    fn sync_names(&self) -> Result<(), Fault> {
-        let path = self.path();
-        self.home.disk().fsync_dir(path).map_err(|error| Fault::io("fsync", path, error))
+        let mut names = cleaning.meet(&mut self.segments);
+        names.discard(self.home.disk(), cleaning.directory(), bases)
     }
 }

@@ -165,9 +165,16 @@ impl<D: Disk> Log<D> {
         if reasons.len() == summaries.len() {
             self.reserved(|log| log.roll(now))?;
         }
-        let renamed = self.segments.drop_front(reasons.len())?;
+        let cleaning = self.under_way();
+        // A cleaning may be giving them other names this moment.
+        let names = cleaning.as_ref().map(|cleaning| cleaning.meet(&mut self.segments));
+        let renamed = self.segments.drop_front(reasons.len());
         self.flush.note_names_changed();
         let first = self.segments.first_base();
+        if let Some(mut names) = names {
+            names.forget_before(first);
+        }
+        let renamed = renamed?;
         for offset in self.snapshots.before(first).to_vec() {
             self.remove_snapshot(offset)?;
         }

@@ -164,12 +164,16 @@ fn two_never_clean_one_log() {
         assert_eq!(locked(log).cleanable(NOW).unwrap(), None);
         assert!(locked(log).begin_cleaning().unwrap().is_none());
         // Whoever has come from a log that lay here before ends nothing and takes nothing away.
-        let other = crate::log::Cleaning::default();
+        let other = crate::log::Cleaning::new(locked(log).path().into());
         locked(log).end_cleaning(&other, Some(Offset(1)));
-        locked(log).drop_cleaned(&other, Offset(0)).unwrap();
+        locked(log).drop_cleaned(&other, &[Offset(0)]).unwrap();
         assert!(locked(log).begin_cleaning().unwrap().is_none());
     });
     outcome.unwrap().unwrap();
+}
+
+fn begun(log: &Log<RealDisk>, cleaning: &Cleaning, base: Offset) -> Segment<RealDisk> {
+    Segment::create_cleaned(log.home().descriptors(), cleaning.directory(), base, NOW).unwrap()
 }
 
 /// Between the moment when a segment takes the place of others and the moment when it has their names, all there is of them
@@ -184,19 +188,20 @@ fn calling_it_off_leaves_a_segment_that_has_taken_its_place() {
         let mut log = locked(&log);
         let base = log.bases(Offset(0), Offset(i64::MAX))[0];
         let cleaning = log.begin_cleaning().unwrap().unwrap();
-        let mut cleaned = log.begin_segment(&cleaning, base, NOW).unwrap().unwrap();
+        let mut cleaned = begun(&log, &cleaning, base);
         let source = log.source(base, base).unwrap().unwrap();
         let mut batches = vec![0; source.size as usize];
         crate::whole_file::read_up_to(&RealDisk, &source.file, &mut batches, 0).unwrap();
         cleaned.append(&batches, 100).unwrap();
         cleaned.finish().unwrap();
-        assert!(log.offer_segment(&cleaning, &mut cleaned).unwrap());
-        assert!(log.replace_segments((&cleaning, &[base]), cleaned, NOW).unwrap());
+        cleaning.names().unwrap().offer(&mut cleaned).unwrap();
+        let rewritten = vec![Rewritten { segment: cleaned, bases: vec![base] }];
+        let replaced = log.replace_segments(&cleaning, rewritten, NOW).unwrap().unwrap();
+        assert_eq!((replaced.gone.len(), replaced.refused), (1, Vec::new()));
         let mut config = LogConfig::clone(log.config());
         config.compaction.compact = false;
         log.set_config(Arc::new(config));
-        assert!(cleaning.is_aborted());
-        log.settle_segment(base).unwrap();
+        assert!(cleaning.is_aborted() && cleaning.names().is_none());
     }
     assert_eq!(bytes(&log), before);
     let high_watermark = locked(&log).partition().watermarks().high_watermark;
@@ -215,13 +220,14 @@ fn calling_it_off_takes_back_what_was_offered() {
         let mut log = locked(&log);
         let base = log.bases(Offset(0), Offset(i64::MAX))[0];
         let cleaning = log.begin_cleaning().unwrap().unwrap();
-        let mut cleaned = log.begin_segment(&cleaning, base, NOW).unwrap().unwrap();
+        let mut cleaned = begun(&log, &cleaning, base);
         cleaned.finish().unwrap();
-        assert!(log.offer_segment(&cleaning, &mut cleaned).unwrap());
+        cleaning.names().unwrap().offer(&mut cleaned).unwrap();
         let mut config = LogConfig::clone(log.config());
         config.compaction.compact = false;
         log.set_config(Arc::new(config));
-        assert!(!log.replace_segments((&cleaning, &[base]), cleaned, NOW).unwrap());
+        let rewritten = vec![Rewritten { segment: cleaned, bases: vec![base] }];
+        assert!(log.replace_segments(&cleaning, rewritten, NOW).unwrap().is_none());
     }
     let names = std::fs::read_dir(bench.temp.path().join("t-0")).unwrap();
     let left = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
