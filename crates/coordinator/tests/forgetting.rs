@@ -8,7 +8,7 @@ use coordinator::group::{GroupConfig, GroupDecision, GroupGround, GroupShard, Tr
 use coordinator::record::GroupRecord;
 use coordinator::{Ground, Shard as _, Token, Written};
 use metadata::Image;
-use protocol::id::{Timestamp, TopicId, Uuid};
+use protocol::id::{PartitionIndex, Timestamp, TopicId, Uuid};
 use protocol::messages::record::{OffsetCommitKey, OffsetCommitValue};
 use protocol::offset::Offset;
 
@@ -65,4 +65,49 @@ fn offsets_of_a_deleted_topic_are_forgotten_a_part_at_a_time() {
         (3 * PARTITIONS as usize, 3),
         "{parts:?}"
     );
+}
+
+#[test]
+fn topics_that_are_deleted_meanwhile_have_their_turn_afterwards() {
+    const GROUPS: usize = 2_000;
+    const TOPICS: usize = 100;
+    let mut shard = GroupShard::default();
+    (0..GROUPS).for_each(|group| commit(&mut shard, &format!("g{group}"), "stays", 0));
+    commit(&mut shard, "the last", "gone", 0);
+    let (image, config) = (Image::default(), GroupConfig::default());
+    let at = |now| -> GroupGround<'_> {
+        Ground { now, image: &image, config: &config, token: Token(0), random: Uuid::ZERO }
+    };
+    let mut now = Timestamp(1);
+    let delete = |shard: &mut GroupShard, now, topics: &[&str]| {
+        let topics: Vec<_> = topics.iter().map(|topic| (Arc::from(*topic), GONE)).collect();
+        let deleted = shard.topics_were_deleted(&at(now), &topics);
+        carry_out(shard, deleted);
+    };
+    let names: Vec<_> = (0..TOPICS).map(|topic| format!("topic {topic}")).collect();
+    delete(&mut shard, now, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    delete(&mut shard, now, &["gone"]);
+    // One part is not enough to look at all of that, and each time another topic goes.
+    let mut parts = 0;
+    while shard.offsets().get("the last", "gone", PartitionIndex(0)).is_some() {
+        parts += 1;
+        assert!(parts < 10, "the last group is never reached");
+        now = now.max(shard.wake_at().unwrap());
+        let part = shard.wake(&at(now)).unwrap();
+        carry_out(&mut shard, part);
+        let name = format!("later {parts}");
+        commit(&mut shard, "g1", &name, 0);
+        delete(&mut shard, now, &[&name]);
+        assert!(shard.forgets_topic(&name));
+        assert!(shard.wake(&at(now)).is_none(), "others have their turn between two parts");
+    }
+    assert!(parts > 1, "it was done at once");
+    while let Some(next) = shard.wake_at() {
+        now = now.max(next);
+        let part = shard.wake(&at(now)).unwrap();
+        carry_out(&mut shard, part);
+        assert!(shard.wake(&at(now)).is_none(), "others have their turn between two passes, too");
+    }
+    assert_eq!(shard.offsets().len(), GROUPS, "what was deleted meanwhile is forgotten, too");
+    assert!(!shard.forgets_topic("gone") && !shard.forgets_topic("later 1"));
 }

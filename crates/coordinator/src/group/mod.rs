@@ -110,8 +110,8 @@ pub enum Transition {
     SweepOffsets(Timestamp, Option<GroupId>),
     /// Topics were deleted: from this time on what is committed for them is forgotten.
     TopicsDeleted(Timestamp, Arc<[(Arc<str>, TopicId)]>),
-    /// That goes on at this time, from this group on; none where it has come to its end.
-    ForgetOffsets(Option<(Timestamp, GroupId)>),
+    /// That goes on at this time, from this group on; none where all have been gone through.
+    ForgetOffsets(Timestamp, Option<GroupId>),
 }
 
 /// What a request hears that waited for others.
@@ -268,7 +268,7 @@ impl Shard for GroupShard {
                 self.timers.sweep_from = from;
             }
             Transition::TopicsDeleted(at, topics) => self.timers.deleted.add(at, &topics),
-            Transition::ForgetOffsets(next) => self.timers.deleted.go_on(next),
+            Transition::ForgetOffsets(at, from) => self.timers.deleted.go_on(at, from),
         }
     }
 

@@ -19,34 +19,44 @@ pub type Deleted = Vec<Result<(), GroupRefusal>>;
 /// left then the sweep takes away, by the ids of the topics.
 #[derive(Clone, Debug, Default)]
 pub(in crate::group) struct DeletedTopics {
-    ids: BTreeMap<Arc<str>, BTreeSet<TopicId>>,
+    ids: Ids,
+    /// What was deleted while the groups are being gone through for those, and has its turn when they have been: who begins
+    /// anew each time never comes to the last of them.
+    next: Ids,
     /// When their offsets are forgotten, or more of them.
     pub(in crate::group) forget_at: Option<Timestamp>,
     /// The group from which on that goes on; none for all.
     from: Option<GroupId>,
 }
 
+/// The ids of topics by their names.
+type Ids = BTreeMap<Arc<str>, BTreeSet<TopicId>>;
+
 impl DeletedTopics {
-    /// More were deleted: all groups are gone through once more.
+    /// More were deleted.
     pub(in crate::group) fn add(&mut self, at: Timestamp, topics: &[(Arc<str>, TopicId)]) {
+        let ids = if self.from.is_some() { &mut self.next } else { &mut self.ids };
         for (topic, id) in topics {
-            self.ids.entry(topic.clone()).or_default().insert(*id);
+            ids.entry(topic.clone()).or_default().insert(*id);
         }
-        (self.forget_at, self.from) = (Some(at), None);
+        // What goes on after a pause is not hastened.
+        self.forget_at.get_or_insert(at);
     }
 
-    /// What was due is done: it goes on then and there, or has come to its end.
-    pub(in crate::group) fn go_on(&mut self, next: Option<(Timestamp, GroupId)>) {
-        match next {
-            Some((at, from)) => (self.forget_at, self.from) = (Some(at), Some(from)),
-            None => *self = Self::default(),
+    /// What was due is done. What is left is due at `at`: that goes on from a group, or all groups have been gone through, and
+    /// are once more where others were deleted meanwhile.
+    pub(in crate::group) fn go_on(&mut self, at: Timestamp, from: Option<GroupId>) {
+        if from.is_none() {
+            self.ids = std::mem::take(&mut self.next);
         }
+        self.forget_at = (!self.ids.is_empty()).then_some(at);
+        self.from = from;
     }
 
     /// Whether an offset was committed for one of them. Of one whose id was not recorded its name says so.
     fn has(&self, topic: &str, offset: &CommittedOffset) -> bool {
-        let ids = self.ids.get(topic);
-        ids.is_some_and(|ids| offset.topic_id.is_zero() || ids.contains(&offset.topic_id))
+        let mut ids = [&self.ids, &self.next].into_iter().filter_map(|ids| ids.get(topic));
+        ids.any(|ids| offset.topic_id.is_zero() || ids.contains(&offset.topic_id))
     }
 }
 
@@ -91,7 +101,8 @@ impl GroupShard {
 
     /// Whether offsets of a topic of this name are being forgotten because it was deleted.
     pub fn forgets_topic(&self, topic: &str) -> bool {
-        self.timers.deleted.ids.contains_key(topic)
+        let DeletedTopics { ids, next, .. } = &self.timers.deleted;
+        ids.contains_key(topic) || next.contains_key(topic)
     }
 
     /// Forgets what groups have committed for topics that were deleted, as much of it as is done at once.
@@ -105,11 +116,13 @@ impl GroupShard {
         for id in self.groups.range((from, Bound::Unbounded)).map(|(id, _)| id) {
             let room_is_left = decision.records.len() < RECORDS_MAX && looks < LOOKS_MAX;
             if !room_is_left || !self.forget_of(id, &mut looks, &mut decision.records) {
-                goes_on = Some((PAUSE.after(ground.now), id.clone()));
+                goes_on = Some(id.clone());
                 break;
             }
         }
-        decision.transition(Transition::ForgetOffsets(goes_on)).or_unwritten(Transition::ForgetOffsets(None))
+        let at = PAUSE.after(ground.now);
+        let unwritten = Transition::ForgetOffsets(at, None);
+        decision.transition(Transition::ForgetOffsets(at, goes_on)).or_unwritten(unwritten)
     }
 
     /// Forgets what one group has committed for deleted topics; whether that was all.
