@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use coordinator::Token;
 use coordinator::group::assignor::Partitions;
-use coordinator::group::consumer::{ConsumerHeartbeat, HeartbeatAnswer, Held, State};
+use coordinator::group::consumer::{ConsumerHeartbeat, GroupState, HeartbeatAnswer, Held};
 use coordinator::group::{Epoch, Generation, Millis};
 use metadata::Image;
 use protocol::id::{PartitionIndex, TopicId};
@@ -224,7 +224,7 @@ impl Stage {
         let assigned = held_in_words(&member.assigned);
         Some(Seen {
             epoch: member.epoch.0,
-            is_classic: member.is_classic(),
+            is_classic: member.classic.is_some(),
             instance: member.instance.as_deref().map(str::to_owned),
             assigned: if assigned == "nothing" { String::new() } else { assigned },
             topics: topics.join("+"),
@@ -238,6 +238,7 @@ impl Stage {
 
     /// Whether everybody in a consumer group has what they are to have; where there is none, nobody lacks anything.
     pub fn is_settled(&self, group: &str) -> bool {
-        self.consumers(group).is_none_or(|group| matches!(group.state(), State::Stable | State::Empty))
+        self.consumers(group)
+            .is_none_or(|group| matches!(group.state(), GroupState::Stable | GroupState::Empty))
     }
 }

@@ -15,7 +15,7 @@ use super::regex::RegexChange;
 use super::turn::{Turn, Update};
 use super::{ClassicSide, ConsumerGroup, Member, MemberState};
 use crate::group::classic::{CONSUMER, Heartbeat, Join, JoinAnswer, Leave, Leaver, Left, Sync, SyncAnswer};
-use crate::group::modern::WaitChange;
+use crate::group::modern::{ModernMember, WaitChange};
 use crate::group::{
     Answer, Generation, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId, Millis,
 };

@@ -6,6 +6,7 @@ use super::member::without_epochs;
 use super::{ConsumerGroup, Epoch};
 use crate::group::assignor::Partitions;
 use crate::group::config::ConsumerConfig;
+use crate::group::modern::ModernMember;
 use crate::group::{GroupShard, MemberId};
 
 /// A consumer group in full.

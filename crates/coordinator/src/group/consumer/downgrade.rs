@@ -9,6 +9,7 @@ use super::turn::{Turn, Update};
 use super::{ConsumerGroup, Member};
 use crate::group::assignor::Partitions;
 use crate::group::classic::{self, Live, Member as ClassicMember};
+use crate::group::modern::ModernMember;
 use crate::group::{Generation, GroupRefusal, MemberId, Transition};
 
 /// Members as classic ones; none where one cannot be.

@@ -9,7 +9,7 @@ use super::regex::RegexChange;
 use super::turn::{Turn, Update};
 use super::{ConsumerGroup, Epoch, Held, Member, recorded};
 use crate::group::assignor::Partitions;
-use crate::group::modern::{Comes, WaitChange};
+use crate::group::modern::{Comes, ModernMember, WaitChange};
 use crate::group::{Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId, Millis};
 
 /// What a member says. What it leaves out is as it was.

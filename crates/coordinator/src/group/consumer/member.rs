@@ -118,11 +118,6 @@ impl Member {
         self.regex.as_ref().filter(|regex| !regex.is_empty())
     }
 
-    /// Whether it speaks the classic protocol.
-    pub fn is_classic(&self) -> bool {
-        self.classic.is_some()
-    }
-
     /// The epoch at which it was given a partition that it holds, or is to give up.
     pub(in crate::group) fn held_since(&self, topic: TopicId, partition: PartitionIndex) -> Option<Epoch> {
         let of = |held: &Held| held.get(&topic).and_then(|held| held.get(&partition)).copied();

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use protocol::id::{PartitionIndex, Timestamp, TopicId};
 
 use super::assignor::Partitions;
-use super::modern::{MemberState, Members, Progress, TargetAssignment};
+use super::modern::{MemberState, Members, TargetAssignment};
 use super::{Epoch, Group, GroupId, GroupShard, MemberId};
 
 pub use describe::{DescribedConsumer, DescribedConsumerGroup};
@@ -44,6 +44,8 @@ pub use invalid::InvalidHeartbeat;
 pub use live::{Live, SoftChange};
 pub use member::{ClassicSide, Held, Member};
 pub use regex::Resolved;
+
+pub use super::modern::GroupState;
 
 use subscriptions::Subscriptions;
 
@@ -100,40 +102,10 @@ impl PartialEq for ConsumerGroup {
     }
 }
 
-/// Where a consumer group stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum State {
-    /// Nobody is in it.
-    Empty,
-    /// It has changed since the target assignment was made.
-    Assigning,
-    /// Not every member has come to its part.
-    Reconciling,
-    /// Every member has its part.
-    Stable,
-}
-
-impl State {
-    /// Kafka's name of it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "Empty",
-            Self::Assigning => "Assigning",
-            Self::Reconciling => "Reconciling",
-            Self::Stable => "Stable",
-        }
-    }
-}
-
 impl ConsumerGroup {
     /// Where the group stands.
-    pub fn state(&self) -> State {
-        match self.members.progress(self.epoch, self.target.epoch()) {
-            Progress::Empty => State::Empty,
-            Progress::Assigning => State::Assigning,
-            Progress::Reconciling => State::Reconciling,
-            Progress::Stable => State::Stable,
-        }
+    pub fn state(&self) -> GroupState {
+        self.members.group_state(self.epoch, self.target.epoch())
     }
 
     /// The group's epoch.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Member;
 use super::regex::Resolved;
+use crate::group::modern::ModernMember;
 
 type Counts = BTreeMap<Arc<str>, usize>;
 

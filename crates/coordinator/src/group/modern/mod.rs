@@ -17,7 +17,7 @@ pub use commit::MayCommit;
 pub use epoch::Epoch;
 pub use invalid::{InvalidBeat, check_epoch, check_names};
 pub use members::{Comes, Members, ModernMember};
-pub use state::{MemberState, Progress};
+pub use state::{GroupState, MemberState};
 pub use target::TargetAssignment;
 pub use waits::{WaitChange, Waited, Waits};
 

@@ -18,7 +18,7 @@ pub enum MemberState {
 
 /// How far a group has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Progress {
+pub enum GroupState {
     /// Nobody is in it.
     Empty,
     /// It has changed since the target assignment was made.
@@ -29,17 +29,29 @@ pub enum Progress {
     Stable,
 }
 
+impl GroupState {
+    /// Kafka's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::Assigning => "Assigning",
+            Self::Reconciling => "Reconciling",
+            Self::Stable => "Stable",
+        }
+    }
+}
+
 impl<M: ModernMember> Members<M> {
     /// How far a group at this epoch has come whose target assignment is that of another.
-    pub fn progress(&self, epoch: Epoch, target: Epoch) -> Progress {
+    pub fn group_state(&self, epoch: Epoch, target: Epoch) -> GroupState {
         if self.by_id().is_empty() {
-            Progress::Empty
+            GroupState::Empty
         } else if epoch > target {
-            Progress::Assigning
+            GroupState::Assigning
         } else if self.by_id().values().all(|member| member.is_at(target)) {
-            Progress::Stable
+            GroupState::Stable
         } else {
-            Progress::Reconciling
+            GroupState::Reconciling
         }
     }
 }

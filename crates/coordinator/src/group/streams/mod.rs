@@ -53,7 +53,7 @@ pub use status::{Status, StatusCode};
 pub use tasks::{ByRole, Held, HeldTasks, Offsets, Part, SubtopologyId, TaskOffsets, Tasks};
 pub use topology::{CopartitionGroup, Subtopology, TopicInfo, Topology};
 
-use super::modern::{MemberState, Members, Progress, TargetAssignment};
+use super::modern::{GroupState, MemberState, Members, TargetAssignment};
 use super::{Epoch, Group, GroupId, GroupShard, MemberId};
 use holders::Holders;
 
@@ -152,12 +152,12 @@ impl StreamsGroup {
     pub fn state(&self) -> State {
         let topology = self.topology().map(|topology| topology.epoch);
         let is_ready = topology.is_some_and(|epoch| epoch == self.epochs.validated_topology);
-        match self.members.progress(self.epochs.epoch, self.target.epoch()) {
-            Progress::Empty => State::Empty,
+        match self.members.group_state(self.epochs.epoch, self.target.epoch()) {
+            GroupState::Empty => State::Empty,
             _ if !is_ready => State::NotReady,
-            Progress::Assigning => State::Assigning,
-            Progress::Reconciling => State::Reconciling,
-            Progress::Stable => State::Stable,
+            GroupState::Assigning => State::Assigning,
+            GroupState::Reconciling => State::Reconciling,
+            GroupState::Stable => State::Stable,
         }
     }
 
