@@ -78,6 +78,7 @@ pub mod names;
 pub mod offset_index;
 pub mod pace;
 pub mod partition_metadata;
+pub mod processor_wait;
 pub mod producer_snapshot;
 pub mod quorum_state;
 pub mod read_check;

@@ -3,7 +3,9 @@
 //! Appends run on the threads of connections, because a write into the page cache takes less than waking another thread.
 //! That is so until the disk stalls: then a write takes as long as it likes, and its thread with it. A directory is
 //! *slow* while a write has been under way for too long, and for a second after one has taken too long; who would append
-//! to it then does so where waiting holds up nobody else. Nothing here waits or decides; it only takes the time.
+//! to it then does so where waiting holds up nobody else. Nothing here waits or decides; it only takes the time. A write
+//! whose thread was not let run is as long on the clock as one that waits for the disk: once it is over what its thread
+//! waited for a processor is taken off ([`ProcessorWait`]).
 //!
 //! Who watches over stalls sleeps while nobody is at any directory, and is woken by the first who comes ([`Pace::watch`]).
 
@@ -11,6 +13,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
+
+use crate::processor_wait::ProcessorWait;
 
 /// A write that takes longer marks its directory slow.
 const SLOW_AFTER: Duration = Duration::from_millis(5);
@@ -51,6 +55,8 @@ pub struct Touching<'p>(&'p Pace);
 pub struct Writing<'p> {
     pace: &'p Pace,
     began: u64,
+    /// What its thread had waited for a processor before.
+    waited: ProcessorWait,
     /// None where who writes is counted already.
     _touching: Option<Touching<'p>>,
 }
@@ -77,16 +83,16 @@ impl Pace {
 
     /// Begins a write of a thread that was not counted yet.
     pub fn write(&self) -> Writing<'_> {
-        // Not made of another one, whose end would be this one's.
-        Writing { pace: self, began: self.note_beginning(), _touching: Some(self.touch()) }
+        self.begin(Some(self.touch()))
     }
 
     /// Takes the time at which a write begins.
-    fn note_beginning(&self) -> u64 {
-        let began = self.now();
+    fn begin<'p>(&'p self, touching: Option<Touching<'p>>) -> Writing<'p> {
+        let now = Instant::now();
+        let (waited, began) = (ProcessorWait::lately(now), self.at(now));
         // Of several at a time one is looked at: they are on the same disk.
         let _another = self.since.compare_exchange(0, began, Ordering::AcqRel, Ordering::Relaxed);
-        began
+        Writing { pace: self, began, waited, _touching: touching }
     }
 
     /// Counts a thread that may come to wait for a write of another.
@@ -122,20 +128,26 @@ impl Pace {
         false
     }
 
-    /// Whether a write may take long.
+    /// Whether a write may take long: one does that is under way, or has of late.
     pub fn is_slow(&self) -> bool {
-        let (since, slow_until) =
-            (self.since.load(Ordering::Acquire), self.slow_until.load(Ordering::Acquire));
-        if since == 0 && slow_until == 0 {
-            return false;
-        }
-        let now = self.now();
-        if now < slow_until {
-            return true;
+        self.was_slow() || self.is_overdue()
+    }
+
+    /// Whether a write has taken long within the last second.
+    pub fn was_slow(&self) -> bool {
+        let slow_until = self.slow_until.load(Ordering::Acquire);
+        if slow_until == 0 || self.now() < slow_until {
+            return slow_until != 0;
         }
         // Whoever marks it anew meanwhile wins.
         let _marked = self.slow_until.compare_exchange(slow_until, 0, Ordering::AcqRel, Ordering::Relaxed);
-        since != 0 && now.saturating_sub(since) > self.slow_after.load(Ordering::Relaxed)
+        false
+    }
+
+    /// Whether a write is under way for long, whatever it waits for.
+    fn is_overdue(&self) -> bool {
+        let since = self.since.load(Ordering::Acquire);
+        since != 0 && self.now().saturating_sub(since) > self.slow_after.load(Ordering::Relaxed)
     }
 
     /// How many threads are at it.
@@ -143,22 +155,40 @@ impl Pace {
         self.threads.load(Ordering::SeqCst)
     }
 
-    /// Never 0.
     fn now(&self) -> u64 {
-        nanos(self.start.elapsed()).max(1)
+        self.at(Instant::now())
+    }
+
+    /// A moment in nanoseconds since the start; never 0.
+    fn at(&self, moment: Instant) -> u64 {
+        nanos(moment.saturating_duration_since(self.start)).max(1)
     }
 }
 
 impl<'p> Touching<'p> {
     /// Begins a write of the thread that is counted by this.
     pub fn write(&self) -> Writing<'p> {
-        Writing { pace: self.0, began: self.0.note_beginning(), _touching: None }
+        // Not made of another one, whose end would be this one's.
+        self.0.begin(None)
     }
 
     /// The pace of the directory.
     pub fn pace(&self) -> &'p Pace {
         self.0
     }
+}
+
+impl Writing<'_> {
+    /// Whether the write has taken long by `now`, besides what its thread waited for a processor.
+    fn took_long(&self, now: u64) -> bool {
+        let (took, bound) = (now.saturating_sub(self.began), self.pace.slow_after.load(Ordering::Relaxed));
+        is_long(took, bound, || self.waited.since())
+    }
+}
+
+/// Whether something takes longer than the bound, besides what was waited for a processor meanwhile.
+fn is_long(took: u64, bound: u64, waited: impl FnOnce() -> Duration) -> bool {
+    took > bound && took.saturating_sub(nanos(waited())) > bound
 }
 
 impl Drop for Touching<'_> {
@@ -171,7 +201,7 @@ impl Drop for Writing<'_> {
     fn drop(&mut self) {
         let (pace, now) = (self.pace, self.pace.now());
         let _looked_at = pace.since.compare_exchange(self.began, 0, Ordering::AcqRel, Ordering::Relaxed);
-        if now - self.began > pace.slow_after.load(Ordering::Relaxed) {
+        if self.took_long(now) {
             pace.slow_until.fetch_max(now + nanos(RECOVERY), Ordering::AcqRel);
         }
     }
@@ -198,12 +228,24 @@ mod tests {
         let writing = pace.write();
         assert_eq!(pace.threads(), 1);
         until(|| pace.is_slow());
-        assert!(pace.now() >= nanos(SLOW_AFTER));
+        assert!(pace.now() >= nanos(SLOW_AFTER) && !pace.was_slow());
+        // Others may want the processor meanwhile.
+        until(|| writing.took_long(pace.now()));
         drop(writing);
         assert!(pace.is_slow() && pace.threads() == 0);
         let slow_until = pace.slow_until.load(Ordering::Acquire);
         until(|| !pace.is_slow());
         assert!(pace.now() >= slow_until);
+    }
+
+    #[test]
+    fn what_a_thread_waited_for_a_processor_is_not_the_disks() {
+        let milliseconds = |count| nanos(Duration::from_millis(count));
+        let (bound, took) = (milliseconds(5), milliseconds(20));
+        assert!(is_long(took, bound, || Duration::from_millis(14)));
+        assert!(!is_long(took, bound, || Duration::from_millis(15)));
+        assert!(!is_long(took, bound, || Duration::from_millis(21)), "some of it before the write");
+        assert!(!is_long(bound, bound, || panic!("nobody asks after a short one")));
     }
 
     #[test]

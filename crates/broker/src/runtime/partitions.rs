@@ -221,12 +221,27 @@ impl Replica {
 }
 
 /// Whether to touch a directory may be to wait: it is slow, or as many threads are at it as may be, so that one is left
-/// for everybody else whatever becomes of them.
+/// for everybody else whatever becomes of them. As whoever is there mostly waits for nothing but a processor, they are
+/// first let have that.
 pub fn may_stall(pace: &Pace) -> bool {
-    pace.is_slow() || pace.threads() >= threads_at_once()
+    stays_crowded(pace, threads_at_once(), std::thread::yield_now)
 }
 
-/// How often a thread lets others go on before it is given up to waiting. That costs more than these together.
+fn stays_crowded(pace: &Pace, at_once: usize, mut let_others_go_on: impl FnMut()) -> bool {
+    for _ in 0..YIELDS {
+        if pace.was_slow() {
+            return true;
+        }
+        if !pace.is_slow() && pace.threads() < at_once {
+            return false;
+        }
+        let_others_go_on();
+    }
+    true
+}
+
+/// How often a thread lets others go on before it is given up to waiting, or its request to a thread that may wait. Either
+/// costs more than these together.
 const YIELDS: u32 = 8;
 
 /// How many threads of connections may be at a directory at a time.
@@ -369,9 +384,28 @@ impl Partitions {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use protocol::id::Uuid;
 
     use super::*;
+
+    #[test]
+    fn who_is_at_a_directory_for_want_of_a_processor_makes_nobody_wait() {
+        let pace = Pace::default();
+        let mut there = vec![pace.touch(), pace.touch()];
+        let mut turns = 0;
+        assert!(stays_crowded(&pace, 2, || turns += 1));
+        assert_eq!(turns, YIELDS, "they were let go on, and did not");
+        assert!(!stays_crowded(&pace, 2, || drop(there.pop())));
+        assert_eq!(there.len(), 1, "one has gone, and the other is no obstacle");
+        assert!(!stays_crowded(&pace, 2, || panic!("there is nobody to wait for")));
+        pace.set_slow_after(Duration::ZERO);
+        while !pace.was_slow() {
+            drop(pace.write());
+        }
+        assert!(stays_crowded(&pace, 2, || panic!("a disk does not want for a processor")));
+    }
 
     #[test]
     fn a_topic_that_was_taken_out_is_known_to_be_until_the_next_image() {
