@@ -36,9 +36,16 @@ pub struct DirectoryState {
     directory: PathBuf,
     health: AtomicU8,
     reason: OnceLock<Arc<str>>,
-    /// The open files that somebody is syncing, by their addresses. Bound: one for each thread.
-    syncing: Mutex<Vec<usize>>,
+    syncing: Mutex<Syncing>,
     synced: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Syncing {
+    /// The open files that somebody is syncing, by their addresses. Bound: one for each thread.
+    files: Vec<usize>,
+    /// How many threads wait for one of them: telling nobody is a system call too.
+    waiting: usize,
 }
 
 impl DirectoryState {
@@ -108,12 +115,13 @@ impl DirectoryState {
 
     /// Waits until nobody syncs this file.
     fn alone(&self, key: usize) -> Alone<'_> {
-        let syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut syncing = self
-            .synced
-            .wait_while(syncing, |syncing| syncing.contains(&key))
-            .unwrap_or_else(PoisonError::into_inner);
-        syncing.push(key);
+        let mut syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        while syncing.files.contains(&key) {
+            syncing.waiting += 1;
+            syncing = self.synced.wait(syncing).unwrap_or_else(PoisonError::into_inner);
+            syncing.waiting -= 1;
+        }
+        syncing.files.push(key);
         Alone { state: self, key }
     }
 
@@ -143,8 +151,10 @@ struct Alone<'a> {
 impl Drop for Alone<'_> {
     fn drop(&mut self) {
         let mut syncing = self.state.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        syncing.retain(|known| *known != self.key);
-        self.state.synced.notify_all();
+        syncing.files.retain(|known| *known != self.key);
+        if syncing.waiting > 0 {
+            self.state.synced.notify_all();
+        }
     }
 }
 

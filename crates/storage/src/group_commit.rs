@@ -54,6 +54,8 @@ struct Shared<D: Disk> {
 struct Queue<D: Disk> {
     /// Bound: one for each append in flight, which the connections bound.
     tickets: Vec<Ticket<D>>,
+    /// Whether the thread waits for the first of them: one that is at work looks by itself before it does.
+    asleep: bool,
     closing: bool,
 }
 
@@ -74,7 +76,7 @@ impl<D: Disk> GroupCommit<D> {
         state: Arc<DirectoryState>,
         beside: Option<Beside>,
     ) -> Result<Self, Fault> {
-        let queue = Mutex::new(Queue { tickets: Vec::new(), closing: false });
+        let queue = Mutex::new(Queue { tickets: Vec::new(), asleep: false, closing: false });
         let stepped = disk.stepped();
         let beside = beside.filter(|_| !stepped);
         let shared = Arc::new(Shared { disk, state, queue, wake: Condvar::new(), beside });
@@ -97,10 +99,10 @@ impl<D: Disk> GroupCommit<D> {
             (ticket.done)(Err(self.shared.closed()));
             return;
         }
-        let first = queue.tickets.is_empty();
         queue.tickets.push(ticket);
+        let asleep = std::mem::take(&mut queue.asleep);
         drop(queue);
-        if first {
+        if asleep {
             self.shared.wake.notify_one();
         }
     }
@@ -156,11 +158,12 @@ impl<D: Disk> Shared<D> {
     fn run(&self) {
         loop {
             let tickets = {
-                let queue = self.lock();
-                let mut queue = self
-                    .wake
-                    .wait_while(queue, |queue| queue.tickets.is_empty() && !queue.closing)
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut queue = self.lock();
+                while queue.tickets.is_empty() && !queue.closing {
+                    queue.asleep = true;
+                    queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                }
+                queue.asleep = false;
                 std::mem::take(&mut queue.tickets)
             };
             if tickets.is_empty() {
