@@ -19,6 +19,8 @@ pub enum Fate {
     Named,
     /// Every byte is there, and of names only what was synced.
     Written,
+    /// All of it had been written back, but that files had become shorter.
+    Unshortened,
     /// What was done first was written back first: of the names and of each file a beginning is there, the last
     /// write of it torn.
     Ordered,
@@ -29,8 +31,15 @@ pub enum Fate {
 
 impl Fate {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Lost, Self::Kept, Self::Named, Self::Written, Self::Ordered, Self::Scattered];
+    pub const ALL: [Self; 7] = [
+        Self::Lost,
+        Self::Kept,
+        Self::Named,
+        Self::Written,
+        Self::Unshortened,
+        Self::Ordered,
+        Self::Scattered,
+    ];
 
     /// One of them.
     pub fn any(dice: &mut Dice) -> Self {
@@ -64,7 +73,7 @@ pub(super) fn survivor(tree: &Tree, fate: Fate, dice: &mut Dice) -> Tree {
 fn kept_names(names: &[NameChange], fate: Fate, dice: &mut Dice) -> Vec<bool> {
     match fate {
         Fate::Lost | Fate::Written => vec![false; names.len()],
-        Fate::Kept | Fate::Named => vec![true; names.len()],
+        Fate::Kept | Fate::Named | Fate::Unshortened => vec![true; names.len()],
         Fate::Ordered => {
             let end = dice.place(names.len() + 1);
             (0..names.len()).map(|index| index < end).collect()
@@ -96,6 +105,7 @@ fn bytes_left(body: &Body, fate: Fate, dice: &mut Dice) -> Vec<u8> {
     match fate {
         Fate::Lost | Fate::Named => body.durable.clone(),
         Fate::Kept | Fate::Written => applied(body, body.pending.len()),
+        Fate::Unshortened => unshortened(body),
         Fate::Ordered => {
             let whole = dice.place(body.pending.len() + 1);
             let mut bytes = applied(body, whole);
@@ -115,6 +125,17 @@ fn bytes_left(body: &Body, fate: Fate, dice: &mut Dice) -> Vec<u8> {
 fn applied(body: &Body, changes: usize) -> Vec<u8> {
     let mut bytes = body.durable.clone();
     body.pending[..changes].iter().for_each(|change| change.apply(&mut bytes));
+    bytes
+}
+
+fn unshortened(body: &Body) -> Vec<u8> {
+    let mut bytes = body.durable.clone();
+    let shortens = |change: &Change, held: usize| matches!(change, Change::Length(length) if *length < held);
+    for change in &body.pending {
+        if !shortens(change, bytes.len()) {
+            change.apply(&mut bytes);
+        }
+    }
     bytes
 }
 

@@ -62,6 +62,22 @@ fn without_a_sync_any_of_it_may_be_there() {
 }
 
 #[test]
+fn a_file_may_be_as_long_as_it_was() {
+    let disk = disk();
+    let file = write(&disk, FILE, b"old and long", 0);
+    disk.fdatasync(&file).unwrap();
+    disk.fsync_dir(Path::new("/d")).unwrap();
+    disk.truncate(&file, 0).unwrap();
+    write(&disk, FILE, b"new", 0);
+    assert_eq!(bytes(&disk.power_on(Fate::Unshortened, 0), FILE), Some(b"new and long".to_vec()));
+    let disk = disk.process_killed();
+    let file = disk.open(Path::new(FILE), Access::Write).unwrap();
+    disk.truncate(&file, 3).unwrap();
+    disk.fdatasync(&file).unwrap();
+    assert_eq!(outcomes(&disk, FILE), [Some(b"new".to_vec())].into());
+}
+
+#[test]
 fn a_rename_is_whole_or_not_there() {
     let disk = disk();
     let old = write(&disk, FILE, b"old", 0);
