@@ -114,7 +114,10 @@ fn finish_swaps<D: Disk>(disk: &D, directory: &Path, found: &mut Found) -> Resul
     let swap_path = |kind: SegmentFile, offset| kind.path_at(directory, offset, Stage::Swap);
     let (valid, invalid): (Vec<_>, Vec<_>) =
         found.swaps.iter().copied().partition(|(_, offset)| *offset < first_cleaned);
-    found.garbage.extend(invalid.into_iter().map(|(kind, offset)| swap_path(kind, offset)));
+    // These before the files that say what they are: alone they would be taken for a complete outcome at the next start.
+    for (kind, offset) in invalid {
+        remove(disk, &swap_path(kind, offset))?;
+    }
     let mut replaced: Option<(Offset, Offset)> = None;
     for (_, offset) in valid.iter().filter(|(kind, _)| *kind == SegmentFile::Log) {
         let end = next_offset(disk, &swap_path(SegmentFile::Log, *offset), *offset)?;

@@ -215,6 +215,34 @@ fn leftovers_of_an_interrupted_compaction_are_finished() {
 }
 
 #[test]
+fn half_of_what_a_compaction_offers_takes_no_place_whenever_its_removal_is_cut_short() {
+    for calls in 0.. {
+        let disk = ScriptedDisk::default();
+        let dir = Dir::new(disk.clone());
+        let mut segments = dir.create();
+        segments.append(&batch(0, 1, 100)).unwrap();
+        segments.roll(Offset(1), NOW).unwrap();
+        segments.finish().unwrap();
+        drop(segments);
+        let path = |name: &str| dir.temp.path().join(format!("00000000000000000000.{name}"));
+        let times = std::fs::read(path("timeindex")).unwrap();
+        // The log file is renamed last.
+        for name in ["index.swap", "timeindex.swap", "txnindex.cleaned", "log.cleaned"] {
+            std::fs::write(path(name), [7; 24]).unwrap();
+        }
+        disk.die_after(calls);
+        let died = Listing::read(&disk, dir.temp.path()).is_err();
+        Listing::read(&RealDisk, dir.temp.path()).unwrap();
+        assert_eq!(std::fs::read(path("timeindex")).unwrap(), times, "killed after {calls} calls");
+        assert!(!path("timeindex.swap").exists() && !path("log.cleaned").exists());
+        if !died {
+            assert!(calls > 4, "there was something to do");
+            break;
+        }
+    }
+}
+
+#[test]
 fn a_missing_index_is_made_anew() {
     let dir = Dir::new(RealDisk);
     let mut segments = dir.create();
