@@ -215,10 +215,9 @@ impl Life {
             let led = log.become_leader(ledger.leader_epoch, NODE, 1, [NODE]);
             led.map_err(|fault| stop(&self.disk, fault))?;
             let judged = judge(ledger, &mut log, (all, self.now));
-            if self.disk.is_off() {
-                return Err(Stop::Off);
-            }
-            judged.map_err(|reason| wrong(format!("{}: {reason}", ledger.name)))?;
+            let judged = judged.map_err(|reason| wrong(format!("{}: {reason}", ledger.name)));
+            self.check()?;
+            judged?;
             let marks = log.partition().watermarks();
             adopted.push((number, marks));
         }
