@@ -193,7 +193,8 @@ pub fn verify_log<D: Disk>(
     let epochs_path = directory.join(checkpoint::LEADER_EPOCH);
     let epochs = report.checked(checkpoint::read_leader_epochs(disk, &epochs_path), MADE_AGAIN)?;
     let epochs = epochs.unwrap_or_default();
-    let mut history = History::new(snapshots_in(disk, (directory, &files), report)?);
+    let snapshots = snapshots_in(disk, (directory, &files), report)?;
+    let mut history = History::new(snapshots, log_start_of(disk, directory)?);
     let is_log = |kinds: &Vec<SegmentFile>| kinds.contains(&SegmentFile::Log);
     let bases: Vec<Offset> = files.iter().filter(|(_, kinds)| is_log(kinds)).map(|(base, _)| *base).collect();
     let mut extent = Extent { end: Offset::ZERO, whole: true };
@@ -222,6 +223,21 @@ pub fn verify_log<D: Disk>(
         verify_quorum_files(disk, directory, report)?;
     }
     Ok(extent)
+}
+
+/// Where the checkpoint of its log directory has a log begin.
+fn log_start_of<D: Disk>(disk: &D, directory: &Path) -> Result<Offset, Fault> {
+    let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let (DirectoryName::Partition(partition), Some(parent)) =
+        (DirectoryName::parse(name), directory.parent())
+    else {
+        return Ok(Offset::ZERO);
+    };
+    match checkpoint::read_offsets(disk, &parent.join(checkpoint::LOG_START)) {
+        // It is named with the other files beside the logs.
+        Err(Fault::Corrupt { .. }) => Ok(Offset::ZERO),
+        read => Ok(read?.get(&partition).copied().unwrap_or(Offset::ZERO)),
+    }
 }
 
 /// The producer snapshots that can be read, in order.

@@ -26,7 +26,7 @@ struct Producer {
     timestamp: Timestamp,
     /// Where its last batch begins, of data or a marker.
     last_batch: Offset,
-    /// The first record of the open transaction, as far as it is there.
+    /// The first record of the open transaction, as far as it is there and not before the log start.
     open: Option<Offset>,
     marker: Option<Offset>,
 }
@@ -35,7 +35,7 @@ struct Producer {
 #[derive(Clone, Copy)]
 pub(super) struct Aborted {
     pub(super) producer_id: ProducerId,
-    /// The first of its records that is there.
+    /// The first of its records that is there and not before the log start.
     pub(super) first: Offset,
     /// Where the marker is.
     pub(super) last: Offset,
@@ -54,6 +54,8 @@ pub(super) struct History {
     broken: bool,
     /// The snapshots of offsets still to come.
     snapshots: VecDeque<Snapshot>,
+    /// What lies before it may be there still, and whoever has loaded the log since knows nothing of it.
+    log_start: Offset,
 }
 
 /// A producer snapshot.
@@ -64,9 +66,9 @@ pub(super) struct Snapshot {
 }
 
 impl History {
-    /// Nothing yet, and the snapshots to come, in order.
-    pub(super) fn new(snapshots: VecDeque<Snapshot>) -> Self {
-        Self { snapshots, ..Self::default() }
+    /// Nothing yet of a log that begins at `log_start`, and the snapshots to come, in order.
+    pub(super) fn new(snapshots: VecDeque<Snapshot>, log_start: Offset) -> Self {
+        Self { snapshots, log_start, ..Self::default() }
     }
 
     /// Holds against the batches so far the snapshots up to this offset, behind all of them.
@@ -127,7 +129,7 @@ impl History {
         known.epoch = header.producer_epoch;
         known.last_sequence = last_sequence(header);
         known.last_offset = Some(header.last_offset());
-        if header.attributes.is_transactional() {
+        if header.attributes.is_transactional() && header.next_offset() > self.log_start {
             known.open.get_or_insert(header.base_offset);
         }
     }
@@ -301,6 +303,35 @@ mod tests {
         assert_eq!(history.contradicts(&[entry(backfill, 1)]), None);
         assert_eq!(history.contradicts(&[entry(idle, 0), entry(backfill, 1)]), None);
         assert_eq!(history.contradicts(&[]), None);
+    }
+
+    #[test]
+    fn of_a_transaction_what_lies_before_the_log_start_may_be_forgotten() {
+        let said = |log_start: i64, since: Option<i64>| {
+            let mut history = History::new(VecDeque::new(), Offset(log_start));
+            for base in [2, 17] {
+                let producer = (ProducerId(5), ProducerEpoch(0), Sequence(0));
+                let options = BatchOptions {
+                    base_offset: Offset(base),
+                    producer,
+                    transactional: true,
+                    ..BatchOptions::default()
+                };
+                let mut builder = BatchBuilder::new(options);
+                builder.push(Timestamp(TODAY), None, Some(b"value"), &[]);
+                let bytes = builder.finish_uncompressed();
+                assert_eq!(history.note(&Batches::new(&bytes).next_batch().unwrap().unwrap()), None);
+            }
+            let current_transaction_first_offset = since.map(Offset);
+            let entry = ProducerEntry { current_transaction_first_offset, ..entry((5, TODAY), 17) };
+            history.contradicts(&[entry])
+        };
+        for (log_start, since) in [(0, Some(2)), (3, Some(17)), (17, Some(17)), (12, Some(2)), (18, None)] {
+            assert_eq!(said(log_start, since), None, "{log_start} {since:?}");
+        }
+        for (log_start, since) in [(0, Some(17)), (2, Some(17)), (2, None), (17, None)] {
+            assert!(said(log_start, since).is_some(), "{log_start} {since:?}");
+        }
     }
 
     #[test]

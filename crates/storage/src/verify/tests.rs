@@ -8,8 +8,10 @@ use crate::disk::RealDisk;
 use crate::first_records::{FIRST_RECORDS, FirstRecords};
 use crate::scripted_disk::ScriptedDisk;
 use crate::segments::{IndexLimits, Segments};
-use protocol::id::{LeaderEpoch, PartitionIndex, Timestamp, Uuid};
+use partition::producers::ProducerEntry;
+use protocol::id::{LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, Sequence, Timestamp, Uuid};
 use protocol::offset::LastOffset;
+use protocol::records::control::CoordinatorEpoch;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -102,6 +104,48 @@ fn each_broken_file_is_named_with_the_place() {
 }
 
 #[test]
+fn a_transaction_that_began_before_the_log_start_may_be_known_from_there_on() {
+    let (temp, directory) = written();
+    let path = directory.join("00000000000000000040.log");
+    let producer = (ProducerId(7), ProducerEpoch(0), Sequence(0));
+    let of = |base, sequence| {
+        let producer = (producer.0, producer.1, Sequence(sequence));
+        let options = BatchOptions {
+            base_offset: Offset(base),
+            leader_epoch: LeaderEpoch(3),
+            producer,
+            transactional: true,
+            ..BatchOptions::default()
+        };
+        let mut builder = BatchBuilder::new(options);
+        builder.push(NOW, None, Some(b"value"), &[]);
+        builder.finish_uncompressed()
+    };
+    std::fs::write(path, [of(40, 0), of(41, 1)].concat()).unwrap();
+    let entry = ProducerEntry {
+        producer_id: producer.0,
+        producer_epoch: producer.1,
+        last_sequence: Sequence(1),
+        last_offset: LastOffset(41),
+        offset_delta: 0,
+        timestamp: NOW,
+        coordinator_epoch: CoordinatorEpoch(-1),
+        current_transaction_first_offset: Some(Offset(41)),
+    };
+    let snapshot = SegmentFile::ProducerSnapshot.path(&directory, Offset(42));
+    producer_snapshot::write(&RealDisk, &snapshot, &[entry]).unwrap();
+    let said = |log_start: i64| {
+        let offsets = [(TopicPartition::new("t", PartitionIndex(0)), Offset(log_start))].into();
+        checkpoint::write_offsets(&RealDisk, &temp.path().join(checkpoint::LOG_START), &offsets).unwrap();
+        let problems = report(&directory).problems.into_iter();
+        problems.filter(|problem| problem.path == snapshot).map(|problem| problem.what).collect::<Vec<_>>()
+    };
+    assert_eq!(said(41), [""; 0]);
+    let [what] = &said(40)[..] else { panic!("nothing is said of the snapshot") };
+    assert!(what.contains("since offset 41, and has since 40"), "{what}");
+}
+
+#[test]
 fn a_torn_tail_is_named_as_one_and_zeros_are_none() {
     let (_temp, directory) = written();
     let path = directory.join("00000000000000000020.log");
@@ -155,7 +199,7 @@ fn of_a_segment_only_the_batches_that_its_indexes_name_are_kept_in_mind() {
             of_metadata: false,
             clean: false,
         };
-        let mut history = History::new(VecDeque::new());
+        let mut history = History::new(VecDeque::new(), Offset::ZERO);
         segment::verify(&RealDisk, (&reading, &mut history), &mut Report::default(), &mut |_| ()).unwrap()
     };
     let (all, none) = (read(&kinds), read(&kinds[..1]));
