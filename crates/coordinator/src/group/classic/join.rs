@@ -246,14 +246,14 @@ impl Turn<'_> {
             self.live.protocol_type = Some(join.protocol_type.clone());
         }
         self.live.leader.get_or_insert_with(|| id.clone());
-        self.live.promised.remove(&id);
+        self.live.promised.take(&id);
         self.live.instances.extend(join.instance.clone().map(|instance| (instance, id.clone())));
         self.live.members.insert(id, Arc::new(member));
         self.rebalance_or_complete();
     }
 
     fn rejoin<C>(&mut self, ground: &Ground<'_, C>, join: &Join) -> Result<Told, GroupRefusal> {
-        if self.live.promised.contains_key(&join.member) && join.instance.is_none() {
+        if self.live.promised.contains(&join.member) && join.instance.is_none() {
             self.add(ground, join, join.member.clone());
             return Ok(None);
         }

@@ -65,7 +65,7 @@ impl Turn<'_> {
         let id = if leaver.member.is_empty() {
             let named = leaver.instance.as_ref().and_then(|instance| self.live.instances.get(instance));
             named.cloned().ok_or(GroupRefusal::UnknownMember)?
-        } else if leaver.instance.is_none() && self.live.promised.contains_key(&leaver.member) {
+        } else if leaver.instance.is_none() && self.live.promised.contains(&leaver.member) {
             leaver.member.clone()
         } else {
             self.live.validate(&leaver.member, leaver.instance.as_deref())?;

@@ -11,6 +11,7 @@ use protocol::messages::record::ConsumerProtocolSubscription;
 use super::super::offsets::commit::Committer;
 use super::super::offsets::expire::Since;
 use super::super::{Generation, GroupRefusal, MemberId, Millis};
+use super::promises::Promises;
 use super::{CONSUMER, Member, Members, Protocols, SyncAnswer};
 use crate::shard::Token;
 
@@ -79,10 +80,8 @@ pub struct Live {
     pub(super) members: Members,
     /// Static members by their own names.
     pub(super) instances: OrdMap<Arc<str>, MemberId>,
-    /// Ids that were given out and not yet used to join, each with when it lapses (KIP-394).
-    pub(super) promised: OrdMap<MemberId, Timestamp>,
-    /// None of them lapses earlier. It may be one that is used by now.
-    pub(super) promises_due: Option<Timestamp>,
+    /// Ids that were given out and not yet used to join.
+    pub(super) promised: Promises,
     /// The members that have not fetched their part of this generation.
     pub(super) unsynced: OrdSet<MemberId>,
     /// Until when they may.
@@ -108,8 +107,7 @@ impl Default for Live {
             leader: None,
             members: Members::default(),
             instances: OrdMap::new(),
-            promised: OrdMap::new(),
-            promises_due: None,
+            promised: Promises::default(),
             unsynced: OrdSet::new(),
             sync_until: None,
             join_phase: None,
@@ -282,19 +280,12 @@ impl Live {
     /// When something happens by itself, or before that.
     pub(in crate::group) fn wake_at(&self) -> Option<Timestamp> {
         let phase = self.join_phase.map(JoinPhase::until);
-        [self.members.due(), self.promises_due, phase, self.sync_until].into_iter().flatten().min()
+        [self.members.due(), self.promised.due(), phase, self.sync_until].into_iter().flatten().min()
     }
 
     /// Gives an id out, to join with until then.
     pub(in crate::group) fn promise(&mut self, id: MemberId, until: Timestamp) {
-        self.promised.insert(id, until);
-        self.promises_due = Some(self.promises_due.map_or(until, |due| due.min(until)));
-    }
-
-    /// Looks whose time comes first.
-    pub(super) fn find_due(&mut self) {
-        self.members.find_due();
-        self.promises_due = self.promised.values().copied().min();
+        self.promised.give(id, until);
     }
 
     /// The longest time that any member may take to join again.

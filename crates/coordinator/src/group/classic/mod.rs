@@ -11,6 +11,7 @@ pub mod leave;
 mod live;
 mod member;
 mod members;
+mod promises;
 mod recorded;
 mod static_member;
 pub mod sync;

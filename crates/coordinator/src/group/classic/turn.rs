@@ -67,7 +67,7 @@ impl<'c> Turn<'c> {
     /// Takes a member out.
     pub(super) fn remove(&mut self, id: &MemberId) {
         self.turn_away(id, GroupRefusal::UnknownMember);
-        self.live.promised.remove(id);
+        self.live.promised.take(id);
         self.live.unsynced.remove(id);
         if let Some(member) = self.live.members.remove(id)
             && let Some(instance) = &member.instance

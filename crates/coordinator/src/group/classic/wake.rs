@@ -41,18 +41,14 @@ impl Turn<'_> {
                 silent.push(id);
             }
         }
-        let lapsed: Vec<MemberId> =
-            self.live.promised.iter().filter(|(_, until)| **until <= now).map(|(id, _)| id.clone()).collect();
-        for id in &lapsed {
-            self.live.promised.remove(id);
-        }
+        let lapsed = self.live.promised.lapse(now);
         for id in &silent {
             self.remove(id);
         }
-        self.live.find_due();
+        self.live.members.find_due();
         match self.live.state {
             State::Stable | State::CompletingRebalance if !silent.is_empty() => self.prepare_rebalance(),
-            State::PreparingRebalance if !(silent.is_empty() && lapsed.is_empty()) => {
+            State::PreparingRebalance if lapsed || !silent.is_empty() => {
                 self.complete_if_all_joined();
             }
             _ => {}
