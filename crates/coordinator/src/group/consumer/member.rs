@@ -8,7 +8,7 @@ use protocol::id::{PartitionIndex, TopicId};
 use super::Epoch;
 use crate::group::Millis;
 use crate::group::classic::Protocols;
-use crate::group::modern::{MemberState, ModernMember, Waited};
+use crate::group::modern::{MemberState, ModernMember};
 
 /// The partitions that a member holds, each with the epoch at which it was given.
 pub type Held = BTreeMap<TopicId, BTreeMap<PartitionIndex, Epoch>>;
@@ -101,18 +101,16 @@ impl ModernMember for Member {
         self.state
     }
 
+    fn rebalance_timeout(&self) -> Millis {
+        self.rebalance_timeout
+    }
+
     fn is_classic(&self) -> bool {
         self.classic.is_some()
     }
 }
 
 impl Member {
-    /// What waiting has to know of it.
-    pub(super) fn waited(&self) -> Waited {
-        let gives_up = self.state == MemberState::Unrevoked;
-        Waited { epoch: self.epoch, gives_up: gives_up.then_some(self.rebalance_timeout) }
-    }
-
     /// Its regular expression, if it has one.
     pub(super) fn regex(&self) -> Option<&Arc<str>> {
         self.regex.as_ref().filter(|regex| !regex.is_empty())

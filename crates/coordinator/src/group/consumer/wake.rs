@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::SoftChange;
 use super::turn::Turn;
+use crate::group::modern::ModernMember as _;
 use crate::group::{GroupDecision, GroupGround, GroupId, GroupShard, Transition};
 
 impl GroupShard {

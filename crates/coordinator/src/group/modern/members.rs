@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::waits::Waited;
 use super::{Epoch, MemberState};
-use crate::group::{GroupRefusal, MemberId};
+use crate::group::{GroupRefusal, MemberId, Millis};
 
 /// What is to be known of a member, whatever it is assigned.
 pub trait ModernMember {
@@ -20,6 +21,15 @@ pub trait ModernMember {
 
     /// How far it has come.
     fn state(&self) -> MemberState;
+
+    /// How long it may take to give up what it is to give up.
+    fn rebalance_timeout(&self) -> Millis;
+
+    /// What waiting has to know of it.
+    fn waited(&self) -> Waited {
+        let gives_up = self.state() == MemberState::Unrevoked;
+        Waited { epoch: self.epoch(), gives_up: gives_up.then(|| self.rebalance_timeout()) }
+    }
 
     /// Whether it has its part of the target of this epoch.
     fn is_at(&self, target: Epoch) -> bool {
@@ -198,6 +208,10 @@ mod tests {
 
         fn state(&self) -> MemberState {
             MemberState::Stable
+        }
+
+        fn rebalance_timeout(&self) -> Millis {
+            Millis(0)
         }
     }
 

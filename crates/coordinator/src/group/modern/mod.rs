@@ -19,7 +19,7 @@ pub use invalid::{InvalidBeat, check_epoch, check_names};
 pub use members::{Comes, Members, ModernMember};
 pub use state::{GroupState, MemberState};
 pub use target::TargetAssignment;
-pub use waits::{WaitChange, Waited, Waits};
+pub use waits::{WaitChange, Waits};
 
 use protocol::id::Timestamp;
 

@@ -10,7 +10,7 @@ use super::reconcile::Reconciliation;
 use super::tasks::{Offsets, Part, SubtopologyId, TaskOffsets, Tasks};
 use super::turn::{Turn, Update};
 use super::{Endpoint, Epoch, Member, Status, StatusCode, StreamsAnswer, StreamsChange, Topology, recorded};
-use crate::group::modern::{Comes, WaitChange};
+use crate::group::modern::{Comes, ModernMember as _, WaitChange};
 use crate::group::subscription::hash_of_topics;
 use crate::group::{Group, GroupDecision, GroupGround, GroupId, GroupRefusal, GroupShard, MemberId, Millis};
 

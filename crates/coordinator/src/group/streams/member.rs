@@ -8,7 +8,7 @@ use protocol::id::PartitionIndex;
 use super::Epoch;
 use super::tasks::Held;
 use crate::group::Millis;
-use crate::group::modern::{MemberState, ModernMember, Waited};
+use crate::group::modern::{MemberState, ModernMember};
 
 /// Where a member's own service can be reached, for queries of its state.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -90,6 +90,10 @@ impl ModernMember for Member {
     fn state(&self) -> MemberState {
         self.state
     }
+
+    fn rebalance_timeout(&self) -> Millis {
+        self.rebalance_timeout
+    }
 }
 
 impl Member {
@@ -97,12 +101,6 @@ impl Member {
     pub(in crate::group) fn held_since(&self, subtopology: &str, task: PartitionIndex) -> Option<Epoch> {
         let of = |held: &Held| held.active.get(subtopology).and_then(|held| held.get(&task)).copied();
         of(&self.assigned).or_else(|| of(&self.revoking))
-    }
-
-    /// What waiting has to know of it.
-    pub(super) fn waited(&self) -> Waited {
-        let gives_up = self.state == MemberState::Unrevoked;
-        Waited { epoch: self.epoch, gives_up: gives_up.then_some(self.rebalance_timeout) }
     }
 
     /// Whether a change of what a static member says of itself asks for another assignment.

@@ -3,6 +3,7 @@
 
 use super::StreamsChange;
 use super::turn::Turn;
+use crate::group::modern::ModernMember as _;
 use crate::group::{GroupDecision, GroupGround, GroupId, GroupShard, Transition};
 
 impl GroupShard {
