@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use coordinator::Shard;
-use partition::{Append, Origin, Scratch};
+use partition::producers::TransactionVersion;
+use partition::{Append, Origin, Scratch, Verification};
 use protocol::id::{LeaderEpoch, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::offset::Offset;
 use protocol::records::batch::BATCH_OVERHEAD;
@@ -13,6 +14,8 @@ use storage::log::{AppendError, Appended};
 use storage::pace::Touching;
 
 use super::CoordinatorError;
+use super::coordinator::Coordinated;
+use super::shared::{Batch, Marker, Writer, Writes};
 use crate::runtime::partitions::Replica;
 use crate::seldom::Seldom;
 
@@ -23,19 +26,75 @@ const RECORD_OVERHEAD: usize = 21;
 
 /// Where and as whom records are appended.
 #[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
-    pub(super) replica: &'a Replica,
+struct Target<'a> {
+    replica: &'a Replica,
     /// Who writes is counted among those at the log's directory.
-    pub(super) touching: &'a Touching<'a>,
-    pub(super) leader_epoch: LeaderEpoch,
-    pub(super) origin: Origin,
-    pub(super) compression: Compression,
-    pub(super) now: Timestamp,
+    touching: &'a Touching<'a>,
+    leader_epoch: LeaderEpoch,
+    origin: Origin,
+    compression: Compression,
+    now: Timestamp,
+}
+
+impl<S: Coordinated> Writes<S> for Replica {
+    type Here<'t> = Touching<'t>;
+    type Memory = Memory;
+
+    fn come<R>(&self, work: impl FnOnce(&Touching<'_>) -> R) -> R {
+        self.at_directory(work)
+    }
+
+    fn append_records(
+        &self,
+        touching: &Touching<'_>,
+        memory: &mut Memory,
+        writer: &Writer<'_, S>,
+        batch: Batch<'_, S::Record<'_>>,
+    ) -> Result<(usize, Offset), CoordinatorError<S::Refusal>> {
+        let verification = writer.verification;
+        let target = Target {
+            replica: self,
+            touching,
+            leader_epoch: writer.leader_epoch,
+            origin: Origin::Coordinator { transaction_version: TransactionVersion(0), verification },
+            compression: writer.compression,
+            now: writer.now,
+        };
+        let begun = Instant::now();
+        let appended = memory.append_records::<S>(&target, batch);
+        writer.figures.flushed.note(begun.elapsed());
+        if let Ok((count, _)) = &appended {
+            writer.shard.count(&batch.0[..*count], writer.by_itself, writer.figures);
+        }
+        appended
+    }
+
+    fn append_marker(
+        &self,
+        touching: &Touching<'_>,
+        memory: &mut Memory,
+        marker: Marker,
+        (leader_epoch, now): (LeaderEpoch, Timestamp),
+    ) -> Result<Offset, CoordinatorError<S::Refusal>> {
+        let origin = Origin::Coordinator {
+            transaction_version: marker.version,
+            verification: Verification::NotRequired,
+        };
+        let compression = Compression::default();
+        let target = Target { replica: self, touching, leader_epoch, origin, compression, now };
+        let (producer, epoch) = marker.producer;
+        memory.append(&target, &mut marker.end.batch(producer, epoch, leader_epoch, now))
+    }
+
+    fn puts_off(&self, error: &CoordinatorError<S::Refusal>) {
+        tracing::warn!(topic = %self.topic(), partition = %self.index, %error,
+            "what a time-out makes cannot be written; it is put off");
+    }
 }
 
 /// Memory that appends reuse.
 #[derive(Default)]
-pub(super) struct Memory {
+pub struct Memory {
     key: Vec<u8>,
     value: Vec<u8>,
     compressors: Compressors,
@@ -44,11 +103,7 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Appends one batch, as it is.
-    pub(super) fn append<R>(
-        &mut self,
-        target: &Target<'_>,
-        batch: &mut [u8],
-    ) -> Result<Offset, CoordinatorError<R>> {
+    fn append<R>(&mut self, target: &Target<'_>, batch: &mut [u8]) -> Result<Offset, CoordinatorError<R>> {
         let append = Append { origin: target.origin, leader_epoch: target.leader_epoch, now: target.now };
         match target.replica.append_as(target.touching, append, batch, &mut self.scratch) {
             Ok(done) => Ok(match done.appended {
@@ -69,12 +124,10 @@ impl Memory {
 
     /// Appends as many of the records as one batch holds; where they are to stay together, all or none. Says how many,
     /// and where the first came to lie.
-    pub(super) fn append_records<S: Shard>(
+    fn append_records<S: Shard>(
         &mut self,
         target: &Target<'_>,
-        records: &[S::Record<'_>],
-        transaction: Option<(ProducerId, ProducerEpoch)>,
-        divisible: bool,
+        (records, divisible, transaction): Batch<'_, S::Record<'_>>,
     ) -> Result<(usize, Offset), CoordinatorError<S::Refusal>> {
         let most = match target.replica.log() {
             Ok(log) => log.config().append.max_message_bytes as usize,

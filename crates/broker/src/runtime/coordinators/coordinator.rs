@@ -1,29 +1,25 @@
 //! All shards of one kind that this broker leads.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use coordinator::partitioning::partition_of;
 use coordinator::{Decision, Ground, Shard, Token};
 use metadata::Image;
 use partition::Verification;
-use partition::producers::TransactionVersion;
-use protocol::id::{LeaderEpoch, PartitionIndex, ProducerEpoch, ProducerId, TopicId};
+use protocol::id::{LeaderEpoch, PartitionIndex, TopicId};
 use protocol::offset::Offset;
 use protocol::records::compression::Compression;
-use protocol::records::control::EndMarker;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::CoordinatorError;
 use super::figures::Figures;
-use super::led::{Due, Led, Taken, Turn};
-use super::markers::MarkerInLog;
 use super::random_ids::RandomIds;
-use super::reign::Slot;
-use super::timers;
+use super::shared::led::Due;
+use super::shared::{Answered, Counted, Marker, MarkerInLog, Slots, Taken, Turn};
+use super::{Led, timers};
 use crate::Holdings;
 use crate::config::NodeConfig;
 use crate::runtime::directory_turns::{DirectoryTurn, DirectoryTurns};
@@ -66,7 +62,7 @@ pub struct Coordinator<S: Coordinated> {
     pub(super) quorum: Quorum,
     /// The runtime for loads and time-outs, once this has been started.
     pub(super) tasks: OnceLock<Handle>,
-    pub(super) slots: RwLock<BTreeMap<PartitionIndex, Slot<S>>>,
+    pub(super) slots: Slots<S, Replica>,
     tokens: AtomicU64,
     random: RandomIds,
     /// What the task of the time-outs sleeps until.
@@ -93,16 +89,13 @@ pub struct Census<R> {
     pub failed: usize,
 }
 
-/// What asking a coordinator comes to.
-pub type Answered<S, R> = Result<R, CoordinatorError<<S as Shard>::Refusal>>;
-
 impl<S: Coordinated> Coordinator<S> {
     pub(super) fn new(holdings: Arc<Holdings>, quorum: Quorum, turns: Arc<DirectoryTurns>) -> Self {
         Self {
             holdings,
             quorum,
             tasks: OnceLock::new(),
-            slots: RwLock::default(),
+            slots: Slots::default(),
             tokens: AtomicU64::new(1),
             random: RandomIds::new(),
             armed: AtomicI64::new(i64::MAX),
@@ -136,11 +129,8 @@ impl<S: Coordinated> Coordinator<S> {
 
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
-        let slots = std::mem::take(&mut *self.slots.write().unwrap_or_else(PoisonError::into_inner));
-        for slot in slots.into_values() {
-            if let Slot::Active(led) = slot {
-                self.let_go(led);
-            }
+        for led in self.slots.end() {
+            self.let_go(led);
         }
         self.rearm.notify_one();
         self.changed.notify_one();
@@ -193,12 +183,9 @@ impl<S: Coordinated> Coordinator<S> {
             Err(error) => return Some(Err(error)),
         };
         let settings = S::config(&config);
-        let taken = led.take_at_once(&self.ground(&image, &settings), decide)?;
+        let taken = led.take_at_once(&self.ground(&image, &settings), decide);
         self.arm(&led);
-        match taken {
-            Ok((reply, end)) => led.progress.is_safe(end).then_some(Ok(reply)),
-            Err(error) => Some(Err(error)),
-        }
+        taken
     }
 
     /// As [`Self::submit`], for records that are part of a transaction: with what its coordinator said.
@@ -287,7 +274,7 @@ impl<S: Coordinated> Coordinator<S> {
     /// A shard is being loaded.
     pub async fn read_all<R: Send>(self: &Arc<Self>, look: impl Fn(&S) -> R + Send) -> Answered<S, Vec<R>> {
         let mut all = Vec::new();
-        for led in self.active_unless_loading()? {
+        for led in self.slots.active_unless_loading()? {
             let turn = self.turn(&led).await?;
             let seen = self.whole(&led, led.look(&look));
             drop(turn);
@@ -309,16 +296,14 @@ impl<S: Coordinated> Coordinator<S> {
     pub(super) async fn end_transaction(
         self: &Arc<Self>,
         index: PartitionIndex,
-        producer: (ProducerId, ProducerEpoch),
-        marker: EndMarker,
-        transaction_version: TransactionVersion,
+        marker: Marker,
     ) -> Answered<S, MarkerInLog> {
         let led = self.led(index)?;
         let now = self.holdings.now();
         let turn = self.turn(&led).await?;
-        let ended = self.whole(&led, led.end_transaction(producer, marker, transaction_version, now));
+        let ended = self.whole(&led, led.end_transaction(marker, now));
         drop(turn);
-        Ok(MarkerInLog::new(led.progress.clone(), ended?))
+        ended
     }
 
     pub(super) fn take<'r, R>(
@@ -375,58 +360,30 @@ impl<S: Coordinated> Coordinator<S> {
 
     /// Waits until what was decided is committed. The answers to others are given even if who asked gives up.
     async fn committed(&self, led: &Arc<Led<S>>, due: Due<S>) -> Answered<S, ()> {
-        let end = due.end;
-        if led.progress.is_safe(end) {
-            due.tell(Ok(()));
-            return Ok(());
-        }
-        self.tell_later(led, due);
-        self.wait(led, end).await
+        led.committed(due, || S::commit_timeout(&self.holdings.config()), |at| self.again(led, at)).await
     }
 
     pub(super) fn tell_later(&self, led: &Arc<Led<S>>, due: Due<S>) {
-        if due.is_empty() {
-            return;
-        }
-        if led.progress.is_safe(due.end) {
-            due.tell(Ok(()));
-            return;
-        }
-        let (progress, most) = (led.progress.clone(), S::commit_timeout(&self.holdings.config()));
-        let telling = async move {
-            let outcome = progress.wait(due.end, most).await;
-            due.tell(outcome);
-        };
-        match self.tasks.get() {
-            Some(tasks) => drop(tasks.spawn(telling)),
-            None => drop(tokio::spawn(telling)),
-        }
+        led.tell(due, || S::commit_timeout(&self.holdings.config()));
     }
 
-    async fn wait(&self, led: &Led<S>, end: Offset) -> Answered<S, ()> {
-        if led.progress.is_safe(end) {
-            return Ok(());
-        }
-        // Apart: nearly nobody waits on one node, and each request would take the room for it.
-        Box::pin(self.wait_for(led, end)).await
+    async fn wait(&self, led: &Arc<Led<S>>, end: Offset) -> Answered<S, ()> {
+        led.safe(end, || S::commit_timeout(&self.holdings.config()), |at| self.again(led, at)).await
     }
 
-    async fn wait_for(&self, led: &Led<S>, end: Offset) -> Answered<S, ()> {
-        let again = |at: Offset| {
-            let (progress, replica) = (led.progress.clone(), led.replica.clone());
-            let job = move || {
-                if let Err(fault) = progress.appended(&replica, at) {
-                    progress.fail(at, &fault.to_string());
-                }
-            };
-            self.lanes.submit(led.replica.directory().id(), Box::new(job));
+    /// Has a log brought to stable storage once more.
+    fn again(&self, led: &Led<S>, at: Offset) {
+        let (progress, replica) = (led.progress.clone(), led.replica.clone());
+        let job = move || {
+            if let Err(fault) = progress.appended(&replica, at) {
+                progress.fail(at, &fault.to_string());
+            }
         };
-        let most = S::commit_timeout(&self.holdings.config());
-        led.progress.wait_or_try(end, most, again).await.map_err(CoordinatorError::NotAvailable)
+        self.lanes.submit(led.replica.directory().id(), Box::new(job));
     }
 
     fn led(self: &Arc<Self>, index: PartitionIndex) -> Answered<S, Arc<Led<S>>> {
-        if let Some(found) = self.slot(index) {
+        if let Some(found) = self.slots.find(index) {
             return found;
         }
         // A partition may be younger than what has been followed of the metadata.
@@ -434,18 +391,9 @@ impl<S: Coordinated> Coordinator<S> {
         let partition = image.topics.by_name(S::TOPIC).and_then(|topic| topic.partition(index));
         let led_here = partition.filter(|partition| partition.leader == Some(self.holdings.node_id));
         if led_here.is_some_and(|partition| self.lead(index, partition.leader_epoch)) {
-            return self.slot(index).unwrap_or(Err(CoordinatorError::Loading));
+            return self.slots.find(index).unwrap_or(Err(CoordinatorError::Loading));
         }
         Err(CoordinatorError::NotCoordinator)
-    }
-
-    fn slot(&self, index: PartitionIndex) -> Option<Answered<S, Arc<Led<S>>>> {
-        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        slots.get(&index).map(|slot| match slot {
-            Slot::Active(led) => Ok(led.clone()),
-            Slot::Loading(_) => Err(CoordinatorError::Loading),
-            Slot::Failed(_) => Err(CoordinatorError::NotCoordinator),
-        })
     }
 
     /// What they have come to since the broker began.
@@ -455,33 +403,9 @@ impl<S: Coordinated> Coordinator<S> {
 
     /// Looks at every shard that answers, for metrics: nothing is waited for.
     pub fn census<R>(&self, look: impl Fn(&S) -> R) -> Census<R> {
-        let (mut loading, mut failed) = (0, 0);
-        for slot in self.slots.read().unwrap_or_else(PoisonError::into_inner).values() {
-            loading += usize::from(matches!(slot, Slot::Loading(_)));
-            failed += usize::from(matches!(slot, Slot::Failed(_)));
-        }
-        let active = self.active();
+        let Counted { loading, failed } = self.slots.counted();
+        let active = self.slots.active();
         let seen = active.iter().map(|led| (led.replica.index, led.glance(&look)));
         Census { active: seen.collect(), loading, failed }
-    }
-
-    /// The shards that answer, whatever becomes of the others.
-    pub(super) fn active(&self) -> Vec<Arc<Led<S>>> {
-        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        let active = |slot: &Slot<S>| if let Slot::Active(led) = slot { Some(led.clone()) } else { None };
-        slots.values().filter_map(active).collect()
-    }
-
-    /// The shards that answer, unless there may be groups that none of them knows of yet.
-    ///
-    /// # Errors
-    /// One is being loaded.
-    fn active_unless_loading(&self) -> Answered<S, Vec<Arc<Led<S>>>> {
-        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
-        if slots.values().any(|slot| matches!(slot, Slot::Loading(_))) {
-            return Err(CoordinatorError::Loading);
-        }
-        drop(slots);
-        Ok(self.active())
     }
 }

@@ -9,209 +9,43 @@
 //! waited for (Kafka 4.4.0 takes it for gone, and loses the abort). One transaction is never worked on twice at a time:
 //! a second marker could end the producer's next transaction.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use coordinator::transaction::{Ending, MarkerOutcome, TransactionShard, TransactionalId, TxnPartition};
+use coordinator::Ground;
+use coordinator::transaction::{
+    Ending, MarkerOutcome, TransactionConfig, TransactionShard, TransactionalId, TxnPartition,
+};
 use partition::producers::TransactionVersion;
 use protocol::ErrorCode;
 use protocol::id::LeaderEpoch;
+use protocol::offset::Offset;
 use protocol::records::control::{CoordinatorEpoch, EndMarker};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
-use super::markers::Marker;
-use super::{CoordinatorError, Coordinators};
+use super::Coordinators;
+use super::shared::endings::{Ends, Marked, PAUSE_MIN};
+use super::shared::{Answered, Marker};
 
 /// How many transactions the task works on at a time.
 const AT_ONCE: usize = 32;
-/// How long a transaction rests after its markers were not all taken, at first and at most.
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The longest the task sleeps while something is left to do.
 const SLEEP_MAX: Duration = Duration::from_secs(10);
 
-/// What is known of transactions that are being ended.
-#[derive(Debug, Default)]
-pub(super) struct Endings {
-    state: Mutex<State>,
-    left: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Those somebody works on, and whether another came for them meanwhile.
-    claimed: BTreeMap<TransactionalId, bool>,
-    /// Those that rest, until when, and how long they did.
-    resting: BTreeMap<TransactionalId, (Instant, Duration)>,
-}
-
-/// The right to write the markers of a transaction, until it is dropped.
-struct Claim<'e> {
-    endings: &'e Endings,
-    id: TransactionalId,
-}
-
-impl Endings {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn claim(&self, id: &TransactionalId) -> Option<Claim<'_>> {
-        match self.state().claimed.entry(id.clone()) {
-            Entry::Vacant(place) => {
-                place.insert(false);
-                Some(Claim { endings: self, id: id.clone() })
-            }
-            // Who works on it may have seen the end before this one.
-            Entry::Occupied(mut place) => {
-                place.insert(true);
-                None
-            }
-        }
-    }
-
-    /// A decision is about to be asked for that may end a transaction.
-    pub(super) fn decision(&self) -> Undone<'_> {
-        Undone { endings: self, is_done: false }
-    }
-
-    /// Whether a transaction is not to be worked on now. Who works on it already has it looked at once more: it may have
-    /// seen the end before this one.
-    fn rests(&self, id: &TransactionalId, now: Instant) -> bool {
-        let mut state = self.state();
-        if let Some(others_came) = state.claimed.get_mut(id) {
-            *others_came = true;
-            return true;
-        }
-        state.resting.get(id).is_some_and(|(until, _)| *until > now)
-    }
-
-    fn done(&self, id: &TransactionalId) {
-        self.state().resting.remove(id);
-    }
-
-    /// Says whether it is the first time that this one is left.
-    fn leave(&self, id: &TransactionalId) -> bool {
-        let mut state = self.state();
-        let before = state.resting.get(id).map(|(_, pause)| *pause);
-        let pause = before.map_or(PAUSE_MIN, |pause| (pause * 2).min(PAUSE_MAX));
-        state.resting.insert(id.clone(), (Instant::now() + pause, pause));
-        drop(state);
-        self.left.notify_one();
-        before.is_none()
-    }
-
-    /// Forgets the rest of those that are no longer to be ended here.
-    fn keep_only(&self, ids: &BTreeSet<TransactionalId>) {
-        self.state().resting.retain(|id, _| ids.contains(id));
-    }
-
-    /// When the first of those that rest may be tried again.
-    fn next_at(&self) -> Option<Instant> {
-        self.state().resting.values().map(|(until, _)| *until).min()
-    }
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        let others_came = self.endings.state().claimed.remove(&self.id);
-        if others_came == Some(true) {
-            self.endings.left.notify_one();
-        }
-    }
-}
-
-/// A decision that its request has not heard of yet. Where the request goes away first, the task looks whether it has
-/// ended a transaction.
-pub(super) struct Undone<'e> {
-    endings: &'e Endings,
-    is_done: bool,
-}
-
-impl Undone<'_> {
-    /// The request has heard of it.
-    pub(super) fn done(mut self) {
-        self.is_done = true;
-    }
-}
-
-impl Drop for Undone<'_> {
-    fn drop(&mut self) {
-        if !self.is_done {
-            self.endings.left.notify_one();
-        }
-    }
-}
-
-impl Coordinators {
-    /// A decision may have brought a transaction to its end: writes its markers, as far as nothing has to be waited
-    /// for; the rest is written while the caller goes on.
-    pub async fn write_markers_of(self: &Arc<Self>, id: &str) {
-        let (all, id) = (self.clone(), TransactionalId::from(id));
-        let mut writing: Pin<Box<dyn Future<Output = ()> + Send>> =
-            Box::pin(async move { all.end_everywhere(&id).await });
-        let at_once = writing.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        if at_once.is_pending() {
-            match self.transactions.tasks.get() {
-                Some(tasks) => drop(tasks.spawn(writing)),
-                None => writing.await,
-            }
-        }
-    }
-
-    /// Writes the markers that a decided transaction lacks, and has the coordinator take note of them.
-    async fn end_everywhere(&self, id: &TransactionalId) {
-        let Some(_claim) = self.endings.claim(id) else { return };
-        // What is seen here is committed: a marker never comes before the decision it tells of.
-        let seen =
-            self.transactions.read_led(id, |shard, epoch| shard.ending(id).map(|it| (it, epoch))).await;
-        let (ending, coordinator_epoch) = match seen {
-            Ok(Some(seen)) => seen,
-            // It has ended, or somebody else coordinates it.
-            Ok(None) | Err(CoordinatorError::NotCoordinator) => return self.endings.done(id),
-            Err(error) => {
-                if self.endings.leave(id) {
-                    tracing::info!(transactional_id = %id, %error, "a transaction cannot be ended yet");
-                }
-                return;
-            }
-        };
-        let (written, failed) = self.write_all(&ending, coordinator_epoch).await;
-        let told = match written.is_empty() && failed.is_some() {
-            true => Ok(()),
-            false => {
-                let prepared_at = ending.prepared_at;
-                let note = self
-                    .transactions
-                    .submit(id, |shard, ground| Ok(shard.markers_written(ground, id, prepared_at, &written)));
-                note.await
-            }
-        };
-        match (failed, told) {
-            (None, Ok(())) => self.endings.done(id),
-            (failed, told) => {
-                let first = self.endings.leave(id);
-                if first {
-                    let error = told.err();
-                    tracing::info!(transactional_id = %id, ?failed, ?error,
-                        "the end of a transaction is not written everywhere yet; it is tried again");
-                }
-            }
-        }
-    }
-
-    /// Writes what markers are left of an ending. Which stand, and one that does not with the reason.
-    async fn write_all(
+impl Ends for Coordinators {
+    async fn ending(
         &self,
-        ending: &Ending,
-        coordinator_epoch: LeaderEpoch,
-    ) -> (Vec<(TxnPartition, MarkerOutcome)>, Option<(TxnPartition, ErrorCode)>) {
+        id: &TransactionalId,
+    ) -> Answered<TransactionShard, Option<(Ending, LeaderEpoch)>> {
+        self.transactions.read_led(id, |shard, epoch| shard.ending(id).map(|it| (it, epoch))).await
+    }
+
+    async fn write_all(&self, ending: &Ending, coordinator_epoch: LeaderEpoch) -> Marked {
         let end = EndMarker {
             committed: ending.committed,
             coordinator_epoch: CoordinatorEpoch(coordinator_epoch.0),
@@ -232,6 +66,35 @@ impl Coordinators {
         (written, failed)
     }
 
+    async fn note(
+        &self,
+        id: &TransactionalId,
+        prepared_at: Offset,
+        written: &[(TxnPartition, MarkerOutcome)],
+    ) -> Answered<TransactionShard, ()> {
+        let decide = |shard: &TransactionShard, ground: &Ground<'_, TransactionConfig>| {
+            Ok(shard.markers_written(ground, id, prepared_at, written))
+        };
+        self.transactions.submit(id, decide).await
+    }
+}
+
+impl Coordinators {
+    /// A decision may have brought a transaction to its end: writes its markers, as far as nothing has to be waited
+    /// for; the rest is written while the caller goes on.
+    pub async fn write_markers_of(self: &Arc<Self>, id: &str) {
+        let (all, id) = (self.clone(), TransactionalId::from(id));
+        let mut writing: Pin<Box<dyn Future<Output = ()> + Send>> =
+            Box::pin(async move { all.endings.end_everywhere(&*all, &id).await });
+        let at_once = writing.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if at_once.is_pending() {
+            match self.transactions.tasks.get() {
+                Some(tasks) => drop(tasks.spawn(writing)),
+                None => writing.await,
+            }
+        }
+    }
+
     /// Whether the metadata has no such partition. It is never older than this broker's own registration, and so than
     /// the transaction.
     fn is_gone(&self, partition: &TxnPartition) -> bool {
@@ -242,7 +105,7 @@ impl Coordinators {
 
     /// How many transactions rest because a partition did not take its marker.
     pub fn endings_left(&self) -> usize {
-        self.endings.state().resting.len()
+        self.endings.resting()
     }
 
     /// Comes back to what is left, until the coordinators are stopped.
@@ -284,7 +147,7 @@ impl Coordinators {
     async fn look_for_endings(self: &Arc<Self>, at_once: &Arc<Semaphore>) -> Duration {
         let now = Instant::now();
         let (mut all, mut overdue, mut passed_over) = (BTreeSet::new(), Vec::new(), false);
-        for led in self.transactions.active() {
+        for led in self.transactions.slots.active() {
             let seen = led.glance(|shard: &TransactionShard| {
                 all.extend(shard.ending_ids().cloned());
                 overdue.extend(shard.overdue());
@@ -311,7 +174,7 @@ impl Coordinators {
             let Ok(permit) = at_once.clone().acquire_owned().await else { break };
             let coordinators = self.clone();
             tokio::spawn(async move {
-                coordinators.end_everywhere(&id).await;
+                coordinators.endings.end_everywhere(&*coordinators, &id).await;
                 drop(permit);
             });
         }
@@ -323,6 +186,7 @@ impl Coordinators {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shared::endings::Endings;
     use super::*;
 
     /// Whether the task was told to look.

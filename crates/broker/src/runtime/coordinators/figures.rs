@@ -32,14 +32,14 @@ pub struct Figures {
 }
 
 /// One that waits for a shard.
-pub(super) struct Waiting<'f> {
+pub struct Waiting<'f> {
     figures: &'f Figures,
     since: Instant,
 }
 
 impl Figures {
     /// Somebody comes for a shard.
-    pub(super) fn comes(&self) -> Waiting<'_> {
+    pub fn comes(&self) -> Waiting<'_> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         Waiting { figures: self, since: Instant::now() }
     }
@@ -50,12 +50,12 @@ impl Figures {
     }
 
     /// A log was replayed whole.
-    pub(super) fn loaded(&self, took: Duration) {
+    pub fn loaded(&self, took: Duration) {
         self.loads.note(took);
     }
 
     /// Somebody has come for a shard that nobody had.
-    pub(super) fn has_come(&self) -> Instant {
+    pub fn has_come(&self) -> Instant {
         self.queued.note(Duration::ZERO);
         Instant::now()
     }
@@ -63,7 +63,7 @@ impl Figures {
 
 impl Waiting<'_> {
     /// It has the shard, from now on.
-    pub(super) fn has_it(self) -> Instant {
+    pub fn has_it(self) -> Instant {
         let now = Instant::now();
         self.figures.queued.note(now - self.since);
         now

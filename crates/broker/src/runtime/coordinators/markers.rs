@@ -4,22 +4,20 @@
 //! Where the partition belongs to a coordinator its shard writes the marker, as it has to learn of it in order.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use coordinator::group::GroupShard;
 use coordinator::transaction::{TransactionShard, TxnPartition};
-use partition::producers::TransactionVersion;
 use partition::{Append, Origin, Verification};
 use protocol::ErrorCode;
-use protocol::id::{PartitionIndex, ProducerEpoch, ProducerId};
+use protocol::id::PartitionIndex;
 use protocol::offset::Offset;
-use protocol::records::control::EndMarker;
 use storage::log::{AppendError, Appended};
 use storage::pace::Touching;
 use tokio::runtime::Handle;
 
 use super::coordinator::Coordinated;
-use super::progress::Progress;
+use super::shared::{Marker, MarkerInLog, Progress};
 use super::{CoordinatorError, Coordinators};
 use crate::runtime::partitions::Replica;
 
@@ -28,40 +26,6 @@ const OFFSETS: &str = <GroupShard as Coordinated>::TOPIC;
 const TRANSACTIONS: &str = <TransactionShard as Coordinated>::TOPIC;
 /// How many markers are appended one after the other before they are waited for, and others have the thread.
 const MARKERS_AT_ONCE: usize = 100;
-
-/// A marker to be written.
-#[derive(Clone, Copy, Debug)]
-pub struct Marker {
-    /// Whose transaction ends.
-    pub producer: (ProducerId, ProducerEpoch),
-    /// How, and who says so.
-    pub end: EndMarker,
-    /// The rules it follows.
-    pub version: TransactionVersion,
-}
-
-/// A marker that is in a log. It counts once it is safe.
-pub(super) struct MarkerInLog {
-    /// What tells of that, and where the log has to come to; none where it is safe.
-    waits: Option<(Arc<Progress>, Offset)>,
-}
-
-impl MarkerInLog {
-    pub(super) fn new(progress: Arc<Progress>, end: Offset) -> Self {
-        Self { waits: Some((progress, end)) }
-    }
-
-    /// Waits until it counts.
-    ///
-    /// # Errors
-    /// Kafka's code for why it does not yet.
-    pub(super) async fn safe(self, most: Duration) -> Result<(), ErrorCode> {
-        match self.waits {
-            Some((progress, end)) => progress.wait(end, most).await.map_err(|_| ErrorCode::RequestTimedOut),
-            None => Ok(()),
-        }
-    }
-}
 
 impl Coordinators {
     /// Ends a transaction in partitions: appends the markers, and then waits until they are as safe as records that all
@@ -103,10 +67,9 @@ impl Coordinators {
         index: PartitionIndex,
         marker: Marker,
     ) -> Result<MarkerInLog, ErrorCode> {
-        let Marker { producer, end, version } = marker;
         match topic {
-            OFFSETS => shard(self.groups.end_transaction(index, producer, end, version).await),
-            TRANSACTIONS => shard(self.transactions.end_transaction(index, producer, end, version).await),
+            OFFSETS => shard(self.groups.end_transaction(index, marker).await),
+            TRANSACTIONS => shard(self.transactions.end_transaction(index, marker).await),
             _ => {
                 let found = self.holdings.partitions.by_name(topic);
                 let replica = found.as_ref().and_then(|topic| topic.get(index));
@@ -123,7 +86,7 @@ impl Coordinators {
         let safe =
             !commit_due && replica.log().is_ok_and(|log| log.partition().watermarks().high_watermark >= end);
         if safe {
-            return Ok(MarkerInLog { waits: None });
+            return Ok(MarkerInLog::that_counts());
         }
         let tasks = self.transactions.tasks.get().cloned().unwrap_or_else(Handle::current);
         let progress = Progress::new(Offset(-1), tasks);

@@ -12,14 +12,15 @@ mod coordinator;
 mod endings;
 mod error;
 mod figures;
+mod following;
 mod groups;
 mod internal_topic;
-mod led;
 mod load;
 mod markers;
-mod progress;
 mod random_ids;
 mod reign;
+mod shared;
+mod sync;
 mod timers;
 mod transactions;
 
@@ -32,14 +33,17 @@ pub use self::coordinator::{Coordinated, Coordinator};
 pub use error::CoordinatorError;
 pub use figures::Figures;
 pub use internal_topic::{InternalTopic, ensure as ensure_internal_topic};
-pub use markers::Marker;
+pub use shared::Marker;
 pub use transactions::{WritesAs, coded};
 
 use super::directory_turns::DirectoryTurns;
-use super::partitions::connection_threads;
+use super::partitions::{Replica, connection_threads};
 use super::producer_ids::ProducerIds;
 use super::quorum::Quorum;
 use crate::Holdings;
+
+/// The shard of a partition, over its replica.
+type Led<S> = shared::Led<S, Replica>;
 
 /// All coordinators of this broker.
 pub struct Coordinators {
@@ -47,7 +51,7 @@ pub struct Coordinators {
     pub groups: Arc<Coordinator<GroupShard>>,
     /// Of transactions.
     pub transactions: Arc<Coordinator<TransactionShard>>,
-    endings: endings::Endings,
+    endings: shared::endings::Endings,
     holdings: Arc<Holdings>,
     producer_ids: Arc<ProducerIds>,
 }
@@ -60,7 +64,7 @@ impl Coordinators {
         Self {
             groups: Arc::new(Coordinator::new(holdings.clone(), quorum.clone(), turns.clone())),
             transactions: Arc::new(Coordinator::new(holdings.clone(), quorum.clone(), turns)),
-            endings: endings::Endings::default(),
+            endings: shared::endings::Endings::default(),
             holdings: holdings.clone(),
             producer_ids,
         }

@@ -1,11 +1,10 @@
 //! Which shards this broker leads: loaded when a reign begins, let go when it ends.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use coordinator::{Decision, Shard};
+use coordinator::Decision;
 use metadata::Image;
 use partition::Verification;
 use partition::watermarks::Role;
@@ -13,30 +12,11 @@ use protocol::id::{LeaderEpoch, PartitionIndex, TopicId};
 use protocol::offset::Offset;
 use storage::log::Log;
 
+use super::Led;
 use super::coordinator::{Coordinated, Coordinator};
-use super::led::Led;
 use super::load::{LoadError, Loaded, load};
-use super::progress::Progress;
+use super::shared::{Begun, Progress};
 use crate::runtime::partitions::Replica;
-
-/// A partition that this broker leads.
-pub(super) enum Slot<S: Shard> {
-    /// Its log is being read.
-    Loading(LeaderEpoch),
-    /// Its log cannot be read; not tried again in this reign.
-    Failed(LeaderEpoch),
-    /// It answers.
-    Active(Arc<Led<S>>),
-}
-
-impl<S: Shard> Slot<S> {
-    fn leader_epoch(&self) -> LeaderEpoch {
-        match self {
-            Self::Loading(epoch) | Self::Failed(epoch) => *epoch,
-            Self::Active(led) => led.leader_epoch,
-        }
-    }
-}
 
 impl<S: Coordinated> Coordinator<S> {
     /// Leads what the image says this broker leads, and nothing else.
@@ -46,17 +26,7 @@ impl<S: Coordinated> Coordinator<S> {
             let partition = topic.and_then(|topic| topic.partition(index));
             partition.filter(|partition| partition.leader == Some(self.holdings.node_id))
         };
-        let mut ended = Vec::new();
-        {
-            let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-            slots.retain(|index, slot| {
-                let stays = leads(*index).is_some_and(|now| now.leader_epoch == slot.leader_epoch());
-                if let (false, Slot::Active(led)) = (stays, &*slot) {
-                    ended.push(led.clone());
-                }
-                stays
-            });
-        }
+        let ended = self.slots.keep(|index| leads(index).map(|partition| partition.leader_epoch));
         for led in ended {
             tracing::info!(topic = S::TOPIC, partition = %led.replica.index, "coordinator let go");
             self.let_go(led);
@@ -79,35 +49,32 @@ impl<S: Coordinated> Coordinator<S> {
         let topic = self.holdings.partitions.by_name(S::TOPIC);
         let Some(replica) = topic.and_then(|topic| topic.get(index).cloned()) else { return false };
         let Some(tasks) = self.tasks.get() else { return false };
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        if self.stopped.load(Ordering::SeqCst) {
-            return false;
-        }
-        if slots.get(&index).is_some_and(|slot| slot.leader_epoch() >= leader_epoch) {
-            return true;
-        }
-        let found = match replica.log_if_free() {
-            None => Found::Unknown,
-            Some(log) => Found::of(log.as_deref().ok()),
-        };
-        let leader_epoch = match found {
-            Found::NotLed => return false,
-            // Nothing to read: nobody has to be told to wait.
-            Found::Empty(leader_epoch, end) => {
-                let mut shard = S::default();
-                shard.loaded(self.holdings.now(), &S::config(&self.holdings.config()));
-                let shell = (Progress::new(end, tasks.clone()), self.figures.clone());
-                let led = Arc::new(Led::new(replica, (leader_epoch, 0), (shard, end), shell));
-                slots.insert(index, Slot::Active(led.clone()));
-                drop(slots);
+        let (leads, begun) = self.slots.begin(index, leader_epoch, || {
+            let found = match replica.log_if_free() {
+                None => Found::Unknown,
+                Some(log) => Found::of(log.as_deref().ok()),
+            };
+            match found {
+                Found::NotLed => None,
+                Found::Empty(leader_epoch, end) => {
+                    let mut shard = S::default();
+                    shard.loaded(self.holdings.now(), &S::config(&self.holdings.config()));
+                    let shell = (Progress::new(end, tasks.clone()), self.figures.clone());
+                    let led = Led::new(replica.clone(), (leader_epoch, 0), (shard, end), shell);
+                    Some(Begun::Empty(Arc::new(led)))
+                }
+                Found::Full(leader_epoch) => Some(Begun::Full(leader_epoch)),
+                Found::Unknown => Some(Begun::Full(leader_epoch)),
+            }
+        });
+        let leader_epoch = match begun {
+            None => return leads,
+            Some(Begun::Empty(led)) => {
                 self.arm(&led);
                 return true;
             }
-            Found::Full(leader_epoch) => leader_epoch,
-            Found::Unknown => leader_epoch,
+            Some(Begun::Full(leader_epoch)) => leader_epoch,
         };
-        slots.insert(index, Slot::Loading(leader_epoch));
-        drop(slots);
         let (coordinator, image) = (self.clone(), self.quorum.image());
         tasks.spawn_blocking(move || coordinator.load(&replica, (leader_epoch, 0), &image));
         true
@@ -117,14 +84,8 @@ impl<S: Coordinated> Coordinator<S> {
     pub(super) fn load_anew(self: &Arc<Self>, led: &Arc<Led<S>>) {
         let Some(tasks) = self.tasks.get() else { return };
         let (replica, index, leader_epoch) = (led.replica.clone(), led.replica.index, led.leader_epoch);
-        {
-            let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-            match slots.get(&index) {
-                Some(Slot::Active(known)) if Arc::ptr_eq(known, led) => {
-                    slots.insert(index, Slot::Loading(leader_epoch));
-                }
-                _ => return,
-            }
+        if !self.slots.begin_anew(index, led) {
+            return;
         }
         let reloads = led.reloads + 1;
         let pause = reload_pause(reloads);
@@ -160,22 +121,14 @@ impl<S: Coordinated> Coordinator<S> {
                 let shell = (Progress::of_loaded(replica, end, tasks.clone()), self.figures.clone());
                 Some(Arc::new(Led::new(replica.clone(), (leader_epoch, reloads), (shard, end), shell)))
             }
-            Err(LoadError::Resigned) => return self.forget(replica.index, leader_epoch),
+            Err(LoadError::Resigned) => return self.slots.forget(replica.index, leader_epoch),
             Err(error) => {
                 tracing::error!(topic = S::TOPIC, partition = %replica.index, %error, "coordinator cannot be loaded");
                 None
             }
         };
-        {
-            let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-            // The reign may have ended meanwhile.
-            match slots.get(&replica.index) {
-                Some(Slot::Loading(epoch)) if *epoch == leader_epoch => {
-                    let slot = active.clone().map_or(Slot::Failed(leader_epoch), Slot::Active);
-                    slots.insert(replica.index, slot);
-                }
-                _ => return,
-            }
+        if !self.slots.loaded(replica.index, leader_epoch, active.clone()) {
+            return;
         }
         if let Some(led) = active {
             self.arm(&led);
@@ -186,20 +139,13 @@ impl<S: Coordinated> Coordinator<S> {
         }
     }
 
-    fn forget(&self, index: PartitionIndex, leader_epoch: LeaderEpoch) {
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        if slots.get(&index).is_some_and(|slot| slot.leader_epoch() == leader_epoch) {
-            slots.remove(&index);
-        }
-    }
-
     /// Has every shard forget what it keeps of topics that are gone.
     pub(super) fn forget_deleted(self: &Arc<Self>, before: &Image, now: &Image) {
         let deleted = now.topics.deleted_since(&before.topics);
         if deleted.is_empty() {
             return;
         }
-        for led in self.active() {
+        for led in self.slots.active() {
             let mut waiting = led.deleted.lock().unwrap_or_else(PoisonError::into_inner);
             let is_queued = !waiting.is_empty();
             waiting.extend(deleted.iter().cloned());

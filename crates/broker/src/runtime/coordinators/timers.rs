@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use super::Led;
 use super::coordinator::{Coordinated, Coordinator};
-use super::led::Led;
 use crate::seldom::Seldom;
 
 /// How long to wait before a shard is woken again that could not write.
@@ -51,13 +51,13 @@ impl<S: Coordinated> Coordinator<S> {
     }
 
     fn first_due(&self) -> i64 {
-        self.active().iter().map(|led| led.due_at()).min().unwrap_or(i64::MAX)
+        self.slots.active().iter().map(|led| led.due_at()).min().unwrap_or(i64::MAX)
     }
 
     /// Has everybody woken who is due.
     fn wake_due(self: &Arc<Self>) {
         let now = self.holdings.now().0;
-        for led in self.active() {
+        for led in self.slots.active() {
             if led.due_at() > now || led.waking.swap(true, Ordering::SeqCst) {
                 continue;
             }

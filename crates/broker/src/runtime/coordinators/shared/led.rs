@@ -1,42 +1,36 @@
 //! A shard that this broker leads: the machine, who waits for its answers, and the log it writes.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
-use std::time::Instant;
+use std::time::Duration;
 
 use coordinator::{Decision, Ground, Shard, Token, Written};
-use partition::producers::TransactionVersion;
-use partition::{Origin, Verification};
-use protocol::id::{LeaderEpoch, ProducerEpoch, ProducerId, Timestamp, TopicId};
+use partition::Verification;
+use protocol::id::{LeaderEpoch, Timestamp, TopicId};
 use protocol::offset::Offset;
 use protocol::records::compression::Compression;
-use protocol::records::control::EndMarker;
-use storage::pace::Touching;
+use storage::Fault;
 use tokio::sync::oneshot;
 
-use super::CoordinatorError;
-use super::append::{Memory, Target};
-use super::coordinator::Coordinated;
-use super::figures::Figures;
 use super::progress::Progress;
-use crate::runtime::partitions::Replica;
+use super::shard_log::{Answered, Batch, Marker, MarkerInLog, Writer, Writes};
+use super::sync::{self, Arc, AtomicBool, AtomicI64, Mutex, Ordering, PoisonError, TryLockError};
+use super::{CoordinatorError, Figures};
 
 /// What a request that waits for others is told in the end.
-type Told<S> = Result<<S as Shard>::Answer, CoordinatorError<<S as Shard>::Refusal>>;
+pub type Told<S> = Answered<S, <S as Shard>::Answer>;
 
 /// What a decision comes to: the reply, unless who asked waits, and what others are told.
-pub(super) type Taken<S, R> = Result<(Option<R>, Due<S>), CoordinatorError<<S as Shard>::Refusal>>;
+pub type Taken<S, R> = Answered<S, (Option<R>, Due<S>)>;
 
 /// Answers that may be given once everything before `end` is committed.
-pub(super) struct Due<S: Shard> {
-    pub(super) end: Offset,
+pub struct Due<S: Shard> {
+    pub end: Offset,
     answers: Vec<(oneshot::Sender<Told<S>>, S::Answer)>,
 }
 
 impl<S: Shard> Due<S> {
     /// Gives the answers. Who has gone away meanwhile is not told.
-    pub(super) fn tell(self, outcome: Result<(), String>) {
+    pub fn tell(self, outcome: Result<(), String>) {
         for (waiting, answer) in self.answers {
             let told = match &outcome {
                 Ok(()) => Ok(answer),
@@ -46,7 +40,7 @@ impl<S: Shard> Due<S> {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.answers.is_empty()
     }
 }
@@ -61,61 +55,58 @@ enum Asked {
 }
 
 /// What was seen of a shard, and the end of what it rests on.
-type Seen<S, R> = Result<(R, Offset), CoordinatorError<<S as Shard>::Refusal>>;
-
-/// Records, whether they may be spread over several batches, and the transaction they are part of.
-type Batch<'b, R> = (&'b [R], bool, Option<(ProducerId, ProducerEpoch)>);
+type Seen<S, R> = Answered<S, (R, Offset)>;
 
 /// What a decision rests on, how its records are compressed, and who asked.
 type How<'h, S> = (&'h Ground<'h, <S as Shard>::Config>, Compression, Asked);
 
 /// The shard of one partition.
-pub(super) struct Led<S: Shard> {
-    pub(super) replica: Arc<Replica>,
-    pub(super) leader_epoch: LeaderEpoch,
-    pub(super) progress: Arc<Progress>,
+pub struct Led<S: Shard, L: Writes<S>> {
+    pub replica: Arc<L>,
+    pub leader_epoch: LeaderEpoch,
+    pub progress: Arc<Progress>,
     /// When the shard has to be woken; the largest number for never.
     wake_at: AtomicI64,
     /// It is not woken before, whatever it says: its log has refused what it made when it was woken last.
     not_before: AtomicI64,
     /// Whether somebody is about to wake it.
-    pub(super) waking: AtomicBool,
+    pub waking: AtomicBool,
     /// Topics that were deleted and of which it has still to forget what it keeps.
-    pub(super) deleted: Mutex<Vec<(Arc<str>, TopicId)>>,
+    pub deleted: Mutex<Vec<(Arc<str>, TopicId)>>,
     /// Whether it is to let everything go, or has.
     ended: AtomicBool,
     /// How often it was loaded anew in this reign because a thread had panicked with it.
-    pub(super) reloads: u32,
+    pub reloads: u32,
     figures: Arc<Figures>,
-    state: Mutex<State<S>>,
+    state: Mutex<State<S, L>>,
 }
 
-struct State<S: Shard> {
+struct State<S: Shard, L: Writes<S>> {
     shard: S,
     /// The end of what the shard has seen of its log.
     end: Offset,
     waiting: BTreeMap<Token, oneshot::Sender<Told<S>>>,
-    memory: Memory,
+    memory: L::Memory,
     gone: bool,
 }
 
 /// What a request brings along.
-pub(super) struct Turn<'a, S: Shard> {
-    pub(super) ground: Ground<'a, S::Config>,
-    pub(super) compression: Compression,
-    pub(super) verification: Verification,
-    pub(super) waiting: Option<oneshot::Sender<Told<S>>>,
+pub struct Turn<'a, S: Shard> {
+    pub ground: Ground<'a, S::Config>,
+    pub compression: Compression,
+    pub verification: Verification,
+    pub waiting: Option<oneshot::Sender<Told<S>>>,
 }
 
-impl<S: Coordinated> Led<S> {
-    pub(super) fn new(
-        replica: Arc<Replica>,
+impl<S: Shard, L: Writes<S>> Led<S, L> {
+    pub fn new(
+        replica: Arc<L>,
         (leader_epoch, reloads): (LeaderEpoch, u32),
         (shard, end): (S, Offset),
         (progress, figures): (Arc<Progress>, Arc<Figures>),
     ) -> Self {
         let wake_at = AtomicI64::new(shard.wake_at().map_or(i64::MAX, |at| at.0));
-        let state = State { shard, end, waiting: BTreeMap::new(), memory: Memory::default(), gone: false };
+        let state = State { shard, end, waiting: BTreeMap::new(), memory: L::Memory::default(), gone: false };
         Self {
             replica,
             leader_epoch,
@@ -132,7 +123,7 @@ impl<S: Coordinated> Led<S> {
     }
 
     /// When somebody has to be found who wakes the shard; the largest number for never.
-    pub(super) fn due_at(&self) -> i64 {
+    pub fn due_at(&self) -> i64 {
         if self.waking.load(Ordering::SeqCst) {
             return i64::MAX;
         }
@@ -140,12 +131,12 @@ impl<S: Coordinated> Led<S> {
     }
 
     /// Has it woken at this time at the earliest.
-    pub(super) fn put_off(&self, until: i64) {
+    pub fn put_off(&self, until: i64) {
         self.not_before.store(until, Ordering::SeqCst);
     }
 
     /// Decides, and makes it so.
-    pub(super) fn take<'r, R>(
+    pub fn take<'r, R>(
         &self,
         turn: Turn<'_, S>,
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
@@ -162,13 +153,13 @@ impl<S: Coordinated> Led<S> {
         })
     }
 
-    /// Decides what writes nothing and tells nobody else, and makes it so; what it says, and the end of what that rests on.
-    /// `None`, and nothing is changed, where somebody has the shard, or the decision is another one.
-    pub(super) fn take_at_once<'r, R>(
+    /// Decides what writes nothing and tells nobody else, and makes it so; what it says. `None` where somebody has the shard, or
+    /// the decision is another one, and then nothing is changed; or what it rests on is not committed yet.
+    pub fn take_at_once<'r, R>(
         &self,
         ground: &Ground<'_, S::Config>,
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
-    ) -> Option<Seen<S, R>> {
+    ) -> Option<Answered<S, R>> {
         let mut state = self.state.try_lock().ok().filter(|state| !state.gone)?;
         let begun = self.figures.has_come();
         let told = match decide(&state.shard, ground) {
@@ -184,11 +175,15 @@ impl<S: Coordinated> Led<S> {
             Err(refusal) => Err(CoordinatorError::Refused(refusal)),
         };
         self.figures.processed.note(begun.elapsed());
-        Some(told)
+        drop(state);
+        match told {
+            Ok((reply, end)) => self.progress.is_safe(end).then_some(Ok(reply)),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// Does the next thing that is due; `None` once nothing is.
-    pub(super) fn wake(
+    pub fn wake(
         &self,
         ground: &Ground<'_, S::Config>,
         compression: Compression,
@@ -200,8 +195,7 @@ impl<S: Coordinated> Led<S> {
                 match self.carry_out(state, Some(touching), how, decision) {
                     // It would be too large the next time, too, and others are due behind it.
                     Err(error @ CoordinatorError::TooLarge(_)) if !unwritten.is_empty() => {
-                        tracing::warn!(topic = %self.replica.topic(), partition = %self.replica.index, %error,
-                            "what a time-out makes cannot be written; it is put off");
+                        self.replica.puts_off(&error);
                         unwritten.into_iter().for_each(|transition| state.shard.transit(transition));
                         self.note_wake(state);
                         Ok(Some(Due { end: state.end, answers: Vec::new() }))
@@ -217,47 +211,32 @@ impl<S: Coordinated> Led<S> {
     }
 
     /// Looks at the shard.
-    pub(super) fn look<R>(&self, look: impl FnOnce(&S) -> R) -> Seen<S, R> {
+    pub fn look<R>(&self, look: impl FnOnce(&S) -> R) -> Seen<S, R> {
         self.with_or_free(|state, _| Ok((look(&state.shard), state.end)))
     }
 
     /// Looks at the shard, unless somebody has it at this moment, who may be waiting for the disk, or it has gone.
-    pub(super) fn glance<R>(&self, look: impl FnOnce(&S) -> R) -> Option<R> {
+    pub fn glance<R>(&self, look: impl FnOnce(&S) -> R) -> Option<R> {
         let state = self.state.try_lock().ok().filter(|state| !state.gone)?;
         Some(look(&state.shard))
     }
 
     /// Ends a transaction in this log: appends the marker and takes its meaning.
-    pub(super) fn end_transaction(
-        &self,
-        (producer, epoch): (ProducerId, ProducerEpoch),
-        marker: EndMarker,
-        transaction_version: TransactionVersion,
-        now: Timestamp,
-    ) -> Result<Offset, CoordinatorError<S::Refusal>> {
-        self.with(|state, touching| {
-            let origin = Origin::Coordinator { transaction_version, verification: Verification::NotRequired };
-            let target = Target {
-                replica: &self.replica,
-                touching,
-                leader_epoch: self.leader_epoch,
-                origin,
-                compression: Compression::default(),
-                now,
-            };
-            let mut batch = marker.batch(producer, epoch, self.leader_epoch, now);
-            let offset = state.memory.append(&target, &mut batch)?;
-            state.shard.replay_end(offset, producer, marker.committed);
+    pub fn end_transaction(&self, marker: Marker, now: Timestamp) -> Answered<S, MarkerInLog> {
+        self.with(|state, here| {
+            let when = (self.leader_epoch, now);
+            let offset = self.replica.append_marker(here, &mut state.memory, marker, when)?;
+            state.shard.replay_end(offset, marker.producer.0, marker.end.committed);
             state.end = offset.plus(1);
             self.note_wake(state);
             let told = self.progress.appended(&self.replica, state.end);
-            told.map_err(|fault| CoordinatorError::from(&fault.into()))?;
-            Ok(state.end)
+            told.map_err(unavailable::<S>)?;
+            Ok(MarkerInLog::new(self.progress.clone(), state.end))
         })
     }
 
     /// Lets everything go; who waits is told.
-    pub(super) fn end(&self) {
+    pub fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.gone = true;
@@ -270,11 +249,56 @@ impl<S: Coordinated> Led<S> {
         }
     }
 
+    /// Waits until what was decided is committed. The answers to others are given even if who asked gives up. Where the log
+    /// did not come to stable storage and nobody is at it, `again` is told up to where it has to.
+    pub async fn committed(
+        self: &Arc<Self>,
+        due: Due<S>,
+        most: impl Fn() -> Duration,
+        again: impl FnOnce(Offset) + Send,
+    ) -> Answered<S, ()> {
+        let end = due.end;
+        self.tell(due, &most);
+        self.safe(end, most, again).await
+    }
+
+    /// As [`Self::committed`], of what was only looked at.
+    pub async fn safe(
+        &self,
+        end: Offset,
+        most: impl Fn() -> Duration,
+        again: impl FnOnce(Offset) + Send,
+    ) -> Answered<S, ()> {
+        if self.progress.is_safe(end) {
+            return Ok(());
+        }
+        // Apart: nearly nobody waits on one node, and each request would take the room for it.
+        let waits = Box::pin(self.progress.wait_or_try(end, most(), again));
+        waits.await.map_err(CoordinatorError::NotAvailable)
+    }
+
+    /// Gives the answers to others, once what was decided is committed.
+    pub fn tell(self: &Arc<Self>, due: Due<S>, most: impl Fn() -> Duration) {
+        if due.is_empty() {
+            return;
+        }
+        if self.progress.is_safe(due.end) {
+            due.tell(Ok(()));
+            return;
+        }
+        let (progress, most) = (self.progress.clone(), most());
+        let telling = async move {
+            let outcome = progress.wait(due.end, most).await;
+            due.tell(outcome);
+        };
+        drop(self.progress.tasks().spawn(telling));
+    }
+
     /// Makes a decision so. Who is not at the directory yet comes to it where there is something to write.
     fn carry_out<R>(
         &self,
-        state: &mut State<S>,
-        touching: Option<&Touching<'_>>,
+        state: &mut State<S, L>,
+        touching: Option<&L::Here<'_>>,
         how: How<'_, S>,
         decision: Decision<'_, S, R>,
     ) -> Taken<S, R> {
@@ -298,7 +322,7 @@ impl<S: Coordinated> Led<S> {
         {
             // They are waited for no more: nobody else would tell them.
             due.tell(Err(fault.to_string()));
-            return Err(CoordinatorError::from(&fault.into()));
+            return Err(unavailable::<S>(fault));
         }
         Ok((reply, due))
     }
@@ -306,8 +330,8 @@ impl<S: Coordinated> Led<S> {
     /// Appends records, and has the shard take them.
     fn write(
         &self,
-        state: &mut State<S>,
-        touching: &Touching<'_>,
+        state: &mut State<S, L>,
+        touching: &L::Here<'_>,
         (ground, compression, asked): How<'_, S>,
         (records, divisible, transaction): Batch<'_, S::Record<'_>>,
     ) -> Result<(), CoordinatorError<S::Refusal>> {
@@ -315,20 +339,19 @@ impl<S: Coordinated> Led<S> {
             Asked::By(verification) => (verification, false),
             Asked::ByNobody => (Verification::NotRequired, true),
         };
-        let origin = Origin::Coordinator { transaction_version: TransactionVersion(0), verification };
-        let target = Target {
-            replica: &self.replica,
-            touching,
-            leader_epoch: self.leader_epoch,
-            origin,
-            compression,
-            now: ground.now,
-        };
         let mut left = records;
         while !left.is_empty() {
-            let begun = Instant::now();
-            let appended = state.memory.append_records::<S>(&target, left, transaction, divisible);
-            self.figures.flushed.note(begun.elapsed());
+            let writer = Writer {
+                shard: &state.shard,
+                leader_epoch: self.leader_epoch,
+                now: ground.now,
+                compression,
+                verification,
+                by_itself,
+                figures: &self.figures,
+            };
+            let batch = (left, divisible, transaction);
+            let appended = self.replica.append_records(touching, &mut state.memory, &writer, batch);
             let (count, base) = match appended {
                 Ok(appended) => appended,
                 Err(error) => {
@@ -340,7 +363,6 @@ impl<S: Coordinated> Led<S> {
                     return Err(error);
                 }
             };
-            state.shard.count(&left[..count], by_itself, &self.figures);
             for (record, delta) in left[..count].iter().zip(0..) {
                 let written = Written { offset: base.plus(delta), timestamp: ground.now, transaction };
                 state.shard.replay(written, record);
@@ -351,25 +373,25 @@ impl<S: Coordinated> Led<S> {
         Ok(())
     }
 
-    fn at_directory<R>(&self, touching: Option<&Touching<'_>>, work: impl FnOnce(&Touching<'_>) -> R) -> R {
+    fn at_directory<R>(&self, touching: Option<&L::Here<'_>>, work: impl FnOnce(&L::Here<'_>) -> R) -> R {
         match touching {
             Some(touching) => work(touching),
-            None => self.replica.at_directory(work),
+            None => self.replica.come(work),
         }
     }
 
-    fn note_wake(&self, state: &State<S>) {
+    fn note_wake(&self, state: &State<S, L>) {
         let at = state.shard.wake_at().map_or(i64::MAX, |at| at.0);
         self.wake_at.store(at, Ordering::SeqCst);
     }
 
     /// Whether a thread panicked with the shard: it may be half changed, and answers nobody any more.
-    pub(super) fn is_broken(&self) -> bool {
-        self.state.is_poisoned()
+    pub fn is_broken(&self) -> bool {
+        sync::is_poisoned(&self.state)
     }
 
     /// Whether it lets everything go, or has.
-    pub(super) fn is_gone(&self) -> bool {
+    pub fn is_gone(&self) -> bool {
         self.ended.load(Ordering::SeqCst)
     }
 
@@ -377,7 +399,7 @@ impl<S: Coordinated> Led<S> {
     /// before there is something to write: to wait for the shard may be to wait for the disk.
     fn with_or_free<R>(
         &self,
-        work: impl FnOnce(&mut State<S>, Option<&Touching<'_>>) -> Result<R, CoordinatorError<S::Refusal>>,
+        work: impl FnOnce(&mut State<S, L>, Option<&L::Here<'_>>) -> Result<R, CoordinatorError<S::Refusal>>,
     ) -> Result<R, CoordinatorError<S::Refusal>> {
         match self.state.try_lock() {
             Ok(mut state) if !state.gone => {
@@ -395,10 +417,10 @@ impl<S: Coordinated> Led<S> {
     /// directory, too.
     fn with<R>(
         &self,
-        work: impl FnOnce(&mut State<S>, &Touching<'_>) -> Result<R, CoordinatorError<S::Refusal>>,
+        work: impl FnOnce(&mut State<S, L>, &L::Here<'_>) -> Result<R, CoordinatorError<S::Refusal>>,
     ) -> Result<R, CoordinatorError<S::Refusal>> {
         let waiting = self.figures.comes();
-        self.replica.at_directory(|touching| match self.state.lock() {
+        self.replica.come(|touching| match self.state.lock() {
             Ok(mut state) if !state.gone => {
                 let begun = waiting.has_it();
                 let done = work(&mut state, touching);
@@ -408,4 +430,9 @@ impl<S: Coordinated> Led<S> {
             _ => Err(CoordinatorError::NotCoordinator),
         })
     }
+}
+
+/// What is understood where the log is not to be had.
+fn unavailable<S: Shard>(fault: Fault) -> CoordinatorError<S::Refusal> {
+    CoordinatorError::from(&fault.into())
 }

@@ -1,20 +1,52 @@
 //! How far the records of a shard may be answered for: up to where all in-sync replicas have them, and where the log
 //! asks for it, up to where they are on stable storage.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::future::Future;
 use std::time::Duration;
 
 use protocol::offset::Offset;
 use storage::Fault;
-use tokio::runtime::Handle;
-use tokio::sync::watch;
 
-use crate::runtime::delayed::Waiter;
-use crate::runtime::partitions::Replica;
+use super::sync::{Arc, AtomicBool, AtomicI64, Handle, Ordering, timeout, watch};
+
+/// A log whose progress is followed.
+pub trait Followed: Send + Sync + 'static {
+    /// Has what lies in the log brought to stable storage, where it asks for that: `done` is told of it, with where the high
+    /// watermark stands then, if there is one who knows. Says where the log stands before.
+    ///
+    /// # Errors
+    /// There is no log to be had.
+    fn commit(
+        self: &Arc<Self>,
+        done: impl FnOnce(Result<Option<Offset>, String>) + Send + 'static,
+    ) -> Result<Standing, Fault>;
+
+    /// One that looks each time the log may have come further.
+    fn follower(self: &Arc<Self>) -> impl Follower;
+}
+
+/// Where a log stands.
+pub struct Standing {
+    /// Whether it has yet to come to stable storage, as it asks for.
+    pub commit_due: bool,
+    /// What all in-sync replicas have.
+    pub high_watermark: Offset,
+}
+
+/// One that follows a log, until it is dropped.
+pub trait Follower: Send + Sync + 'static {
+    /// What comes from here on wakes it.
+    fn begin(&self);
+
+    /// The high watermark, and what it has to come to; none where there is no log to be had.
+    fn look(&self) -> Option<(Offset, Offset)>;
+
+    /// Waits until it is worth looking again.
+    fn woken(&self) -> impl Future<Output = ()> + Send;
+}
 
 /// The progress of one shard.
-pub(super) struct Progress {
+pub struct Progress {
     /// Where both have come to, for who need not wait.
     safe: AtomicI64,
     reached: watch::Sender<Reached>,
@@ -53,7 +85,7 @@ impl Reached {
 
 impl Progress {
     /// Everything before `safe` may be told.
-    pub(super) fn new(safe: Offset, tasks: Handle) -> Arc<Self> {
+    pub fn new(safe: Offset, tasks: Handle) -> Arc<Self> {
         let reached = Reached { replicated: safe, durable: safe, failed: None };
         Arc::new(Self {
             safe: AtomicI64::new(safe.0),
@@ -65,38 +97,37 @@ impl Progress {
 
     /// That of what was read of a log up to `end`: it is no safer than any other record. Who was before on this broker
     /// may have written it a moment ago.
-    pub(super) fn of_loaded(replica: &Arc<Replica>, end: Offset, tasks: Handle) -> Arc<Self> {
+    pub fn of_loaded<L: Followed>(log: &Arc<L>, end: Offset, tasks: Handle) -> Arc<Self> {
         let progress = Self::new(Offset(0), tasks);
-        if let Err(fault) = progress.appended(replica, end) {
+        if let Err(fault) = progress.appended(log, end) {
             progress.fail(end, &fault.to_string());
         }
         progress
     }
 
+    /// The runtime for who waits while nobody asks.
+    pub fn tasks(&self) -> &Handle {
+        &self.tasks
+    }
+
     /// Whether everything before `end` may be answered for.
-    pub(super) fn is_safe(&self, end: Offset) -> bool {
+    pub fn is_safe(&self, end: Offset) -> bool {
         self.safe.load(Ordering::SeqCst) >= end.0
     }
 
     /// Records up to `end` are in the log; in the whole of the cluster, where the high watermark says so.
-    pub(super) fn appended(self: &Arc<Self>, replica: &Arc<Replica>, end: Offset) -> Result<(), Fault> {
-        let mut log = replica.log()?;
-        let commit_due = log.commit_due();
-        if commit_due {
-            let (progress, appended) = (self.clone(), replica.clone());
-            log.commit(Box::new(move |outcome| match outcome {
-                Ok(()) => {
-                    // The high watermark has waited for this.
-                    if let Some(high_watermark) = appended.synced(1) {
-                        progress.replicated(high_watermark);
-                    }
-                    progress.durable(end);
+    pub fn appended<L: Followed>(self: &Arc<Self>, log: &Arc<L>, end: Offset) -> Result<(), Fault> {
+        let progress = self.clone();
+        let Standing { commit_due, high_watermark } = log.commit(move |outcome| match outcome {
+            Ok(high_watermark) => {
+                // The high watermark has waited for this.
+                if let Some(high_watermark) = high_watermark {
+                    progress.replicated(high_watermark);
                 }
-                Err(fault) => progress.fail(end, &fault.to_string()),
-            }));
-        }
-        let high_watermark = log.partition().watermarks().high_watermark;
-        drop(log);
+                progress.durable(end);
+            }
+            Err(why) => progress.fail(end, &why),
+        })?;
         let (durable, replicated) = (!commit_due, high_watermark >= end);
         if durable || replicated {
             self.change(|reached| {
@@ -109,19 +140,19 @@ impl Progress {
             });
         }
         if !replicated && !self.follows.swap(true, Ordering::SeqCst) {
-            self.tasks.spawn(follow(self.clone(), replica.clone()));
+            drop(self.tasks.spawn(follow(self.clone(), log.clone())));
         }
         Ok(())
     }
 
     /// Waits until everything before `end` may be answered for.
-    pub(super) async fn wait(&self, end: Offset, most: Duration) -> Result<(), String> {
+    pub async fn wait(&self, end: Offset, most: Duration) -> Result<(), String> {
         if self.is_safe(end) {
             return Ok(());
         }
         let mut reached = self.reached.subscribe();
         let done = reached.wait_for(|reached| reached.safe() >= end || reached.failure(end).is_some());
-        match tokio::time::timeout(most, done).await {
+        match timeout(most, done).await {
             Ok(Ok(reached)) => match reached.failure(end) {
                 Some(why) => Err(why.to_string()),
                 None => Ok(()),
@@ -131,16 +162,16 @@ impl Progress {
         }
     }
 
-    fn durable(&self, end: Offset) {
+    pub fn durable(&self, end: Offset) {
         self.change(|reached| reached.is_durable(end));
     }
 
-    fn replicated(&self, end: Offset) {
+    pub fn replicated(&self, end: Offset) {
         self.change(|reached| reached.replicated = reached.replicated.max(end));
     }
 
     /// What lies before `end` did not come to stable storage.
-    pub(super) fn fail(&self, end: Offset, why: &str) {
+    pub fn fail(&self, end: Offset, why: &str) {
         self.change(|reached| {
             let at = reached.failed.as_ref().map_or(end, |(at, _)| end.max(*at));
             reached.failed = Some((at, why.into()));
@@ -149,7 +180,7 @@ impl Progress {
 
     /// As [`Self::wait`]. Where that has failed and nobody is at it, `again` is told first up to where the log is to come to
     /// stable storage: there may be room again, and it may be long until the next append.
-    pub(super) async fn wait_or_try(
+    pub async fn wait_or_try(
         &self,
         end: Offset,
         most: Duration,
@@ -190,63 +221,18 @@ impl Progress {
 }
 
 /// Follows the high watermark as long as it is behind the log.
-async fn follow(progress: Arc<Progress>, replica: Arc<Replica>) {
-    let waiter = Waiter::new(1);
-    let place = replica.waiters.add(waiter.clone());
+async fn follow<L: Followed>(progress: Arc<Progress>, log: Arc<L>) {
+    let follower = log.follower();
     loop {
-        waiter.lacks(1);
+        follower.begin();
         let is_behind = || {
-            let marks = replica.at_directory(|_| replica.log().map(|log| log.partition().watermarks()));
-            let Ok(marks) = marks else { return false };
-            progress.replicated(marks.high_watermark);
-            marks.high_watermark < marks.log_end && !replica.waiters.have_ended()
+            let Some((high_watermark, log_end)) = follower.look() else { return false };
+            progress.replicated(high_watermark);
+            high_watermark < log_end
         };
         if !is_behind() && progress.rests(is_behind) {
             break;
         }
-        waiter.woken().await;
-    }
-    replica.waiters.remove(place);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LONG: Duration = Duration::from_secs(20);
-
-    #[tokio::test]
-    async fn what_did_not_come_to_stable_storage_once_holds_up_nothing_later() {
-        let progress = Progress::new(Offset(0), Handle::current());
-        progress.replicated(Offset(20));
-        progress.fail(Offset(5), "the disk is full");
-        assert_eq!(progress.wait(Offset(5), LONG).await, Err("the disk is full".to_owned()));
-        let waits = progress.clone();
-        let later = tokio::spawn(async move { waits.wait(Offset(10), LONG).await });
-        tokio::task::yield_now().await;
-        progress.durable(Offset(10));
-        assert_eq!(later.await.unwrap(), Ok(()), "there was room again");
-        assert_eq!(progress.wait(Offset(5), LONG).await, Ok(()), "it is there now, too");
-    }
-
-    #[tokio::test]
-    async fn who_waits_has_all_tried_again_that_did_not_come_to_stable_storage() {
-        let progress = Progress::new(Offset(0), Handle::current());
-        progress.replicated(Offset(20));
-        progress.fail(Offset(12), "the disk is full");
-        let nobody = |_: Offset| panic!("nobody has tried that yet, or somebody is at it");
-        let waits = progress.clone();
-        let not_tried = tokio::spawn(async move { waits.wait_or_try(Offset(13), LONG, nobody).await });
-        tokio::task::yield_now().await;
-        let waits = progress.clone();
-        let again = |at| waits.durable(at);
-        assert_eq!(progress.wait_or_try(Offset(5), LONG, again).await, Ok(()));
-        assert_eq!(
-            progress.wait_or_try(Offset(12), LONG, nobody).await,
-            Ok(()),
-            "it is there with the first"
-        );
-        progress.durable(Offset(13));
-        assert_eq!(not_tried.await.unwrap(), Ok(()));
+        follower.woken().await;
     }
 }
