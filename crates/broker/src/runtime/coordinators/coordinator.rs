@@ -335,9 +335,14 @@ impl<S: Coordinated> Coordinator<S> {
         outcome
     }
 
-    /// A request's turn at a shard. Where many wait for a disk, the others wait without a thread.
+    /// A request's turn at a shard.
     async fn turn(&self, led: &Led<S>) -> Answered<S, Option<DirectoryTurn>> {
-        let directory = led.replica.directory().id();
+        self.turn_at(&led.replica).await
+    }
+
+    /// A turn at a log. Where many wait for a disk, the others wait without a thread.
+    pub(super) async fn turn_at(&self, replica: &Replica) -> Answered<S, Option<DirectoryTurn>> {
+        let directory = replica.directory().id();
         if let Some(turn) = self.turns.at_once(directory) {
             return Ok(turn);
         }

@@ -10,8 +10,8 @@
 //! a second marker could end the producer's next transaction.
 
 use std::collections::BTreeSet;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
@@ -32,7 +32,8 @@ use super::Coordinators;
 use super::shared::endings::{Ends, Marked, PAUSE_MIN};
 use super::shared::{Answered, Marker};
 
-/// How many transactions the task works on at a time.
+/// How many transactions the task begins with at a time. Those that wait are not counted, for a disk or for replicas: what
+/// one partition holds up holds up nobody else.
 const AT_ONCE: usize = 32;
 /// The longest the task sleeps while something is left to do.
 const SLEEP_MAX: Duration = Duration::from_secs(10);
@@ -173,15 +174,24 @@ impl Coordinators {
             }
             let Ok(permit) = at_once.clone().acquire_owned().await else { break };
             let coordinators = self.clone();
-            tokio::spawn(async move {
-                coordinators.endings.end_everywhere(&*coordinators, &id).await;
-                drop(permit);
-            });
+            let ending = async move { coordinators.endings.end_everywhere(&*coordinators, &id).await };
+            tokio::spawn(until_it_waits(ending, permit));
         }
         let next = self.endings.next_at().map(|at| at.saturating_duration_since(Instant::now()));
         let most = if passed_over { PAUSE_MIN } else { SLEEP_MAX };
         next.unwrap_or(most).clamp(PAUSE_MIN / 2, most)
     }
+}
+
+/// Does something, and keeps what it was let in with no longer than until it first has to wait.
+async fn until_it_waits<R>(work: impl Future<Output = R>, permit: impl Sized) -> R {
+    let (mut work, mut permit) = (pin!(work), Some(permit));
+    poll_fn(|context| {
+        let polled = work.as_mut().poll(context);
+        permit = None;
+        polled
+    })
+    .await
 }
 
 #[cfg(test)]
@@ -227,5 +237,19 @@ mod tests {
         assert!(!is_told(&endings));
         drop(endings.decision());
         assert!(is_told(&endings));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_partition_keeps_nobody_else_waiting() {
+        let at_once = Arc::new(Semaphore::new(1));
+        let permit = at_once.clone().acquire_owned().await.unwrap();
+        let (stands, waits) = tokio::sync::oneshot::channel();
+        let held_up = tokio::spawn(until_it_waits(async { waits.await.is_ok() }, permit));
+        // It is let in although the one before is not through.
+        let permit = at_once.clone().acquire_owned().await.unwrap();
+        until_it_waits(async { assert_eq!(at_once.available_permits(), 0) }, permit).await;
+        assert_eq!(at_once.available_permits(), 1);
+        stands.send(()).unwrap();
+        assert!(held_up.await.unwrap());
     }
 }

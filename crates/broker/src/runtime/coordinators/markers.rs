@@ -74,6 +74,8 @@ impl Coordinators {
                 let found = self.holdings.partitions.by_name(topic);
                 let replica = found.as_ref().and_then(|topic| topic.get(index));
                 let replica = replica.ok_or(ErrorCode::UnknownTopicOrPartition)?;
+                let turn = self.transactions.turn_at(replica).await;
+                let _turn = turn.map_err(|_| ErrorCode::NotLeaderOrFollower)?;
                 self.append_to(replica, marker)
             }
         }
