@@ -24,7 +24,7 @@
 //! | data of a topic under the name of another (KAFKA-2143, KAFKA-14616) | `storage/log_dirs`: `a_topic_made_anew_does_not_begin_where_the_old_one_did` |
 //! | aborted records read where the high watermark moves meanwhile, or by who takes the last stable offset for a record (KAFKA-9807) | `transactions.rs`: `what_old_clients_commit_is_seen_and_what_they_abort_is_not`; `sim/transactions` |
 //! | offsets looked up beyond the last stable one (KAFKA-5522) | the same |
-//! | a transaction completed twice or never (KAFKA-10080, KAFKA-16352) | `sim/transactions`; `transactions.rs`: `markers_are_written_after_a_death_between_the_decision_and_them` |
+//! | a transaction completed twice or never (KAFKA-10080, KAFKA-16352) | `sim/transactions`; `transactions.rs`: `markers_are_written_after_a_death_between_the_decision_and_them`; `schedules`: `a_marker_ends_the_transaction_it_was_written_for` |
 //! | epochs that grow though nothing is written, or run out (KAFKA-9666, KAFKA-18660, KAFKA-20090) | `coordinator/tests/transactions`: `full-disk.txt`, `exhausted.txt`; `transaction_interleavings` |
 //! | a commit that meets a time-out (KAFKA-20785), an end that is asked for twice or by an epoch to come (KAFKA-9600) | `coordinator/tests/transactions`: `timeout.txt`, `again.txt` |
 //! | what comes late joins the next transaction (KIP-890) | `transactions.rs`: `each_transaction_of_new_clients_has_an_epoch_of_its_own`; `sim/transactions` |
@@ -35,7 +35,9 @@
 //! | memory and log that differ (KAFKA-20845) | each step of every transcript and interleaving |
 //! | a coordinator that lost its partition and goes on (KAFKA-20115, KAFKA-4362) | `coordinators.rs`: `a_coordinator_whose_partition_is_lost_answers_nobody` |
 //! | a log that cannot be loaded once compacted (KAFKA-17306) | `interleavings`: `a_log_that_was_compacted_says_the_same` |
-//! | no offset where there is one, while a coordinator loads | `groups.rs`: `members_and_offsets_outlive_a_restart` |
+//! | no offset where there is one, while a coordinator loads or leadership moves | `groups.rs`: `members_and_offsets_outlive_a_restart`; `coordinators.rs`: `no_consumer_hears_that_nothing_is_committed_while_its_shard_is_loaded_anew`; `schedules`: `a_reign_is_loaded_once_and_nothing_acknowledged_is_lost_between_reigns` |
+//! | offsets of overlapping transactions that differ after a load, as the order of the markers was taken for that of the records | `coordinator/tests/transcripts`: `transaction.txt` |
+//! | aborted records kept from who reads everything | `transactions.rs`: `what_old_clients_commit_is_seen_and_what_they_abort_is_not` |
 //! | a cut of the log that a consumer does not hear of, as the leader epoch it committed is not told | `groups.rs`: `offsets_are_kept_in_every_version_that_names_topics` |
 //! | a commit that is refused, or refused too late, because its size was guessed before it was compressed (KAFKA-19760) | `what_a_commit_takes_is_known_when_it_is_compressed` |
 //! | batches verified on one thread and appended on another, or through the buffer of another (KAFKA-15784, KAFKA-15653) | `compressed_batches_that_wait_for_their_coordinators_stay_apart` |

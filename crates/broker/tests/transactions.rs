@@ -134,10 +134,15 @@ fn end(client: &mut Client, producer: Producer, committed: bool, version: i16) -
     (said.error_code, Producer { id: said.producer_id, epoch: said.producer_epoch })
 }
 
-/// What a reader of committed data sees: values whose transaction is not among the aborted ones.
+/// What a reader of committed data sees.
 fn committed(client: &mut Client) -> Vec<String> {
+    seen(client, 1)
+}
+
+/// What a reader of this isolation sees: values whose transaction is not among the aborted ones that it is told of.
+fn seen(client: &mut Client, isolation_level: i8) -> Vec<String> {
     let mut request = fetch_request("t", 0, 0, 0);
-    request.isolation_level = 1;
+    request.isolation_level = isolation_level;
     let body = client.ask(&request, 11);
     let response = FetchResponse::decode(&body, 11).unwrap();
     let topic = response.responses.iter().next().unwrap();
@@ -152,7 +157,7 @@ fn committed(client: &mut Client) -> Vec<String> {
     let (mut skipped, mut values) = (std::collections::BTreeSet::new(), Vec::new());
     for batch in Batches::new(partition.records.as_deref().unwrap_or_default()) {
         let header = batch.header;
-        assert!(header.base_offset.0 < partition.last_stable_offset);
+        assert!(isolation_level == 0 || header.base_offset.0 < partition.last_stable_offset);
         let id = header.producer_id.0;
         aborted.retain(|(first, producer)| {
             let begins = *first <= header.last_offset().0;
@@ -282,6 +287,11 @@ fn what_old_clients_commit_is_seen_and_what_they_abort_is_not() {
     assert_eq!(end(&mut client, producer, false, OLD.end).0, 0);
     client.produce("t", 0, raw::batch::batch(&["plain"]));
     assert_eq!(committed(&mut client), ["one", "two", "plain"]);
+    assert_eq!(
+        seen(&mut client, 0),
+        ["one", "two", "never", "plain"],
+        "who reads all reads what was aborted, too"
+    );
     assert_eq!(end(&mut client, producer, true, OLD.end).0, code(ErrorCode::InvalidTxnState));
 
     // Whoever comes after fences whoever was there.
