@@ -22,7 +22,7 @@ use crate::disk::{Fate, SimulatedDisk};
 
 use chapters::Life;
 pub use scenes::scenes;
-pub use step::{Step, random, scripted};
+pub use step::{By, Step, random, scripted};
 
 /// A life and the moment it is cut.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub struct Lived {
     pub changes: u64,
     /// The batches that were written.
     pub batches: u64,
+    /// How many recoveries began at a place within a segment, all starts together.
+    pub resumed: usize,
 }
 
 impl Cut {
@@ -56,6 +58,18 @@ impl Cut {
     /// # Errors
     /// What is wrong with what came back, and how to see it again.
     pub fn live(&self, prepare: impl Fn(&SimulatedDisk)) -> Result<Lived, String> {
+        self.live_through(true, &prepare)
+    }
+
+    /// Lives, loses the power and opens, and no more.
+    ///
+    /// # Errors
+    /// As of [`Self::live`].
+    pub fn come_back(&self, prepare: impl Fn(&SimulatedDisk)) -> Result<Lived, String> {
+        self.live_through(false, &prepare)
+    }
+
+    fn live_through(&self, goes_on: bool, prepare: &impl Fn(&SimulatedDisk)) -> Result<Lived, String> {
         let disk = SimulatedDisk::default();
         prepare(&disk);
         match (self.at, self.error) {
@@ -64,8 +78,10 @@ impl Cut {
             (None, _) => {}
         }
         let mut life = Life::new(disk, self.life);
-        let mut lived = Lived { changes: 0, batches: 0 };
-        self.live_on(&mut life, &mut lived, &prepare).map_err(|reason| {
+        let mut lived = Lived { changes: 0, batches: 0, resumed: 0 };
+        let outcome = self.live_on((&mut life, goes_on), &mut lived, prepare);
+        lived.resumed = life.resumed();
+        outcome.map_err(|reason| {
             let Self { at, fate, life: lived, seed, error, .. } = self;
             let last = life.last_changes();
             format!(
@@ -77,7 +93,7 @@ impl Cut {
 
     fn live_on(
         &self,
-        life: &mut Life,
+        (life, goes_on): (&mut Life, bool),
         lived: &mut Lived,
         prepare: &impl Fn(&SimulatedDisk),
     ) -> Result<(), String> {
@@ -88,7 +104,7 @@ impl Cut {
             return life.reopen_after_end();
         }
         life.power_on(self.fate, dice.number(), prepare);
-        if dice.percent(70) {
+        if goes_on && dice.percent(70) {
             // The second cut comes while the first is being recovered from, if that lasts so long.
             let within = life.rehearse()?;
             let fate = Fate::any(&mut dice);
@@ -97,6 +113,6 @@ impl Cut {
             }
         }
         life.open_and_judge()?;
-        life.go_on(&mut dice)
+        if goes_on { life.go_on(&mut dice) } else { Ok(()) }
     }
 }

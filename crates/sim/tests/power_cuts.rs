@@ -16,17 +16,22 @@ fn uncut(steps: Vec<sim::life::Step>, seed: u64) -> Cut {
     Cut { steps, at: None, fate: Fate::Kept, life: seed, seed, error: None }
 }
 
-/// Runs cuts on both processors; the first that fails ends it.
-fn all_live(cuts: &[Cut], prepare: impl Fn(&SimulatedDisk) + Sync) {
-    let next = std::sync::atomic::AtomicUsize::new(0);
+/// Runs cuts on both processors; the first that fails ends it. Says how many recoveries began within a segment.
+fn all_live(cuts: &[Cut], prepare: impl Fn(&SimulatedDisk) + Sync) -> usize {
+    let (next, resumed) = (std::sync::atomic::AtomicUsize::new(0), std::sync::atomic::AtomicUsize::new(0));
     let failed = std::sync::Mutex::new(None);
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(cut) = cuts.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-                    if let Err(reason) = cut.live(&prepare) {
-                        failed.lock().expect("nobody panics").get_or_insert(reason);
-                        next.store(cuts.len(), std::sync::atomic::Ordering::Relaxed);
+                    match cut.live(&prepare) {
+                        Ok(lived) => {
+                            resumed.fetch_add(lived.resumed, std::sync::atomic::Ordering::Relaxed);
+                        }
+                        Err(reason) => {
+                            failed.lock().expect("nobody panics").get_or_insert(reason);
+                            next.store(cuts.len(), std::sync::atomic::Ordering::Relaxed);
+                        }
                     }
                 }
             });
@@ -35,11 +40,12 @@ fn all_live(cuts: &[Cut], prepare: impl Fn(&SimulatedDisk) + Sync) {
     if let Some(reason) = failed.into_inner().expect("nobody panics") {
         panic!("{reason}");
     }
+    resumed.into_inner()
 }
 
 #[test]
 fn a_life_that_is_not_cut_holds_together() {
-    let Lived { changes, batches } = uncut(scripted(), 1).live(honest).unwrap();
+    let Lived { changes, batches, .. } = uncut(scripted(), 1).live(honest).unwrap();
     assert!(changes > 250 && batches > 70, "{changes} changes and {batches} batches are few");
     for seed in 0..20 {
         uncut(random(seed), seed).live(honest).unwrap();
@@ -65,7 +71,8 @@ fn the_scripted_life_survives_every_cut() {
         }
     }
     assert!(cuts.len() >= 100, "{} cuts are few", cuts.len());
-    all_live(&cuts, honest);
+    let resumed = all_live(&cuts, honest);
+    assert!(resumed >= cuts.len() / 4, "{resumed} recoveries from within a segment are few");
 }
 
 /// Scenes are short, and each is about what is easily got wrong: they are always cut everywhere, once they have begun, with
@@ -148,6 +155,32 @@ fn a_first_record_comes_back_whose_end_is_not_synced() {
     assert_eq!(count_of_failed(&honest), 0);
     let without = count_of_failed(&|disk| disk.pretend(Verb::Sync, FIRST_RECORDS));
     assert!(without > 0, "nobody sees that what was cut comes back as a first record");
+}
+
+/// A place for recovery to begin at vouches for what lies before it in the active segment, of which nothing is acknowledged
+/// otherwise: what is not synced before the place is written down is missed.
+#[test]
+fn what_lies_before_a_place_that_recovery_begins_at_is_synced() {
+    use sim::life::{By, Step::*};
+    let aborted = |producer| [Append(0, By::Transactional(producer)), End(0, producer, false)];
+    let front = [vec![Create(0)], [5, 6, 7].map(aborted).concat(), vec![Background; 4]].concat();
+    let steps = [front.clone(), vec![Append(0, By::Anybody); 8]].concat();
+    let changes = |steps: &[sim::life::Step]| uncut(steps.to_vec(), 1).live(honest).unwrap().changes;
+    let moments = changes(&front)..changes(&steps);
+    let cuts: Vec<Cut> = (0..2000)
+        .map(|seed| {
+            let at = Some(moments.start + seed % (moments.end - moments.start));
+            Cut { steps: steps.clone(), at, fate: Fate::Scattered, life: seed, seed, error: None }
+        })
+        .collect();
+    let resumed =
+        cuts.iter().map(|cut| cut.come_back(honest).unwrap_or_else(|reason| panic!("{reason}")).resumed);
+    let resumed = resumed.sum::<usize>();
+    assert!(resumed > 100, "{resumed} recoveries from within a segment are few");
+    for part in [".log", ".txnindex"] {
+        let missed = cuts.iter().any(|cut| cut.come_back(|disk| disk.pretend(Verb::Sync, part)).is_err());
+        assert!(missed, "nobody sees that {part} is not synced before a place is written down");
+    }
 }
 
 /// A disk that lies is found out: what follows would be faults of storage if the calls were missing there.

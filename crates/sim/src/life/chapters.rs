@@ -41,6 +41,7 @@ pub(super) struct Life {
     /// For values, ids and names that come only once.
     unique: u64,
     batches: u64,
+    resumed: usize,
     /// The last changes before the last cut.
     last_changes: String,
     pub(super) dice: Dice,
@@ -78,6 +79,7 @@ impl Life {
             quorum: QuorumLedger::new(),
             unique: 0,
             batches: 0,
+            resumed: 0,
             last_changes: String::new(),
             dice: Dice::new(seed).split(),
         }
@@ -89,6 +91,11 @@ impl Life {
 
     pub(super) fn batches(&self) -> u64 {
         self.batches
+    }
+
+    /// How many recoveries began within a segment.
+    pub(super) fn resumed(&self) -> usize {
+        self.resumed
     }
 
     pub(super) fn last_changes(&self) -> &str {
@@ -192,6 +199,7 @@ impl Life {
         if before != Before::Cut && opened.clean != (before == Before::End) {
             return Err(wrong(format!("the start is called clean: {}, after a {before:?}", opened.clean)));
         }
+        self.resumed += opened.resumed;
         let all = before != Before::Cut;
         self.quorum.judge(&opened.metadata, all).map_err(wrong)?;
         let mut adopted = Vec::new();
@@ -272,17 +280,23 @@ impl Life {
             Step::FlushDue => self.pass_time(1000),
             _ => {}
         }
-        let now = self.now;
+        let (now, late) = (self.now, self.dice.percent(50));
         let dirs = &self.node()?.dirs;
         match step {
             Step::Commit => dirs.directories().for_each(|directory| {
                 directory.commit().step();
             }),
             Step::Background => {
+                // The disk may not have kept up when the places for recovery are looked at.
+                if !late {
+                    dirs.advance_resume_points();
+                }
                 dirs.directories().for_each(|directory| {
                     directory.background().step();
                 });
-                dirs.advance_resume_points();
+                if late {
+                    dirs.advance_resume_points();
+                }
             }
             Step::RemoveDue => dirs.remove_due(now),
             Step::MakePlanned => dirs.make_planned(1),

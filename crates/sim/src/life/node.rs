@@ -35,6 +35,8 @@ pub(super) struct Opened {
     pub(super) node: Node,
     pub(super) metadata: LoadedMetadata,
     pub(super) clean: bool,
+    /// How many logs were recovered from a place within a segment.
+    pub(super) resumed: usize,
 }
 
 /// The configuration of a topic: everything is small, so that much happens.
@@ -109,7 +111,7 @@ pub(super) fn open(disk: &SimulatedDisk, now: Timestamp) -> Result<Opened, Strin
         return Err("a log directory is offline".to_owned());
     }
     let clean = dirs.clean_shutdown_epoch().is_some();
-    Ok(Opened { node: Node { dirs, quorum }, metadata, clean })
+    Ok(Opened { node: Node { dirs, quorum }, metadata, clean, resumed: report.resumed })
 }
 
 /// The name of a topic of this number.
