@@ -20,8 +20,8 @@ const WAITS: [u64; 3] = [232, 281, 441];
 /// after it.
 const NOT_DONE: u64 = (-38i64).cast_unsigned();
 /// The calls that copy bytes into or out of the process's memory: `read`, `write`, `pread64`, `pwrite64`, `readv`,
-/// `writev`, `sendto`, `recvfrom`, `sendmsg`, `recvmsg`, `preadv` and `pwritev`.
-const COPYING: [u64; 12] = [0, 1, 17, 18, 19, 20, 44, 45, 46, 47, 295, 296];
+/// `writev`, `sendto`, `recvfrom`, `sendmsg`, `recvmsg`, `preadv`, `pwritev`, `preadv2` and `pwritev2`.
+const COPYING: [u64; 14] = [0, 1, 17, 18, 19, 20, 44, 45, 46, 47, 295, 296, 327, 328];
 /// Every thread of the process that this thread has seized, and of no other.
 const SEIZED: WaitPidFlag = WaitPidFlag::__WALL.union(WaitPidFlag::__WNOTHREAD);
 

@@ -2,7 +2,11 @@
 //!
 //! The requests are those of `compare`, handed to the broker's own dispatch in this process without a socket. Each shape is
 //! replayed twice under callgrind, a few times and many times: what starting a node costs falls out of the difference.
+//!
+//! `--planted` replays each shape with something more for every request, as a careless change would bring it, and fails where
+//! the count is still within what was agreed: a guard that lets that pass guards nothing.
 
+use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::sync::Arc;
@@ -14,21 +18,74 @@ use benches::node::InProcess;
 use benches::workload::{Direction, WORKLOADS, Workload};
 use broker::handlers::Dispatch;
 use broker::net::{Outbound, Peer, Service, Step};
+use protocol::records::batch::{self, BatchHeader};
+use protocol::records::checksum::crc32c;
+use protocol::records::compression::Decompressors;
 
-/// What is counted, and the most that a request of it may take: a tenth more than it took when that was written down, as the
-/// release build is made. Of produced batches nearly all is the checksum and the walk over the records.
-const SHAPES: [(&str, f64); 6] = [
-    ("produce-lone", 8_850.0),
-    ("produce-16k", 18_900.0),
-    ("produce-64k", 47_300.0),
-    ("produce-64k-lz4", 292_500.0),
-    ("fetch-64k", 8_600.0),
-    ("fetch-16k", 8_600.0),
+/// A shape of request that is counted.
+struct Shape {
+    /// The workload's name.
+    name: &'static str,
+    /// The most that a request of it may take: a tenth more than it took when that was written down, as the release build is
+    /// made. Of produced batches nearly all is the checksum and the walk over the records.
+    most: f64,
+    /// What this shape's guard is shown to notice.
+    planted: Plant,
+    /// How often it is replayed more in the longer run: the shorter a request, the more there are, for the node's own
+    /// timers run meanwhile.
+    replays: u32,
+}
+
+const fn shape(name: &'static str, most: f64, planted: Plant, replays: u32) -> Shape {
+    Shape { name, most, planted, replays }
+}
+
+const SHAPES: [Shape; 6] = [
+    shape("produce-lone", 8_850.0, Plant::Line, 4_000),
+    shape("produce-16k", 18_900.0, Plant::Checksum, 2_000),
+    shape("produce-64k", 47_300.0, Plant::Checksum, 1_000),
+    shape("produce-64k-lz4", 292_500.0, Plant::Unpack, 500),
+    shape("fetch-64k", 8_600.0, Plant::Line, 4_000),
+    shape("fetch-16k", 8_600.0, Plant::Line, 4_000),
 ];
+
+/// What a request is given to do more, to see its guard trip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Plant {
+    /// A line of text is made of who asks and of its batch's header, as for a log that nobody reads.
+    Line,
+    /// The checksum of its batch is computed once more.
+    Checksum,
+    /// Its batch is decompressed once more.
+    Unpack,
+}
+
+impl Plant {
+    /// Does it, for a request of this batch.
+    fn bear(self, batch: &[u8], peer: &Peer, unpack: &mut Decompressors) -> Result<()> {
+        match self {
+            Self::Line => {
+                let header = BatchHeader::parse(batch)?;
+                black_box(format!("{} of {}: {header:?}", peer.listener, peer.address));
+            }
+            Self::Checksum => {
+                black_box(crc32c(black_box(batch)));
+            }
+            Self::Unpack => {
+                let header = BatchHeader::parse(batch)?;
+                let codec = header.attributes.codec().context("a codec")?;
+                let mut stream = unpack.start(codec, batch::payload(batch, &header), u64::MAX)?;
+                while !black_box(stream.next_step()?).is_empty() {}
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Base offset, length and leader epoch of a batch.
 const PATCHED: usize = 16;
-/// How often each is replayed in the shorter run and in the longer one.
-const REPLAYS: (u32, u32) = (200, 1_200);
+/// How often each is replayed in the shorter run.
+const FEW: u32 = 200;
 
 /// Count what a request costs in instructions; fails where that is more than was agreed.
 #[derive(clap::Args)]
@@ -36,41 +93,52 @@ pub struct Instructions {
     /// Only shapes whose names contain one of these.
     #[arg(long)]
     only: Vec<String>,
+    /// Count what requests cost with something more to do, and fail where that goes unnoticed.
+    #[arg(long)]
+    planted: bool,
     /// Only replay, uncounted, this shape: what is run under callgrind.
     #[arg(long, requires = "times")]
     replay: Option<String>,
     /// How often.
     #[arg(long)]
     times: Option<u32>,
+    /// With this more to do.
+    #[arg(long, requires = "replay")]
+    plant: Option<Plant>,
 }
 
 impl Instructions {
     /// Counts, or is what is counted.
     pub fn run(&self) -> Result<()> {
         if let Some((shape, times)) = self.replay.as_ref().zip(self.times) {
-            return replay(shape, times);
+            return replay(shape, times, self.plant);
         }
         let wanted = |name: &str| self.only.is_empty() || self.only.iter().any(|only| name.contains(only));
-        let mut over = Vec::new();
-        for (shape, most) in SHAPES.into_iter().filter(|(name, _)| wanted(name)) {
-            let (few, many) = (count(shape, REPLAYS.0)?, count(shape, REPLAYS.1)?);
-            let each = many.saturating_sub(few) as f64 / f64::from(REPLAYS.1 - REPLAYS.0);
-            println!("{shape:<20}{each:>10.0} instructions a request, at most {most:.0}");
-            if each > most {
-                over.push(shape);
-            }
+        let (mut over, mut within) = (Vec::new(), Vec::new());
+        for Shape { name, most, planted, replays } in SHAPES.iter().filter(|shape| wanted(shape.name)) {
+            let plant = self.planted.then_some(*planted);
+            let (few, many) = (count(name, FEW, plant)?, count(name, FEW + replays, plant)?);
+            let each = many.saturating_sub(few) as f64 / f64::from(*replays);
+            let with = plant.map_or_else(String::new, |plant| format!(", with {plant:?} planted"));
+            println!("{name:<20}{each:>10.0} instructions a request, at most {most:.0}{with}");
+            if each > *most { over.push(*name) } else { within.push(*name) }
         }
-        ensure!(over.is_empty(), "more instructions than agreed: {}", over.join(", "));
+        match self.planted {
+            true => ensure!(within.is_empty(), "what was planted goes unnoticed: {}", within.join(", ")),
+            false => ensure!(over.is_empty(), "more instructions than agreed: {}", over.join(", ")),
+        }
         Ok(())
     }
 }
 
 /// The instructions of a process that starts a node, replays a shape and ends.
-fn count(shape: &str, times: u32) -> Result<u64> {
+fn count(shape: &str, times: u32, plant: Option<Plant>) -> Result<u64> {
+    let plant = plant.map(|plant| ["--plant".to_owned(), format!("{plant:?}").to_lowercase()]);
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe()?)
         .args(["instructions", "--replay", shape, "--times", &times.to_string()])
+        .args(plant.into_iter().flatten())
         .output()
         .context("running valgrind, which has to be installed")?;
     let told = String::from_utf8_lossy(&run.stderr);
@@ -80,7 +148,7 @@ fn count(shape: &str, times: u32) -> Result<u64> {
 }
 
 /// Hands the same request to a broker so often.
-fn replay(shape: &str, times: u32) -> Result<()> {
+fn replay(shape: &str, times: u32, plant: Option<Plant>) -> Result<()> {
     let workload = WORKLOADS.into_iter().find(|workload| workload.name == shape).context("no such shape")?;
     let workload = Workload { partitions: 1, ..workload };
     let directory = tempfile::tempdir()?;
@@ -112,7 +180,11 @@ fn replay(shape: &str, times: u32) -> Result<()> {
     let mut out = Outbound::default();
     let runtime = node.handle();
     let _entered = runtime.enter();
+    let mut unpack = Decompressors::default();
     for _ in 0..times {
+        if let Some(plant) = plant {
+            plant.bear(&batch, &peer, &mut unpack)?;
+        }
         match dispatch.call(&peer, &mut frame, &mut out) {
             Step::Done => shape.check(out.bytes().get(4..).context("no answer")?, 0)?,
             Step::Wait(_) | Step::Promise(_) => bail!("the broker has to wait, which is not what is counted"),

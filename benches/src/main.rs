@@ -47,6 +47,9 @@ enum What {
     Serve {
         /// The directory.
         directory: PathBuf,
+        /// A setting, as KEY=VALUE: what is planted to see a guard trip.
+        #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+        set: Vec<(String, String)>,
     },
 }
 
@@ -62,12 +65,17 @@ fn main() -> anyhow::Result<()> {
         What::Instructions(instructions) => instructions.run(),
         What::Scale(scale) => scale.run(),
         What::Size(size) => size.run(),
-        What::Serve { directory } => {
-            let node = InProcess::start(&directory)?;
+        What::Serve { directory, set } => {
+            let node = InProcess::start_with(&directory, &set)?;
             println!("{}", node.address()?);
             // Until the one who started it closes the other end, or ends it.
             std::io::read_to_string(std::io::stdin())?;
             Ok(())
         }
     }
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text} is no KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
 }

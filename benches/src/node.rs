@@ -21,6 +21,11 @@ pub struct InProcess {
 impl InProcess {
     /// Starts a node on a directory, which is formatted if it is empty, on a port of the system's choice.
     pub fn start(directory: &Path) -> Result<Self> {
+        Self::start_with(directory, &[])
+    }
+
+    /// Starts one with these settings beside those that every guard's node has.
+    pub fn start_with(directory: &Path, settings: &[(String, String)]) -> Result<Self> {
         let directory_text = directory.to_str().context("the directory's name is not UTF-8")?;
         let listeners = "PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0";
         let texts = [
@@ -35,7 +40,8 @@ impl InProcess {
             // On a busy machine any write may be interrupted for longer: what is counted must not depend on it.
             ("headwater.directory.slow.ms", "0"),
         ];
-        let texts: Texts = texts.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let texts = texts.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let texts: Texts = texts.into_iter().chain(settings.iter().cloned()).collect();
         let config = NodeConfig::from_texts(texts)?;
         let endpoint =
             raft::Endpoint { listener: "CONTROLLER".into(), host: "127.0.0.1".into(), port: 19093 };
