@@ -16,7 +16,8 @@ use crate::record::GroupRecord;
 pub type Deleted = Vec<Result<(), GroupRefusal>>;
 
 /// Topics that were deleted and of which no offsets are to be kept. Whoever takes the shard over has them from nobody: what is
-/// left then the sweep takes away, by the ids of the topics.
+/// left then the sweep takes away, by the ids of the topics, and by their names where no id was recorded. What stays are
+/// offsets without an id of a topic whose name was given to another before that sweep.
 #[derive(Clone, Debug, Default)]
 pub(in crate::group) struct DeletedTopics {
     ids: Ids,
@@ -180,7 +181,10 @@ impl GroupShard {
     }
 }
 
-/// Whether the topic that an offset was committed for is not there. Of one whose id was not recorded nobody knows.
-pub(super) fn is_absent(image: &Image, offset: &CommittedOffset) -> bool {
-    !offset.topic_id.is_zero() && image.topics.get(offset.topic_id).is_none()
+/// Whether the topic that an offset was committed for is not there. Where its id was not recorded, none of its name is.
+pub(super) fn is_absent(image: &Image, topic: &str, offset: &CommittedOffset) -> bool {
+    if offset.topic_id.is_zero() {
+        return image.topics.by_name(topic).is_none();
+    }
+    image.topics.get(offset.topic_id).is_none()
 }

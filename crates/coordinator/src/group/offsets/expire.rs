@@ -105,7 +105,7 @@ impl GroupShard {
                 *looks += 1;
                 // One that was committed a moment ago may be of a topic that is younger than the metadata at hand.
                 let is_settled = SETTLED.after(offset.committed_at) <= ground.now;
-                let absent = is_settled && is_absent(ground.image, offset);
+                let absent = is_settled && is_absent(ground.image, topic, offset);
                 let expired = absent || !read && since.is_expired(offset, ground.now, ground.config);
                 if expired && !self.offsets().is_pending(id, topic, *partition) {
                     if records.len() >= RECORDS_MAX {
