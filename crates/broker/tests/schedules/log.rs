@@ -8,6 +8,7 @@ use std::future::Future;
 use coordinator::{Shard, Written};
 use protocol::id::{LeaderEpoch, ProducerEpoch, ProducerId, Timestamp};
 use protocol::offset::Offset;
+use shuttle::rand::Rng as _;
 use shuttle::sync::Condvar;
 use storage::Fault;
 use tokio::sync::Notify;
@@ -40,7 +41,7 @@ struct State {
     fsync: bool,
     replicated: Offset,
     syncs: VecDeque<Done>,
-    /// How many syncs, and how many appends, fail before one does not.
+    /// How many syncs, and how many appends, are still to fail.
     failing: (usize, usize),
     followers: Vec<Arc<Notify>>,
     /// The latest epoch of each producer, as a partition keeps it.
@@ -61,14 +62,21 @@ impl State {
     }
 }
 
+/// Whether it is the next that fails, where so many are to.
+fn is_next(failing: &mut usize) -> bool {
+    let fails = *failing > 0 && shuttle::rand::thread_rng().gen_range(0..3) == 0;
+    *failing -= usize::from(fails);
+    fails
+}
+
 /// What bringing a log to safety comes across.
 #[derive(Clone, Copy)]
 pub struct Weather {
     /// Whether it goes to stable storage, too.
     pub fsync: bool,
-    /// How many syncs fail first.
+    /// How many syncs fail, sooner or later.
     pub failing_syncs: usize,
-    /// How many appends fail first.
+    /// How many appends fail, sooner or later.
     pub failing_appends: usize,
 }
 
@@ -101,15 +109,11 @@ impl Log {
             let end = state.end();
             if !state.syncs.is_empty() {
                 let syncs = std::mem::take(&mut state.syncs);
-                let outcome = match state.failing.0.checked_sub(1) {
-                    Some(left) => {
-                        state.failing.0 = left;
-                        Err("the disk is full".to_owned())
-                    }
-                    None => {
-                        state.replicated = state.replicated.max(end);
-                        Ok(Some(state.replicated))
-                    }
+                let outcome = if is_next(&mut state.failing.0) {
+                    Err("the disk is full".to_owned())
+                } else {
+                    state.replicated = state.replicated.max(end);
+                    Ok(Some(state.replicated))
                 };
                 let followers = state.followers.clone();
                 drop(state);
@@ -250,8 +254,7 @@ impl<S: Shard> Writes<S> for Log {
         if state.leader != Some(writer.leader_epoch) {
             return Err(CoordinatorError::NotCoordinator);
         }
-        if let Some(left) = state.failing.1.checked_sub(1) {
-            state.failing.1 = left;
+        if is_next(&mut state.failing.1) {
             return Err(CoordinatorError::NotAvailable("the disk is full".to_owned()));
         }
         if transaction.is_some_and(|producer| !state.knows(producer)) {
@@ -280,8 +283,7 @@ impl<S: Shard> Writes<S> for Log {
         if state.leader != Some(leader_epoch) {
             return Err(CoordinatorError::NotCoordinator);
         }
-        if let Some(left) = state.failing.1.checked_sub(1) {
-            state.failing.1 = left;
+        if is_next(&mut state.failing.1) {
             return Err(CoordinatorError::NotAvailable("the disk is full".to_owned()));
         }
         if !state.knows(marker.producer) {

@@ -54,6 +54,7 @@ fn in_many_orders(play: impl Fn() + Clone + Send + Sync + 'static) {
     config.stack_size = 0x4_0000;
     config.max_steps = MaxSteps::FailAfter(200_000);
     config.silence_warnings = true;
+    config.ungraceful_shutdown_config.immediately_return_on_panic = true;
     Runner::new(RandomScheduler::new(count), config.clone()).run(play.clone());
     Runner::new(PctScheduler::new(3, count), config).run(play);
 }

@@ -110,6 +110,8 @@ impl Node {
         let led = self.find()?;
         let (told, end) = led.look(|shard| offset_in(shard, partition(client)))?;
         block_on(led.safe(end, || MOST, |at| again(&led, at)))?;
+        let counts = offset_by(&self.log.committed(), partition(client));
+        assert!(counts >= told, "{told} was told, and {counts} is committed");
         Ok(told)
     }
 }
