@@ -37,6 +37,8 @@ impl InProcess {
             ("controller.quorum.bootstrap.servers", "127.0.0.1:19093"),
             ("log.dirs", directory_text),
             ("headwater.http.listen", ""),
+            // Groups that are measured have the members they have.
+            ("group.initial.rebalance.delay.ms", "0"),
             // On a busy machine any write may be interrupted for longer: what is counted must not depend on it.
             ("headwater.directory.slow.ms", "0"),
         ];

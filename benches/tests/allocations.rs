@@ -5,10 +5,14 @@
     reason = "an allocator is unsafe to write; this one hands everything on to the system's"
 )]
 
+#[allow(dead_code, reason = "another guard uses the rest")]
+mod member;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use benches::asker::{Asker, Encoded};
 use benches::load::{Connection, Prepared, wait_for_partitions};
 use benches::node::InProcess;
 use benches::resting::Resting;
@@ -86,11 +90,37 @@ fn cost_at_rest(node: &InProcess, partitions: i32) -> f64 {
     (BYTES.load(Ordering::Relaxed) - before) as f64 / f64::from(POLLS)
 }
 
+/// How often the member of a group has memory asked for: with a heartbeat, when it asks for its part, and as somebody new who
+/// asks for an id. All of it is served on the spot, without a copy of the request and a future of its own.
+const MEMBER_ALLOCATIONS_MAX: [f64; 3] = [1.1, 6.1, 21.0];
+
+/// Allocations of each of these requests.
+fn cost_of_members(node: &InProcess) -> [f64; 3] {
+    let mut asker = Asker::open(node.address().unwrap()).unwrap();
+    let member = member::joined(&mut asker);
+    let mut cost = |request: &Encoded| {
+        let mut ask = || {
+            asker.send(request).unwrap();
+            asker.receive(request).unwrap();
+        };
+        ask();
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        (0..REQUESTS).for_each(|_| ask());
+        (ALLOCATIONS.load(Ordering::Relaxed) - before) as f64 / f64::from(REQUESTS)
+    };
+    [cost(&member.heartbeat()), cost(&member.sync()), cost(&member::newcomer())]
+}
+
 /// One test, for the count is of the whole process.
 #[test]
 fn a_request_allocates_a_few_times_whatever_its_bytes() {
     let directory = tempfile::tempdir().unwrap();
     let node = InProcess::start(directory.path()).unwrap();
+    let members = cost_of_members(&node);
+    println!("heartbeat, part, id: {members:?} allocations a request");
+    for (allocations, most) in members.into_iter().zip(MEMBER_ALLOCATIONS_MAX) {
+        assert!(allocations <= most, "heartbeat, part, id: {members:?} allocations a request");
+    }
     for partitions in [1, 1_000] {
         let bytes = cost_at_rest(&node, partitions);
         println!("at rest, {partitions} partitions: {bytes} bytes a request");

@@ -7,14 +7,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use coordinator::group::Answer;
-use coordinator::group::Millis;
 use coordinator::group::classic::{Join, JoinAnswer, Protocols};
+use coordinator::group::{Answer, GroupRefusal, Millis};
 use protocol::ErrorCode;
 use protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
 
-use super::Call;
 use super::sentence::sentence;
+use super::{Asked, Call, host_of};
+use crate::Broker;
+use crate::net::{Outbound, Peer, Step};
 use crate::runtime::coordinators::CoordinatorError;
 use crate::runtime::request_memory::Drawn;
 use crate::seldom::Seldom;
@@ -30,9 +31,35 @@ const NO_PROTOCOL_SINCE: i16 = 7;
 /// The first version in which a leader may be told not to assign.
 const SKIP_ASSIGNMENT_SINCE: i16 = 9;
 
+/// Somebody new to a group is mostly given an id to join with, for which nobody is waited for.
+pub fn at_once(
+    broker: &Arc<Broker>,
+    peer: &Peer,
+    (asked, client_id): (Asked, &str),
+    body: &[u8],
+    out: &mut Outbound,
+) -> Option<Step> {
+    let request = asked.decode_small::<JoinGroupRequest<'_>>(body)?;
+    if asked.version < PROMISED_IDS_SINCE || !request.member_id.is_empty() {
+        return None;
+    }
+    let join = join(asked.version, (client_id.into(), host_of(peer)), &request);
+    let told = broker.coordinators.groups.at_once(&join.group, |shard, ground| shard.join(ground, &join))?;
+    let response = response_to(asked.version, (&join.group, &join.member), told);
+    Some(asked.step(asked.answer(&response, out), broker))
+}
+
 /// What is asked for.
 pub fn read(call: &Call, request: &JoinGroupRequest<'_>) -> Join {
-    let version = call.asked.version;
+    join(call.asked.version, (call.client_id.clone(), call.client_host()), request)
+}
+
+/// How a client joins that calls itself this and connects from there.
+fn join(
+    version: i16,
+    (client_id, client_host): (Arc<str>, Arc<str>),
+    request: &JoinGroupRequest<'_>,
+) -> Join {
     let session_timeout = Millis(request.session_timeout_ms.into());
     let rebalance_timeout = if version >= REBALANCE_TIMEOUT_SINCE {
         Millis(request.rebalance_timeout_ms.into())
@@ -48,8 +75,8 @@ pub fn read(call: &Call, request: &JoinGroupRequest<'_>) -> Join {
         group: Arc::from(&*request.group_id),
         member: Arc::from(&*request.member_id),
         instance: request.group_instance_id.as_deref().map(Arc::from),
-        client_id: call.client_id.clone(),
-        client_host: call.client_host(),
+        client_id,
+        client_host,
         session_timeout,
         rebalance_timeout,
         protocol_type: Arc::from(&*request.protocol_type),
@@ -65,11 +92,17 @@ pub async fn handle(call: &Call, join: Join, drawn: Drawn) -> JoinGroupResponse<
     let groups = &call.broker.coordinators.groups;
     let (group, member) = (join.group.clone(), join.member.clone());
     let told = groups.submit_and_let_go(&group, drawn, move |shard, ground| shard.join(ground, &join)).await;
+    response_to(version, (&group, &member), told)
+}
+
+fn response_to(
+    version: i16,
+    (group, member): (&str, &str),
+    told: Result<Answer, CoordinatorError<GroupRefusal>>,
+) -> JoinGroupResponse<'static> {
     match told {
         Ok(Answer::Join(answer)) => response(version, answer),
-        Ok(Answer::Sync(_) | Answer::Heartbeat(_)) => {
-            refused(version, &member, ErrorCode::UnknownServerError)
-        }
+        Ok(Answer::Sync(_) | Answer::Heartbeat(_)) => refused(version, member, ErrorCode::UnknownServerError),
         Err(error) => {
             if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error
                 && let Some(unsaid) = NOT_TAKEN.due(Instant::now())
@@ -77,7 +110,7 @@ pub async fn handle(call: &Call, join: Join, drawn: Drawn) -> JoinGroupResponse<
                 let group = sentence(group.to_string());
                 tracing::warn!(%group, %error, unsaid, "a member cannot join");
             }
-            refused(version, &member, error.into())
+            refused(version, member, error.into())
         }
     }
 }

@@ -123,6 +123,10 @@ fn element_bytes(api: ApiKey) -> usize {
     }
 }
 
+/// What is served at once has no more bytes and elements: it would draw nothing from the memory that all requests share.
+const AT_ONCE_BYTES: usize = 4 << 10;
+const AT_ONCE_ELEMENTS: usize = 32;
+
 /// Whether an API takes one partition's log after the other, or reads what may have to come from the disk.
 fn touches_logs(api: ApiKey) -> bool {
     matches!(
@@ -159,7 +163,12 @@ enum Serve {
     Inline(Inline),
     /// From a copy of the body, by a future of its own. For everything else.
     Later(fn(Call, Vec<u8>) -> Answer),
+    /// On the spot where that needs no waiting and no memory to speak of, and later otherwise.
+    AtOnceOrLater(AtOnce, fn(Call, Vec<u8>) -> Answer),
 }
+
+/// Serves a request on the spot, of whoever calls itself this; nothing has happened where there is no step.
+type AtOnce = fn(&Arc<Broker>, &Peer, (Asked, &str), &[u8], &mut Outbound) -> Option<Step>;
 
 /// How an API stands in the answer to ApiVersions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -210,7 +219,7 @@ macro_rules! served {
 }
 
 /// A line of the table for a handler that may wait for other requests: it keeps neither the request nor what was drawn for
-/// it meanwhile.
+/// it meanwhile. Where nobody has to be waited for it is served at once.
 macro_rules! served_with_others {
     ($api:ident $first:literal to $last:literal by $module:ident :: $request:ident) => {
         Served {
@@ -219,7 +228,7 @@ macro_rules! served_with_others {
             last: $last,
             stable: $last,
             listed: Listed::AsServed,
-            serve: Serve::Later(|call, body| {
+            serve: Serve::AtOnceOrLater($module::at_once, |call, body| {
                 Box::pin(async move {
                     let (request, drawn) = call.request::<messages::$request>(&body).await?;
                     let read = $module::read(&call, &request);
@@ -381,17 +390,22 @@ impl Service for Dispatch {
             }
             return Step::Close(Close::Version { api: api.name(), version });
         }
-        match served.serve {
-            Serve::Inline(serve) => serve(&self.broker, peer, asked, &mut frame[body_at..], out),
-            Serve::Later(serve) => {
-                let outlet = Arc::new(Outlet::default());
-                let (broker, peer) = (self.broker.clone(), peer.clone());
-                let client_id = Arc::from(header.client_id.as_deref().unwrap_or_default());
-                let call = Call { broker, peer, asked, client_id, outlet: outlet.clone() };
-                let answer = Pending::in_pieces(serve(call, frame[body_at..].to_vec()), outlet);
-                if touches_logs(api) { Step::Wait(apart(answer)) } else { Step::Wait(answer) }
+        let client_id = header.client_id.as_deref().unwrap_or_default();
+        let later = match served.serve {
+            Serve::Inline(serve) => return serve(&self.broker, peer, asked, &mut frame[body_at..], out),
+            Serve::Later(later) => later,
+            Serve::AtOnceOrLater(at_once, later) => {
+                match at_once(&self.broker, peer, (asked, client_id), &frame[body_at..], out) {
+                    Some(step) => return step,
+                    None => later,
+                }
             }
-        }
+        };
+        let outlet = Arc::new(Outlet::default());
+        let (broker, peer, client_id) = (self.broker.clone(), peer.clone(), Arc::from(client_id));
+        let call = Call { broker, peer, asked, client_id, outlet: outlet.clone() };
+        let answer = Pending::in_pieces(later(call, frame[body_at..].to_vec()), outlet);
+        if touches_logs(api) { Step::Wait(apart(answer)) } else { Step::Wait(answer) }
     }
 
     fn may_follow(&self, frame: &[u8]) -> bool {
@@ -426,6 +440,15 @@ impl Asked {
             Ok((request, reader)) => Ok((request, reader.elements())),
             Err(error) => Err(self.unreadable(&error)),
         }
+    }
+
+    /// Reads a body that is small enough to be served at once, if it can be read.
+    fn decode_small<'a, R: Request<'a>>(&self, body: &'a [u8]) -> Option<R> {
+        if body.len() > AT_ONCE_BYTES {
+            return None;
+        }
+        let (request, elements) = self.decode_counted(body).ok()?;
+        (elements <= AT_ONCE_ELEMENTS).then_some(request)
     }
 
     /// The end of a connection over a body that cannot be served.
@@ -481,16 +504,9 @@ impl Asked {
 }
 
 impl Call {
-    /// Where the client connects from, as Kafka writes it into groups: a slash, and the address in Java's form.
+    /// Where the client connects from, as Kafka writes it into groups.
     pub fn client_host(&self) -> Arc<str> {
-        let address = match self.peer.address.ip() {
-            IpAddr::V4(address) => format!("/{address}"),
-            IpAddr::V6(address) => {
-                let parts = address.segments().map(|part| format!("{part:x}"));
-                format!("/{}", parts.join(":"))
-            }
-        };
-        address.into()
+        host_of(&self.peer)
     }
 
     /// Reads the body, and draws the memory that the request may take beyond a small multiple of its bytes.
@@ -553,6 +569,18 @@ impl Call {
     fn changed(&self) -> Close {
         self.asked.unwritable(&"what it tells of has changed while it was sent")
     }
+}
+
+/// Where a client connects from, as Kafka writes it into groups: a slash, and the address in Java's form.
+fn host_of(peer: &Peer) -> Arc<str> {
+    let address = match peer.address.ip() {
+        IpAddr::V4(address) => format!("/{address}"),
+        IpAddr::V6(address) => {
+            let parts = address.segments().map(|part| format!("{part:x}"));
+            format!("/{}", parts.join(":"))
+        }
+    };
+    address.into()
 }
 
 /// A message that is measured: where to go on, and its bytes so far.

@@ -5,20 +5,44 @@
 use std::sync::Arc;
 
 use coordinator::group::classic::{Sync, SyncAnswer};
-use coordinator::group::{Answer, Generation};
+use coordinator::group::{Answer, Generation, GroupRefusal};
 use protocol::ErrorCode;
 use protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 
-use super::Call;
+use super::{Asked, Call};
+use crate::Broker;
+use crate::net::{Outbound, Peer, Step};
+use crate::runtime::coordinators::CoordinatorError;
 use crate::runtime::request_memory::Drawn;
 
 /// The first version that says what it takes the protocol for; it must.
 const PROTOCOL_SINCE: i16 = 5;
 
+/// Once the leader has assigned nobody has to be waited for.
+pub fn at_once(
+    broker: &Arc<Broker>,
+    _: &Peer,
+    (asked, _): (Asked, &str),
+    body: &[u8],
+    out: &mut Outbound,
+) -> Option<Step> {
+    let request = asked.decode_small::<SyncGroupRequest<'_>>(body)?;
+    if !request.assignments.is_empty() {
+        return None;
+    }
+    let sync = sync(asked.version, &request)?;
+    let told = broker.coordinators.groups.at_once(&sync.group, |shard, ground| shard.sync(ground, &sync))?;
+    Some(asked.step(asked.answer(&response_to(told), out), broker))
+}
+
 /// What is asked for; `None` where it says less than it must.
 pub fn read(call: &Call, request: &SyncGroupRequest<'_>) -> Option<Sync> {
+    sync(call.asked.version, request)
+}
+
+fn sync(version: i16, request: &SyncGroupRequest<'_>) -> Option<Sync> {
     let says = request.protocol_type.is_some() && request.protocol_name.is_some();
-    if call.asked.version >= PROTOCOL_SINCE && !says {
+    if version >= PROTOCOL_SINCE && !says {
         return None;
     }
     Some(Sync {
@@ -42,6 +66,10 @@ pub async fn handle(call: &Call, sync: Option<Sync>, drawn: Drawn) -> SyncGroupR
     let groups = &call.broker.coordinators.groups;
     let group = sync.group.clone();
     let told = groups.submit_and_let_go(&group, drawn, move |shard, ground| shard.sync(ground, &sync)).await;
+    response_to(told)
+}
+
+fn response_to(told: Result<Answer, CoordinatorError<GroupRefusal>>) -> SyncGroupResponse<'static> {
     match told {
         Ok(Answer::Sync(answer)) => response(answer),
         Ok(Answer::Join(_) | Answer::Heartbeat(_)) => refused(ErrorCode::UnknownServerError),

@@ -170,7 +170,7 @@ impl<S: Coordinated> Coordinator<S> {
         self.submit_verified(key, Verification::NotRequired, decide).await
     }
 
-    /// As [`Self::submit`], for what writes nothing and may be said twice, and without a future: neither disk nor anybody else
+    /// As [`Self::submit`], for what writes nothing, and without a future: neither disk nor anybody else
     /// is waited for. `None` where one would have to be, or the decision writes something; it is to be submitted then.
     pub fn at_once<'r, R>(
         self: &Arc<Self>,

@@ -153,14 +153,17 @@ impl<S: Shard, L: Writes<S>> Led<S, L> {
         })
     }
 
-    /// Decides what writes nothing and tells nobody else, and makes it so; what it says. `None` where somebody has the shard, or
-    /// the decision is another one, and then nothing is changed; or what it rests on is not committed yet.
+    /// Decides what writes nothing and tells nobody else, and makes it so; what it says. `None`, and nothing is changed, where
+    /// somebody has the shard, the decision is another one, or what it rests on is not committed yet.
     pub fn take_at_once<'r, R>(
         &self,
         ground: &Ground<'_, S::Config>,
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
     ) -> Option<Answered<S, R>> {
         let mut state = self.state.try_lock().ok().filter(|state| !state.gone)?;
+        if !self.progress.is_safe(state.end) {
+            return None;
+        }
         let begun = self.figures.has_come();
         let told = match decide(&state.shard, ground) {
             Ok(decision) => {
@@ -170,16 +173,12 @@ impl<S: Shard, L: Writes<S>> Led<S, L> {
                     state.shard.transit(transition);
                 }
                 self.note_wake(&state);
-                Ok((reply, state.end))
+                Ok(reply)
             }
             Err(refusal) => Err(CoordinatorError::Refused(refusal)),
         };
         self.figures.processed.note(begun.elapsed());
-        drop(state);
-        match told {
-            Ok((reply, end)) => self.progress.is_safe(end).then_some(Ok(reply)),
-            Err(error) => Some(Err(error)),
-        }
+        Some(told)
     }
 
     /// Does the next thing that is due; `None` once nothing is.
