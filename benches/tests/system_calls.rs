@@ -9,56 +9,19 @@
 #![expect(clippy::unwrap_used, reason = "a guard that cannot measure fails")]
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+mod served;
 
-use benches::calls::{Calls, count_while};
+use std::net::SocketAddr;
+
+use benches::calls::count_while;
 use benches::crowd::Crowd;
 use benches::frames::{AnswerShape, Frame};
 use benches::load::{Connection, IN_FLIGHT, Prepared};
 use benches::workload::{WORKLOADS, Workload};
 
-/// What a node does by itself meanwhile: the quorum's timers, the housekeeping.
-const BACKGROUND_MAX: u64 = 60;
+use self::served::{BACKGROUND_MAX, Served, each_of};
+
 const REQUESTS: u32 = 1_000;
-
-/// A node in a process of its own.
-struct Served(Child);
-
-impl Served {
-    fn start(directory: &std::path::Path) -> (Self, SocketAddr) {
-        Self::start_with(directory, &[])
-    }
-
-    /// With settings, as KEY=VALUE.
-    fn start_with(directory: &std::path::Path, settings: &[&str]) -> (Self, SocketAddr) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_headwater-benches"))
-            .arg("serve")
-            .arg(directory)
-            .args(settings.iter().flat_map(|setting| ["--set", setting]))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        (Self(child), line.trim().parse().unwrap())
-    }
-
-    /// Has the node end cleanly.
-    fn stop(mut self) {
-        drop(self.0.stdin.take());
-        assert!(self.0.wait().unwrap().success());
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// Runs a workload with so many requests in flight; returns the calls a request, waits in epoll left out, and how often each
 /// byte of a batch was copied.
@@ -75,15 +38,9 @@ fn calls_a_request_with(name: &str, in_flight: u32, settings: &[&str]) -> (f64, 
     let (served, address) = Served::start_with(directory.path(), settings);
     let mut prepared = Prepared::new(address, workload, REQUESTS).unwrap();
     prepared.run(REQUESTS / 4).unwrap();
-    let (calls, _) = count_while(served.0.id(), move || prepared.run(REQUESTS).unwrap()).unwrap();
+    let (calls, _) = count_while(served.id(), move || prepared.run(REQUESTS).unwrap()).unwrap();
     println!("{}: {calls:?} for {bytes} bytes", workload.name);
-    (a_request(&calls), calls.copied as f64 / bytes as f64)
-}
-
-fn a_request(calls: &Calls) -> f64 {
-    let total = calls.without_waits();
-    assert!(total >= u64::from(REQUESTS), "only {total} calls were seen for {REQUESTS} requests");
-    total.saturating_sub(BACKGROUND_MAX) as f64 / f64::from(REQUESTS)
+    (each_of(REQUESTS, &calls), calls.copied as f64 / bytes as f64)
 }
 
 /// The oldest records of a log of many segments, one batch a request in the order of their offsets: calls a request.
@@ -97,7 +54,7 @@ fn calls_to_catch_up(address: SocketAddr, id: u32, batch: usize, records: u32) -
     });
     let (calls, ()) = counted.unwrap();
     println!("old records: {calls:?}");
-    a_request(&calls)
+    each_of(REQUESTS, &calls)
 }
 
 const OLD: &str = "old";
@@ -120,7 +77,7 @@ fn old_batches_read_in_order_cost_no_more_than_new_ones() {
     let directory = tempfile::tempdir().unwrap();
     let (served, address) = Served::start(directory.path());
     let (batch, records) = fill(address);
-    let calls = calls_to_catch_up(address, served.0.id(), batch, records);
+    let calls = calls_to_catch_up(address, served.id(), batch, records);
     assert!(calls <= 3.0, "{calls} system calls a request of one partition");
 }
 
@@ -132,7 +89,7 @@ fn old_batches_of_a_log_that_was_closed_cost_no_more_either() {
     served.stop();
     // Where its batches lie is remembered no more; it is learned several at a time.
     let (served, address) = Served::start(directory.path());
-    let calls = calls_to_catch_up(address, served.0.id(), batch, records);
+    let calls = calls_to_catch_up(address, served.id(), batch, records);
     assert!(calls <= 3.0, "{calls} system calls a request of one partition");
 }
 
@@ -154,11 +111,11 @@ fn what_is_found_and_checked_on_its_way_to_a_reader_is_read_once_for_each() {
     let (served, address) = Served::start(directory.path());
     let mut connection = Connection::open(address).unwrap();
     let mut read_through = || {
-        let before = bytes_read(served.0.id());
+        let before = bytes_read(served.id());
         let mut frame = Frame::fetch(OLD, i32::try_from(batch).unwrap());
         let turn = |frame: &mut Frame, number: u32| frame.set_offset(i64::from(number * records));
         let sent = connection.pump(&mut frame, AnswerShape::fetch(OLD), REQUESTS, turn).unwrap();
-        (bytes_read(served.0.id()) - before) as f64 / sent as f64
+        (bytes_read(served.id()) - before) as f64 / sent as f64
     };
     let (first, again) = (read_through(), read_through());
     println!("bytes read for each byte sent: {first} at first, {again} again");
@@ -212,7 +169,7 @@ fn calls_of_many_partitions(settings: &[&str]) -> f64 {
     let (served, address) = Served::start_with(directory.path(), settings);
     let mut gathered = Crowd::WideFetch(PARTITIONS).gather(address).unwrap();
     gathered.run(10).unwrap();
-    let (calls, _) = count_while(served.0.id(), move || gathered.run(ROUNDS).unwrap()).unwrap();
+    let (calls, _) = count_while(served.id(), move || gathered.run(ROUNDS).unwrap()).unwrap();
     println!("{PARTITIONS} partitions: {calls:?}");
     let counted = calls.without_waits().saturating_sub(BACKGROUND_MAX);
     counted as f64 / f64::from(ROUNDS) / f64::from(PARTITIONS)
