@@ -47,6 +47,8 @@ impl<D: Disk> Log<D> {
     /// Begins a new segment at the log end, with a snapshot of the producers, and has what came before made durable in the
     /// background. Does nothing where the active segment is empty.
     pub fn roll(&mut self, now: Timestamp) -> Result<(), Fault> {
+        // Of a compacted log nobody could tell what is missing in front of a new segment.
+        self.check()?;
         self.make_if_written()?;
         self.roll_at(self.partition.watermarks().log_end, now)
     }

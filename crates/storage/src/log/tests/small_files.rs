@@ -122,3 +122,17 @@ fn the_name_of_a_segment_is_brought_to_stable_storage_where_its_snapshot_was_the
     assert_eq!(disk.count("rename", ".snapshot") + disk.count("open", ".snapshot"), 0, "it was there");
     assert!(disk.count("fsync_dir", &directory) > 0);
 }
+
+#[test]
+fn no_segment_begins_behind_records_that_may_be_lost() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let mut log = bench.create();
+    append(&mut log, plain(1, 50)).unwrap();
+    bench.home.disk().fail_once("fdatasync", ".log", Errno::ROFS);
+    let (told, outcome) = std::sync::mpsc::channel();
+    log.commit(Box::new(move |outcome| told.send(outcome).unwrap()));
+    assert!(outcome.recv().unwrap().is_err());
+    let refused = log.roll(NOW).unwrap_err().to_string();
+    assert!(refused.contains("is offline after an earlier error: cannot fsync"), "{refused}");
+    assert_eq!(log.segment_count(), 1);
+}
