@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use protocol::offset::Offset;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::batch_memory::{BYTES_DEFAULT, BatchMemory};
 use crate::disk::{Access, Disk, FileFacts, RealDisk};
 use crate::fault::Fault;
-use crate::known_batches::{BYTES_DEFAULT, BatchMemory};
 use crate::names::{SegmentFile, Stage};
 
 /// The open files, shared by all logs of a process. Cloning shares.
@@ -189,6 +189,22 @@ impl<D: Disk> LazyFile<D> {
         drop(closed);
     }
 
+    /// The file, opened for one look alone where it is not open: it takes nobody's place.
+    pub fn look(&self) -> Result<Arc<D::File>, Fault> {
+        match &*locked(&self.slot.file) {
+            Some(file) => Ok(Arc::clone(file)),
+            None => self.open_now(Access::Write),
+        }
+    }
+
+    /// Keeps a file open that was opened for one look, for there will be others.
+    pub fn keep(&self, file: Arc<D::File>) {
+        let kept = Arc::clone(locked(&self.slot.file).get_or_insert_with(|| Arc::clone(&file)));
+        if Arc::ptr_eq(&kept, &file) {
+            self.admit();
+        }
+    }
+
     fn open_as(&self, access: Access) -> Result<Arc<D::File>, Fault> {
         let file = {
             let mut held = locked(&self.slot.file);
@@ -196,17 +212,25 @@ impl<D: Disk> LazyFile<D> {
             if let Some(file) = &*held {
                 return Ok(Arc::clone(file));
             }
-            let opened = self.by_name(|path| self.slot.all.disk.open(path, access));
-            let opened = opened.map_err(|error| Fault::io("open", &self.path(), error))?;
-            let file = Arc::new(opened);
+            let file = self.open_now(access)?;
             *held = Some(Arc::clone(&file));
             file
         };
+        self.admit();
+        Ok(file)
+    }
+
+    fn open_now(&self, access: Access) -> Result<Arc<D::File>, Fault> {
+        let opened = self.by_name(|path| self.slot.all.disk.open(path, access));
+        Ok(Arc::new(opened.map_err(|error| Fault::io("open", &self.path(), error))?))
+    }
+
+    /// Enters the file among those that are open.
+    fn admit(&self) {
         for evicted in self.slot.all.admit(&self.slot) {
             let closed = locked(&evicted.file).take();
             drop(closed);
         }
-        Ok(file)
     }
 }
 

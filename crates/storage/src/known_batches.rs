@@ -2,31 +2,16 @@
 //! through old records needs neither index nor header reads to find its next place.
 //!
 //! A run of batches is kept as a block: those that an active segment no longer remembers as its latest, and those that a
-//! reader's misses have walked over. The memory holds the blocks; segments hold weak handles, which die when a block
-//! goes. Which one goes is decided by second chance, as with open files. Bound: `headwater.batch.positions.bytes`.
+//! reader's misses have walked over. The memory ([`crate::batch_memory`]) holds the blocks, segments hold weak handles.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use crate::batch_memory::{BatchMemory, Remembered};
 use crate::recent_batches::RecentBatch;
 
-/// The bound where nothing is said: at 64 KiB a batch, the places of 40 GB.
-pub const BYTES_DEFAULT: usize = 8 << 20;
 /// The most batches of a block.
 pub const BLOCK_MAX: usize = 512;
-
-/// The memory. Cloning shares.
-#[derive(Clone)]
-pub struct BatchMemory {
-    shared: Arc<Mutex<Held>>,
-}
-
-struct Held {
-    ring: VecDeque<Arc<Block>>,
-    bytes: usize,
-    bytes_max: usize,
-}
 
 /// A run of batches of one segment without a gap in the file. Offsets are relative to the segment's base.
 pub struct Block {
@@ -52,36 +37,15 @@ impl Block {
         let last = self.last();
         (last.position + last.size - self.batches[0].position) / self.batches.len() as u32
     }
-
-    fn bytes(&self) -> usize {
-        std::mem::size_of::<Self>() + std::mem::size_of_val(&*self.batches)
-    }
 }
 
-impl BatchMemory {
-    /// A memory of at most so many bytes; 0 remembers nothing.
-    pub fn new(bytes_max: usize) -> Self {
-        Self { shared: Arc::new(Mutex::new(Held { ring: VecDeque::new(), bytes: 0, bytes_max })) }
+impl Remembered for Block {
+    fn bytes_held(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.batches)
     }
 
-    fn admit(&self, block: Block) -> Weak<Block> {
-        let mut held = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let block = Arc::new(block);
-        // Whoever is looked at loses its mark, so the second round finds somebody.
-        let mut looks = 2 * held.ring.len();
-        while held.bytes + block.bytes() > held.bytes_max {
-            let Some(oldest) = held.ring.pop_front() else { return Weak::new() };
-            if looks > 0 && oldest.used.swap(false, Ordering::Relaxed) {
-                looks -= 1;
-                held.ring.push_back(oldest);
-            } else {
-                held.bytes -= oldest.bytes();
-            }
-        }
-        held.bytes += block.bytes();
-        let handle = Arc::downgrade(&block);
-        held.ring.push_back(block);
-        handle
+    fn used(&self) -> &AtomicBool {
+        &self.used
     }
 }
 
@@ -103,7 +67,7 @@ impl KnownBatches {
         for run in batches.chunks(BLOCK_MAX) {
             let Some(block) = Block::new(first, run) else { continue };
             let (position, next) = (run[0].position, block.last().last.saturating_add(1));
-            let handle = memory.admit(block);
+            let handle = memory.hold(&Arc::new(block));
             if handle.strong_count() > 0 {
                 let blocks = self.blocks.get_or_insert_default();
                 let place = blocks.partition_point(|(other, ..)| *other < first);
@@ -169,6 +133,7 @@ impl KnownBatches {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch_memory::BYTES_DEFAULT;
 
     /// `count` batches of three records and 100 bytes, from the relative offset `first` on.
     fn run(first: u32, count: u32) -> Vec<RecentBatch> {
@@ -210,14 +175,14 @@ mod tests {
 
     #[test]
     fn the_memory_keeps_its_bound_and_what_is_used() {
-        let one = Block::new(0, &run(0, 512)).unwrap().bytes();
+        let one = Block::new(0, &run(0, 512)).unwrap().bytes_held();
         let (memory, mut known) = (BatchMemory::new(4 * one), KnownBatches::default());
         for at in 0..20 {
             known.add(&memory, at * 1536, &run(at * 1536, 512));
             // The first one is in use all the time.
             assert!(known.find(5).is_some(), "{at}");
-            let held = memory.shared.lock().unwrap();
-            assert!(held.bytes <= 4 * one && held.ring.len() <= 4);
+            let (blocks, bytes) = memory.holds();
+            assert!(bytes <= 4 * one && blocks <= 4);
         }
         let alive = (0..20).filter(|at| known.find(at * 1536).is_some()).count();
         assert_eq!(alive, 4);

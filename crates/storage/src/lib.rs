@@ -11,7 +11,7 @@
 //!   [`directory_lock`]: the small files, replaced as a whole.
 //! - [`descriptors`]: the open files, bounded; [`entry_file`] with [`offset_index`], [`time_index`],
 //!   [`transaction_index`]: the indexes of a segment.
-//! - [`recent_batches`] and [`known_batches`]: where batches lie, remembered.
+//! - [`recent_batches`] and [`known_batches`], within [`batch_memory`]: where batches lie, remembered.
 //! - [`segment`] and [`segments`]: the batches of a log, appended, found, truncated; [`recovery`] brings them back after
 //!   a crash and tells a [`recovery::Replay`] what it meets; [`listing`] tidies a directory before that.
 //! - [`first_records`]: the first batches of logs whose directories are still to be made.
@@ -51,6 +51,7 @@
 //!
 //! Everything that touches files is generic over [`Disk`] and means [`RealDisk`] where nothing is said.
 
+pub mod batch_memory;
 pub mod checked_parts;
 pub mod checkpoint;
 pub mod clean_logs;

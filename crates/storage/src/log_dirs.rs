@@ -23,13 +23,13 @@ use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, TopicId};
 use protocol::offset::Offset;
 use rustix::io::Errno;
 
+use crate::batch_memory::BatchMemory;
 use crate::clean_logs::{CLEAN_LOGS, CleanLogsWriter};
 use crate::clean_shutdown;
 use crate::descriptors::{Descriptors, affordable};
 use crate::directory_state::DirectoryHealth;
 use crate::disk::{Disk, RealDisk, Space};
 use crate::fault::Fault;
-use crate::known_batches::BatchMemory;
 use crate::log::{Log, Retained, Room};
 use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;

@@ -56,7 +56,7 @@ impl<D: Disk> OffsetIndex<D> {
     /// The last entry whose batch ends at `target` or before: the batch that holds `target` does not lie before it.
     pub fn lookup(&mut self, target: Offset) -> Result<Option<OffsetPosition>, Fault> {
         let Some(relative) = relative(self.base, target) else { return Ok(None) };
-        let (_, found) = self.entries.floor(|entry| read(entry).0 <= relative)?;
+        let (_, found) = self.entries.floor(|entry| i64::from(read(entry).0), relative.into())?;
         Ok(found.map(|entry| self.read(&entry)))
     }
 
@@ -73,7 +73,7 @@ impl<D: Disk> OffsetIndex<D> {
 
     /// The last offset of the first batch in the index that starts at `position` or later.
     pub fn first_from(&mut self, position: u32) -> Result<Option<LastOffset>, Fault> {
-        let index = self.entries.partition_point(|entry| read(entry).1 < position)?;
+        let index = self.entries.partition_point(|entry| i64::from(read(entry).1), i64::from(position) - 1)?;
         if index == self.entries.count()? {
             return Ok(None);
         }
@@ -84,7 +84,7 @@ impl<D: Disk> OffsetIndex<D> {
     /// Drops the entries of `end` and later.
     pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
         let Some(relative) = relative(self.base, end) else { return self.entries.keep(0) };
-        let kept = self.entries.partition_point(|entry| read(entry).0 < relative)?;
+        let kept = self.entries.partition_point(|entry| i64::from(read(entry).0), i64::from(relative) - 1)?;
         self.entries.keep(kept)
     }
 }

@@ -16,7 +16,7 @@ use crate::whole_file::read_up_to;
 /// The smallest message of format v0: offset, size, CRC, magic, attributes, key and value length.
 const LEGACY_MIN: usize = LOG_OVERHEAD + 14;
 /// A walk reads this much at once; small batches then share a read.
-const BLOCK: usize = 4096;
+const BLOCK: usize = 8192;
 
 /// Where a batch lies and what it covers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,6 +130,12 @@ impl<'a, D: Disk> Scan<'a, D> {
         }
         self.next = span.end();
         Ok(Some(span))
+    }
+
+    /// The bytes of the batch that was told last, if all of them were read along.
+    pub fn bytes_of(&self, span: &BatchSpan) -> Option<&[u8]> {
+        let from = span.position.checked_sub(self.block_start)? as usize;
+        self.block[..self.block_length as usize].get(from..from + span.size as usize)
     }
 
     /// The first batch from here on that holds `target` or a later offset.

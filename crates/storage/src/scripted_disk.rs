@@ -32,6 +32,8 @@ type HeldLock = Box<dyn Fn() -> bool + Send>;
 #[derive(Default)]
 struct State {
     calls: BTreeMap<&'static str, Vec<PathBuf>>,
+    /// Bytes that were read, each with the file.
+    read: Vec<(PathBuf, u64)>,
     /// The calls that change names or bring something to stable storage, in order.
     lasting: Vec<(&'static str, PathBuf)>,
     failures: Vec<Failure>,
@@ -157,6 +159,13 @@ impl ScriptedDisk {
         calls.map_or(0, |paths| paths.iter().filter(|path| path.to_string_lossy().ends_with(suffix)).count())
     }
 
+    /// How many bytes were read of paths that end with `suffix`.
+    pub fn bytes_read(&self, suffix: &str) -> u64 {
+        let state = self.script.state.lock().unwrap();
+        let matching = state.read.iter().filter(|(path, _)| path.to_string_lossy().ends_with(suffix));
+        matching.map(|(_, bytes)| bytes).sum()
+    }
+
     /// How many calls there were in all.
     pub fn total(&self) -> usize {
         self.script.state.lock().unwrap().calls.values().map(Vec::len).sum()
@@ -164,7 +173,9 @@ impl ScriptedDisk {
 
     /// Forgets the calls so far.
     pub fn reset(&self) {
-        self.script.state.lock().unwrap().calls.clear();
+        let mut state = self.script.state.lock().unwrap();
+        state.calls.clear();
+        state.read.clear();
     }
 
     /// The renames and fsyncs since the start that `wanted` picks by verb and path, in order.
@@ -277,7 +288,9 @@ impl Disk for ScriptedDisk {
 
     fn pread(&self, file: &ScriptedFile, into: &mut [u8], position: u64) -> io::Result<usize> {
         self.call("pread", &file.path)?;
-        RealDisk.pread(&file.file, into, position)
+        let count = RealDisk.pread(&file.file, into, position)?;
+        self.script.state.lock().unwrap().read.push((file.path.clone(), count as u64));
+        Ok(count)
     }
 
     fn pwrite(&self, file: &ScriptedFile, bytes: &[u8], position: u64) -> io::Result<usize> {

@@ -53,6 +53,15 @@ const SMALLEST_BATCH: u32 = 26;
 /// A file that an fsync is due on.
 pub type DirtyFile<D> = (PathBuf, Arc<<D as Disk>::File>);
 
+/// A batch that was looked for.
+#[derive(PartialEq, Eq, Debug)]
+pub struct FoundBatch {
+    /// Where it lies.
+    pub span: BatchSpan,
+    /// Its bytes, where they have been read on the way to it.
+    pub bytes: Option<Box<[u8]>>,
+}
+
 /// One segment of a log.
 pub struct Segment<D: Disk = RealDisk> {
     base: Offset,
@@ -418,11 +427,11 @@ impl<D: Disk> Segment<D> {
         &self,
         start: u32,
         wanted: impl Fn(&BatchSpan) -> bool,
-    ) -> Result<Option<BatchSpan>, Fault> {
+    ) -> Result<Option<FoundBatch>, Fault> {
         self.scan(start, |scan| {
             while let Some(span) = scan.next_span()? {
                 if wanted(&span) {
-                    return Ok(Some(span));
+                    return Ok(Some(FoundBatch { span, bytes: scan.bytes_of(&span).map(Box::from) }));
                 }
             }
             Ok(None)
@@ -587,9 +596,8 @@ impl<D: Disk> Segment<D> {
         self.checked.note(start, end);
     }
 
-    /// What a start would find of it.
-    pub fn facts(&mut self) -> Result<SegmentFacts, Fault> {
-        let modified = self.log.facts()?.modified;
+    /// What a start would find of it, but for when it last changed.
+    pub fn facts(&mut self, modified: Timestamp) -> SegmentFacts {
         let (size, largest) = (self.size, self.largest.known(self.base));
         let Present { offsets, times, transactions, .. } = self.present;
         let (mut offset_index, mut time_index, mut transaction_index) = (offsets, times, transactions);
@@ -598,7 +606,7 @@ impl<D: Disk> Segment<D> {
             time_index = indexes.times.entries().exists();
             transaction_index = indexes.transactions.entries().exists();
         }
-        Ok(SegmentFacts { size, modified, offset_index, time_index, transaction_index, largest })
+        SegmentFacts { size, modified, offset_index, time_index, transaction_index, largest }
     }
 
     /// The files it has, for renaming and removing them.

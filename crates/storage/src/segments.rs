@@ -36,6 +36,9 @@ impl Default for IndexLimits {
     }
 }
 
+/// So many places are guessed among the segments; after that the search goes by halves.
+const GUESSES: u32 = 4;
+
 /// What is known of a log before its files are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Loading {
@@ -295,7 +298,8 @@ impl<D: Disk> Segments<D> {
         let mut index = self.index_of(from);
         if from < end {
             while index < self.list.len() {
-                if let Some(first) = self.list[index].find(from)? {
+                let in_order = self.comes_in_order(index, from);
+                if let Some(first) = self.list[index].find_for(from, in_order)? {
                     return self.slice(index, first, (end, log_end), (bytes_max, min_one));
                 }
                 index += 1;
@@ -471,7 +475,36 @@ impl<D: Disk> Segments<D> {
         if self.list.last().is_some_and(|active| active.base() <= offset) {
             return self.list.len() - 1;
         }
-        self.list.partition_point(|segment| segment.base() <= offset).saturating_sub(1)
+        self.guessed_index(offset)
+    }
+
+    /// The same by guesses, as if all segments had as many offsets: a search by halves through very many of them waits for
+    /// memory at each step.
+    fn guessed_index(&self, offset: Offset) -> usize {
+        let (mut low, mut high) = (0, self.list.len() - 1);
+        let mut guesses = 0;
+        // The one at `low` begins at the offset or before, unless it is the first; the one at `high` behind it.
+        while high - low > 1 {
+            let (from, to) = (self.list[low].base().0, self.list[high].base().0);
+            let way = (offset.0 as f64 - from as f64) / (to as f64 - from as f64);
+            let guess = match guesses < GUESSES {
+                true => low + (way * (high - low) as f64) as usize,
+                false => low + (high - low) / 2,
+            };
+            // Right behind a guess that was too low, and before one that was too high, lies what is looked for.
+            for at in [guess, guess + 1] {
+                let at = at.clamp(low + 1, high - 1);
+                match self.list[at].base() <= offset {
+                    true => low = low.max(at),
+                    false => high = high.min(at),
+                }
+                if high - low <= 1 {
+                    break;
+                }
+            }
+            guesses += 1;
+        }
+        low
     }
 
     fn slice(
@@ -519,6 +552,12 @@ impl<D: Disk> Segments<D> {
             in_order,
             goes_on,
         })
+    }
+
+    /// Whether who asks for the front of a segment seems to have read the one before it.
+    fn comes_in_order(&self, index: usize, from: Offset) -> bool {
+        let front = from <= self.list[index].base();
+        front && index.checked_sub(1).is_none_or(|before| self.list[before].is_known_to_end())
     }
 
     /// Notes of each segment how many bytes of the log lie before it.

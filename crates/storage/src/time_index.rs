@@ -77,7 +77,7 @@ impl<D: Disk> TimeIndex<D> {
     /// The offset from which to search forward for the first record as young as `timestamp`.
     pub fn lookup(&mut self, timestamp: Timestamp) -> Result<Offset, Fault> {
         let base = self.base;
-        let (_, found) = self.entries.floor(|entry| read(base, entry).timestamp <= timestamp)?;
+        let (_, found) = self.entries.floor(|entry| read(base, entry).timestamp.0, timestamp.0)?;
         Ok(found.map_or(base, |entry| Offset(self.read(&entry).offset.0)))
     }
 
@@ -97,7 +97,7 @@ impl<D: Disk> TimeIndex<D> {
     /// Drops the entries of `end` and later.
     pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
         let base = self.base;
-        let kept = self.entries.partition_point(|entry| read(base, entry).offset.0 < end.0)?;
+        let kept = self.entries.partition_point(|entry| read(base, entry).offset.0, end.0.saturating_sub(1))?;
         self.last = None;
         self.entries.keep(kept)
     }

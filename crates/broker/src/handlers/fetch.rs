@@ -152,7 +152,7 @@ impl Fetch {
         }
         let mut reading = self.read();
         let later: Answer = if self.is_satisfied(&reading) {
-            let cold = reading.cold(&self.broker, self.limits.check, self.asked.at);
+            let cold = reading.cold(&self.broker, &self.limits, self.asked.at);
             if cold.is_empty() && self.asked.version >= message_set::BATCHES_SINCE {
                 let written = self.answer(reading, drawn, out);
                 return self.asked.step(written, &self.broker);
@@ -184,7 +184,7 @@ impl Fetch {
             drop(reading);
             return fetch.wait(drawn).await;
         }
-        let cold = reading.cold(&fetch.broker, fetch.limits.check, fetch.asked.at);
+        let cold = reading.cold(&fetch.broker, &fetch.limits, fetch.asked.at);
         fetch.answer_cold(reading, cold, drawn).await
     }
 
@@ -251,7 +251,7 @@ impl Fetch {
             }
         };
         let rest = resting::after(&fetch, &reading, waiting);
-        let cold = reading.cold(&fetch.broker, fetch.limits.check, Instant::now());
+        let cold = reading.cold(&fetch.broker, &fetch.limits, Instant::now());
         let answered = fetch.answer_cold(reading, cold, drawn).await?;
         if let Some((session, rest)) = rest {
             session.put_rest(rest);

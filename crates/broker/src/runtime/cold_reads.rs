@@ -160,6 +160,19 @@ thread_local! {
     static AT_HAND: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Reads a small range if all of it can be read without waiting.
+pub fn read_at_hand(range: &FileRange) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(range.length).ok()?];
+    read_now(range, &mut bytes).then_some(bytes)
+}
+
+/// Fills `into` with the bytes of a range that can be read without waiting; says whether that was all.
+fn read_now(range: &FileRange, into: &mut [u8]) -> bool {
+    let wanted = into.len();
+    let into = &mut [IoSliceMut::new(into)];
+    rustix::io::preadv2(&*range.file, into, range.position, ReadWriteFlags::NOWAIT) == Ok(wanted)
+}
+
 /// Holds the batches of a small range against their checksums if all of it can be read without waiting.
 pub fn check_at_hand(range: &FileRange, segment_end: u32) -> Option<RangeCheck> {
     if range.length > AT_HAND_MAX {
@@ -169,9 +182,7 @@ pub fn check_at_hand(range: &FileRange, segment_end: u32) -> Option<RangeCheck> 
     AT_HAND.with_borrow_mut(|buffer| {
         buffer.resize(AT_HAND_MAX as usize, 0);
         let wanted = &mut buffer[..usize::try_from(range.length).ok()?];
-        let into = &mut [IoSliceMut::new(wanted)];
-        let read = rustix::io::preadv2(&*range.file, into, range.position, ReadWriteFlags::NOWAIT);
-        (read == Ok(wanted.len())).then(|| check_bytes(wanted, (start, segment_end)))
+        read_now(range, wanted).then(|| check_bytes(wanted, (start, segment_end)))
     })
 }
 

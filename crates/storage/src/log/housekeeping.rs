@@ -257,8 +257,11 @@ impl<D: Disk> Log<D> {
         }
         let snapshots = self.snapshots.as_slice().iter().copied().collect();
         let mut listing = Listing { snapshots, ..Listing::default() };
-        for segment in self.segments.iter_mut() {
-            listing.segments.insert(segment.base(), segment.facts().ok()?);
+        let last = self.segments.iter().len() - 1;
+        for (index, segment) in self.segments.iter_mut().enumerate() {
+            // Nobody appends to the others again: of them it is not asked how old they are.
+            let modified = if index == last { segment.modified().ok()? } else { segment.created() };
+            listing.segments.insert(segment.base(), segment.facts(modified));
         }
         let epochs = self.partition.leader_epochs().entries().to_vec();
         let (topic_id, end) = (self.topic_id, self.partition.watermarks().log_end);

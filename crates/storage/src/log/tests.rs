@@ -12,6 +12,7 @@ use protocol::records::compression::{Codec, Compression, Decompressors};
 use protocol::records::control::{CoordinatorEpoch, EndMarker};
 use rustix::io::Errno;
 
+mod look_ups;
 mod resume;
 mod retention;
 mod small_files;

@@ -13,7 +13,7 @@ use super::Log;
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::scan::BatchSpan;
-use crate::segment::Segment;
+use crate::segment::{FoundBatch, Segment};
 use crate::whole_file::read_up_to;
 
 /// An offset that was asked for by time.
@@ -118,12 +118,12 @@ impl<D: Disk> Log<D> {
             }
             let young = |span: &BatchSpan| span.max_timestamp >= timestamp && span.last_offset.next() > from;
             let mut next = segment.first_as_young(timestamp, from)?;
-            while let Some(span) = next {
+            while let Some(batch) = next {
                 let wanted = |at: Timestamp, offset: Offset| at >= timestamp && offset >= from;
-                if let Some(found) = first_record(segment, &span, (decompressors, cap), wanted)? {
+                if let Some(found) = first_record(segment, &batch, (decompressors, cap), wanted)? {
                     return Ok(Some(found));
                 }
-                next = segment.first_span(span.end(), young)?;
+                next = segment.first_span(batch.span.end(), young)?;
             }
         }
         Ok(None)
@@ -144,26 +144,33 @@ impl<D: Disk> Log<D> {
         let Some(largest) = segment.largest()? else { return Ok(None) };
         let start = segment.position_for_offset(Offset(largest.offset.0))?;
         let holds = |span: &BatchSpan| span.last_offset == largest.offset;
-        let Some(span) = segment.first_span(start, holds)? else { return Ok(None) };
-        first_record(segment, &span, (decompressors, cap), |at, _| at >= timestamp)
+        let Some(batch) = segment.first_span(start, holds)? else { return Ok(None) };
+        first_record(segment, &batch, (decompressors, cap), |at, _| at >= timestamp)
     }
 }
 
 /// The first record of a batch that is wanted.
 fn first_record<D: Disk>(
     segment: &Segment<D>,
-    span: &BatchSpan,
+    FoundBatch { span, bytes }: &FoundBatch,
     (decompressors, cap): (&mut Decompressors, u64),
     wanted: impl Fn(Timestamp, Offset) -> bool,
 ) -> Result<Option<FoundOffset>, Fault> {
     let corrupt = |reason: String| Fault::corrupt(&segment.path(), u64::from(span.position), reason);
-    let mut bytes = vec![0; span.size as usize];
-    let read = read_up_to(segment.disk(), &*segment.file()?, &mut bytes, u64::from(span.position))
-        .map_err(|error| Fault::io("read", &segment.path(), error))?;
+    let mut read = Vec::new();
+    let bytes = match bytes {
+        Some(bytes) => bytes,
+        None => {
+            read.resize(span.size as usize, 0);
+            let count = read_up_to(segment.disk(), &*segment.file()?, &mut read, u64::from(span.position))
+                .map_err(|error| Fault::io("read", &segment.path(), error))?;
+            &read[..count]
+        }
+    };
     if span.magic < MAGIC_V2 {
-        return first_of_message(&bytes[..read], cap, wanted).map_err(|error| corrupt(error.to_string()));
+        return first_of_message(bytes, cap, wanted).map_err(|error| corrupt(error.to_string()));
     }
-    let batch = Batches::new(&bytes[..read]).next_batch().map_err(|error| corrupt(error.to_string()))?;
+    let batch = Batches::new(bytes).next_batch().map_err(|error| corrupt(error.to_string()))?;
     let batch = batch.ok_or_else(|| corrupt("the file ends here".to_owned()))?;
     let leader_epoch = Some(batch.header.leader_epoch).filter(|epoch| epoch.0 >= 0);
     let mut found = None;

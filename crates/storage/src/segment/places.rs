@@ -2,7 +2,8 @@
 //! index and the headers from there on.
 //!
 //! Who reads on where a known run of batches ends is met by a large read that learns the next ones, so that reading old
-//! records in order costs few system calls. An index that contradicts the batches is made anew from them, as Kafka does
+//! records in order costs few system calls. A small segment is learnt as a whole the first time: one read is less than what
+//! its index takes, which then is not even opened. An index that contradicts the batches is made anew from them, as Kafka does
 //! with one that fails its sanity check. An entry may name an earlier batch than that of its offset: before Kafka 3.9 an
 //! append of several batches, of a follower, a cleaner or a producer of messages, had one, of its last offset and its
 //! first position.
@@ -13,7 +14,7 @@ use protocol::id::Timestamp;
 use protocol::offset::{LastOffset, Offset};
 use protocol::records::batch::BATCH_OVERHEAD;
 
-use super::{Largest, Segment};
+use super::{FoundBatch, Largest, Segment};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::known_batches::BLOCK_MAX;
@@ -23,10 +24,12 @@ use crate::scan::BatchSpan;
 use crate::segments::IndexLimits;
 use crate::whole_file::read_up_to;
 
-/// What is read for one place alone: headers of small batches share a read.
-const LONE: u32 = 4096;
+/// What is read for one place alone: most batches lie no farther from what the index says of them.
+pub(super) const LONE: u32 = 8192;
+/// A segment of at most so many bytes is read whole.
+pub(super) const WHOLE: u32 = 64 << 10;
 /// What is read for one who reads on in order.
-const AHEAD: u32 = 1 << 20;
+pub(super) const AHEAD: u32 = 1 << 20;
 /// Reading ahead pays where it brings several headers.
 const AHEAD_SIZE_MAX: u32 = AHEAD / 8;
 /// The most batches of one walk that are held before they are remembered.
@@ -51,6 +54,11 @@ struct Start {
 impl<D: Disk> Segment<D> {
     /// The first batch that holds `target` or a later offset: where it starts and how long it is.
     pub fn find(&mut self, target: Offset) -> Result<Option<(u32, u32)>, Fault> {
+        self.find_for(target, false)
+    }
+
+    /// The same for a reader of whom is known whether it comes from the end of the segment before this one.
+    pub fn find_for(&mut self, target: Offset, in_order: bool) -> Result<Option<(u32, u32)>, Fault> {
         if let Some(batch) = self.remembered(target) {
             return Ok(Some((batch.position, batch.size)));
         }
@@ -60,9 +68,14 @@ impl<D: Disk> Segment<D> {
             return Ok(None);
         }
         self.with_indexes(|segment| {
-            let start = segment.start_for(target)?;
+            let start = segment.start_for(target, in_order)?;
             segment.walk_to(start, target)
         })
+    }
+
+    /// Whether it is known where the last batches lie: a reader in order has come to the end.
+    pub fn is_known_to_end(&self) -> bool {
+        self.known.end_near(self.size, 0)
     }
 
     /// The end of the last whole batch before `position`, if that is known without reading.
@@ -75,7 +88,10 @@ impl<D: Disk> Segment<D> {
         self.recent.find(relative).or_else(|| self.known.find(relative))
     }
 
-    fn start_for(&mut self, target: Offset) -> Result<Start, Fault> {
+    fn start_for(&mut self, target: Offset, in_order: bool) -> Result<Start, Fault> {
+        if self.size <= WHOLE {
+            return Ok(Start { position: 0, first: Some(0), indexed: None, bytes: AHEAD });
+        }
         let relative = u32::try_from(target.0.saturating_sub(self.base.0));
         if let Ok(relative) = relative
             && let Some(run) = self.known.ending_before(relative)
@@ -90,8 +106,8 @@ impl<D: Disk> Segment<D> {
             });
         }
         if target <= self.base {
-            // Whoever begins at the front of a segment most likely came through the one before.
-            return Ok(Start { position: 0, first: Some(0), indexed: None, bytes: AHEAD });
+            let bytes = if in_order { AHEAD } else { LONE };
+            return Ok(Start { position: 0, first: Some(0), indexed: None, bytes });
         }
         let Some(entry) = self.indexes().offsets.lookup(target)? else {
             return Ok(Start { position: 0, first: Some(0), indexed: None, bytes: LONE });
@@ -183,8 +199,13 @@ impl<D: Disk> Segment<D> {
         u32::try_from(offset - self.base.0).unwrap_or(u32::MAX)
     }
 
-    /// The first batch as young as `timestamp` that holds `from` or a later offset.
-    pub fn first_as_young(&mut self, timestamp: Timestamp, from: Offset) -> Result<Option<BatchSpan>, Fault> {
+    /// The first batch as young as `timestamp` that holds `from` or a later offset, with its bytes where they have been read
+    /// on the way.
+    pub fn first_as_young(
+        &mut self,
+        timestamp: Timestamp,
+        from: Offset,
+    ) -> Result<Option<FoundBatch>, Fault> {
         let near = self.with_indexes(|segment| segment.indexes().times.lookup(timestamp))?;
         let Some((start, _)) = self.find(near.max(from))? else { return Ok(None) };
         self.first_span(start, |span| span.max_timestamp >= timestamp && span.last_offset.next() > from)

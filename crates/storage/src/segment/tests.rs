@@ -2,8 +2,11 @@
 
 use protocol::records::build::{BatchBuilder, BatchOptions};
 
+use super::places::{AHEAD, LONE, WHOLE};
 use super::*;
 use crate::scripted_disk::ScriptedDisk;
+
+mod look_ups;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const INTERVAL: u32 = 4096;
@@ -192,7 +195,7 @@ fn batches_come_to_a_segment_with_an_index_of_an_odd_length() {
         let mut segment = dir.filled(100, 2000);
         let largest = segment.largest().unwrap();
         segment.finish().unwrap();
-        let facts = segment.facts().unwrap();
+        let facts = segment.facts(NOW);
         assert_eq!(facts.largest, Some(largest), "nobody need look into an index to know it");
         let mut segment = Segment::open(&dir.descriptors, &dir.temp.path().into(), Offset(0), facts);
         let path = dir.temp.path().join(format!("00000000000000000000{suffix}"));
@@ -211,7 +214,7 @@ fn batches_come_to_a_segment_with_an_index_of_an_odd_length() {
             "{suffix} {count}"
         );
         let youngest = segment.first_as_young(Timestamp(NOW.0 + last * 3 + 2), Offset::ZERO).unwrap();
-        assert_eq!(youngest.map(|span| span.position), Some(last as u32 * size), "{suffix} {count}");
+        assert_eq!(youngest.map(|found| found.span.position), Some(last as u32 * size), "{suffix} {count}");
     }
 }
 

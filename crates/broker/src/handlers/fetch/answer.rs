@@ -38,8 +38,8 @@ pub struct PartitionAnswer {
     pub preferred_read_replica: NodeId,
     /// The records.
     pub records: Option<FileRange>,
-    /// The records as versions before 4 have them, in place of the others.
-    pub converted: Option<Vec<u8>>,
+    /// The records in memory, in place of the others: as versions before 4 have them, or as they were read to look at them.
+    pub in_memory: Option<Vec<u8>>,
 }
 
 impl PartitionAnswer {
@@ -56,14 +56,14 @@ impl PartitionAnswer {
             aborted: None,
             preferred_read_replica: NodeId(-1),
             records: None,
-            converted: None,
+            in_memory: None,
         }
     }
 
     /// How many bytes the records have.
     pub fn bytes(&self) -> u64 {
-        let converted = self.converted.as_ref().map_or(0, |set| set.len() as u64);
-        self.records.as_ref().map_or(converted, |range| range.length)
+        let in_memory = self.in_memory.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        self.records.as_ref().map_or(in_memory, |range| range.length)
     }
 }
 
@@ -143,8 +143,8 @@ impl<'o> Answer<'o> {
             self.put(&partition.preferred_read_replica.0);
         }
         self.count(usize::try_from(partition.bytes()).expect("the length of a slice was a u32"));
-        if let Some(set) = partition.converted {
-            self.out.bytes().extend_from_slice(&set);
+        if let Some(bytes) = partition.in_memory {
+            self.out.bytes().extend_from_slice(&bytes);
         }
         if let Some(range) = partition.records {
             self.out.range(range);

@@ -129,7 +129,7 @@ fn convert_all(
                     share = share.saturating_sub(set.len());
                 }
                 first_whole &= set.is_empty();
-                read.answer.converted = Some(set);
+                read.answer.in_memory = Some(set);
             }
             Err(code) => read.answer = PartitionAnswer::error(read.answer.index, code),
         }

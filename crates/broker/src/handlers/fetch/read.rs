@@ -10,7 +10,7 @@ use protocol::offset::Offset;
 use storage::Fault;
 use storage::log::{Fetched, ReadError};
 use storage::names::SegmentFile;
-use storage::read_check::RangeCheck;
+use storage::read_check::{RangeCheck, check_bytes};
 use storage::segments::ReadSlice;
 
 use super::answer::PartitionAnswer;
@@ -20,9 +20,13 @@ use crate::config::ReadCheck;
 use crate::handlers::partition_errors::{read_error, tell};
 use crate::metrics::{Corruption, TopicMetrics};
 use crate::net::FileRange;
-use crate::runtime::cold_reads::{Brought, ColdRead, check_at_hand};
+use crate::net::gather::SMALL;
+use crate::runtime::cold_reads::{Brought, ColdRead, check_at_hand, read_at_hand};
 use crate::runtime::fetch_sessions::{Told, TopicKey, Wanted};
 use crate::runtime::partitions::{Replica, TopicReplicas};
+
+/// The most that one answer has read into memory to be looked at: what small ranges are sent through anyway.
+const READ_AT_ONCE_MAX: u64 = 32 << 10;
 
 /// What became of one partition.
 pub struct PartitionRead {
@@ -136,9 +140,11 @@ impl Reading {
     }
 
     /// The ranges that must be brought in or checked first, with the places of their partitions. What is small and at hand
-    /// is checked here.
-    pub fn cold(&mut self, broker: &Broker, check: ReadCheck, now: Instant) -> Vec<(usize, ColdRead)> {
-        let mut cold = Vec::new();
+    /// is read here, once, to be checked and to be sent.
+    pub fn cold(&mut self, broker: &Broker, limits: &Limits, now: Instant) -> Vec<(usize, ColdRead)> {
+        let (mut cold, check) = (Vec::new(), limits.check);
+        // Message sets are made from the files.
+        let mut room = if limits.each_first_whole { 0 } else { READ_AT_ONCE_MAX };
         for (place, read) in self.partitions.iter_mut().enumerate() {
             let (Some(unsure), Some(range)) = (&read.unsure, &read.answer.records) else { continue };
             let suspect = match check {
@@ -148,6 +154,18 @@ impl Reading {
             };
             let segment_end = unsure.segment.1;
             // Who reads on in order has what follows checked along.
+            let in_order = suspect && unsure.in_order;
+            let small = range.length <= room.min(SMALL) && (suspect || unsure.old);
+            if small
+                && !in_order
+                && let Some(bytes) = read_at_hand(range)
+            {
+                room -= range.length;
+                let start = u32::try_from(range.position).unwrap_or(u32::MAX);
+                let found = suspect.then(|| check_bytes(&bytes, (start, segment_end)));
+                read.take_bytes(broker, bytes, found);
+                continue;
+            }
             if suspect
                 && !unsure.in_order
                 && let Some(found) = check_at_hand(range, segment_end)
@@ -266,6 +284,17 @@ impl PartitionRead {
         }
     }
 
+    /// Has these bytes sent in place of its range, as far as they were found good.
+    fn take_bytes(&mut self, broker: &Broker, mut bytes: Vec<u8>, found: Option<RangeCheck>) {
+        if let Some(found) = found {
+            self.take_in(broker, &Ok(found));
+        }
+        if let Some(range) = self.answer.records.take() {
+            bytes.truncate(usize::try_from(range.length).unwrap_or(usize::MAX));
+            self.answer.in_memory = Some(bytes);
+        }
+    }
+
     /// A partition that could not be looked for.
     pub fn unknown(wanted: Wanted, error: ErrorCode) -> Self {
         // Kafka answers these with an empty list of aborted transactions, and failed reads with none.
@@ -282,7 +311,7 @@ impl PartitionRead {
         Told {
             high_watermark: self.answer.high_watermark,
             log_start_offset: self.answer.log_start_offset,
-            records: self.answer.records.is_some(),
+            records: self.answer.bytes() > 0,
             always: unsound || self.answer.preferred_read_replica != NodeId(-1),
             unsound,
         }

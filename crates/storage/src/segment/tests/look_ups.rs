@@ -1,0 +1,93 @@
+//! What a look-up costs in calls of the disk, in segments of which nothing is remembered: a few for the first in a segment,
+//! one or two for each place after that, none for a place that was looked up before.
+
+use super::*;
+
+/// The numbers below `count` in an order without order.
+fn shuffled(count: u32) -> impl Iterator<Item = i64> {
+    // A prime larger than any count here comes by each of them once.
+    (0..count).map(move |at| (i64::from(at) * 2_654_435_761) % i64::from(count))
+}
+
+/// Looks a batch of three records up by each of its offsets in turn.
+fn look_up(segment: &mut Segment<ScriptedDisk>, number: i64, size: u32) {
+    let found = segment.find(Offset(number * 3 + number % 3)).unwrap();
+    assert_eq!(found, Some((number as u32 * size, size)), "{number}");
+}
+
+#[test]
+fn a_small_segment_is_learnt_by_one_read_and_its_index_is_not_opened() {
+    let dir = Dir::new();
+    let size = batch(0, 400).len() as u32;
+    let count = WHOLE / size;
+    let segment = dir.filled(i64::from(count), 400);
+    let mut segment = dir.reopened(segment);
+    dir.descriptors.close_all();
+    let disk = dir.descriptors.disk();
+    disk.reset();
+    for number in shuffled(count) {
+        look_up(&mut segment, number, size);
+    }
+    assert_eq!((disk.count("open", ".log"), disk.count("pread", ".log"), disk.total()), (1, 1, 2));
+}
+
+#[test]
+fn a_small_index_is_read_once_and_does_not_stay_open() {
+    let dir = Dir::new();
+    let size = batch(0, 400).len() as u32;
+    let count = (1 << 20) / size;
+    let segment = dir.filled(i64::from(count), 400);
+    let mut segment = dir.reopened(segment);
+    dir.descriptors.close_all();
+    let disk = dir.descriptors.disk();
+    disk.reset();
+    look_up(&mut segment, i64::from(count / 2), size);
+    assert_eq!((disk.count("open", ".index"), disk.count("pread", ".index")), (1, 1));
+    assert_eq!((disk.count("open", ".log"), disk.count("pread", ".log"), disk.total()), (1, 1, 4));
+    assert_eq!(dir.descriptors.open(), 1, "the index was looked at and closed");
+    disk.reset();
+    for number in shuffled(count) {
+        let before = disk.total();
+        look_up(&mut segment, number, size);
+        assert!(disk.total() <= before + 1, "{number}");
+    }
+    disk.reset();
+    for number in shuffled(count) {
+        look_up(&mut segment, number, size);
+    }
+    assert_eq!(disk.total(), 0, "all places are known by now");
+}
+
+#[test]
+fn in_a_large_index_the_place_is_guessed() {
+    let dir = Dir::new();
+    let size = batch(0, 1400).len() as u32;
+    let segment = dir.filled(8_000, 1400);
+    let mut segment = dir.reopened(segment);
+    dir.descriptors.close_all();
+    let disk = dir.descriptors.disk();
+    disk.reset();
+    look_up(&mut segment, 5_555, size);
+    // The index: its front, its length and its end, and the block. The log: the place.
+    assert_eq!((disk.count("open", ""), disk.count("length", ""), disk.count("pread", "")), (2, 1, 4));
+    disk.reset();
+    for number in shuffled(8_000).take(1_000) {
+        let before = disk.total();
+        look_up(&mut segment, number, size);
+        assert!(disk.total() <= before + 2, "{number}: {} calls", disk.total() - before);
+    }
+}
+
+#[test]
+fn the_front_of_a_segment_is_read_far_ahead_only_for_who_comes_from_the_one_before() {
+    let dir = Dir::new();
+    let segment = dir.filled(1_000, 1400);
+    let mut segment = dir.reopened(segment);
+    let disk = dir.descriptors.disk();
+    segment.find_for(Offset(0), false).unwrap();
+    assert_eq!(disk.bytes_read(".log"), u64::from(LONE));
+    let mut segment = dir.reopened(segment);
+    disk.reset();
+    segment.find_for(Offset(0), true).unwrap();
+    assert_eq!(disk.bytes_read(".log"), u64::from(AHEAD));
+}
