@@ -9,23 +9,26 @@ use std::path::Path;
 
 use partition::leader_epochs::EpochEntry;
 use protocol::id::{BrokerEpoch, LeaderEpoch, Timestamp, TopicId, Uuid};
-use protocol::offset::{LastOffset, Offset};
+use protocol::offset::Offset;
 use protocol::records::checksum::crc32c;
 
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::listing::Listing;
 use crate::names::SegmentFile;
+use crate::older_segments::{self, OlderSegments, ROW};
 use crate::segment::SegmentFacts;
-use crate::time_index::TimestampOffset;
 use crate::whole_file;
 
 /// The name of the file.
 pub const CLEAN_LOGS: &str = "headwater-clean-logs";
 
-const MAGIC: &[u8; 8] = b"HWCLEAN2";
+const MAGIC: &[u8; 8] = b"HWCLEAN3";
 /// So much the rows may come to, so that magic, epoch and checksum have room beside them.
 const LENGTH_MAX: usize = whole_file::LENGTH_MAX as usize - 64;
+
+/// Of so many segments and more those before the active one stay rows until they are asked for.
+const APART_MIN: usize = 64;
 
 /// What is known of one log.
 #[derive(Debug)]
@@ -67,24 +70,17 @@ impl CleanLogsWriter {
         for offset in &known.listing.snapshots {
             row.extend_from_slice(&offset.0.to_be_bytes());
         }
-        row.extend_from_slice(&(known.listing.segments.len() as u32).to_be_bytes());
+        let (segments, older) = (&known.listing.segments, &known.listing.older);
+        let more = older.as_ref().map_or(0, OlderSegments::count);
+        row.extend_from_slice(&((segments.len() + more) as u32).to_be_bytes());
+        let size = |facts: &SegmentFacts| u64::from(facts.size);
+        let bytes: u64 = segments.values().rev().skip(1).map(size).sum();
+        row.extend_from_slice(&(bytes + older.as_ref().map_or(0, OlderSegments::bytes)).to_be_bytes());
+        let indexed = segments.values().all(|facts| facts.offset_index && facts.time_index);
+        row.push(u8::from(indexed));
+        row.extend_from_slice(older.as_ref().map_or(&[], OlderSegments::rows));
         for (base, facts) in &known.listing.segments {
-            let SegmentFacts { size, modified, offset_index, time_index, transaction_index, largest } = facts;
-            row.extend_from_slice(&base.0.to_be_bytes());
-            row.extend_from_slice(&size.to_be_bytes());
-            row.extend_from_slice(&modified.0.to_be_bytes());
-            let (known, some) = (largest.is_some(), largest.flatten().is_some());
-            row.push(
-                u8::from(*offset_index)
-                    | u8::from(*time_index) << 1
-                    | u8::from(*transaction_index) << 2
-                    | u8::from(known) << 3
-                    | u8::from(some) << 4,
-            );
-            if let Some(largest) = largest.flatten() {
-                row.extend_from_slice(&largest.timestamp.0.to_be_bytes());
-                row.extend_from_slice(&largest.offset.0.to_be_bytes());
-            }
+            row.extend_from_slice(&older_segments::row(*base, facts));
         }
         let length = 2 * size_of::<u32>() + name.len() + row.len();
         if self.length + length <= LENGTH_MAX {
@@ -171,30 +167,17 @@ impl CleanLogs {
         for _ in 0..reader.int()? {
             listing.snapshots.insert(Offset(reader.long()?));
         }
+        let (count, bytes) = (reader.int()? as usize, reader.long()?.cast_unsigned());
+        let indexed = reader.take(1)?.first()? != &0;
+        let rows = reader.take(count.checked_mul(ROW)?)?.as_chunks::<ROW>().0;
+        let apart = match indexed && count >= APART_MIN {
+            true => rows.split_last().map(|(active, older)| (std::slice::from_ref(active), older)),
+            false => None,
+        };
+        let (rows, older) = apart.unwrap_or((rows, &[]));
+        listing.older = (!older.is_empty()).then(|| OlderSegments::new(older, bytes));
         // In order, a map of them is made at once for a fraction of what it would take one by one.
-        let mut segments = Vec::new();
-        for _ in 0..reader.int()? {
-            let base = Offset(reader.long()?);
-            let (size, modified) = (reader.int()?, Timestamp(reader.long()?));
-            let flags = *reader.take(1)?.first()?;
-            let largest = match flags & 16 != 0 {
-                true => Some(TimestampOffset {
-                    timestamp: Timestamp(reader.long()?),
-                    offset: LastOffset(reader.long()?),
-                }),
-                false => None,
-            };
-            let facts = SegmentFacts {
-                size,
-                modified,
-                offset_index: flags & 1 != 0,
-                time_index: flags & 2 != 0,
-                transaction_index: flags & 4 != 0,
-                largest: (flags & 8 != 0).then_some(largest),
-            };
-            segments.push((base, facts));
-        }
-        listing.segments = segments.into_iter().collect();
+        listing.segments = rows.iter().map(older_segments::read).collect();
         let known = KnownLog { topic_id: Some(topic_id).filter(|id| !id.is_zero()), listing, epochs, end };
         known.is_still(disk, directory, modified).then_some(known)
     }

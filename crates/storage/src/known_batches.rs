@@ -32,10 +32,15 @@ impl Block {
         self.batches[self.batches.len() - 1]
     }
 
+    /// The bytes of its batches.
+    pub fn size(&self) -> u32 {
+        let last = self.last();
+        last.position + last.size - self.batches[0].position
+    }
+
     /// The mean size of its batches.
     pub fn mean_size(&self) -> u32 {
-        let last = self.last();
-        (last.position + last.size - self.batches[0].position) / self.batches.len() as u32
+        self.size() / self.batches.len() as u32
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! The rooms, from below:
 //! - [`disk`]: the calls storage makes, as a port; [`fault`]: what can go wrong there.
-//! - [`whole_file`], [`checkpoint`], [`meta_properties`], [`partition_metadata`], [`clean_shutdown`], [`clean_logs`],
+//! - [`whole_file`], [`checkpoint`], [`meta_properties`], [`partition_metadata`], [`clean_shutdown`], [`clean_logs`] with [`older_segments`],
 //!   [`directory_lock`]: the small files, replaced as a whole.
 //! - [`descriptors`]: the open files, bounded; [`entry_file`] with [`offset_index`], [`time_index`],
 //!   [`transaction_index`]: the indexes of a segment.
@@ -77,6 +77,7 @@ pub mod meta_properties;
 pub mod metadata_log;
 pub mod names;
 pub mod offset_index;
+pub mod older_segments;
 pub mod pace;
 pub mod partition_metadata;
 pub mod processor_wait;

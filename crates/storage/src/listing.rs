@@ -11,6 +11,7 @@ use crate::checkpoint;
 use crate::disk::{Access, Disk};
 use crate::fault::Fault;
 use crate::names::{FileName, SegmentFile, Stage};
+use crate::older_segments::OlderSegments;
 use crate::resume_point::RESUME_POINT;
 use crate::scan::Scan;
 use crate::segment::SegmentFacts;
@@ -20,6 +21,8 @@ use crate::segment::SegmentFacts;
 pub struct Listing {
     /// The segments by base offset.
     pub segments: BTreeMap<Offset, SegmentFacts>,
+    /// Segments before all of those, which a clean end has told of.
+    pub older: Option<OlderSegments>,
     /// The offsets of the producer snapshots.
     pub snapshots: BTreeSet<Offset>,
     /// Whether there is a checkpoint of leader epochs.
@@ -76,6 +79,19 @@ impl Listing {
             }
         }
         Ok(listing)
+    }
+
+    /// The base of the first segment.
+    pub fn first_base(&self) -> Option<Offset> {
+        let older = self.older.as_ref().map(OlderSegments::first_base);
+        older.or_else(|| self.segments.keys().next().copied())
+    }
+
+    /// Lists the segments that a clean end has told of like the others.
+    pub fn list_older(&mut self) {
+        if let Some(older) = self.older.take() {
+            self.segments.extend(older.iter());
+        }
     }
 
     /// When the log last changed.

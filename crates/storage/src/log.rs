@@ -189,9 +189,15 @@ impl<D: Disk> Log<D> {
         self.segments.iter().map(|segment| segment.base()).collect()
     }
 
+    /// Whether the segments before the active one have not been asked for since the start.
+    #[cfg(test)]
+    pub(crate) fn older_are_unmade(&self) -> bool {
+        self.segments.older_are_unmade()
+    }
+
     /// How many segments there are.
     pub fn segment_count(&self) -> usize {
-        self.segments.iter().len()
+        self.segments.count()
     }
 
     /// The offset before which everything is on stable storage.

@@ -73,7 +73,8 @@ impl<D: Disk> OffsetIndex<D> {
 
     /// The last offset of the first batch in the index that starts at `position` or later.
     pub fn first_from(&mut self, position: u32) -> Result<Option<LastOffset>, Fault> {
-        let index = self.entries.partition_point(|entry| i64::from(read(entry).1), i64::from(position) - 1)?;
+        let index =
+            self.entries.partition_point(|entry| i64::from(read(entry).1), i64::from(position) - 1)?;
         if index == self.entries.count()? {
             return Ok(None);
         }

@@ -3,6 +3,8 @@
 //! There is always at least one segment; the last one is active, the only one appended to. What batches mean, and when a
 //! segment is rolled or dropped, is decided elsewhere: this is equally the floor of partitions and of the metadata log.
 
+mod list;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,11 +17,14 @@ use crate::directory_state::DirectoryState;
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
 use crate::listing::Listing;
+use crate::older_segments::OlderSegments;
 use crate::recovery::{self, Replay};
 use crate::resume_point::ResumePoint;
 use crate::scan::BatchSpan;
 use crate::segment::replacement::StagedFiles;
-use crate::segment::{Segment, rename_deleted};
+use crate::segment::{Segment, SegmentFacts, rename_deleted};
+
+pub use list::SegmentList;
 
 /// The two numbers that shape the indexes (`segment.index.bytes`, `index.interval.bytes`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,12 +91,9 @@ pub struct ReadSlice<D: Disk = RealDisk> {
 pub struct Segments<D: Disk = RealDisk> {
     descriptors: Descriptors<D>,
     directory: Arc<Path>,
-    /// Ascending by base; never empty.
-    list: Vec<Segment<D>>,
+    /// Never empty.
+    list: SegmentList<D>,
     limits: IndexLimits,
-    /// Of each segment but the active one the largest timestamp up to its end, as far as anybody has asked.
-    #[expect(clippy::box_collection, reason = "most of very many logs have one segment and are never asked")]
-    youngest_up_to: Option<Box<Vec<Timestamp>>>,
 }
 
 /// Segments as they came from the disk.
@@ -136,13 +138,7 @@ impl<D: Disk> Segments<D> {
         now: Timestamp,
     ) -> Result<Self, Fault> {
         let first = Segment::create(descriptors, &directory, base, now)?;
-        Ok(Self {
-            descriptors: descriptors.clone(),
-            directory,
-            list: vec![first],
-            limits,
-            youngest_up_to: None,
-        })
+        Ok(Self::of(descriptors, directory, SegmentList::new(vec![first]), limits))
     }
 
     /// The first segment of a new log, whose file is to be made before anything is appended.
@@ -154,7 +150,16 @@ impl<D: Disk> Segments<D> {
         now: Timestamp,
     ) -> Self {
         let first = Segment::planned(descriptors, &directory, base, now);
-        Self { descriptors: descriptors.clone(), directory, list: vec![first], limits, youngest_up_to: None }
+        Self::of(descriptors, directory, SegmentList::new(vec![first]), limits)
+    }
+
+    fn of(
+        descriptors: &Descriptors<D>,
+        directory: Arc<Path>,
+        list: SegmentList<D>,
+        limits: IndexLimits,
+    ) -> Self {
+        Self { descriptors: descriptors.clone(), directory, list, limits }
     }
 
     /// Loads the segments of a listing: those from [`first_recovered`] on are checked and their indexes made anew.
@@ -171,14 +176,13 @@ impl<D: Disk> Segments<D> {
         let mut list = Vec::with_capacity(listing.segments.len());
         let open = |(base, facts): (&Offset, &_)| Segment::open(descriptors, &directory, *base, *facts);
         list.extend(listing.segments.iter().map(open));
-        let mut segments =
-            Self { descriptors: descriptors.clone(), directory, list, limits, youngest_up_to: None };
+        let mut segments = Self::of(descriptors, directory, SegmentList::new(list), limits);
         let (mut end, mut cut) = (loading.log_start, None);
         let recover_from = first_recovered(listing, loading).unwrap_or(Offset(i64::MAX));
         let mut index = 0;
-        while index < segments.list.len() {
-            let next_base = segments.list.get(index + 1).map(Segment::base);
-            let segment = &mut segments.list[index];
+        while index < segments.list.count() {
+            let next_base = segments.list.base_at(index + 1);
+            let segment = segments.list.at(index);
             if segment.base() >= recover_from {
                 let resume = loading.resume.as_ref().filter(|point| point.base == segment.base());
                 let recovered =
@@ -209,7 +213,7 @@ impl<D: Disk> Segments<D> {
             }
             index += 1;
         }
-        let restarted = end < loading.log_start || segments.list.is_empty();
+        let restarted = end < loading.log_start || segments.list.count() == 0;
         if restarted {
             // The tail was lost, or files were taken away: nothing before the log start may come back as new.
             segments.restart(loading.log_start, loading.now)?;
@@ -219,6 +223,24 @@ impl<D: Disk> Segments<D> {
         Ok(Loaded { segments, end, cut, restarted })
     }
 
+    /// The segments of a clean end that told of all: nothing is looked at, and those before the active one are made when they
+    /// are asked for. The active one is told to `replay` as far as that has not been done.
+    pub fn load_told(
+        descriptors: &Descriptors<D>,
+        directory: Arc<Path>,
+        (older, active, limits): (OlderSegments, (Offset, SegmentFacts), IndexLimits),
+        (replay_from, end): (Offset, Offset),
+        replay: &mut impl Replay,
+    ) -> Result<Self, Fault> {
+        let mut active = Segment::open(descriptors, &directory, active.0, active.1);
+        if end > replay_from {
+            recovery::replay(&mut active, (replay_from, None), replay)?;
+        }
+        let made_with = (descriptors.clone(), Arc::clone(&directory));
+        let list = SegmentList::behind(older, active, made_with);
+        Ok(Self::of(descriptors, directory, list, limits))
+    }
+
     /// The directory.
     pub fn directory(&self) -> &Arc<Path> {
         &self.directory
@@ -226,27 +248,48 @@ impl<D: Disk> Segments<D> {
 
     /// The segments, oldest first.
     pub fn iter(&self) -> std::slice::Iter<'_, Segment<D>> {
-        self.list.iter()
+        self.list.all().iter()
     }
 
     /// The segments, oldest first.
     pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, Segment<D>> {
-        self.list.iter_mut()
+        self.list.all_mut().iter_mut()
+    }
+
+    /// The segments from this place on.
+    pub fn rest(&mut self, index: usize) -> &mut [Segment<D>] {
+        self.list.rest(index)
+    }
+
+    /// Whether those before the active one have not been asked for yet.
+    #[cfg(test)]
+    pub(crate) fn older_are_unmade(&self) -> bool {
+        self.list.first_unfinished() > 0
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.list.count()
+    }
+
+    /// The base of the one at this place, if there is one.
+    pub fn base_at(&self, index: usize) -> Option<Offset> {
+        self.list.base_at(index)
     }
 
     /// The base offset of the first segment.
     pub fn first_base(&self) -> Offset {
-        self.list[0].base()
+        self.list.first_base()
     }
 
     /// The segment that is appended to.
     pub fn active(&mut self) -> &mut Segment<D> {
-        self.list.last_mut().expect("there is always a segment")
+        self.list.active()
     }
 
     /// Bytes of all batches.
     pub fn size(&self) -> u64 {
-        self.list.iter().map(|segment| u64::from(segment.size())).sum()
+        self.list.all().iter().map(|segment| u64::from(segment.size())).sum()
     }
 
     /// Takes new limits from here on.
@@ -281,7 +324,7 @@ impl<D: Disk> Segments<D> {
         let mut next = Segment::create(&self.descriptors, &self.directory, base, now)?;
         let active = self.active();
         next.set_start(active.start() + u64::from(active.size()));
-        self.list.push(next);
+        self.list.all_mut().push(next);
         Ok(true)
     }
 
@@ -297,9 +340,9 @@ impl<D: Disk> Segments<D> {
     ) -> Result<ReadSlice<D>, Fault> {
         let mut index = self.index_of(from);
         if from < end {
-            while index < self.list.len() {
+            while index < self.list.count() {
                 let in_order = self.comes_in_order(index, from);
-                if let Some(first) = self.list[index].find_for(from, in_order)? {
+                if let Some(first) = self.list.at(index).find_for(from, in_order)? {
                     return self.slice(index, first, (end, log_end), (bytes_max, min_one));
                 }
                 index += 1;
@@ -325,7 +368,7 @@ impl<D: Disk> Segments<D> {
     pub fn aborted(&mut self, from: Offset, end: Offset) -> Result<Vec<AbortedTransaction>, Fault> {
         let mut aborted = Vec::new();
         let first = self.index_of(from);
-        for segment in &mut self.list[first..] {
+        for segment in self.list.rest(first) {
             if segment.collect_aborted(from, end, &mut aborted)? {
                 break;
             }
@@ -336,32 +379,34 @@ impl<D: Disk> Segments<D> {
     /// An offset not far behind the end of a slice; `None` if that is not known.
     pub fn offset_behind(&mut self, slice: &ReadSlice<D>) -> Result<Option<Offset>, Fault> {
         let index = self.index_of(slice.base);
-        let next_base = self.list.get(index + 1).map(Segment::base);
+        let next_base = self.list.base_at(index + 1);
         let end = slice.position.saturating_add(u64::from(slice.length));
         let Ok(end) = u32::try_from(end) else { return Ok(next_base) };
-        let behind = self.list[index].offset_from_position(end)?;
+        let behind = self.list.at(index).offset_from_position(end)?;
         Ok(behind.map(|last| Offset(last.0)).or(next_base))
     }
 
     /// Notes that a part of the segment with this base was read and found good.
     pub fn note_checked(&mut self, base: Offset, (start, end): (u32, u32)) {
         let index = self.index_of(base);
-        if self.list[index].base() == base {
-            self.list[index].note_checked(start, end);
+        let segment = self.list.at(index);
+        if segment.base() == base {
+            segment.note_checked(start, end);
         }
     }
 
     /// The place of the first segment with a batch as young as `timestamp`; `None` if there is none. Logs of very many
     /// segments are not walked through: what the closed ones say is remembered in order.
     pub fn first_segment_as_young(&mut self, timestamp: Timestamp) -> Result<Option<usize>, Fault> {
-        let closed = self.list.len() - 1;
-        let mut known = self.youngest_up_to.take().unwrap_or_default();
-        for segment in &mut self.list[known.len()..closed] {
+        let mut known = self.list.take_youngest();
+        let list = self.list.all_mut();
+        let closed = list.len() - 1;
+        for segment in &mut list[known.len()..closed] {
             let before = known.last().copied().unwrap_or(Timestamp::NONE);
             known.push(segment.largest()?.map_or(before, |largest| largest.timestamp.max(before)));
         }
         let place = known.partition_point(|youngest| *youngest < timestamp);
-        self.youngest_up_to = Some(known).filter(|known| !known.is_empty());
+        self.list.set_youngest(known);
         if place < closed {
             return Ok(Some(place));
         }
@@ -373,21 +418,23 @@ impl<D: Disk> Segments<D> {
     /// handed back to be removed later.
     pub fn drop_front(&mut self, count: usize) -> Result<Vec<PathBuf>, Fault> {
         let disk = self.descriptors.disk().clone();
-        self.youngest_up_to = None;
+        self.list.set_youngest(Vec::new());
         let mut renamed = Vec::new();
-        for _ in 0..count.min(self.list.len() - 1) {
+        let list = self.list.all_mut();
+        for _ in 0..count.min(list.len() - 1) {
             // Taken out only once its files are out of the way: an error leaves the rest in order.
-            let files = self.list[0].files();
+            let files = list[0].files();
             renamed.extend(rename_deleted(&disk, files)?);
-            self.list.remove(0);
+            list.remove(0);
         }
         Ok(renamed)
     }
 
     /// The segment whose name says `base`.
     pub fn with_base(&mut self, base: Offset) -> Option<&mut Segment<D>> {
-        let index = self.list.partition_point(|segment| segment.base() < base);
-        self.list.get_mut(index).filter(|segment| segment.base() == base)
+        let list = self.list.all_mut();
+        let index = list.partition_point(|segment| segment.base() < base);
+        list.get_mut(index).filter(|segment| segment.base() == base)
     }
 
     /// Puts segments in place of others, in one walk however many there are. Each comes behind the one before, and takes the
@@ -395,11 +442,12 @@ impl<D: Disk> Segments<D> {
     pub fn replace(&mut self, rewritten: Vec<Rewritten<D>>) -> Taken<D> {
         let mut taken = Taken { new: Vec::new(), old: Vec::new(), gone: Vec::new(), refused: Vec::new() };
         let Some(first) = rewritten.first().and_then(|first| first.bases.first()) else { return taken };
-        let start = self.list.partition_point(|known| known.base() < *first);
-        let mut rest = self.list.split_off(start).into_iter();
+        let list = self.list.all_mut();
+        let start = list.partition_point(|known| known.base() < *first);
+        let mut rest = list.split_off(start).into_iter();
         for Rewritten { mut segment, bases } in rewritten {
             while rest.as_slice().first().is_some_and(|known| Some(&known.base()) < bases.first()) {
-                self.list.extend(rest.next());
+                list.extend(rest.next());
             }
             let known = rest.as_slice().iter().map(Segment::base).take(bases.len());
             // The active one, which is the last, always stays.
@@ -412,10 +460,10 @@ impl<D: Disk> Segments<D> {
                 taken.gone.push(old);
             }
             taken.new.push(segment.staged());
-            self.list.push(segment);
+            list.push(segment);
         }
-        self.list.extend(rest);
-        self.youngest_up_to = None;
+        list.extend(rest);
+        self.list.set_youngest(Vec::new());
         self.place();
         taken
     }
@@ -427,12 +475,13 @@ impl<D: Disk> Segments<D> {
     pub fn truncate(&mut self, end: Offset, home: Option<&DirectoryState>) -> Result<(), Fault> {
         let index = self.index_of(end);
         self.drop_after(index)?;
-        self.list[index].truncate(end)?;
+        self.list.at(index).truncate(end)?;
         self.sync_cut(index, home)
     }
 
     fn sync_cut(&mut self, index: usize, home: Option<&DirectoryState>) -> Result<(), Fault> {
-        let (file, path) = (self.list[index].file()?, self.list[index].path());
+        let segment = self.list.at(index);
+        let (file, path) = (segment.file()?, segment.path());
         let (disk, directory) = (self.descriptors.disk(), &self.directory);
         match home {
             Some(home) => home.sync(disk, &path, &file)?,
@@ -443,37 +492,39 @@ impl<D: Disk> Segments<D> {
 
     /// Removes the active segment if it is empty and begins behind `end`, where nothing has come after all.
     pub fn drop_begun_behind(&mut self, end: Offset) -> Result<(), Fault> {
-        self.youngest_up_to = None;
-        if self.list.len() > 1 && self.active().size() == 0 && self.active().base() > end {
+        self.list.set_youngest(Vec::new());
+        if self.list.count() > 1 && self.active().size() == 0 && self.active().base() > end {
             let disk = self.descriptors.disk().clone();
             remove_all(&disk, self.active().files())?;
-            self.list.pop();
+            self.list.all_mut().pop();
         }
         Ok(())
     }
 
     /// Removes all segments and begins anew with `base`.
     pub fn restart(&mut self, base: Offset, now: Timestamp) -> Result<(), Fault> {
-        self.youngest_up_to = None;
+        self.list.set_youngest(Vec::new());
         let disk = self.descriptors.disk().clone();
-        while let Some(segment) = self.list.last_mut() {
+        let list = self.list.all_mut();
+        while let Some(segment) = list.last_mut() {
             remove_all(&disk, segment.files())?;
-            self.list.pop();
+            list.pop();
         }
-        self.list.push(Segment::create(&self.descriptors, &self.directory, base, now)?);
+        list.push(Segment::create(&self.descriptors, &self.directory, base, now)?);
         Ok(())
     }
 
     /// Ends the indexes of the segments that were written to.
     pub fn finish(&mut self) -> Result<(), Fault> {
-        self.list.iter_mut().try_for_each(Segment::finish)
+        let from = self.list.first_unfinished();
+        self.list.rest(from).iter_mut().try_for_each(Segment::finish)
     }
 
     /// The place of the segment that holds `offset`, or of the first one if that begins later.
     pub fn index_of(&self, offset: Offset) -> usize {
         // Most readers are at the tail, and the search through very many segments misses the processor's caches.
-        if self.list.last().is_some_and(|active| active.base() <= offset) {
-            return self.list.len() - 1;
+        if self.list.last_base().is_some_and(|active| active <= offset) {
+            return self.list.count() - 1;
         }
         self.guessed_index(offset)
     }
@@ -481,11 +532,12 @@ impl<D: Disk> Segments<D> {
     /// The same by guesses, as if all segments had as many offsets: a search by halves through very many of them waits for
     /// memory at each step.
     fn guessed_index(&self, offset: Offset) -> usize {
-        let (mut low, mut high) = (0, self.list.len() - 1);
+        let list = self.list.all();
+        let (mut low, mut high) = (0, list.len() - 1);
         let mut guesses = 0;
         // The one at `low` begins at the offset or before, unless it is the first; the one at `high` behind it.
         while high - low > 1 {
-            let (from, to) = (self.list[low].base().0, self.list[high].base().0);
+            let (from, to) = (list[low].base().0, list[high].base().0);
             let way = (offset.0 as f64 - from as f64) / (to as f64 - from as f64);
             let guess = match guesses < GUESSES {
                 true => low + (way * (high - low) as f64) as usize,
@@ -494,7 +546,7 @@ impl<D: Disk> Segments<D> {
             // Right behind a guess that was too low, and before one that was too high, lies what is looked for.
             for at in [guess, guess + 1] {
                 let at = at.clamp(low + 1, high - 1);
-                match self.list[at].base() <= offset {
+                match list[at].base() <= offset {
                     true => low = low.max(at),
                     false => high = high.min(at),
                 }
@@ -514,9 +566,10 @@ impl<D: Disk> Segments<D> {
         (end, log_end): (Offset, Offset),
         (bytes_max, min_one): (u32, bool),
     ) -> Result<ReadSlice<D>, Fault> {
-        let end_of_log = self.list.last().map_or(0, |active| active.start() + u64::from(active.size()));
-        let next_base = self.list.get(index + 1).map(Segment::base);
-        let segment = &mut self.list[index];
+        let active = self.list.active();
+        let end_of_log = active.start() + u64::from(active.size());
+        let next_base = self.list.base_at(index + 1);
+        let segment = self.list.at(index);
         let behind = end_of_log - (segment.start() + u64::from(position));
         let goes_on = next_base.is_some_and(|next| next <= end);
         let whole = end >= log_end || goes_on;
@@ -556,26 +609,27 @@ impl<D: Disk> Segments<D> {
 
     /// Whether who asks for the front of a segment seems to have read the one before it.
     fn comes_in_order(&self, index: usize, from: Offset) -> bool {
-        let front = from <= self.list[index].base();
-        front && index.checked_sub(1).is_none_or(|before| self.list[before].is_known_to_end())
+        let front = self.list.base_at(index).is_some_and(|base| from <= base);
+        let known = |before: usize| self.list.all().get(before).is_some_and(Segment::is_known_to_end);
+        front && index.checked_sub(1).is_none_or(known)
     }
 
     /// Notes of each segment how many bytes of the log lie before it.
     fn place(&mut self) {
         let mut start = 0;
-        for segment in &mut self.list {
+        for segment in self.list.all_mut() {
             segment.set_start(start);
             start += u64::from(segment.size());
         }
     }
 
     fn drop_after(&mut self, index: usize) -> Result<(), Fault> {
-        self.youngest_up_to = None;
+        self.list.set_youngest(Vec::new());
         let disk = self.descriptors.disk().clone();
-        while self.list.len() > index + 1 {
+        while self.list.count() > index + 1 {
             let files = self.active().files();
             remove_all(&disk, files)?;
-            self.list.pop();
+            self.list.all_mut().pop();
         }
         Ok(())
     }

@@ -97,7 +97,8 @@ impl<D: Disk> TimeIndex<D> {
     /// Drops the entries of `end` and later.
     pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
         let base = self.base;
-        let kept = self.entries.partition_point(|entry| read(base, entry).offset.0, end.0.saturating_sub(1))?;
+        let kept =
+            self.entries.partition_point(|entry| read(base, entry).offset.0, end.0.saturating_sub(1))?;
         self.last = None;
         self.entries.keep(kept)
     }

@@ -83,7 +83,9 @@ impl<D: Disk> TransactionIndex<D> {
 
     /// Drops the transactions whose marker is at `end` or later.
     pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
-        let kept = self.entries.partition_point(|entry| i64::from_be_bytes(field(entry, 18)), end.0.saturating_sub(1))?;
+        let kept = self
+            .entries
+            .partition_point(|entry| i64::from_be_bytes(field(entry, 18)), end.0.saturating_sub(1))?;
         self.entries.keep(kept)
     }
 }

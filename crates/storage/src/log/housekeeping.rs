@@ -188,13 +188,10 @@ impl<D: Disk> Log<D> {
     /// Whether a look at the segments can be spared: most logs keep all they have most of the time.
     fn keeps_all(&self) -> bool {
         let rules = &self.config.retention;
-        let single_empty = self.segments.iter().len() == 1 && self.segments.size() == 0;
+        let single_empty = self.segments.count() == 1 && self.segments.size() == 0;
         let forever = !rules.delete || (rules.time.is_none() && rules.bytes.is_none());
-        let starts_within_first = self
-            .segments
-            .iter()
-            .nth(1)
-            .is_none_or(|second| second.base() > self.partition.watermarks().log_start);
+        let log_start = self.partition.watermarks().log_start;
+        let starts_within_first = self.segments.base_at(1).is_none_or(|second| second > log_start);
         single_empty || (forever && starts_within_first)
     }
 
@@ -252,7 +249,7 @@ impl<D: Disk> Log<D> {
 
     /// What a start would find in the directory of the closed log; `None` where that is much, or cannot be told.
     pub(crate) fn known(&mut self) -> Option<KnownLog> {
-        if !self.made || self.segments.iter().len() > KNOWN_SEGMENTS_MAX {
+        if !self.made || self.segments.count() > KNOWN_SEGMENTS_MAX {
             return None;
         }
         let snapshots = self.snapshots.as_slice().iter().copied().collect();
@@ -300,8 +297,8 @@ impl<D: Disk> Log<D> {
         self.write_epochs_due()?;
         let mut files = Vec::new();
         let from = self.segments.index_of(self.flush.flush_from());
-        let last = self.segments.iter().len() - 1;
-        for (index, segment) in self.segments.iter_mut().enumerate().skip(from) {
+        let last = self.segments.count() - 1;
+        for (index, segment) in (from..).zip(self.segments.rest(from)) {
             // Recovery makes the indexes of the active segment anew, so they need not be durable yet.
             if index < last {
                 segment.finish()?;

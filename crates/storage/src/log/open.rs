@@ -1,6 +1,5 @@
 //! Making a log, and opening one from its files.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use super::cleaning::Compaction;
 use super::resume::{NEVER, Resume};
 use crate::checkpoint;
 use crate::clean_logs::KnownLog;
+use crate::descriptors::Descriptors;
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::flush_progress::{FlushProgress, SmallFile};
@@ -29,7 +29,7 @@ use crate::recovery::Replay;
 use crate::removals;
 use crate::resume_point::ResumePoint;
 use crate::segment::Segment;
-use crate::segments::{Loaded, Loading, Segments, first_recovered};
+use crate::segments::{IndexLimits, Loaded, Loading, Segments, first_recovered};
 use crate::snapshot_offsets::SnapshotOffsets;
 use partition::transactions::AbortedTransaction;
 
@@ -233,21 +233,21 @@ impl<D: Disk> Log<D> {
         (name, topic_id): (TopicPartition, Option<TopicId>),
         config: Arc<LogConfig>,
         (checkpoints, now): (Checkpoints, Timestamp),
-        (directory, listing, epochs, known_end): Found,
+        (directory, mut listing, epochs, known_end): Found,
     ) -> Result<Opened<D>, Fault> {
         let torn = epochs.is_none();
         let epochs = epochs.unwrap_or_default();
         let Checkpoints { clean, recovery_point, log_start, high_watermark, cleaned_to } = checkpoints;
-        let first_base = listing.segments.keys().next().copied().unwrap_or(log_start);
+        let first_base = listing.first_base().unwrap_or(log_start);
         let log_start = log_start.max(first_base);
         // What was compacted once keeps its holes under another policy.
         let compacted = config.append.compacted || cleaned_to.is_some();
         let resume = None;
         let loading = Loading { clean, recovery_point, log_start, compacted, end: known_end, resume, now };
-        let (loading, start) = find_start(&home, &directory, (&listing, torn), loading)?;
+        let (loading, start) = find_start(&home, &directory, (&mut listing, torn), loading)?;
         let mut replaying = start.partition(epochs.clone(), now, &config);
-        let input = (&listing, config.index_limits(), loading);
-        let loaded = Segments::load(home.descriptors(), directory, input, start.offset, &mut replaying)?;
+        let input = (&mut listing, config.index_limits(), loading);
+        let loaded = load(home.descriptors(), directory, input, start.offset, &mut replaying)?;
         let Loaded { segments, end, cut, restarted } = loaded;
         let partition = match restarted {
             true => Partition::empty(end),
@@ -348,11 +348,19 @@ impl<D: Disk> Log<D> {
         let within = self.snapshots.up_to(end);
         let beyond = self.snapshots.behind(end).iter().copied();
         let newest = within.last().copied();
-        let bases: BTreeSet<Offset> = self.segments.iter().map(|segment| segment.base()).collect();
+        // Both rise: one walk over the bases, which makes no segment of them.
+        let mut place = 0;
+        let mut is_base = |offset: Offset| {
+            let base_at = |place| self.segments.base_at(place);
+            while base_at(place).is_some_and(|base| base < offset) {
+                place += 1;
+            }
+            base_at(place) == Some(offset)
+        };
         let resumed = self.resume.as_ref().and_then(|resume| resume.snapshot());
         let kept = [newest, resumed];
         let strays = within.iter().copied();
-        let strays = strays.filter(|offset| !bases.contains(offset) && !kept.contains(&Some(*offset)));
+        let strays = strays.filter(|offset| !is_base(*offset) && !kept.contains(&Some(*offset)));
         for offset in strays.chain(beyond).collect::<Vec<_>>() {
             self.remove_snapshot(offset)?;
         }
@@ -370,6 +378,35 @@ impl<D: Disk> Log<D> {
         self.flush.forget_small(SmallFile::ProducerSnapshot(offset));
         self.snapshots.remove(offset);
         Ok(())
+    }
+}
+
+/// Whether the segments before the active one need not be looked at: nothing of them is replayed, and nothing of the end
+/// is in doubt.
+fn may_stay_apart(
+    listing: &Listing,
+    (replay_from, log_start): (Offset, Offset),
+    end: Option<Offset>,
+) -> bool {
+    let active = listing.segments.first_key_value().map(|(base, _)| *base);
+    active.is_some_and(|active| replay_from >= active) && end.is_some_and(|end| end >= log_start)
+}
+
+fn load<D: Disk>(
+    descriptors: &Descriptors<D>,
+    directory: Arc<Path>,
+    (listing, limits, loading): (&mut Listing, IndexLimits, Loading),
+    replay_from: Offset,
+    replaying: &mut Replaying,
+) -> Result<Loaded<D>, Fault> {
+    let active = listing.segments.last_key_value().map(|(base, facts)| (*base, *facts));
+    match (listing.older.take(), active, loading.end) {
+        (Some(older), Some(active), Some(end)) => {
+            let told = (older, active, limits);
+            let segments = Segments::load_told(descriptors, directory, told, (replay_from, end), replaying)?;
+            Ok(Loaded { segments, end, cut: None, restarted: false })
+        }
+        _ => Segments::load(descriptors, directory, (listing, limits, loading), replay_from, replaying),
     }
 }
 

@@ -5,6 +5,7 @@ mod cleaned;
 mod compaction;
 mod failed_syncs;
 mod first_records;
+mod many_segments;
 mod moves;
 mod resume;
 

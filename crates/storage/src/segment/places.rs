@@ -30,6 +30,8 @@ pub(super) const LONE: u32 = 8192;
 pub(super) const WHOLE: u32 = 64 << 10;
 /// What is read for one who reads on in order.
 pub(super) const AHEAD: u32 = 1 << 20;
+/// So many times what is known before is read ahead: who has come to its end may be there by chance.
+const AHEAD_TIMES: u32 = 16;
 /// Reading ahead pays where it brings several headers.
 const AHEAD_SIZE_MAX: u32 = AHEAD / 8;
 /// The most batches of one walk that are held before they are remembered.
@@ -97,7 +99,8 @@ impl<D: Disk> Segment<D> {
             && let Some(run) = self.known.ending_before(relative)
         {
             let last = run.last();
-            let bytes = if run.mean_size() <= AHEAD_SIZE_MAX { AHEAD } else { LONE };
+            let ahead = run.size().saturating_mul(AHEAD_TIMES).clamp(LONE, AHEAD);
+            let bytes = if run.mean_size() <= AHEAD_SIZE_MAX { ahead } else { LONE };
             return Ok(Start {
                 position: last.position + last.size,
                 first: Some(relative),

@@ -25,6 +25,10 @@ fn reopened(segments: i64) -> (Bench<ScriptedDisk>, Log<ScriptedDisk>) {
             builder.push(time_of(segment * BATCHES + at), None, Some(&[b'x'; PAYLOAD]), &[]);
             append(&mut log, builder.finish_uncompressed()).unwrap();
         }
+        // What is still to be synced is held open.
+        let (tell, told) = std::sync::mpsc::channel();
+        log.flush(NOW, Box::new(move |outcome| tell.send(outcome).unwrap())).unwrap();
+        told.recv().unwrap().unwrap();
     }
     let checkpoints = Checkpoints { clean: true, ..unclean(&log) };
     log.close().unwrap();
