@@ -99,9 +99,9 @@ impl<const WIDTH: usize, D: Disk> EntryFile<WIDTH, D> {
 
     /// Writes everything and cuts what lies beyond the last entry; the file exists afterwards.
     pub fn trim(&mut self) -> Result<(), Fault> {
+        let file = self.create()?;
         self.write_pending()?;
         let length = u64::from(self.written()?) * WIDTH as u64;
-        let file = self.create()?;
         let disk = self.file.disk();
         let there = disk.length(&file).map_err(|error| Fault::io("read", &self.file.path(), error))?;
         if there != length {

@@ -506,6 +506,8 @@ impl<D: Disk> Segment<D> {
     }
 
     fn finish_indexes(&mut self) -> Result<(), Fault> {
+        // It is looked into, and then written to: opened once.
+        self.indexes().times.entries().opened()?;
         // The last entry decides whether another is due.
         self.indexes().times.last()?;
         if let Some(largest) = self.largest()? {

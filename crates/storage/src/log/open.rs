@@ -381,17 +381,6 @@ impl<D: Disk> Log<D> {
     }
 }
 
-/// Whether the segments before the active one need not be looked at: nothing of them is replayed, and nothing of the end
-/// is in doubt.
-fn may_stay_apart(
-    listing: &Listing,
-    (replay_from, log_start): (Offset, Offset),
-    end: Option<Offset>,
-) -> bool {
-    let active = listing.segments.first_key_value().map(|(base, _)| *base);
-    active.is_some_and(|active| replay_from >= active) && end.is_some_and(|end| end >= log_start)
-}
-
 fn load<D: Disk>(
     descriptors: &Descriptors<D>,
     directory: Arc<Path>,
@@ -420,9 +409,28 @@ fn read_epochs<D: Disk>(disk: &D, directory: &Path, clean: bool) -> Result<Optio
     Ok(Some(read.into_iter().map(|(epoch, start_offset)| EpochEntry { epoch, start_offset }).collect()))
 }
 
+/// Where recovery and replay begin. The segments that a clean end has told of are listed like the others, unless nothing
+/// of them is replayed and nothing of the end is in doubt.
+fn find_start<D: Disk>(
+    home: &LogDirectory<D>,
+    directory: &Arc<Path>,
+    (listing, torn): (&mut Listing, bool),
+    loading: Loading,
+) -> Result<(Loading, ReplayStart), Fault> {
+    let found = find_start_among(home, directory, (listing, torn), loading)?;
+    let active = listing.segments.first_key_value().map(|(base, _)| *base);
+    let apart = active.is_some_and(|active| found.1.offset >= active)
+        && loading.end.is_some_and(|end| end >= loading.log_start);
+    if listing.older.is_none() || apart {
+        return Ok(found);
+    }
+    listing.list_older();
+    find_start_among(home, directory, (listing, torn), loading)
+}
+
 /// Where recovery and replay begin: at the point that was written down for that after a crash, if it holds, or else at the
 /// front of a segment. Where the leader epochs are torn those of the whole segment are to be learned again.
-fn find_start<D: Disk>(
+fn find_start_among<D: Disk>(
     home: &LogDirectory<D>,
     directory: &Arc<Path>,
     (listing, torn): (&Listing, bool),

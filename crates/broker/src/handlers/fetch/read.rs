@@ -167,7 +167,8 @@ impl Reading {
                 continue;
             }
             if suspect
-                && !unsure.in_order
+                && !small
+                && !in_order
                 && let Some(found) = check_at_hand(range, segment_end)
             {
                 read.take_in(broker, &Ok(found));

@@ -82,7 +82,8 @@ fn calls(segments: i64, look_up: impl Fn(&mut Log<ScriptedDisk>, Offset)) -> [f6
 fn a_look_up_by_offset_takes_no_more_calls_where_much_is_stored() {
     let [small, again_small] = calls(1, look_up);
     let [first, again] = calls(50, look_up);
-    assert!(first <= small + 0.1 && first <= 1.1, "{first} calls each, {small} in a small log");
+    // Most find that another look-up has learnt their place.
+    assert!(first <= 0.3, "{first} calls each, {small} in a small log");
     assert_eq!((again, again_small), (0.0, 0.0), "every place is known by now");
 }
 
@@ -90,6 +91,6 @@ fn a_look_up_by_offset_takes_no_more_calls_where_much_is_stored() {
 fn a_look_up_by_time_takes_no_more_calls_where_much_is_stored() {
     let [small, again_small] = calls(1, look_up_time);
     let [first, again] = calls(50, look_up_time);
-    assert!(first <= small + 0.1 && first <= 2.2, "{first} calls each, {small} in a small log");
+    assert!(first <= small + 0.4 && first <= 1.5, "{first} calls each, {small} in a small log");
     assert!(again <= again_small + 0.1 && again <= 1.1, "{again} calls each, {again_small} in a small log");
 }

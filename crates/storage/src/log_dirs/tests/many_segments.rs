@@ -100,11 +100,16 @@ fn an_index_that_is_missing_among_many_segments_is_made_anew() {
     let node = ended();
     let (dirs, _) = node.start(RealDisk);
     drop(dirs);
-    // A kill: the next start lists the directory, and its clean end tells that one is not whole.
+    // A kill: the next start lists the directory.
     let index = node.directory(0).join("t-0/00000000000000000010.index");
     std::fs::remove_file(&index).unwrap();
     let (dirs, report) = node.start(RealDisk);
     assert_eq!((report.loaded, report.cut.len()), (1, 0));
+    dirs.close(BrokerEpoch(2));
+    drop(dirs);
     assert!(index.exists());
-    assert_eq!(end(&led(&dirs)), Offset(SEGMENTS * 2));
+    let (dirs, _) = node.start(RealDisk);
+    let log = led(&dirs);
+    assert!(locked(&log).older_are_unmade());
+    assert_eq!((end(&log), read(&log, 10).0), (Offset(SEGMENTS * 2), 10));
 }
