@@ -43,7 +43,7 @@ use protocol::api_key::ApiKey;
 use protocol::error_code::ErrorCode;
 use protocol::messages::schema::Versions;
 
-use case::Case;
+use case::{Case, Settings};
 use deviations::Deviations;
 use same::{Difference, comparable, differences};
 use scene::{Scene, Side};
@@ -141,8 +141,14 @@ impl Answers {
                 tell(&title, &examination.examine(&case, &topic, None));
             }
         }
-        for (case, problems) in examination.examine_restarted(restarted)? {
-            tell(&title(&case), &problems);
+        // Those first that need no other settings: nobody takes the others back.
+        restarted.sort_by_key(|(case, _)| case.settings);
+        while let Some((first, _)) = restarted.first() {
+            let settings = first.settings;
+            let alike = restarted.extract_if(.., |(case, _)| case.settings == settings).collect();
+            for (case, problems) in examination.examine_restarted(alike, settings)? {
+                tell(&title(&case), &problems);
+            }
         }
         if self.only.is_empty() {
             for row in examination.deviations.unseen() {
@@ -197,11 +203,12 @@ fn title(case: &Case) -> String {
 }
 
 impl Examination {
-    /// Sets every scene, kills both brokers and starts them again, and asks.
-    fn examine_restarted(&mut self, cases: Vec<(Case, String)>) -> Result<Vec<(Case, Vec<String>)>> {
-        if cases.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// Sets every scene, kills both brokers and starts them again with more settings, and asks.
+    fn examine_restarted(
+        &mut self,
+        cases: Vec<(Case, String)>,
+        settings: Settings,
+    ) -> Result<Vec<(Case, Vec<String>)>> {
         if self.processes.len() < 2 {
             println!(
                 "passed over {} cases that restart brokers: these were not started for them",
@@ -215,7 +222,7 @@ impl Examination {
             scenes.push((self.kafka.set(case, topic, version)?, self.headwater.set(case, topic, version)?));
         }
         for process in &mut self.processes {
-            process.restart()?;
+            process.restart_with(settings)?;
         }
         for side in [&mut self.kafka, &mut self.headwater] {
             *side = Side::connect(side.address())?;

@@ -155,9 +155,15 @@ impl BrokerProcess {
 
     /// Ends it by SIGKILL and starts it again on the same data.
     pub fn restart(&mut self) -> Result<()> {
+        self.restart_with(&[])
+    }
+
+    /// As [`Self::restart`], with more config.
+    pub fn restart_with(&mut self, settings: &[(&str, &str)]) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        *self = self.launch.clone().start()?;
+        let launch = settings.iter().fold(self.launch.clone(), |launch, (key, value)| launch.set(key, value));
+        *self = launch.start()?;
         Ok(())
     }
 

@@ -14,6 +14,9 @@ pub type Ask = Box<dyn Fn(&Scene) -> Result<Value>>;
 /// Changes the body of a request, in the version it is told, into one that no schema allows.
 pub type Mangle = Box<dyn Fn(i16, &mut Vec<u8>)>;
 
+/// Broker config.
+pub type Settings = &'static [(&'static str, &'static str)];
+
 /// Something that is done before the request, on both brokers alike.
 pub enum Given {
     /// The scene's topic, with partitions and configs.
@@ -50,6 +53,8 @@ pub struct Case {
     /// What comes after a kill and a start of both brokers, if the case wants one between: then leaders are of a
     /// later epoch.
     pub restarted: Option<Vec<Given>>,
+    /// What they are told besides when they are started again.
+    pub settings: Settings,
     /// The request.
     pub ask: Ask,
     /// What is done to its bytes.
@@ -78,6 +83,7 @@ pub fn case(api: ApiKey, name: &'static str) -> Case {
         versions: Versions::ALL,
         given: Vec::new(),
         restarted: None,
+        settings: &[],
         mangle: None,
         ask: Box::new(|_| Ok(Value::Object(serde_json::Map::new()))),
         errors: &[],
@@ -125,6 +131,12 @@ impl Case {
     pub fn restart(mut self) -> Self {
         self.restarted = Some(Vec::new());
         self
+    }
+
+    /// As [`Self::restart`], with these settings from then on.
+    pub fn restart_with(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self.restart()
     }
 
     /// With a fetch session of partition 0, begun in a version that names topics.

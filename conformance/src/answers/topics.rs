@@ -3,8 +3,8 @@
 use protocol::api_key::ApiKey::{CreateTopics, DeleteTopics, Metadata};
 use protocol::error_code::ErrorCode::{
     InvalidConfig, InvalidPartitions, InvalidReplicaAssignment, InvalidReplicationFactor, InvalidRequest,
-    InvalidTopicException, PolicyViolation, RequestTimedOut, TopicAlreadyExists, UnknownTopicId,
-    UnknownTopicOrPartition,
+    InvalidTopicException, PolicyViolation, RequestTimedOut, TopicAlreadyExists, TopicDeletionDisabled,
+    UnknownTopicId, UnknownTopicOrPartition,
 };
 use serde_json::{Value, json};
 
@@ -232,6 +232,18 @@ fn deletes() -> Vec<Case> {
             .fresh()
             .ask(move |s| by_name(&s.topic))
             .then(Metadata, 9, described),
+        case(DeleteTopics, "a topic that may not be deleted")
+            .versions(3, 6)
+            .topic(1)
+            .restart_with(&[("delete.topic.enable", "false")])
+            .errors(&[TopicDeletionDisabled])
+            .ask(move |s| by_name(&s.topic)),
+        case(DeleteTopics, "a topic that may not be deleted, asked by an old client")
+            .versions(0, 2)
+            .topic(1)
+            .restart_with(&[("delete.topic.enable", "false")])
+            .errors(&[InvalidRequest])
+            .ask(move |s| by_name(&s.topic)),
         case(DeleteTopics, "a topic by id").versions(6, 6).topic(2).fresh().ask(move |s| by_id(&s.topic_id)),
         case(DeleteTopics, "an unknown topic")
             .errors(&[UnknownTopicOrPartition])

@@ -450,6 +450,9 @@ fn lists() -> Vec<Case> {
         listed("those at another state").ask(own(json!({"StateFilters": ["CompleteCommit"]}))),
         listed("those at a state that there is not").ask(own(json!({"StateFilters": ["Ongoing", "Odd"]}))),
         listed("those at no state that there is").ask(own(json!({"StateFilters": ["Odd", "ongoing"]}))),
+        // A million bytes that would be a hundred times as much where each name is kept.
+        listed("more elements than a request may have")
+            .ask(own(json!({"StateFilters": vec!["Odd"; 600_000]}))),
         listed("those that are dead").ask(own(json!({"StateFilters": ["Dead", "PrepareEpochFence"]}))),
         listed("those that run for an hour").versions(1, 2).ask(own(json!({"DurationFilter": 3_600_000}))),
         listed("those of any duration").versions(1, 2).ask(own(json!({"DurationFilter": -5}))),
