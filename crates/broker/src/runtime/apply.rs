@@ -55,7 +55,8 @@ pub fn apply(broker: &Holdings, image: &Image, delta: &Delta) {
             let known = broker.partitions.by_id(*id);
             let is_served = |index| known.as_ref().is_some_and(|known| known.get(index).is_some());
             let changed = indexes.iter().filter(|index| !is_served(**index));
-            apply_topic(broker, image, (topic, true), changed.filter_map(|index| topic.partition(*index)));
+            // Who is only told where one lies is told of one that was there before.
+            apply_topic(broker, image, (topic, false), changed.filter_map(|index| topic.partition(*index)));
         }
     }
     for resource in &delta.configs {
@@ -328,3 +329,6 @@ fn reconfigure(broker: &Holdings, image: &Image) {
         configure_topic(broker, image, &topic.name);
     }
 }
+
+#[cfg(test)]
+mod tests;
