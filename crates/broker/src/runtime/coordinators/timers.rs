@@ -58,6 +58,8 @@ impl<S: Coordinated> Coordinator<S> {
     fn wake_due(self: &Arc<Self>) {
         let now = self.holdings.now().0;
         for led in self.slots.active() {
+            // The clock may have been set back.
+            led.put_off_at_most(now.saturating_add(RETRY_MILLIS));
             if led.due_at() > now || led.waking.swap(true, Ordering::SeqCst) {
                 continue;
             }

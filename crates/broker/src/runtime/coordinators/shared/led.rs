@@ -135,6 +135,11 @@ impl<S: Shard, L: Writes<S>> Led<S, L> {
         self.not_before.store(until, Ordering::SeqCst);
     }
 
+    /// Has it woken at this time if it was put off for longer.
+    pub fn put_off_at_most(&self, until: i64) {
+        self.not_before.fetch_min(until, Ordering::SeqCst);
+    }
+
     /// Decides, and makes it so.
     pub fn take<'r, R>(
         &self,
