@@ -261,6 +261,49 @@ fn a_missing_index_is_made_anew() {
     assert_eq!(std::fs::read(&index).unwrap(), before);
 }
 
+/// Loads a log whose first segment, 0 to 4, has this behind its end and whose second begins at 5; says where it ends then,
+/// and why.
+fn cut_by(behind: &[u8]) -> (Offset, String) {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    segments.append(&batch(0, 5, 20)).unwrap();
+    segments.roll(Offset(5), NOW).unwrap();
+    segments.append(&batch(5, 1, 20)).unwrap();
+    drop(segments);
+    let path = dir.temp.path().join("00000000000000000000.log");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, [&whole[..], behind].concat()).unwrap();
+    let loaded = dir.load(unclean(0));
+    assert_eq!(std::fs::read(&path).unwrap(), whole);
+    (loaded.end, loaded.cut.unwrap().1)
+}
+
+#[test]
+fn batches_that_overlap_end_the_log() {
+    let (end, why) = cut_by(&batch(3, 2, 20));
+    assert_eq!((end, &why[..]), (Offset(5), "a batch that begins with offset 3 where 5 is next"));
+    let (end, why) = cut_by(&batch(5, 1, 20));
+    assert!(end == Offset(5) && why.contains("where 5 begins the next segment"), "{end} {why}");
+}
+
+#[test]
+fn recovery_begins_with_the_segment_that_holds_the_recovery_point() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    segments.append(&batch(0, 5, 20)).unwrap();
+    segments.roll(Offset(5), NOW).unwrap();
+    for base in [5, 6] {
+        segments.append(&batch(base, 1, 20)).unwrap();
+    }
+    segments.finish().unwrap();
+    drop(segments);
+    let path = dir.temp.path().join("00000000000000000005.log");
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(dir.load(unclean(6)).end, Offset(6));
+}
+
 #[test]
 fn a_flipped_byte_ends_the_log_before_its_batch() {
     let dir = Dir::new(RealDisk);

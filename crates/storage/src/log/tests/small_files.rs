@@ -132,6 +132,7 @@ fn no_segment_begins_behind_records_that_may_be_lost() {
     let (told, outcome) = std::sync::mpsc::channel();
     log.commit(Box::new(move |outcome| told.send(outcome).unwrap()));
     assert!(outcome.recv().unwrap().is_err());
+    assert_eq!(log.recovery_point(), Offset::ZERO);
     let refused = log.roll(NOW).unwrap_err().to_string();
     assert!(refused.contains("is offline after an earlier error: cannot fsync"), "{refused}");
     assert_eq!(log.segment_count(), 1);
