@@ -201,6 +201,12 @@ impl FlushProgress {
         state.generation += 1;
     }
 
+    /// The indexes of the segment that begins with `base`, and of those behind it, were made anew, but not on stable storage.
+    pub fn indexes_made_from(&self, base: Offset) {
+        let mut state = self.lock();
+        state.indexed = state.indexed.min(base);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -239,6 +245,18 @@ mod tests {
         assert_eq!((progress.recovery_point_to_keep(), progress.flush_from()), (Offset(7), Offset(4)));
         progress.reached(progress.target(Offset(8), Offset(8)));
         assert_eq!(progress.recovery_point_to_keep(), Offset(8));
+    }
+
+    #[test]
+    fn nothing_vouches_for_indexes_that_were_made_anew_before_they_are_durable() {
+        let progress = FlushProgress::new(Offset(10));
+        progress.indexes_made_from(Offset(4));
+        assert_eq!((progress.recovery_point(), progress.flush_from()), (Offset(10), Offset(4)));
+        assert_eq!(progress.recovery_point_to_keep(), Offset(9));
+        progress.indexes_made_from(Offset(10));
+        assert_eq!(progress.flush_from(), Offset(4));
+        progress.reached(progress.target(Offset(10), Offset(10)));
+        assert_eq!(progress.recovery_point_to_keep(), Offset(10));
     }
 
     #[test]

@@ -89,7 +89,9 @@ impl Pace {
     /// Takes the time at which a write begins.
     fn begin<'p>(&'p self, touching: Option<Touching<'p>>) -> Writing<'p> {
         let now = Instant::now();
-        let (waited, began) = (ProcessorWait::lately(now), self.at(now));
+        let began = self.at(now);
+        let never_slow = self.slow_after.load(Ordering::Relaxed) == u64::MAX;
+        let waited = if never_slow { ProcessorWait::UNKNOWN } else { ProcessorWait::lately(now) };
         // Of several at a time one is looked at: they are on the same disk.
         let _another = self.since.compare_exchange(0, began, Ordering::AcqRel, Ordering::Relaxed);
         Writing { pace: self, began, waited, _touching: touching }

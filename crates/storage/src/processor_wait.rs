@@ -29,6 +29,9 @@ struct Reading {
 pub struct ProcessorWait(Option<u64>);
 
 impl ProcessorWait {
+    /// Of a thread that nobody asks about.
+    pub const UNKNOWN: Self = Self(None);
+
     /// What this thread has waited by `now`, or had waited a short while before.
     pub fn lately(now: Instant) -> Self {
         READING.with_borrow_mut(|reading| {

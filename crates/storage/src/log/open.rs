@@ -245,6 +245,7 @@ impl<D: Disk> Log<D> {
         let resume = None;
         let loading = Loading { clean, recovery_point, log_start, compacted, end: known_end, resume, now };
         let (loading, start) = find_start(&home, &directory, (&mut listing, torn), loading)?;
+        let recovered = first_recovered(&listing, loading);
         let mut replaying = start.partition(epochs.clone(), now, &config);
         let input = (&mut listing, config.index_limits(), loading);
         let loaded = load(home.descriptors(), directory, input, start.offset, &mut replaying)?;
@@ -285,6 +286,10 @@ impl<D: Disk> Log<D> {
         if !clean {
             log.drop_torn_snapshots()?;
             log.doubt_small_files();
+        }
+        if let Some(base) = recovered.filter(|_| !restarted) {
+            // Its indexes were made anew in the place of those that the recovery point may vouch for.
+            log.flush.indexes_made_from(base);
         }
         if restarted {
             log.drop_snapshots_behind(Offset(-1))?;

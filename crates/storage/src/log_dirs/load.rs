@@ -157,6 +157,7 @@ impl<D: Disk> LogDirs<D> {
             }
         }
         drop(logs);
+        self.take_back_recovery_points();
         self.take_up_moves(moving, assigned, &mut report, now);
         self.take_up_first_records(placement, &mut report, now);
         // A start looks at every log once; most of them nobody will ask for soon.
@@ -164,6 +165,20 @@ impl<D: Disk> LogDirs<D> {
             home.directory.descriptors().close_all();
         }
         report
+    }
+
+    /// Where a checkpoint vouches for more than recovery has left on stable storage it is written anew, before the first
+    /// append: once the next segment is begun, nobody would look at the indexes of the one before it again.
+    fn take_back_recovery_points(&self) {
+        for home in &self.homes {
+            let directory = &home.directory;
+            let kept = || self.keep_recovery_points(directory.id(), false);
+            if directory.state().check().is_ok()
+                && let Err(fault) = directory.reserved(kept)
+            {
+                tracing::warn!(%fault, "cannot write a checkpoint");
+            }
+        }
     }
 
     fn load_home(
@@ -195,6 +210,10 @@ impl<D: Disk> LogDirs<D> {
                 match outcome {
                     Ok(Some(opened)) => {
                         collected.report.resumed += usize::from(opened.resumed);
+                        let told = said.offsets.recovery_points.get(name);
+                        if told.is_some_and(|told| opened.log.recovery_point_to_keep() < *told) {
+                            home.lowered.store(true, Ordering::Release);
+                        }
                         if let Some((path, reason)) = opened.cut {
                             collected.report.cut.push((name.clone(), path, reason));
                         }

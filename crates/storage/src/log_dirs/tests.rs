@@ -419,6 +419,26 @@ fn the_recovery_point_on_disk_comes_down_before_a_log_is_cut() {
     assert_eq!(disk.count("fdatasync", "00000000000000000000.log"), 1, "what was cut does not come back");
 }
 
+/// Their indexes are made anew in the place of those that were on stable storage. Once the next segment is begun a checkpoint
+/// that names the end of this one would keep the next start from looking at them.
+#[test]
+fn the_recovery_point_on_disk_comes_down_where_recovery_makes_indexes_anew() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let partition = name("t", 0);
+    let log = create(&dirs, &partition);
+    (0..5).for_each(|_| assert!(append(&log)));
+    dirs.close(BrokerEpoch(1));
+    drop((log, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    assert_eq!(recovery_point_on_disk(&node, &partition), Some(Offset(5)), "a clean end vouches for them");
+    drop(dirs);
+    let (dirs, _) = node.start(RealDisk);
+    let log = dirs.get(&partition).unwrap();
+    assert_eq!((end(&log), locked(&log).recovery_point()), (Offset(5), Offset(5)));
+    assert_eq!(recovery_point_on_disk(&node, &partition), Some(Offset(4)));
+}
+
 #[test]
 fn what_is_flushed_while_a_cut_is_on_its_way_is_not_vouched_for_behind_it() {
     let node = Node::new(&["a"]);
