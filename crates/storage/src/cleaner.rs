@@ -236,7 +236,7 @@ impl Cleaner {
                 }
                 Err(error) => {
                     // The first error is the one to tell.
-                    let _left = run.end_early(batch, group[0].base_offset, &error);
+                    run.end_early(batch, group[0].base_offset, &error);
                     return Err(error);
                 }
             }
@@ -266,11 +266,12 @@ impl Cleaner {
         let mut modified = Timestamp(0);
         for base in &bases {
             let source = whole(run.log)?.source(*base, *base)?;
-            let Some(source) = source else {
+            let found = source.map(|source| (run.modified(&source.path), source));
+            let Some((found, source)) = found.filter(|(found, _)| !gone(found)) else {
                 run.discard(&bases[..1])?;
                 return Ok(None);
             };
-            modified = run.modified(&source.path)?;
+            modified = found?;
             self.clean_into((&mut cleaned, &mut written), run, (plan, &producers), (&source, modified))?;
         }
         cleaned.finish()?;
@@ -337,6 +338,11 @@ impl Cleaner {
         }
         Ok(outcome?)
     }
+}
+
+/// Whether retention has taken away what was looked for.
+fn gone(found: &Result<Timestamp, Fault>) -> bool {
+    found.as_ref().is_err_and(Fault::not_found)
 }
 
 impl<D: Disk> Run<'_, D> {

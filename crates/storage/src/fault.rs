@@ -112,7 +112,8 @@ impl Fault {
     pub fn takes_directory_offline(&self) -> bool {
         let Self::Io { doing, source, .. } = self else { return false };
         if *doing == "fsync" {
-            return true;
+            // What could not even be opened to be synced has lost nothing.
+            return !matches!(errno(source), Some(Errno::MFILE | Errno::NFILE));
         }
         if self.no_space() || self.not_found() {
             return false;
@@ -158,7 +159,12 @@ mod tests {
             }
         }
         assert!(fault("write", Errno::FBIG).takes_directory_offline());
-        for (doing, errno) in [("open", Errno::MFILE), ("create", Errno::EXIST), ("open", Errno::ACCESS)] {
+        for (doing, errno) in [
+            ("open", Errno::MFILE),
+            ("fsync", Errno::MFILE),
+            ("create", Errno::EXIST),
+            ("open", Errno::ACCESS),
+        ] {
             assert!(!fault(doing, errno).takes_directory_offline(), "{doing} {errno}");
         }
         assert!(!fault("open", Errno::NOENT).takes_directory_offline());

@@ -207,16 +207,21 @@ impl<D: Disk> FirstRecords<D> {
             write_all(&self.disk, &file, &[DONE], u64::from(place.row))
                 .map_err(|error| Fault::io("write", &self.path, error))?;
         }
+        // Whoever fails here comes again, and others may have put rows behind this one by then.
+        if state.live <= 1 {
+            self.begin_anew(&mut state)?;
+        }
         state.live = state.live.saturating_sub(1);
-        if state.live == 0 { self.begin_anew(&mut state) } else { Ok(()) }
+        Ok(())
     }
 
     /// Begins the file anew, of which no row counts. One with something in it that could not be read is kept.
     fn begin_anew(&self, state: &mut State<D>) -> Result<(), Fault> {
         let file = self.open(&mut state.file)?;
         if !state.broken {
+            self.disk.truncate(&file, 0).map_err(|error| Fault::io("write", &self.path, error))?;
             state.end = 0;
-            return self.disk.truncate(&file, 0).map_err(|error| Fault::io("write", &self.path, error));
+            return Ok(());
         }
         // The marks go with it: were it back under its name after a power cut, no row of it may count.
         self.disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &self.path, error))?;
@@ -450,6 +455,22 @@ mod tests {
         assert_eq!(std::fs::metadata(directory.path().join(FIRST_RECORDS)).unwrap().len(), 0);
         killed.end().unwrap();
         assert!(!directory.path().join(FIRST_RECORDS).exists());
+    }
+
+    #[test]
+    fn who_forgets_a_row_once_more_takes_nothing_of_those_behind_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = ScriptedDisk::default();
+        let rows = FirstRecords::new(&disk, directory.path());
+        let first = rows.put(&name(0), TOPIC, b"one").unwrap().unwrap();
+        disk.fail_once("truncate", FIRST_RECORDS, rustix::io::Errno::NOSPC);
+        rows.forget(first).unwrap_err();
+        let second = rows.put(&name(1), TOPIC, b"two").unwrap().unwrap();
+        rows.forget(first).unwrap();
+        assert_eq!(rows.read(second).unwrap(), b"two");
+        assert_eq!(partitions(&FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap()), [1]);
+        rows.forget(second).unwrap();
+        assert_eq!(std::fs::metadata(directory.path().join(FIRST_RECORDS)).unwrap().len(), 0);
     }
 
     fn partitions(found: &[FoundBatch]) -> Vec<i32> {

@@ -141,7 +141,7 @@ impl<D: Disk> Run<'_, D> {
         let outcome = self.swap_all(batch);
         if outcome.is_err() {
             // The first error is the one to tell. What has taken its place is no part of this any more.
-            let _left = self.discard(&bases);
+            let _left = self.discard(&bases).map_err(|left| self.note(left));
         }
         outcome
     }
@@ -177,16 +177,21 @@ impl<D: Disk> Run<'_, D> {
 
     /// Gives up on the segment that begins at `base`. What is complete before it takes its place, if it may: it need not be
     /// done again where there was no room for more.
-    pub(super) fn end_early(
-        &mut self,
-        mut batch: Batch<D>,
-        base: Offset,
-        error: &CleanError,
-    ) -> Result<(), CleanError> {
-        self.discard(&[base])?;
-        match error {
+    pub(super) fn end_early(&mut self, mut batch: Batch<D>, base: Offset, error: &CleanError) {
+        let unfinished = self.discard(&[base]);
+        let complete = match error {
             CleanError::Fault(fault) if !fault.takes_directory_offline() => self.swap(&mut batch).map(drop),
             _ => self.discard(&batch.bases()),
+        };
+        for left in [unfinished, complete].into_iter().filter_map(Result::err) {
+            self.note(left);
+        }
+    }
+
+    /// Takes note of an error that comes behind the one to tell.
+    fn note(&self, error: CleanError) {
+        if let CleanError::Fault(fault) = error {
+            self.home.state().note(&fault);
         }
     }
 
@@ -203,16 +208,15 @@ impl<D: Disk> Run<'_, D> {
     /// Brings to stable storage the new segments, and before `end` what makes older records superfluous.
     fn sync_files(&mut self, rewritten: &mut [Rewritten<D>], end: Offset) -> Result<(), CleanError> {
         let older = whole(self.log)?.unsynced_before(end)?;
-        let mut files = Vec::new();
-        for one in rewritten {
-            files.extend(one.segment.dirty_files(true)?);
-        }
         for (path, file) in &older {
             self.home.state().sync(&self.disk, path, file)?;
         }
         // What was written last is there last, and by then the journal has what it needs for the others.
-        for (path, file) in files.iter().rev() {
-            self.disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error))?;
+        for one in rewritten.iter_mut().rev() {
+            // One at a time: a descriptor for each file of all of them would be many.
+            for (path, file) in one.segment.dirty_files(true)?.iter().rev() {
+                self.disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error))?;
+            }
         }
         Ok(())
     }

@@ -169,7 +169,11 @@ impl<D: Disk> Log<D> {
         }
         let cleaning = self.under_way();
         // A cleaning may be giving them other names this moment.
-        let names = cleaning.as_ref().map(|cleaning| cleaning.meet(&mut self.segments));
+        let mut names = cleaning.as_ref().map(|cleaning| cleaning.meet(&mut self.segments));
+        // Were a new one gone before those it was made of, a start would find what they held again.
+        while let Some(names) = &mut names
+            && names.retire(&self.home, self.config.file_delete_delay)?
+        {}
         let renamed = self.segments.drop_front(reasons.len());
         self.flush.note_names_changed();
         let first = self.segments.first_base();

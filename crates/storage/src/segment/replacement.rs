@@ -43,7 +43,11 @@ impl StagedFiles {
         for kind in self.kinds().filter(|_| self.stage != stage) {
             let from = kind.path_at(&self.directory, self.base, self.stage);
             let to = kind.path_at(&self.directory, self.base, stage);
-            disk.rename(&from, &to).map_err(|error| Fault::io("rename", &from, error))?;
+            match disk.rename(&from, &to) {
+                // An attempt that failed at another of them has renamed it.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && disk.facts(&to).is_ok() => {}
+                renamed => renamed.map_err(|error| Fault::io("rename", &from, error))?,
+            }
         }
         self.stage = stage;
         Ok(())
