@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -220,6 +221,23 @@ impl Prepared {
         let topic = self.topic.clone();
         self.connection.delete_topic(&topic)
     }
+}
+
+/// Waits until all partitions of topics have their directories: the files of a log are made some time after the topic, and are
+/// no part of what a request costs.
+///
+/// # Errors
+/// They are not there within a minute.
+pub fn wait_for_logs(directory: &Path, topics: &[(&str, u32)]) -> Result<()> {
+    let begun = Instant::now();
+    let lacks = |(topic, count): &(&str, u32)| {
+        (0..*count).any(|index| !directory.join(format!("{topic}-{index}/00000000000000000000.log")).exists())
+    };
+    while topics.iter().any(lacks) {
+        ensure!(begun.elapsed() < Duration::from_secs(60), "the logs of {topics:?} are not made");
+        std::thread::yield_now();
+    }
+    Ok(())
 }
 
 /// Writes one batch to each partition. The first append waits until the broker has heard of the partition, and makes

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use benches::asker::{Asker, Encoded};
-use benches::load::{Connection, Prepared, wait_for_partitions};
+use benches::load::{Connection, Prepared, wait_for_logs, wait_for_partitions};
 use benches::node::InProcess;
 use benches::resting::Resting;
 use benches::workload::{Direction, LONE, WORKLOADS, Workload};
@@ -121,6 +121,7 @@ fn a_request_allocates_a_few_times_whatever_its_bytes() {
     for (allocations, most) in members.into_iter().zip(MEMBER_ALLOCATIONS_MAX) {
         assert!(allocations <= most, "heartbeat, part, id: {members:?} allocations a request");
     }
+    wait_for_logs(directory.path(), &[("__consumer_offsets", 50)]).unwrap();
     for partitions in [1, 1_000] {
         let bytes = cost_at_rest(&node, partitions);
         println!("at rest, {partitions} partitions: {bytes} bytes a request");

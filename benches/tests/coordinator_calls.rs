@@ -10,11 +10,10 @@ mod member;
 mod served;
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::time::{Duration, Instant};
 
 use benches::asker::{Asker, Encoded};
 use benches::calls::count_while;
+use benches::load::wait_for_logs;
 use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::messages::create_topics::CreatableTopic;
 use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -55,19 +54,6 @@ fn with_topic(address: SocketAddr) -> Asker {
         })
         .unwrap();
     asker
-}
-
-/// Waits until all partitions of topics have their directories: the files of a log are made some time after the topic, and are
-/// no part of what a request costs.
-fn wait_for_logs(directory: &Path, topics: &[(&str, u32)]) {
-    let begun = Instant::now();
-    let lacks = |(topic, count): &(&str, u32)| {
-        (0..*count).any(|index| !directory.join(format!("{topic}-{index}/00000000000000000000.log")).exists())
-    };
-    while topics.iter().any(lacks) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the logs of {topics:?} are not made");
-        std::thread::yield_now();
-    }
 }
 
 /// Sends the request over and over while it is counted.
@@ -122,7 +108,7 @@ fn a_commit_is_received_written_at_once_and_answered() {
         told.topics.iter().next().unwrap().partitions.iter().map(|partition| partition.error_code).max()
     };
     asker.ask_until(&commit, 8, |body| Ok((error(body) == Some(0)).then_some(()))).unwrap();
-    wait_for_logs(directory.path(), &[(TOPIC, PARTITIONS), ("__consumer_offsets", 50)]);
+    wait_for_logs(directory.path(), &[(TOPIC, PARTITIONS), ("__consumer_offsets", 50)]).unwrap();
     let calls = calls_for(&served, asker, Encoded::new(&commit, 8).unwrap(), |body| {
         let told = OffsetCommitResponse::decode(body, 8).unwrap();
         assert!(told.topics.iter().all(|topic| topic.partitions.iter().all(|it| it.error_code == 0)));
@@ -211,7 +197,7 @@ fn a_transaction_takes_a_call_for_each_thing_that_is_written_and_four_for_its_tw
     let (served, address) = Served::start(directory.path());
     let mut producer = Producer::new(with_topic(address));
     producer.transact();
-    wait_for_logs(directory.path(), &[(TOPIC, PARTITIONS), ("__transaction_state", 50)]);
+    wait_for_logs(directory.path(), &[(TOPIC, PARTITIONS), ("__transaction_state", 50)]).unwrap();
     let counted = count_while(served.id(), move || (0..REQUESTS).for_each(|_| producer.transact()));
     let (calls, ()) = counted.unwrap();
     println!("{calls:?}");
