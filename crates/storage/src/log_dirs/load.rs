@@ -210,10 +210,7 @@ impl<D: Disk> LogDirs<D> {
                 match outcome {
                     Ok(Some(opened)) => {
                         collected.report.resumed += usize::from(opened.resumed);
-                        let told = said.offsets.recovery_points.get(name);
-                        if told.is_some_and(|told| opened.log.recovery_point_to_keep() < *told) {
-                            home.lowered.store(true, Ordering::Release);
-                        }
+                        note_if_lowered(home, &opened.log, said.offsets.recovery_points.get(name));
                         if let Some((path, reason)) = opened.cut {
                             collected.report.cut.push((name.clone(), path, reason));
                         }
@@ -443,6 +440,13 @@ fn read<D: Disk>(home: &Home<D>, file: &str) -> Result<PartitionOffsets, Fault> 
             Ok(PartitionOffsets::new())
         }
         other => other,
+    }
+}
+
+/// Notes that the checkpoint on disk vouches for more of a log than is on stable storage.
+fn note_if_lowered<D: Disk>(home: &Home<D>, log: &Log<D>, told: Option<&Offset>) {
+    if told.is_some_and(|told| log.recovery_point_to_keep() < *told) {
+        home.lowered.store(true, Ordering::Release);
     }
 }
 
