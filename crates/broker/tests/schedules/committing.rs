@@ -4,8 +4,9 @@ use protocol::id::LeaderEpoch;
 use shuttle::future::block_on;
 
 use crate::log::{Log, Weather};
+use crate::sync::all_are_through;
 use crate::{
-    MOST, World, again, commit, commit_of, holds, in_many_orders, led, offset_by, offset_in, thread,
+    MOST, World, again, commit, commit_of, holds, in_many_orders, led, offset_by, offset_in, settle, thread,
 };
 
 const CLIENTS: i32 = 3;
@@ -46,6 +47,8 @@ fn play(weather: Weather) {
         }
     }));
     clients.into_iter().for_each(|client| client.join().unwrap());
+    settle(&led, |at| again(&led, at));
+    all_are_through();
     log.close();
     kept.join().unwrap();
     holds(&led);

@@ -25,7 +25,7 @@ use crate::log::{Entry, Log, Weather, figures, replayed};
 use crate::shared::endings::{Endings, Ends, Marked};
 use crate::shared::{Answered, Led, Marker, Progress, Turn};
 use crate::sync::{self, Arc, AtomicBool, Handle, Mutex, Ordering};
-use crate::{CoordinatorError, MOST, commit_of, holds, in_many_orders, led, offset_in, thread};
+use crate::{CoordinatorError, MOST, commit_of, holds, in_many_orders, led, offset_in, settle, thread};
 
 const ID: &str = "app";
 const TRANSACTIONS: i64 = 2;
@@ -158,7 +158,7 @@ impl World {
     /// Whoever has ended a transaction has its markers written while it goes on.
     fn write_markers(self: &Arc<Self>) {
         let world = self.clone();
-        drop(shuttle::future::spawn(async move {
+        drop(Handle.spawn(async move {
             world.endings.end_everywhere(&*world, &TransactionalId::from(ID)).await;
         }));
     }
@@ -369,6 +369,9 @@ fn play(client: ClientVersion, (offsets, state): (Weather, Weather)) {
     world.over.store(true, Ordering::SeqCst);
     world.endings.left.notify_one();
     block_on(task).unwrap();
+    settle(&world.groups, |_| ());
+    settle(&world.transactions, |at| world.again(at));
+    sync::all_are_through();
     [&offsets, &state].into_iter().for_each(|log| log.close());
     kept.into_iter().for_each(|kept| kept.join().unwrap());
     world.holds(&offsets.entries());

@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 use crate::log::{Log, Weather, replayed};
 use crate::shared::{Answered, Led, Turn};
-use crate::sync::{Arc, AtomicI64, Ordering};
-use crate::{CoordinatorError, GROUP, MOST, World, again, holds, in_many_orders, led, thread};
+use crate::sync::{Arc, AtomicI64, Ordering, all_are_through};
+use crate::{CoordinatorError, GROUP, MOST, World, again, holds, in_many_orders, led, settle, thread};
 
 const MEMBERS: i64 = 3;
 
@@ -137,6 +137,8 @@ fn play(weather: Weather, let_go: bool) {
         assert!(weather.failing_syncs > 0 || outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         holds(&led);
     }
+    settle(&led, |at| again(&led, at));
+    all_are_through();
     log.close();
     kept.join().unwrap();
 }

@@ -34,6 +34,7 @@ use partition::Verification;
 use protocol::id::{LeaderEpoch, PartitionIndex, Timestamp, Uuid};
 use protocol::offset::Offset;
 use protocol::records::compression::Compression;
+use shuttle::future::block_on;
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, MaxSteps, Runner};
 
@@ -55,6 +56,10 @@ fn in_many_orders(play: impl Fn() + Clone + Send + Sync + 'static) {
     config.max_steps = MaxSteps::FailAfter(200_000);
     config.silence_warnings = true;
     config.ungraceful_shutdown_config.immediately_return_on_panic = true;
+    let play = move || {
+        sync::begin();
+        play();
+    };
     Runner::new(RandomScheduler::new(count), config.clone()).run(play.clone());
     Runner::new(PctScheduler::new(3, count), config).run(play);
 }
@@ -156,6 +161,12 @@ fn offset_in(shard: &GroupShard, partition: i32) -> i64 {
 /// What is committed by that part of the log that counts.
 fn offset_by(entries: &[Entry], partition: i32) -> i64 {
     offset_in(&replayed(entries), partition)
+}
+
+/// Everything that lies in the log comes to safety.
+fn settle<S: coordinator::Shard>(led: &Led<S, Log>, again: impl Fn(Offset) + Copy + Send) {
+    let Ok(((), end)) = led.look(|_| ()) else { return };
+    while block_on(led.safe(end, || MOST, again)).is_err() {}
 }
 
 /// The shard is what its log says.

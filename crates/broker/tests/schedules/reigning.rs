@@ -10,10 +10,10 @@ use shuttle::future::block_on;
 
 use crate::log::{Entry, Log, Weather};
 use crate::shared::{Answered, Begun, Led, Slots};
-use crate::sync::{Arc, AtomicI64, Mutex, Ordering};
+use crate::sync::{Arc, AtomicI64, Mutex, Ordering, all_are_through};
 use crate::{
     CoordinatorError, MOST, World, again, commit, commit_of, holds, in_many_orders, led, offset_by,
-    offset_in, thread,
+    offset_in, settle, thread,
 };
 
 const INDEX: PartitionIndex = PartitionIndex(0);
@@ -34,9 +34,28 @@ struct Node {
     loaded: Mutex<BTreeSet<LeaderEpoch>>,
     /// What each client was told is committed.
     acknowledged: [AtomicI64; CLIENTS],
+    /// What goes on beside the requests.
+    beside: Mutex<Vec<shuttle::thread::JoinHandle<()>>>,
 }
 
 impl Node {
+    /// Has it done by a thread of its own.
+    fn beside(&self, work: impl FnOnce() + Send + 'static) {
+        let thread = thread(work);
+        self.beside.lock().unwrap().push(thread);
+    }
+
+    /// Waits until all of that is through.
+    fn rest(&self) {
+        loop {
+            let next = self.beside.lock().unwrap().pop();
+            match next {
+                Some(thread) => thread.join().unwrap(),
+                None => return,
+            }
+        }
+    }
+
     /// As the runtime: has the shard loaded unless it is.
     fn lead(self: &Arc<Self>, epoch: LeaderEpoch) -> bool {
         let (leads, begun) = self.slots.begin(INDEX, epoch, || {
@@ -50,7 +69,7 @@ impl Node {
         });
         if let Some(Begun::Full(epoch)) = begun {
             let node = self.clone();
-            thread(move || node.load(epoch));
+            self.beside(move || node.load(epoch));
         }
         leads
     }
@@ -83,7 +102,7 @@ impl Node {
     fn follow(self: &Arc<Self>, leader: Option<LeaderEpoch>) {
         self.log.led(leader);
         for led in self.slots.keep(|_| leader) {
-            thread(move || led.end());
+            self.beside(move || led.end());
         }
         if let Some(epoch) = leader {
             self.lead(epoch);
@@ -141,6 +160,7 @@ fn play(weather: Weather) {
         log: log.clone(),
         slots: Slots::default(),
         loaded: Mutex::default(),
+        beside: Mutex::default(),
         acknowledged: std::array::from_fn(|_| AtomicI64::new(-1)),
     });
     let mut threads: Vec<_> = (0..CLIENTS)
@@ -187,10 +207,13 @@ fn play(weather: Weather) {
         led.look(|shard| offset_in(shard, partition(CLIENTS))).map_err(|error| error.to_string()).unwrap().0,
         7
     );
+    settle(&led, |at| again(&led, at));
     for ended in node.slots.end() {
         ended.end();
     }
     assert!(matches!(node.find(), Err(CoordinatorError::NotCoordinator)), "nothing begins behind the end");
+    node.rest();
+    all_are_through();
     log.close();
     kept.join().unwrap();
 }

@@ -4,7 +4,7 @@
 pub use std::sync::{Arc, PoisonError, TryLockError};
 pub use std::time::Instant;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
@@ -17,6 +17,7 @@ thread_local! {
     /// All of a schedule runs on one real thread.
     static PASSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
     static BEGUN: Instant = Instant::now();
+    static TASKS: RefCell<Vec<JoinHandle<()>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The time.
@@ -45,11 +46,28 @@ pub struct Handle;
 
 impl Handle {
     /// Has a task run; it does so whether anybody waits for it or not.
-    pub fn spawn<F>(&self, task: F) -> JoinHandle<()>
+    pub fn spawn<F>(&self, task: F) -> Spawned
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        shuttle::future::spawn(task)
+        let task = shuttle::future::spawn(task);
+        TASKS.with_borrow_mut(|tasks| tasks.push(task));
+        Spawned
+    }
+}
+
+/// A task that runs.
+pub struct Spawned;
+
+/// Begins anew: what was spawned in an order before this one is none of its tasks.
+pub fn begin() {
+    TASKS.take().into_iter().for_each(std::mem::forget);
+}
+
+/// Waits until every task is through that was ever spawned: none is to be cut off in the middle of something.
+pub fn all_are_through() {
+    while let Some(task) = TASKS.with_borrow_mut(Vec::pop) {
+        shuttle::future::block_on(task).unwrap();
     }
 }
 
