@@ -11,6 +11,10 @@
 //! `shuttle::replay`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::drop_non_drop,
+    reason = "a broker lets go of the handles of its tasks where these have none"
+)]
 
 mod committing;
 mod ending;
