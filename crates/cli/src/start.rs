@@ -137,6 +137,9 @@ fn format_own(config: &NodeConfig) -> Result<(), Failure> {
     if MetaProperties::read(&RealDisk, directory).map_err(Failure::new)?.is_some() {
         return Ok(());
     }
+    if storage::metadata_log::is_begun(&RealDisk, directory).map_err(Failure::new)? {
+        return Err(lost_identity(directory));
+    }
     let cluster_id = storage::format::random_id().to_string();
     let request = formatting::request(config, cluster_id, formatting::standalone(config));
     storage::format::format(&RealDisk, &request, formatting::now()).map_err(Failure::new)?;
@@ -144,11 +147,21 @@ fn format_own(config: &NodeConfig) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A node that was there already must not become another one because a file was lost.
+fn lost_identity(directory: &Path) -> Failure {
+    let directory = directory.display();
+    Failure::new(format!("{directory} holds the metadata log of a node, but its meta.properties is missing"))
+        .hint("put meta.properties back, or choose another directory (--data, log.dirs)")
+}
+
 /// A node with a file is formatted on purpose, so that a wrong path does not found a second cluster.
 fn expect_formatted(config: &NodeConfig, file: &Path) -> Result<(), Failure> {
     let directory = &config.log_dirs.metadata_directory;
     if MetaProperties::read(&RealDisk, directory).map_err(Failure::new)?.is_some() {
         return Ok(());
+    }
+    if storage::metadata_log::is_begun(&RealDisk, directory).map_err(Failure::new)? {
+        return Err(lost_identity(directory));
     }
     let voters = match (config.quorum.voters.is_empty(), config.roles.controller) {
         (true, true) => " --standalone",

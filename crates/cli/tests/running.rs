@@ -82,6 +82,20 @@ fn a_directory_of_another_node_is_refused() {
 }
 
 #[test]
+fn a_node_that_lost_its_identity_does_not_become_another() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data").display().to_string();
+    let (code, _, err) = Running::start(&with_data(&data, &[])).end(Signal::TERM);
+    assert_eq!(code, Some(0), "{err}");
+    let properties = home.path().join("data/meta.properties");
+    std::fs::remove_file(&properties).unwrap();
+    let refused = headwater(&with_data(&data, &[]));
+    assert!(refused.code == 1 && refused.err.contains("its meta.properties is missing"), "{refused:?}");
+    assert!(refused.err.contains("hint: put meta.properties back"), "{refused:?}");
+    assert!(!properties.exists(), "nothing is written over what may be restored");
+}
+
+#[test]
 fn a_formatted_directory_and_a_file_start_as_in_kafka() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("server.properties").display().to_string();

@@ -97,6 +97,12 @@ pub struct Status {
 impl Raft {
     /// A node as found on disk. Its first input should be `Tick`.
     pub fn new(now: Timestamp, config: Config, voters: VoterSet, log: LogModel, hard: QuorumState) -> Self {
+        // Whoever lost its quorum state has heard at least of the epoch that its log ends in, as in Kafka.
+        let hard = if hard.epoch < log.last_epoch() {
+            QuorumState { epoch: log.last_epoch(), leader: None, voted: None }
+        } else {
+            hard
+        };
         let me = ReplicaKey { id: config.id, directory: config.directory };
         let high_watermark = (log.start().offset > Offset::ZERO).then(|| log.start().offset);
         let mut raft = Self {

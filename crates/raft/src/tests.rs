@@ -121,6 +121,21 @@ fn restarted_leader_takes_a_new_epoch() {
 }
 
 #[test]
+fn a_lost_quorum_state_begins_with_the_epoch_of_the_log() {
+    let mut raft = node(&[1], log(&[(1, 0), (7, 4)], 9), QuorumState::default());
+    step(&mut raft, 0, Input::Tick);
+    let status = raft.status();
+    assert_eq!((status.role, status.epoch), (RoleName::Leader, LeaderEpoch(8)));
+    let follower = node(&[1, 2, 3], log(&[(7, 0)], 9), state(3, Some(2), Some(2)));
+    let status = follower.status();
+    assert_eq!(
+        (status.role, status.epoch),
+        (RoleName::Unattached, LeaderEpoch(7)),
+        "nobody leads it for sure"
+    );
+}
+
+#[test]
 fn proposal_is_refused_before_the_leader_change_is_flushed() {
     let mut raft = node(&[1], log(&[], 0), state(0, None, None));
     step(&mut raft, 0, Input::Tick);

@@ -118,10 +118,15 @@ impl<D: Disk> LogDirs<D> {
         let mut homes: Vec<Home<D>> = Vec::new();
         let mut cluster_id = config.cluster_id.clone();
         let (mut last_fault, mut unusable) = (None, Vec::new());
-        for path in &config.directories {
+        for (index, path) in config.directories.iter().enumerate() {
+            if config.directories[..index].contains(path) {
+                let reason = "is named twice in log.dirs: name it once".to_owned();
+                return Err(Fault::Mismatch { path: path.clone(), reason });
+            }
             let expected = (config.node_id, cluster_id.as_deref());
             match Home::open(path, &descriptors, expected, (config.reserve_bytes, now)) {
                 Ok((home, cluster)) => {
+                    home.check_no_copy_of(&homes)?;
                     cluster_id.get_or_insert(cluster);
                     homes.push(home);
                 }

@@ -4,6 +4,7 @@
 //! Driven by the quorum's runtime, which says what to append and when; nothing counts before [`MetadataLog::flush`]
 //! has returned. Never decides anything: elections are raft's, records the controller's.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,6 +77,18 @@ pub struct LoadedMetadata {
     pub bootstrap: Vec<MetadataRecord<'static>>,
     /// Where and why the tail of the log was cut, for the log of the process.
     pub cut: Option<(PathBuf, String)>,
+}
+
+/// Whether a log directory holds a metadata log that a node has begun: formatting leaves none.
+pub fn is_begun<D: Disk>(disk: &D, log_directory: &Path) -> Result<bool, Fault> {
+    let directory = log_directory.join(METADATA_DIRECTORY);
+    match disk.list(&directory) {
+        Ok(entries) => {
+            Ok(entries.iter().any(|entry| Path::new(&entry.name).extension() == Some("log".as_ref())))
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(Fault::io("list", &directory, error)),
+    }
 }
 
 impl<D: Disk> MetadataLog<D> {

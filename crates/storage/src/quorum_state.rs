@@ -60,7 +60,11 @@ fn text(state: QuorumState, fixed_voters: Option<&VoterSet>) -> String {
 }
 
 fn parse(path: &Path, text: &str) -> Result<QuorumState, Fault> {
-    let wrong = |reason: String| Fault::corrupt(path, 0, reason);
+    let wrong = |reason: String| {
+        let way_out =
+            "where this node is the only voter, remove the file: it is made again from the metadata log";
+        Fault::corrupt(path, 0, format!("{reason}; {way_out}"))
+    };
     let value: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
     let number = |key: &str| {
         let found = value.get(key).and_then(Value::as_i64).and_then(|number| i32::try_from(number).ok());

@@ -87,6 +87,17 @@ impl<D: Disk> Home<D> {
         }
     }
 
+    /// Refuses a directory with the identity of another one of the same node.
+    pub(super) fn check_no_copy_of(&self, others: &[Self]) -> Result<(), Fault> {
+        let (path, id) = (self.directory.path(), self.directory.id());
+        let Some(other) = others.iter().find(|other| other.directory.id() == id) else { return Ok(()) };
+        let reason = format!(
+            "is a copy of {}: both have directory.id={id} in {META_PROPERTIES}; take one of them out of log.dirs",
+            other.directory.path().display()
+        );
+        Err(Fault::Mismatch { path: path.to_owned(), reason })
+    }
+
     /// Locks and identifies a directory; says which cluster's it is.
     pub(super) fn open(
         path: &Path,

@@ -256,6 +256,22 @@ fn a_directory_of_another_node_or_cluster_or_process_is_refused_with_the_way_out
 }
 
 #[test]
+fn a_directory_that_is_another_one_too_is_refused_with_the_way_out() {
+    let mut node = Node::new(&["a", "b"]);
+    let refused = |config: &LogDirsConfig| LogDirs::open(RealDisk, config, NOW).err().unwrap().to_string();
+    let (first, second) = (node.directory(0).to_owned(), node.directory(1).to_owned());
+    std::fs::copy(first.join("meta.properties"), second.join("meta.properties")).unwrap();
+    let copied = refused(&node.config);
+    assert!(
+        copied.starts_with(&format!("{}: is a copy of {}", second.display(), first.display())),
+        "{copied}"
+    );
+    assert!(copied.contains("take one of them out of log.dirs"), "{copied}");
+    node.config.directories[1] = first;
+    assert!(refused(&node.config).contains("is named twice in log.dirs"));
+}
+
+#[test]
 fn formatting_again_changes_nothing() {
     let node = Node::new(&["a"]);
     let before = std::fs::read(node.directory(0).join("meta.properties")).unwrap();

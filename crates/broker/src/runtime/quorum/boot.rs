@@ -199,12 +199,18 @@ impl LoadedQuorum {
         let me = ReplicaKey { id: options.node_id, directory: options.directory_id };
         if !voters.is_only(me) {
             let ids: Vec<_> = voters.ids().map(|id| id.to_string()).collect();
-            let reason = format!(
-                "the voters of the metadata quorum are [{}], and this release runs only a quorum of this node alone (node.id={}, directory {}): set controller.quorum.voters to this node, or format the directory with --standalone",
-                ids.join(", "),
-                options.node_id,
-                options.directory_id
-            );
+            let reason = if ids.is_empty() {
+                "it names no voters of the metadata quorum: if its files were removed, put them back; for a new cluster \
+                 format an empty directory with --standalone"
+                    .to_owned()
+            } else {
+                format!(
+                    "the voters of the metadata quorum are [{}], and this release runs only a quorum of this node alone (node.id={}, directory {}): set controller.quorum.voters to this node, or format the directory with --standalone",
+                    ids.join(", "),
+                    options.node_id,
+                    options.directory_id
+                )
+            };
             return Err(Fault::Mismatch { path: log.directory().to_owned(), reason });
         }
         Ok(Self { options, log, loaded, voters, lock, reserve })

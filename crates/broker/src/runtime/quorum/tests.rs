@@ -13,7 +13,7 @@ use metadata::image::{ConfigResource, Controller, LeaderRecovery, ResourceType};
 use protocol::id::{LeaderEpoch, PartitionIndex, Uuid};
 use storage::format::{FormatRequest, FormatVoters, format};
 use storage::meta_properties::MetaProperties;
-use storage::metadata_log::MetadataLimits;
+use storage::metadata_log::{METADATA_DIRECTORY, MetadataLimits};
 use storage::reserve::Reserve;
 use storage::{RealDisk, descriptors::Descriptors};
 
@@ -253,6 +253,16 @@ async fn quorum_of_others_is_refused() {
     let descriptors = Descriptors::new(RealDisk, 16);
     let fault = LoadedQuorum::load(other, &descriptors, reserve(directory.path())).err().unwrap();
     assert!(fault.to_string().contains("runs only a quorum of this node alone"), "{fault}");
+}
+
+#[tokio::test]
+async fn metadata_that_is_gone_is_told_as_such() {
+    let directory = fresh();
+    std::fs::remove_dir_all(directory.path().join(METADATA_DIRECTORY)).unwrap();
+    let descriptors = Descriptors::new(RealDisk, 16);
+    let options = options(directory.path(), -1);
+    let fault = LoadedQuorum::load(options, &descriptors, reserve(directory.path())).err().unwrap();
+    assert!(fault.to_string().contains("if its files were removed, put them back"), "{fault}");
 }
 
 #[tokio::test]
