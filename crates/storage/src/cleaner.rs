@@ -216,7 +216,7 @@ impl Cleaner {
         };
         run.report.map_utilization = map.utilization();
         run.report.end = latest.next();
-        run.sync_names_due()?;
+        run.clear_up()?;
         let legacy_horizon = run.legacy_horizon(cleanable.first_dirty)?;
         let transactions = CleanedTransactions::default();
         let mut plan = Plan { map, legacy_horizon, transactions };

@@ -1,4 +1,4 @@
-//! A real disk for tests that counts the calls made on it, fails those it is told to fail, and can hold fsyncs back.
+//! A real disk for tests that counts the calls made on it and the files open on it, fails those it is told to fail, and can hold fsyncs back.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -53,6 +53,9 @@ struct State {
     left: Option<usize>,
     /// What the file system says is free.
     usable: Option<u64>,
+    /// How many files are open, and the most that were since the calls were last forgotten.
+    open: usize,
+    open_most: usize,
     /// Says whether a lock is held that is watched, and in which thread.
     held_lock: Option<(ThreadId, HeldLock)>,
     /// The calls made under it, each with the number of the hold.
@@ -80,10 +83,17 @@ struct Failure {
 
 /// An open file that knows its name.
 pub struct ScriptedFile {
+    disk: ScriptedDisk,
     file: File,
     path: PathBuf,
     /// Whether an fsync of it has failed.
     unsynced: AtomicBool,
+}
+
+impl Drop for ScriptedFile {
+    fn drop(&mut self) {
+        self.disk.script.state.lock().unwrap_or_else(PoisonError::into_inner).open -= 1;
+    }
 }
 
 /// fsyncs are held back while this lives.
@@ -176,6 +186,12 @@ impl ScriptedDisk {
         let mut state = self.script.state.lock().unwrap();
         state.calls.clear();
         state.read.clear();
+        state.open_most = state.open;
+    }
+
+    /// The most files that were open at a time.
+    pub fn open_most(&self) -> usize {
+        self.script.state.lock().unwrap().open_most
     }
 
     /// The renames and fsyncs since the start that `wanted` picks by verb and path, in order.
@@ -278,7 +294,10 @@ impl Disk for ScriptedDisk {
             self.script.state.lock().unwrap().note_under_lock("create", path);
         }
         let (file, path) = (RealDisk.open(path, access)?, path.to_owned());
-        Ok(ScriptedFile { file, path, unsynced: AtomicBool::new(false) })
+        let mut state = self.script.state.lock().unwrap();
+        state.open += 1;
+        state.open_most = state.open_most.max(state.open);
+        Ok(ScriptedFile { disk: self.clone(), file, path, unsynced: AtomicBool::new(false) })
     }
 
     fn length(&self, file: &ScriptedFile) -> io::Result<u64> {

@@ -30,6 +30,7 @@ use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::log_dirs::whole;
 use crate::segment::Segment;
+use crate::segment::replacement::remove_cleaned;
 use crate::segments::Rewritten;
 
 /// The system is asked to write new segments out in pieces of this size.
@@ -91,9 +92,15 @@ impl<D: Disk> Run<'_, D> {
         Ok(Segment::create_cleaned(self.home.descriptors(), self.cleaning.directory(), base, self.now)?)
     }
 
-    /// Brings names to stable storage that an earlier cleaning may have left.
-    pub(super) fn sync_names_due(&mut self) -> Result<(), CleanError> {
-        if whole(self.log)?.names_due() { self.sync_names() } else { Ok(()) }
+    /// Makes up for what an earlier cleaning may have left: names that are not on stable storage, and `.cleaned` files, if it
+    /// ended in a panic and the node cleanly after that. Such a one would have a start take this one's `.swap` for incomplete.
+    pub(super) fn clear_up(&mut self) -> Result<(), CleanError> {
+        if whole(self.log)?.names_due() {
+            self.sync_names()?;
+        }
+        let Some(_names) = self.cleaning.names() else { return Err(CleanError::Aborted) };
+        // That they are gone is on stable storage before the first `.swap`, like the names of those that come.
+        Ok(remove_cleaned(&self.disk, self.cleaning.directory())?)
     }
 
     /// Has the system write out what was written of a segment, before long.

@@ -6,6 +6,7 @@ mod formats;
 mod interference;
 mod kills;
 mod model;
+mod swaps;
 
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +22,7 @@ use protocol::records::rebuild::{RecordReader, timestamp_of};
 
 use super::*;
 use crate::descriptors::Descriptors;
+use crate::group_commit::{Done, Ticket};
 use crate::log::{Appended, Checkpoints, Log};
 use crate::log_directory::LogDirectory;
 use crate::log_dirs::locked;
@@ -30,6 +32,8 @@ use crate::whole_file::read_up_to;
 pub(super) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 const EPOCH: LeaderEpoch = LeaderEpoch(3);
 pub(super) const RETENTION: i64 = 1000;
+/// So many files of logs may be open.
+pub(super) const OPEN_MAX: usize = 40;
 
 /// Somebody in no hurry.
 pub(super) struct Freely;
@@ -61,7 +65,7 @@ impl<D: Disk> Bench<D> {
     }
 
     fn home(path: &Path, disk: D) -> Arc<LogDirectory<D>> {
-        Arc::new(LogDirectory::start(path, Uuid([7; 16]), Descriptors::new(disk, 40), 0).unwrap())
+        Arc::new(LogDirectory::start(path, Uuid([7; 16]), Descriptors::new(disk, OPEN_MAX), 0).unwrap())
     }
 
     fn name() -> TopicPartition {
@@ -171,6 +175,15 @@ pub(super) fn flush<D: Disk>(log: &SharedLog<D>) {
     let tell = move |outcome| drop(done.send(outcome));
     locked(log).flush(NOW, Box::new(tell)).unwrap();
     flushed.recv().unwrap().unwrap();
+}
+
+/// Returns once all that was handed to the background is done, and it holds no file any more.
+pub(super) fn wait_for_background<D: Disk>(log: &SharedLog<D>) {
+    let (done, waited) = std::sync::mpsc::channel();
+    let done: Done = Box::new(move |outcome| drop(done.send(outcome)));
+    let home = Arc::clone(locked(log).home());
+    home.background().submit(Ticket { files: Vec::new(), directories: Vec::new(), done });
+    waited.recv().unwrap().unwrap();
 }
 
 pub(super) const OPTIONS: CleanerOptions =

@@ -12,7 +12,7 @@ use super::{Present, Segment};
 use crate::descriptors::Descriptors;
 use crate::disk::Disk;
 use crate::fault::Fault;
-use crate::names::{SegmentFile, Stage};
+use crate::names::{FileName, SegmentFile, Stage};
 use crate::{offset_index, time_index};
 
 const FILES: [SegmentFile; 4] =
@@ -74,6 +74,17 @@ pub fn remove_files<D: Disk>(
             }
             _ => {}
         }
+    }
+    Ok(())
+}
+
+/// Removes every `.cleaned` file of a log.
+pub fn remove_cleaned<D: Disk>(disk: &D, directory: &Path) -> Result<(), Fault> {
+    let entries = disk.list(directory).map_err(|error| Fault::io("list", directory, error))?;
+    let cleaned = |name: &str| matches!(FileName::parse(name), FileName::Cleaned);
+    for entry in entries.iter().filter(|entry| entry.name.to_str().is_some_and(cleaned)) {
+        let path = directory.join(&entry.name);
+        disk.unlink(&path).map_err(|error| Fault::io("remove", &path, error))?;
     }
     Ok(())
 }

@@ -89,6 +89,27 @@ fn however_many_segments_are_made_their_names_are_synced_three_times() {
     }
 }
 
+/// Nor do they take descriptors that connections need: those that logs may have open, and a few in hand.
+#[test]
+fn however_many_segments_are_made_few_of_their_files_are_open() {
+    const SEGMENTS: usize = 60;
+    let bench = Bench::new(ScriptedDisk::default());
+    let log = bench.create();
+    let filler = "v".repeat(1500);
+    for number in 0..SEGMENTS {
+        put(&log, &[(&number.to_string(), Some(&filler)), ("same", Some("old"))]);
+        roll(&log);
+    }
+    flush(&log);
+    wait_for_background(&log);
+    let disk = locked(&log).home().disk().clone();
+    disk.reset();
+    clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    assert_eq!(disk.count("rename", ".log.swap"), SEGMENTS);
+    let (most, allowed) = (disk.open_most(), OPEN_MAX + 8);
+    assert!(most <= allowed, "{most} files were open at a time, where logs may have {OPEN_MAX} open");
+}
+
 #[test]
 fn others_are_let_in_within_a_batch_however_large_it_is() {
     for codec in [Codec::None, Codec::Zstd] {

@@ -5,7 +5,9 @@ use super::*;
 use crate::disk::RealDisk;
 use crate::scripted_disk::ScriptedDisk;
 
-fn fill(bench: &Bench<ScriptedDisk>) -> SharedLog<ScriptedDisk> {
+/// A segment for each round. The same calls each time: what the background has done of a roll when the next one comes decides
+/// which files are opened again, and so how many calls a cleaning makes that must give others their places.
+pub(super) fn fill(bench: &Bench<ScriptedDisk>) -> SharedLog<ScriptedDisk> {
     let log = bench.create();
     let filler = "v".repeat(300);
     for round in 0..6 {
@@ -15,12 +17,19 @@ fn fill(bench: &Bench<ScriptedDisk>) -> SharedLog<ScriptedDisk> {
         append(&log, batch(&[("t", Some("no"))], Codec::None, (7, round, true)));
         mark(&log, 7, false);
         roll(&log);
+        wait_for_background(&log);
     }
     flush(&log);
     log
 }
 
-fn names(bench: &Bench<ScriptedDisk>) -> Vec<String> {
+/// The last record of each key, of those that are of no transaction.
+pub(super) fn last_of(records: &[Stored]) -> BTreeMap<Vec<u8>, Stored> {
+    let live = records.iter().filter(|record| !record.transactional);
+    live.map(|record| (record.key.clone(), record.clone())).collect()
+}
+
+pub(super) fn names(bench: &Bench<ScriptedDisk>) -> Vec<String> {
     let entries = std::fs::read_dir(bench.temp.path().join("t-0")).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -37,10 +46,6 @@ fn a_kill_at_any_call_leaves_the_old_log_or_the_new_one() {
     clean(&log, OPTIONS, NOW).unwrap().unwrap();
     let (calls, new) = (disk.total(), stored(&log));
     assert!(calls > 60 && new.len() == 5 + 1 - 1, "{calls} calls, {new:?}");
-    let last_of = |records: &[Stored]| {
-        let live = records.iter().filter(|record| !record.transactional);
-        live.map(|record| (record.key.clone(), record.clone())).collect::<BTreeMap<_, _>>()
-    };
     let (mut olds, mut news) = (0, 0);
     for killed in 0..calls {
         let bench = Bench::new(ScriptedDisk::default());
