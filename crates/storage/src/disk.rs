@@ -231,3 +231,16 @@ fn directory(path: &Path) -> io::Result<OwnedFd> {
 fn retried<T>(call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
     rustix::io::retry_on_intr(call)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_a_signal_interrupts_is_made_once_more() {
+        let mut outcomes = [Err(Errno::INTR), Err(Errno::INTR), Ok(7), Ok(8)].into_iter();
+        assert_eq!(retried(|| outcomes.next().unwrap()), Ok(7));
+        let mut outcomes = [Err(Errno::IO), Ok(7)].into_iter();
+        assert_eq!(retried(|| outcomes.next().unwrap()), Err(Errno::IO), "any other error is one");
+    }
+}

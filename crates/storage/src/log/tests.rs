@@ -12,6 +12,7 @@ use protocol::records::compression::{Codec, Compression, Decompressors};
 use protocol::records::control::{CoordinatorEpoch, EndMarker};
 use rustix::io::Errno;
 
+mod bounds;
 mod look_ups;
 mod resume;
 mod retention;
@@ -464,6 +465,18 @@ fn what_a_failed_flush_did_not_reach_is_taken_along_by_the_next() {
     assert!(outcome.recv().unwrap());
     assert_eq!(bench.home.disk().count("fdatasync", "partition.metadata"), 1);
     assert_eq!(bench.home.disk().count("fdatasync", "leader-epoch-checkpoint"), 1);
+}
+
+#[test]
+fn what_a_flush_failed_to_bring_to_stable_storage_does_not_count_as_there() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let mut log = bench.create();
+    append(&mut log, plain(2, 100)).unwrap();
+    bench.home.disk().fail_once("fdatasync", ".log", Errno::IO);
+    let (told, outcome) = std::sync::mpsc::channel();
+    log.commit(Box::new(move |result| told.send(result.is_ok()).unwrap()));
+    assert!(!outcome.recv().unwrap());
+    assert_eq!(log.recovery_point(), Offset(0));
 }
 
 #[test]
