@@ -315,6 +315,24 @@ fn tombstones_stay_until_their_horizon() {
     }
 }
 
+/// The log's end is the end of its last batch to all who read nothing else of it.
+#[test]
+fn the_last_batch_of_all_stays_though_nothing_in_it_does() {
+    let mut bench = Bench::new(crate::disk::RealDisk);
+    bench.config.append.compacted = false;
+    let log = bench.create();
+    put(&log, &[("a", Some("1"))]);
+    // From before the topic was compacted there are records without a key.
+    for _ in 0..2 {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        builder.push(NOW, None, Some(b"of nobody"), &[]);
+        append(&log, builder.finish(&mut Compressors::default()).unwrap());
+    }
+    roll(&log);
+    clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    assert_eq!(headers(&log), [(0, 0, 1, None), (2, 2, 0, None)]);
+}
+
 #[test]
 fn a_full_map_cleans_what_it_has_seen() {
     let bench = Bench::new(crate::disk::RealDisk);

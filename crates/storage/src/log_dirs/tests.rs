@@ -3,6 +3,7 @@
 mod checkpoints;
 mod cleaned;
 mod compaction;
+mod copies;
 mod failed_syncs;
 mod first_records;
 mod many_segments;

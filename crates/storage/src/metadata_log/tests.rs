@@ -162,6 +162,40 @@ fn snapshot_replaces_the_log_before_it() {
     assert_eq!(again.control, control);
 }
 
+/// Whoever follows from the oldest snapshot on reads the log from there.
+#[test]
+fn log_behind_the_oldest_snapshot_stays() {
+    let directory = fresh();
+    let (mut log, loaded) = open(directory.path(), LIMITS);
+    let (mut image, control) = (loaded.image, loaded.control);
+    let metadata = directory.path().join(METADATA_DIRECTORY);
+    for round in 0..3u8 {
+        fill(&mut log, &mut image, round * 10..round * 10 + 10);
+        let id = snapshots::write(&RealDisk, &metadata, &image, &control, Timestamp(6)).unwrap();
+        let start = log.snapshot_written(id.offset, Timestamp(7)).unwrap();
+        assert_eq!(start.offset, Offset(10));
+    }
+    let slice = log.read(Offset(10), (Offset(30), Offset(30)), 1 << 20).unwrap();
+    assert!(slice.base == Offset(10) && slice.length > 0, "{} bytes of segment {}", slice.length, slice.base);
+}
+
+/// A start from a snapshot at the end of a segment takes its indexes on trust.
+#[test]
+fn indexes_of_a_segment_are_synced_before_the_next_begins() {
+    let directory = fresh();
+    let disk = ScriptedDisk::default();
+    let descriptors = Descriptors::new(disk.clone(), 100);
+    let limits = MetadataLimits { segment_bytes: 1, ..LIMITS };
+    let (mut log, _) = MetadataLog::open(&descriptors, directory.path(), limits, Timestamp(0)).unwrap();
+    for offset in 0..3 {
+        let place = (Offset(offset), LeaderEpoch(1));
+        log.append(place, &[topic(offset as u8)], 33, Timestamp(5)).unwrap();
+    }
+    for file in [".log", ".index", ".timeindex"] {
+        assert_eq!(disk.count("fdatasync", file), 2, "{file}");
+    }
+}
+
 #[test]
 fn truncated_log_ends_earlier() {
     let directory = fresh();

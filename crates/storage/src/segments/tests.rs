@@ -287,6 +287,25 @@ fn batches_that_overlap_end_the_log() {
 }
 
 #[test]
+fn a_hole_in_front_of_the_log_start_is_none() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    segments.append(&batch(0, 2, 20)).unwrap();
+    segments.roll(Offset(5), NOW).unwrap();
+    segments.append(&batch(5, 2, 20)).unwrap();
+    drop(segments);
+    let loaded = dir.load(Loading { log_start: Offset(5), ..unclean(0) });
+    assert_eq!((loaded.end, loaded.cut, loaded.restarted), (Offset(7), None, false));
+    drop(loaded.segments);
+    let loaded = dir.load(Loading { log_start: Offset(4), ..unclean(0) });
+    assert_eq!(
+        (loaded.end, loaded.restarted),
+        (Offset(4), true),
+        "here the tail is lost that the log began in"
+    );
+}
+
+#[test]
 fn recovery_begins_with_the_segment_that_holds_the_recovery_point() {
     let dir = Dir::new(RealDisk);
     let mut segments = dir.create();

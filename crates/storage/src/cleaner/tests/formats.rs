@@ -116,3 +116,26 @@ fn a_segment_written_anew_is_as_old_as_the_last_of_those_it_was_made_from() {
     assert_eq!(locked(&log).segment_count(), 2);
     assert_eq!(RealDisk.facts(&paths[0]).unwrap().modified, Timestamp(2_000_000));
 }
+
+/// A log of old messages is recovered like any other: none that is broken is served.
+#[test]
+fn a_broken_message_ends_the_log_before_it() {
+    for magic in [0, 1] {
+        let bench = Bench::new(RealDisk);
+        let sets = [
+            set(magic, Codec::None, false, &[(0, "a", Some("1"))]),
+            set(magic, Codec::None, false, &[(1, "b", Some("1"))]),
+        ];
+        let mut bytes = sets.concat();
+        *bytes.last_mut().unwrap() ^= 1;
+        drop(bench.create());
+        std::fs::write(bench.temp.path().join("t-0/00000000000000000000.log"), &bytes).unwrap();
+        let home = Bench::home(bench.temp.path(), RealDisk);
+        let (name, config) = (Bench::<RealDisk>::name(), Arc::new(bench.config.clone()));
+        let opened =
+            Log::open(home, (name, Some(Uuid([1; 16]))), config, Checkpoints::nothing(), NOW).unwrap();
+        let (_, reason) = opened.cut.unwrap();
+        assert!(reason.contains("a message that carries CRC"), "{reason}");
+        assert_eq!(opened.log.partition().watermarks().log_end, Offset(1), "v{magic}");
+    }
+}

@@ -173,6 +173,33 @@ fn an_offer_that_cannot_be_named_is_taken_back() {
     }
 }
 
+/// What made records of the old segments superfluous must not be lost once those are gone.
+#[test]
+fn newer_records_are_on_stable_storage_before_older_ones_go() {
+    let bench = Bench::new(RealDisk);
+    let log = bench.create();
+    for round in ["1", "2", "3"] {
+        put(&log, &[("same", Some(round))]);
+        roll(&log);
+    }
+    let closed = locked(&log).bases(Offset::ZERO, Offset(i64::MAX));
+    let log_end = end(&log);
+    drop(log);
+    // After a kill nobody knows what of it the process before had synced.
+    let disk = ScriptedDisk::default();
+    let log = bench.reopen_from(disk.clone(), log_end, Offset::ZERO);
+    clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    let calls = disk.lasting(|_, _| true);
+    let offered =
+        calls.iter().position(|call| call.starts_with("rename") && call.ends_with(".log.cleaned")).unwrap();
+    for base in closed {
+        let synced = format!("{:020}.log", base.0);
+        let synced =
+            calls[..offered].iter().any(|call| call.starts_with("fdatasync") && call.ends_with(&synced));
+        assert!(synced, "segment {base} before {}", calls[offered]);
+    }
+}
+
 /// Says to end after so many blocks.
 struct Impatient(usize);
 
@@ -279,6 +306,46 @@ impl<F: FnMut()> Pace for Once<F> {
         }
         self.after = self.after.wrapping_sub(1);
     }
+}
+
+/// Whoever calls a cleaning off finishes what it has begun, in the same order: the lack of the old names is on stable storage
+/// before a new segment takes its own, and so is that of an offer before anybody goes on.
+#[test]
+fn who_calls_a_swap_off_syncs_names_where_the_cleaner_would_have() {
+    let large = CleanerOptions { buffer_bytes: 1 << 20, ..OPTIONS };
+    let mut called_off = 0;
+    for after in 0.. {
+        let bench = Bench::new(ScriptedDisk::default());
+        let log = fill(&bench);
+        let disk = locked(&log).home().disk().clone();
+        let cleanable = locked(&log).cleanable(NOW).unwrap().unwrap();
+        let before = disk.lasting(|_, _| true).len();
+        let mut config = bench.config.clone();
+        config.compaction.compact = false;
+        let (config, mut acted) = (Arc::new(config), false);
+        let act = || {
+            acted = true;
+            locked(&log).set_config(Arc::clone(&config));
+        };
+        let outcome = Cleaner::new(large).clean(&log, &cleanable, NOW, &mut Once { after, act });
+        let synced = format!("fsync_dir {}", bench.temp.path().join("t-0").display());
+        let mut unsynced = false;
+        for call in disk.lasting(|_, _| true).split_off(before) {
+            match call.split_once(' ').unwrap() {
+                _ if call == synced => unsynced = false,
+                ("rename", path) if path.ends_with(".log") => unsynced = true,
+                ("rename", path) if path.ends_with(".log.swap") => {
+                    assert!(!unsynced, "the old names may come back beside {path}");
+                }
+                _ => {}
+            }
+        }
+        if !acted {
+            break;
+        }
+        called_off += usize::from(outcome.is_err());
+    }
+    assert!(called_off > 0, "no swap was called off");
 }
 
 /// A directory as a kill would leave it.

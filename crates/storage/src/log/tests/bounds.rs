@@ -1,4 +1,5 @@
-//! Where something begins or ends exactly: segments to the byte, and look-ups by time at a log start within a batch.
+//! Where something begins or ends exactly: segments to the byte, look-ups by time where that goes back or where the log start
+//! lies within a batch, and marks that lie beyond what there is.
 
 use super::*;
 
@@ -49,4 +50,63 @@ fn no_time_leads_to_a_record_that_was_deleted() {
         [0, 1, 2, 3, 4].map(&mut found),
         [Some((2, 2)), Some((2, 2)), Some((2, 2)), Some((3, 3)), None]
     );
+}
+
+/// An entry of the time index leads to the batch that holds the time, and that may lie far before the entry's place.
+#[test]
+fn the_youngest_record_is_found_where_older_ones_follow_it() {
+    let mut bench = Bench::new(RealDisk);
+    bench.config.roll.segment_bytes = 1 << 20;
+    let mut log = bench.create();
+    let times = [10, 5, 100, 50, 40, 45, 30, 60, 20, 10];
+    for at in times {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        builder.push(Timestamp(NOW.0 + at), None, Some(&[b'x'; 300]), &[]);
+        append(&mut log, builder.finish_uncompressed()).unwrap();
+    }
+    let decompressors = &mut Decompressors::default();
+    for restarts in [false, true] {
+        for target in 0..=101 {
+            let found = log.offset_for_timestamp(Timestamp(NOW.0 + target), Isolation::LogEnd, decompressors);
+            let expected = times.iter().position(|at| *at >= target).map(|offset| offset as i64);
+            assert_eq!(found.unwrap().map(|found| found.offset.0), expected, "{target}");
+        }
+        if !restarts {
+            let checkpoints = Checkpoints { clean: true, ..unclean(&log) };
+            log.close().unwrap();
+            drop(log);
+            log = bench.open(checkpoints);
+        }
+    }
+}
+
+#[test]
+fn a_high_watermark_that_a_checkpoint_tells_of_lies_within_the_log() {
+    let bench = Bench::new(RealDisk);
+    let mut log = bench.create();
+    append(&mut log, plain(3, 10)).unwrap();
+    let config = Arc::new(bench.config.clone());
+    let checkpoints = Checkpoints { high_watermark: Offset(9), ..unclean(&log) };
+    drop(log);
+    let name = (Bench::<RealDisk>::name(), Some(Uuid([1; 16])));
+    let opened = Log::open(Arc::clone(&bench.home), name, config, checkpoints, NOW).unwrap().log;
+    let marks = opened.partition().watermarks();
+    assert_eq!((marks.high_watermark, marks.log_end), (Offset(3), Offset(3)));
+}
+
+/// The batch that holds the log start goes as a whole, and nothing before the log start is anybody's to write again.
+#[test]
+fn a_log_that_is_cut_within_the_batch_of_its_start_begins_there() {
+    let bench = Bench::new(RealDisk);
+    let mut log = bench.create();
+    append(&mut log, plain(4, 10)).unwrap();
+    append(&mut log, plain(4, 10)).unwrap();
+    log.delete_records(Offset(2)).unwrap();
+    log.truncate(Offset(3), NOW).unwrap();
+    let marks = log.partition().watermarks();
+    assert_eq!((marks.log_start, marks.log_end, log.size()), (Offset(2), Offset(2), 0));
+    assert_eq!(append(&mut log, plain(1, 10)).unwrap().base_offset, Offset(2));
+    let log = bench.open(unclean(&log));
+    let marks = log.partition().watermarks();
+    assert_eq!((marks.log_start, marks.log_end), (Offset(2), Offset(3)));
 }

@@ -311,3 +311,15 @@ fn a_place_that_was_due_when_the_segment_ended_is_taken_in_the_next_one() {
     log.advance_resume_point().unwrap();
     assert_eq!(point(&log).unwrap().offset, log.partition().watermarks().log_end);
 }
+
+#[test]
+fn a_log_that_was_cut_gets_its_next_place_as_soon_as_any() {
+    let bench = bench();
+    let mut log = bench.create();
+    rounds(&mut log, 0, 40);
+    log.truncate(Offset(10), NOW).unwrap();
+    let (before, _) = (log.segments.active().size(), log.home().take_resume_due());
+    grow(&mut log);
+    let grown = log.segments.active().size() - before;
+    assert!(grown <= BYTES + 200, "{grown} bytes before the next place");
+}

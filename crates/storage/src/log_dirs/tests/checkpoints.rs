@@ -34,3 +34,19 @@ fn what_is_not_replicated_is_not_below_the_high_watermark_on_disk() {
     dirs.checkpoint_high_watermarks();
     assert_eq!(said(&node, checkpoint::REPLICATION, &name("t", 0)), Some(Offset(2)));
 }
+
+/// What DeleteRecords has moved is written at once; what a follower was told, or a log that begins anew, at an interval.
+#[test]
+fn a_clean_end_leaves_no_log_start_unsaid() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let log = create(&dirs, &name("t", 0));
+    (0..3).for_each(|_| assert!(append(&log)));
+    locked(&log).delete_records(Offset(2)).unwrap();
+    dirs.close(BrokerEpoch(1));
+    assert_eq!(said(&node, checkpoint::LOG_START, &name("t", 0)), Some(Offset(2)));
+    drop((log, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    let marks = locked(&dirs.get(&name("t", 0)).unwrap()).partition().watermarks();
+    assert_eq!((marks.log_start, marks.log_end), (Offset(2), Offset(3)));
+}

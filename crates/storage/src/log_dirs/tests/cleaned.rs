@@ -102,3 +102,17 @@ fn a_checkpoint_that_knows_more_than_a_start_finds_is_put_right_at_once() {
     dirs.checkpoint_cleaned();
     assert_eq!(checkpointed(&node), PartitionOffsets::new());
 }
+
+#[test]
+fn a_checkpoint_that_could_not_be_written_is_written_the_next_time() {
+    let (node, disk) = (Node::new(&["a"]), ScriptedDisk::default());
+    let (dirs, _) = node.start(disk.clone());
+    let log = create(&dirs, &name("t", 0));
+    (0..5).for_each(|_| assert!(append(&log)));
+    locked(&log).set_cleaned_to(Some(Offset(4)));
+    disk.fail_once("open", "cleaner-offset-checkpoint.tmp", Errno::MFILE);
+    dirs.checkpoint_cleaned();
+    assert_eq!(checkpointed(&node), PartitionOffsets::new());
+    dirs.checkpoint_cleaned();
+    assert_eq!(checkpointed(&node), [(name("t", 0), Offset(4))].into());
+}

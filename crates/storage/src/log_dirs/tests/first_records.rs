@@ -96,7 +96,7 @@ fn a_row_whose_mark_was_lost_brings_nothing_back() {
     let node = Node::new(&["a"]);
     let path = node.directory(0).join(FIRST_RECORDS);
     let (dirs, _) = node.start(RealDisk);
-    for partition in 0..3 {
+    for partition in 0..4 {
         assert!(append(&planned(&dirs, partition, TOPIC)));
     }
     let unmarked = std::fs::read(&path).unwrap();
@@ -106,6 +106,9 @@ fn a_row_whose_mark_was_lost_brings_nothing_back() {
     assert!(dirs.delete(&name("t", 1), NOW).unwrap());
     let other = Uuid([2; 16]);
     planned(&dirs, 1, other);
+    // The same, and that one has its files before it has a record.
+    assert!(dirs.delete(&name("t", 3), NOW).unwrap());
+    dirs.create(&name("t", 3), other, Arc::default(), None, NOW).unwrap();
     // Its only record is deleted.
     locked(&dirs.get(&name("t", 2)).unwrap()).delete_records(Offset(1)).unwrap();
     dirs.keep_log_starts().unwrap();
@@ -117,9 +120,10 @@ fn a_row_whose_mark_was_lost_brings_nothing_back() {
         _ => Placement::Here(Arc::default()),
     };
     let report = dirs.load(placement, NOW);
-    assert_eq!((report.loaded, report.failed.len()), (2, 0));
+    assert_eq!((report.loaded, report.failed.len()), (3, 0));
     assert_eq!(end(&dirs.get(&name("t", 0)).unwrap()), Offset(2));
     assert!(dirs.get(&name("t", 1)).is_none());
+    assert_eq!(end(&dirs.get(&name("t", 3)).unwrap()), Offset(0), "the record is of another topic");
     let log = dirs.get(&name("t", 2)).unwrap();
     let marks = locked(&log).partition().watermarks();
     assert_eq!((marks.log_start, marks.log_end), (Offset(1), Offset(1)));

@@ -663,6 +663,55 @@ fn what_was_said_of_a_log_that_has_moved_away_is_forgotten_before_one_of_its_nam
     assert_eq!((marks.log_start, marks.log_end), (Offset(0), Offset(1)));
 }
 
+/// A log of the name with one record in this directory; where it begins and ends after a kill.
+fn killed_with_one_of_its_name(
+    node: &Node,
+    dirs: LogDirs<ScriptedDisk>,
+    there: DirectoryId,
+) -> (Offset, Offset) {
+    assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+    let anew = dirs.create(&name("t", 0), TOPIC, Arc::default(), Some(there), NOW).unwrap();
+    locked(&anew).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    assert!(append(&anew));
+    drop((anew, dirs));
+    let (dirs, _) = node.start(RealDisk);
+    let marks = locked(&dirs.get(&name("t", 0)).unwrap()).partition().watermarks();
+    (marks.log_start, marks.log_end)
+}
+
+#[test]
+fn what_was_said_of_a_log_about_to_arrive_is_forgotten_whether_it_has_or_not() {
+    for arrives in [true, false] {
+        let disk = ScriptedDisk::default();
+        let (node, dirs, log) = filled(disk.clone());
+        locked(&log).delete_records(Offset(3)).unwrap();
+        let moving = begin(&dirs, &name("t", 0));
+        let there = moving.to.id();
+        if !arrives {
+            disk.fail_once("rename", "-future", Errno::MFILE);
+        }
+        assert_eq!(dirs.finish_move(&moving, NOW).is_ok(), arrives);
+        dirs.give_up_move(&name("t", 0), NOW).unwrap();
+        drop((moving, log));
+        let found = killed_with_one_of_its_name(&node, dirs, there);
+        assert_eq!(found, (Offset(0), Offset(1)), "arrived: {arrives}");
+    }
+}
+
+#[test]
+fn what_a_log_says_that_is_there_counts_and_not_what_was_said_before_it_came() {
+    let (node, dirs, log) = filled(RealDisk);
+    locked(&log).delete_records(Offset(2)).unwrap();
+    // As when another thread writes the checkpoint right after the arrival.
+    let (arriving, here) = (locked(&log).arriving(), dirs.directories().next().unwrap().id());
+    dirs.announce(here, &name("t", 0), arriving).unwrap();
+    locked(&log).delete_records(Offset(3)).unwrap();
+    dirs.keep_log_starts().unwrap();
+    let path = node.directory(0).join(crate::checkpoint::LOG_START);
+    let text = std::fs::read_to_string(path).unwrap();
+    assert_eq!(text, "0\n1\nt 0 3\n");
+}
+
 #[test]
 fn the_copy_of_a_move_that_is_given_up_goes() {
     let (node, dirs, log) = filled(RealDisk);
