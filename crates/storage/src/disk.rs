@@ -31,7 +31,7 @@ pub enum Access {
 pub struct Entry {
     /// The last component of its path.
     pub name: OsString,
-    /// Whether it is a directory itself.
+    /// Whether it is a directory itself, or leads to one.
     pub directory: bool,
 }
 
@@ -120,7 +120,7 @@ impl Disk for RealDisk {
             Access::Create => OFlags::RDWR | OFlags::CREATE,
         };
         let mode = Mode::from_raw_mode(0o644);
-        Ok(File::from(retried(|| fs::open(path, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, mode))?))
+        Ok(File::from(retried(|| fs::open(path, flags | OFlags::CLOEXEC, mode))?))
     }
 
     fn length(&self, file: &File) -> io::Result<u64> {
@@ -190,13 +190,16 @@ impl Disk for RealDisk {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(path)? {
             let entry = entry?;
-            entries.push(Entry { name: entry.file_name(), directory: entry.file_type()?.is_dir() });
+            let kind = entry.file_type()?;
+            // A link counts as what it leads to, as in Kafka: whoever is short of room moves a partition elsewhere.
+            let led = kind.is_symlink() && std::fs::metadata(entry.path()).is_ok_and(|to| to.is_dir());
+            entries.push(Entry { name: entry.file_name(), directory: kind.is_dir() || led });
         }
         Ok(entries)
     }
 
     fn facts(&self, path: &Path) -> io::Result<FileFacts> {
-        let facts = std::fs::symlink_metadata(path)?;
+        let facts = std::fs::metadata(path)?;
         let age = facts.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let modified = Timestamp(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
         Ok(FileFacts { length: facts.len(), modified })

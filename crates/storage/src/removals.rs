@@ -70,13 +70,20 @@ pub fn remove<D: Disk>(disk: &D, path: &Path) -> Result<(), Fault> {
     };
     for entry in entries {
         let inner = path.join(&entry.name);
-        if entry.directory {
+        // What a link leads to is somebody else's: the link goes, which a directory does not that way.
+        if entry.directory && disk.unlink(&inner).is_err() {
             remove(disk, &inner)?;
-        } else {
+        } else if !entry.directory {
             tolerate_missing("remove", &inner, disk.unlink(&inner))?;
         }
     }
-    tolerate_missing("remove", path, disk.remove_dir(path))
+    match disk.remove_dir(path) {
+        // A partition that was moved elsewhere, with a link in its place.
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            tolerate_missing("remove", path, disk.unlink(path))
+        }
+        outcome => tolerate_missing("remove", path, outcome),
+    }
 }
 
 fn tolerate_missing(doing: &'static str, path: &Path, outcome: std::io::Result<()>) -> Result<(), Fault> {
@@ -119,6 +126,23 @@ mod tests {
         assert_eq!(removals.run(&RealDisk, Timestamp(149)).unwrap(), 0);
         assert_eq!(removals.run(&RealDisk, Timestamp(150)).unwrap(), 1);
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_partition_behind_a_link_goes_and_what_links_in_it_lead_to_stays() {
+        let temp = tempfile::tempdir().unwrap();
+        let (elsewhere, kept) = (temp.path().join("elsewhere"), temp.path().join("kept"));
+        std::fs::create_dir(&elsewhere).unwrap();
+        std::fs::create_dir(&kept).unwrap();
+        std::fs::write(kept.join("mine"), "").unwrap();
+        std::fs::write(elsewhere.join("0.log"), "").unwrap();
+        std::os::unix::fs::symlink(&kept, elsewhere.join("link")).unwrap();
+        let directory = temp.path().join("t-0.x-delete");
+        std::os::unix::fs::symlink(&elsewhere, &directory).unwrap();
+        remove(&RealDisk, &directory).unwrap();
+        assert!(std::fs::symlink_metadata(&directory).is_err(), "the link is gone");
+        assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+        assert!(kept.join("mine").exists());
     }
 
     #[test]
