@@ -14,6 +14,7 @@ use std::time::Duration;
 use metadata::image;
 use protocol::id::{DirectoryId, Timestamp};
 use storage::meta_properties::MetaProperties;
+use storage::metadata_log::check_clean_end;
 use storage::reserve::Reserve;
 use storage::{Fault, LogDirs, RealDisk};
 use tokio::runtime::Runtime;
@@ -215,6 +216,7 @@ fn open(
     addresses: &[(Arc<str>, SocketAddr)],
 ) -> Result<(Holdings, LoadedQuorum), StartError> {
     let now = wall_clock();
+    check_clean_end(&RealDisk, &config.log_dirs.metadata_directory)?;
     let log_dirs = LogDirs::open(RealDisk, &config.storage_dirs(None), now)?;
     for directory in log_dirs.directories() {
         directory.pace().set_slow_after(config.log_dirs.slow_after.unwrap_or(Duration::MAX));
@@ -265,6 +267,15 @@ fn load_logs(holdings: &Holdings, loaded: &LoadedQuorum) {
     }
     for partition in &report.strays {
         tracing::warn!(%partition, "a partition that does not belong here was set aside");
+    }
+    if let [partition, others @ ..] = &report.lost[..] {
+        let others = others.len();
+        tracing::error!(
+            %partition,
+            others,
+            "partitions that were here at the last end are gone, and begin anew, empty: if their directories were moved, \
+             stop the node at once and put them back"
+        );
     }
     for (partition, fault) in &report.failed {
         tracing::error!(%partition, %fault, "a log cannot be loaded");

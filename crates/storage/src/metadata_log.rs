@@ -4,6 +4,8 @@
 //! Driven by the quorum's runtime, which says what to append and when; nothing counts before [`MetadataLog::flush`]
 //! has returned. Never decides anything: elections are raft's, records the controller's.
 
+mod clean_end;
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +29,8 @@ use crate::segments::{IndexLimits, Loading, ReadSlice, Segments};
 use crate::snapshots::{self, BOOTSTRAP, QuorumControl, each_control, each_record, options, push_control};
 use crate::{partition_metadata, quorum_state};
 use partition::transactions::AbortedTransaction;
+
+pub use clean_end::check_clean_end;
 
 /// The directory of the metadata log within its log directory.
 pub const METADATA_DIRECTORY: &str = "__cluster_metadata-0";

@@ -1,8 +1,10 @@
 use std::fs;
 
+use protocol::id::BrokerEpoch;
 use protocol::messages::record::topic_record::TopicRecord;
 
 use super::*;
+use crate::clean_shutdown::{self, CLEAN_SHUTDOWN};
 use crate::format::{FormatRequest, FormatVoters, format};
 use crate::scripted_disk::ScriptedDisk;
 
@@ -134,6 +136,34 @@ fn sound_batch_of_an_unknown_record_stops_the_node() {
     let descriptors = Descriptors::new(RealDisk, 100);
     let fault = MetadataLog::open(&descriptors, directory.path(), LIMITS, Timestamp(0)).err().unwrap();
     assert!(fault.to_string().contains("record type 127 is not known"), "{fault}");
+}
+
+#[test]
+fn what_has_rotted_since_a_clean_end_is_not_cut() {
+    let directory = fresh();
+    let (mut log, loaded) = open(directory.path(), LIMITS);
+    let mut image = loaded.image;
+    fill(&mut log, &mut image, 0..3);
+    log.close().unwrap();
+    let (path, mark) = (
+        directory.path().join(METADATA_DIRECTORY).join("00000000000000000000.log"),
+        directory.path().join(CLEAN_SHUTDOWN),
+    );
+    clean_shutdown::write(&RealDisk, directory.path(), BrokerEpoch(1)).unwrap();
+    check_clean_end(&RealDisk, directory.path()).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let mut rotten = whole.clone();
+    rotten[70] ^= 1;
+    let shorter = whole[..whole.len() - 3].to_vec();
+    for bytes in [rotten, shorter] {
+        fs::write(&path, &bytes).unwrap();
+        let fault = check_clean_end(&RealDisk, directory.path()).unwrap_err().to_string();
+        assert!(fault.contains("this has rotted: put the file back"), "{fault}");
+        assert!(fault.contains(&format!("remove {}", mark.display())), "{fault}");
+        assert_eq!((fs::read(&path).unwrap(), mark.exists()), (bytes, true), "nothing was touched");
+    }
+    fs::remove_file(&mark).unwrap();
+    check_clean_end(&RealDisk, directory.path()).unwrap();
 }
 
 #[test]
