@@ -1,10 +1,16 @@
 //! Kafka's codes for what the log of a partition refuses or fails at.
 
 use std::fmt::Display;
+use std::time::Instant;
 
 use protocol::ErrorCode;
 use storage::Fault;
 use storage::log::ReadError;
+
+use crate::seldom::Seldom;
+
+/// What is corrupt is asked for again and again.
+static CORRUPT: Seldom = Seldom::new();
 
 /// The code of a read that gets nothing.
 pub fn read_error(error: &ReadError) -> ErrorCode {
@@ -14,12 +20,28 @@ pub fn read_error(error: &ReadError) -> ErrorCode {
     }
 }
 
-/// The code of a disk that failed, or whose bytes are not what was written. The directory has taken note and the log of
-/// the process has its line already.
+/// The code of a disk that failed, of which the directory has taken note and the log of the process has its line already,
+/// or whose bytes are not what was written.
 pub fn fault_error(fault: &Fault) -> ErrorCode {
     match fault {
-        Fault::Corrupt { .. } => ErrorCode::CorruptMessage,
+        Fault::Corrupt { .. } => {
+            tell_corrupt(fault);
+            ErrorCode::CorruptMessage
+        }
         _ => ErrorCode::KafkaStorageError,
+    }
+}
+
+/// Names a file that is not what was written: nobody else does, where it is no batch that was to be sent.
+pub fn tell_corrupt(fault: &Fault) {
+    if matches!(fault, Fault::Corrupt { .. })
+        && let Some(unsaid) = CORRUPT.due(Instant::now())
+    {
+        tracing::error!(
+            %fault,
+            unsaid,
+            "a file is not what was written: `headwater log verify` on its directory tells what to do"
+        );
     }
 }
 

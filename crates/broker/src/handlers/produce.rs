@@ -34,6 +34,7 @@ use self::message_set::{Records, SetMemory};
 use self::plan::{Partition, Plan, Topic};
 use self::transaction::{Begun, Question, SEVERAL_PRODUCERS, Verdict};
 use super::Asked;
+use super::partition_errors::tell_corrupt;
 use crate::Broker;
 use crate::net::{Answer, Close, Outbound, Peer, Step};
 use crate::runtime::partitions::{Replica, TopicReplicas};
@@ -430,6 +431,7 @@ fn tells_log_start(refusal: &AppendRefusal, origin: Origin) -> bool {
 
 fn faulted(index: PartitionIndex, fault: &Fault) -> Outcome {
     tracing::debug!(%fault, "an append failed");
+    tell_corrupt(fault);
     Outcome::error(index, ErrorCode::KafkaStorageError, Some(fault.to_string()))
 }
 

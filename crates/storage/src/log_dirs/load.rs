@@ -48,6 +48,8 @@ pub struct LoadReport {
     pub strays: Vec<TopicPartition>,
     /// Logs that could not be loaded.
     pub failed: Vec<(TopicPartition, Fault)>,
+    /// Logs that belong here, were here at a clean end, and are gone.
+    pub lost: Vec<TopicPartition>,
 }
 
 /// The most logs that a thread takes in a row.
@@ -90,11 +92,13 @@ struct Loaded<D: Disk> {
     report: LoadReport,
     logs: Vec<(TopicPartition, SharedLog<D>)>,
     moving: Vec<FoundCopy<D>>,
+    /// Logs that had records at a clean end, and have no directory.
+    taken_away: Vec<TopicPartition>,
 }
 
 impl<D: Disk> Default for Loaded<D> {
     fn default() -> Self {
-        Self { report: LoadReport::default(), logs: Vec::new(), moving: Vec::new() }
+        Self { report: LoadReport::default(), logs: Vec::new(), moving: Vec::new(), taken_away: Vec::new() }
     }
 }
 
@@ -102,6 +106,16 @@ impl<D: Disk> Default for Loaded<D> {
 struct Said {
     offsets: Offsets,
     known: CleanLogs,
+}
+
+impl Said {
+    /// The logs that had records when the directory was closed cleanly and are not among these any more.
+    fn taken_away(&self, clean: bool, names: &[TopicPartition]) -> Vec<TopicPartition> {
+        let had_records = |(name, end): (&TopicPartition, &Offset)| {
+            (clean && *end > Offset::ZERO && names.binary_search(name).is_err()).then(|| name.clone())
+        };
+        self.offsets.recovery_points.iter().filter_map(had_records).collect()
+    }
 }
 
 impl<D: Disk> LogDirs<D> {
@@ -133,9 +147,10 @@ impl<D: Disk> LogDirs<D> {
             joined.collect::<Vec<_>>()
         });
         let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
-        let mut moving = Vec::new();
-        for Loaded { report: part, logs: mut loaded, moving: more } in outcomes {
+        let (mut moving, mut taken_away) = (Vec::new(), Vec::new());
+        for Loaded { report: part, logs: mut loaded, moving: more, taken_away: gone } in outcomes {
             moving.extend(more);
+            taken_away.extend(gone);
             report.loaded += loaded.len();
             report.resumed += part.resumed;
             report.cut.extend(part.cut);
@@ -160,11 +175,24 @@ impl<D: Disk> LogDirs<D> {
         self.take_back_recovery_points();
         self.take_up_moves(moving, assigned, &mut report, now);
         self.take_up_first_records(placement, &mut report, now);
+        report.lost = self.lost(taken_away, placement);
         // A start looks at every log once; most of them nobody will ask for soon.
         if let Some(home) = self.homes.first() {
             home.directory.descriptors().close_all();
         }
         report
+    }
+
+    /// Of logs whose directories were taken away after a clean end, those that belong here and are nowhere else.
+    fn lost(
+        &self,
+        taken_away: Vec<TopicPartition>,
+        placement: &impl Fn(&TopicPartition, Option<TopicId>) -> Placement,
+    ) -> Vec<TopicPartition> {
+        let belongs = |name: &TopicPartition| matches!(placement(name, None), Placement::Here(_));
+        let lost =
+            |name: &TopicPartition| self.get(name).is_none() && !self.is_unloaded(name) && belongs(name);
+        taken_away.into_iter().filter(lost).collect()
     }
 
     /// Where a checkpoint vouches for more than recovery has left on stable storage it is written anew, before the first
@@ -245,6 +273,7 @@ impl<D: Disk> LogDirs<D> {
             work();
         });
         let mut loaded = collected.into_inner().unwrap_or_else(PoisonError::into_inner);
+        loaded.taken_away = said.taken_away(home.clean.is_some(), &names);
         let offsets = |name: &TopicPartition| said.offsets.of(name, home);
         for (name, directory) in futures {
             let found = self.identify(home, (&name, &directory), &offsets, placement, now);

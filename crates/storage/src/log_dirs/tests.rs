@@ -273,6 +273,47 @@ fn a_directory_that_is_another_one_too_is_refused_with_the_way_out() {
 }
 
 #[test]
+fn a_partition_behind_a_link_is_loaded() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    assert!(append(&create(&dirs, &name("t", 0))));
+    dirs.close(BrokerEpoch(1));
+    drop(dirs);
+    let (here, elsewhere) = (node.directory(0).join("t-0"), node.temp.path().join("elsewhere"));
+    std::fs::rename(&here, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &here).unwrap();
+    let segment = elsewhere.join("00000000000000000000.log");
+    std::fs::rename(&segment, node.temp.path().join("segment")).unwrap();
+    std::os::unix::fs::symlink(node.temp.path().join("segment"), &segment).unwrap();
+    for clean in [true, false] {
+        let (dirs, report) = node.start(RealDisk);
+        assert_eq!((report.loaded, report.failed.len()), (1, 0));
+        let log = dirs.get(&name("t", 0)).unwrap();
+        assert_eq!(end(&log), Offset(1), "clean: {clean}");
+        assert!(locked(&log).size() > 60);
+    }
+}
+
+#[test]
+fn a_log_that_was_taken_away_after_a_clean_end_is_told_of() {
+    let node = Node::new(&["a"]);
+    let (dirs, report) = node.start(RealDisk);
+    assert!(report.lost.is_empty());
+    for partition in 0..2 {
+        assert!(append(&create(&dirs, &name("t", partition))));
+    }
+    dirs.close(BrokerEpoch(1));
+    drop(dirs);
+    std::fs::remove_dir_all(node.directory(0).join("t-1")).unwrap();
+    let (dirs, report) = node.start(RealDisk);
+    assert_eq!((report.loaded, report.lost), (1, vec![name("t", 1)]));
+    drop(dirs);
+    // After a crash checkpoints speak of much that was deleted.
+    std::fs::remove_dir_all(node.directory(0).join("t-0")).unwrap();
+    assert!(node.start(RealDisk).1.lost.is_empty());
+}
+
+#[test]
 fn formatting_again_changes_nothing() {
     let node = Node::new(&["a"]);
     let before = std::fs::read(node.directory(0).join("meta.properties")).unwrap();
