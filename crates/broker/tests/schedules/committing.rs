@@ -6,20 +6,26 @@ use shuttle::future::block_on;
 use crate::log::{Log, Weather};
 use crate::sync::all_are_through;
 use crate::{
-    MOST, World, again, commit, commit_of, holds, in_many_orders, led, offset_by, offset_in, settle, thread,
+    MOST, World, again, commit, commit_of, holds, in_a_few_orders, in_many_orders, led, offset_by, offset_in,
+    settle, thread,
 };
 
 const CLIENTS: i32 = 3;
 const OFFSETS: i64 = 3;
 
 fn play(weather: Weather) {
+    play_of(CLIENTS, OFFSETS, weather);
+}
+
+/// So many clients commit so many offsets each.
+fn play_of(clients: i32, offsets: i64, weather: Weather) {
     let (world, log) = (World::new(), Log::new(LeaderEpoch(0), weather));
     let (kept, led) = (log.kept(), led(&log, LeaderEpoch(0)));
-    let mut clients: Vec<_> = (0..CLIENTS)
+    let mut clients: Vec<_> = (0..clients)
         .map(|client| {
             let (world, led) = (world.clone(), led.clone());
             thread(move || {
-                for offset in 1..=OFFSETS {
+                for offset in 1..=offsets {
                     // What fails is tried again, as often as something fails.
                     let asked = commit_of(client, offset);
                     while block_on(commit(&world, &led, &asked)).is_err() {}
@@ -33,7 +39,7 @@ fn play(weather: Weather) {
         let led = led.clone();
         move || {
             let mut seen = -1;
-            for _ in 0..OFFSETS {
+            for _ in 0..offsets {
                 let looked = led.look(|shard| offset_in(shard, 0));
                 let (told, end) = looked.map_err(|error| error.to_string()).unwrap();
                 if block_on(led.safe(end, || MOST, |at| again(&led, at))).is_err() {
@@ -54,6 +60,78 @@ fn play(weather: Weather) {
     holds(&led);
 }
 
+/// What lies in a log and is not committed yet is loaded by the next reign: it is told to nobody before it counts.
+fn reload(weather: Weather) {
+    let (world, log) = (World::new(), Log::new(LeaderEpoch(0), weather));
+    let before = led(&log, LeaderEpoch(0));
+    for client in 0..CLIENTS {
+        let asked = commit_of(client, OFFSETS);
+        // Nobody waits for it.
+        drop(before.take(world.turn(), |shard, ground| shard.commit_offsets(ground, &asked)));
+    }
+    before.end();
+    log.led(Some(LeaderEpoch(1)));
+    let kept = log.kept();
+    let led = led(&log, LeaderEpoch(1));
+    let readers: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let led = led.clone();
+            thread(move || {
+                let looked = led.look(|shard| offset_in(shard, client));
+                let (told, end) = looked.map_err(|error| error.to_string()).unwrap();
+                while block_on(led.safe(end, || MOST, |at| again(&led, at))).is_err() {}
+                let counts = offset_by(&led.replica.committed(), client);
+                assert!(counts >= told, "{told} was told, and {counts} is committed");
+            })
+        })
+        .collect();
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
+    all_are_through();
+    log.close();
+    kept.join().unwrap();
+    holds(&led);
+}
+
+/// The log did not come to stable storage, once, and nobody is at it: whoever comes then has it tried again, and is answered.
+fn come_back() {
+    let weather = Weather { fsync: true, failing_syncs: 1, failing_appends: 0 };
+    let (world, log) = (World::new(), Log::new(LeaderEpoch(0), weather));
+    let (kept, led) = (log.kept(), led(&log, LeaderEpoch(0)));
+    // Who commits may come for it after the sync has failed, and is then the one who has it tried again.
+    let failed = (0..20).find(|offset| block_on(commit(&world, &led, &commit_of(0, *offset))).is_err());
+    let last = failed.unwrap_or(19);
+    let readers: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let led = led.clone();
+            thread(move || {
+                let looked = led.look(|shard| offset_in(shard, 0));
+                let (told, end) = looked.map_err(|error| error.to_string()).unwrap();
+                block_on(led.safe(end, || MOST, |at| again(&led, at)))
+                    .map_err(|error| error.to_string())
+                    .unwrap();
+                assert_eq!(told, last);
+                assert_eq!(told, offset_by(&led.replica.committed(), 0));
+            })
+        })
+        .collect();
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
+    all_are_through();
+    log.close();
+    kept.join().unwrap();
+    holds(&led);
+}
+
+#[test]
+fn what_a_load_finds_is_told_once_it_is_committed() {
+    in_many_orders(|| reload(Weather::FAIR));
+    in_many_orders(|| reload(Weather { fsync: true, failing_syncs: 1, failing_appends: 0 }));
+}
+
+#[test]
+fn a_failure_is_told_to_who_waited_and_to_nobody_who_comes_after() {
+    in_many_orders(come_back);
+}
+
 #[test]
 fn what_replicas_have_to_follow_is_answered_once_they_have() {
     in_many_orders(|| play(Weather::FAIR));
@@ -67,6 +145,11 @@ fn what_has_to_be_on_stable_storage_is_answered_once_it_is() {
 #[test]
 fn what_did_not_come_to_stable_storage_is_told_to_nobody_and_holds_up_nobody() {
     in_many_orders(|| play(Weather { fsync: true, failing_syncs: 2, failing_appends: 0 }));
+}
+
+#[test]
+fn a_hundred_clients_are_each_answered_once_what_they_committed_counts() {
+    in_a_few_orders(|| play_of(100, 2, Weather { fsync: true, failing_syncs: 2, failing_appends: 2 }));
 }
 
 #[test]

@@ -14,23 +14,19 @@ use coordinator::transaction::{
 use coordinator::{Shard as _, Token};
 use metadata::Image;
 use partition::Verification;
-use partition::producers::TransactionVersion;
 use protocol::id::{LeaderEpoch, PartitionIndex, ProducerId, Timestamp, Uuid};
 use protocol::offset::Offset;
 use protocol::records::compression::Compression;
-use protocol::records::control::{CoordinatorEpoch, EndMarker};
 use shuttle::future::block_on;
 
 use crate::log::{Entry, Log, Weather, figures, replayed};
-use crate::shared::endings::{Endings, Ends, Marked};
-use crate::shared::{Answered, Led, Marker, Progress, Turn};
+use crate::shared::endings::{Endings, Ends, Marked, SLEEP_MAX, marked, marker_of};
+use crate::shared::{Answered, Led, Progress, Turn};
 use crate::sync::{self, Arc, AtomicBool, Handle, Mutex, Ordering};
 use crate::{CoordinatorError, MOST, commit_of, holds, in_many_orders, led, offset_in, settle, thread};
 
 const ID: &str = "app";
 const TRANSACTIONS: i64 = 2;
-/// Time enough for whatever rests.
-const REST: std::time::Duration = std::time::Duration::from_secs(6);
 
 /// Both coordinators, and who ends transactions.
 struct World {
@@ -46,6 +42,8 @@ struct World {
     unknown: Mutex<BTreeSet<i64>>,
     fresh: std::sync::atomic::AtomicI64,
     over: AtomicBool,
+    /// Whether somebody writes markers. Only looked at: nobody else is given a turn by that.
+    writing: std::sync::atomic::AtomicBool,
 }
 
 impl World {
@@ -68,6 +66,7 @@ impl World {
             unknown: Mutex::default(),
             fresh: std::sync::atomic::AtomicI64::new(1000),
             over: AtomicBool::new(false),
+            writing: std::sync::atomic::AtomicBool::new(false),
         })
     }
 
@@ -98,15 +97,12 @@ impl World {
     ) -> Answered<TransactionShard, R> {
         let mut fresh = None;
         loop {
-            let undone = self.endings.decision();
-            let outcome =
-                match self.transactions.take(self.turn(), |shard, ground| decide(shard, ground, fresh)) {
-                    Ok((reply, due)) => self.committed(due).await.map(|()| reply.unwrap()),
-                    Err(error) => Err(error),
-                };
-            if let Ok(_) | Err(CoordinatorError::Refused(_)) = &outcome {
-                undone.done();
-            }
+            let asked = async {
+                let taken = self.transactions.take(self.turn(), |shard, ground| decide(shard, ground, fresh));
+                let (reply, due) = taken?;
+                self.committed(due).await.map(|()| reply.unwrap())
+            };
+            let outcome = self.endings.decide(asked).await;
             match outcome {
                 Err(CoordinatorError::Refused(TransactionRefusal::FreshProducerIdWanted))
                     if fresh.is_none() =>
@@ -253,16 +249,16 @@ impl World {
     async fn come_back(&self) {
         while !self.over.load(Ordering::SeqCst) {
             let seen = self.transactions.glance(|shard| shard.ending_ids().cloned().collect::<BTreeSet<_>>());
-            for id in seen.iter().flatten() {
-                if !self.endings.rests(id, sync::now()) {
-                    self.endings.end_everywhere(self, id).await;
-                }
+            let passed_over = seen.is_none();
+            for id in self.endings.take_up(seen.unwrap_or_default(), passed_over) {
+                self.endings.end_everywhere(self, &id).await;
             }
-            if seen.is_none() || self.endings.next_at().is_some() {
-                sync::pass(REST);
-                shuttle::future::yield_now().await;
-            } else {
-                self.endings.left.notified().await;
+            match self.endings.sleep(passed_over) {
+                SLEEP_MAX => self.endings.left.notified().await,
+                sleep => {
+                    sync::pass(sleep);
+                    shuttle::future::yield_now().await;
+                }
             }
         }
     }
@@ -283,24 +279,18 @@ impl Ends for World {
     }
 
     async fn write_all(&self, ending: &Ending, coordinator_epoch: LeaderEpoch) -> Marked {
-        let end = EndMarker {
-            committed: ending.committed,
-            coordinator_epoch: CoordinatorEpoch(coordinator_epoch.0),
-        };
-        let producer = (ending.producer.id, ending.producer.epoch);
-        let marker = Marker { producer, end, version: TransactionVersion(ending.client.0) };
-        let (mut written, mut failed) = (Vec::new(), None);
-        for partition in &ending.partitions {
-            let outcome = match self.groups.end_transaction(marker, Timestamp(0)) {
+        let another = self.writing.swap(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(!another, "two write the markers of one transaction");
+        let marker = marker_of(ending, coordinator_epoch);
+        let mut outcomes = Vec::new();
+        for _ in &ending.partitions {
+            outcomes.push(match self.groups.end_transaction(marker, Timestamp(0)) {
                 Ok(in_log) => in_log.safe(MOST).await,
                 Err(error) => Err(error.into()),
-            };
-            match outcome {
-                Ok(()) => written.push((partition.clone(), MarkerOutcome::Appended)),
-                Err(error) => failed = Some((partition.clone(), error)),
-            }
+            });
         }
-        (written, failed)
+        self.writing.store(false, std::sync::atomic::Ordering::Relaxed);
+        marked(ending, outcomes, |_| false)
     }
 
     async fn note(

@@ -39,6 +39,8 @@ struct State {
     /// The reign in which this broker leads.
     leader: Option<LeaderEpoch>,
     fsync: bool,
+    /// What is on stable storage, and what all replicas have: where both are asked for nothing is replicated before.
+    durable: Offset,
     replicated: Offset,
     syncs: VecDeque<Done>,
     /// How many syncs, and how many appends, are still to fail.
@@ -112,7 +114,7 @@ impl Log {
                 let outcome = if is_next(&mut state.failing.0) {
                     Err("the disk is full".to_owned())
                 } else {
-                    state.replicated = state.replicated.max(end);
+                    state.durable = end;
                     Ok(Some(state.replicated))
                 };
                 let followers = state.followers.clone();
@@ -121,7 +123,8 @@ impl Log {
                 syncs.into_iter().for_each(|done| done(outcome.clone()));
                 return true;
             }
-            if !state.fsync && state.replicated < end {
+            let counts = if state.fsync { state.durable } else { end };
+            if state.replicated < counts {
                 state.replicated = state.replicated.plus(1);
                 let followers = state.followers.clone();
                 drop(state);
@@ -167,7 +170,7 @@ impl Log {
         let mut state = self.state.lock().unwrap();
         let entry = entry(state.end());
         state.entries.push(entry);
-        state.replicated = state.end();
+        (state.durable, state.replicated) = (state.end(), state.end());
         let followers = state.followers.clone();
         drop(state);
         followers.iter().for_each(|follower| follower.notify_one());
@@ -195,7 +198,7 @@ impl Followed for Log {
         done: impl FnOnce(Result<Option<Offset>, String>) + Send + 'static,
     ) -> Result<Standing, Fault> {
         let mut state = self.state.lock().unwrap();
-        let commit_due = state.fsync && state.replicated < state.end();
+        let commit_due = state.fsync && state.durable < state.end();
         if commit_due {
             state.syncs.push_back(Box::new(done));
             self.work.notify_all();

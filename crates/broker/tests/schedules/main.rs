@@ -5,6 +5,7 @@
 //! - who is answered is told of nothing that is not committed, and everybody is answered (shuttle finds who waits for ever);
 //! - a reign is loaded once, and what a shard holds is what its log says;
 //! - no committed offset goes back, and none of an aborted transaction is ever told;
+//! - no partition of a consumer group has two owners;
 //! - nothing of a fenced producer is accepted, and a marker ends the transaction it was written for, no other.
 //!
 //! `HEADWATER_SCHEDULES=100000` plays so many orders of each; what shuttle prints of one that fails is played again by
@@ -20,6 +21,7 @@ mod committing;
 mod ending;
 mod joining;
 mod log;
+mod owning;
 mod reigning;
 #[path = "../../src/runtime/coordinators/shared/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the runtime does more with it than these tests")]
@@ -54,10 +56,22 @@ const MOST: Duration = Duration::from_secs(30);
 
 /// Plays the same in many orders: at random, and with few changes of who runs at places that nobody would think of.
 fn in_many_orders(play: impl Fn() + Clone + Send + Sync + 'static) {
-    let count = std::env::var("HEADWATER_SCHEDULES").map_or(400, |count| count.parse().unwrap());
+    in_orders(orders(), play);
+}
+
+/// The same in a few orders: of a hundred threads, each of which takes long.
+fn in_a_few_orders(play: impl Fn() + Clone + Send + Sync + 'static) {
+    in_orders(orders() / 40, play);
+}
+
+fn orders() -> usize {
+    std::env::var("HEADWATER_SCHEDULES").map_or(400, |count| count.parse().unwrap())
+}
+
+fn in_orders(count: usize, play: impl Fn() + Clone + Send + Sync + 'static) {
     let mut config = Config::new();
     config.stack_size = 0x4_0000;
-    config.max_steps = MaxSteps::FailAfter(200_000);
+    config.max_steps = MaxSteps::FailAfter(2_000_000);
     config.silence_warnings = true;
     config.ungraceful_shutdown_config.immediately_return_on_panic = true;
     let play = move || {

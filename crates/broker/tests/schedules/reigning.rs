@@ -32,8 +32,8 @@ struct Node {
     slots: Slots<GroupShard, Log>,
     /// The reigns that were loaded.
     loaded: Mutex<BTreeSet<LeaderEpoch>>,
-    /// What each client was told is committed.
-    acknowledged: [AtomicI64; CLIENTS],
+    /// What each client was told is committed; the last of them by who leads in between.
+    acknowledged: [AtomicI64; CLIENTS + 1],
     /// What goes on beside the requests.
     beside: Mutex<Vec<shuttle::thread::JoinHandle<()>>>,
 }
@@ -172,14 +172,14 @@ fn play(weather: Weather) {
     threads.push(thread({
         let node = node.clone();
         move || {
-            let mut seen = -1;
-            for _ in 0..4 {
+            let mut seen = [-1; CLIENTS + 1];
+            for client in [0, CLIENTS, 0, CLIENTS, 0, CLIENTS] {
                 // None is told to be committed where one is, whoever leads at that moment: all consumers would begin anew.
-                let acknowledged = node.acknowledged[0].load(Ordering::SeqCst);
-                if let Ok(told) = node.told(0) {
+                let acknowledged = node.acknowledged[client].load(Ordering::SeqCst);
+                if let Ok(told) = node.told(client) {
                     assert!(told >= acknowledged, "{acknowledged} was answered, and {told} is told");
-                    assert!(told >= seen, "an offset went back from {seen} to {told}");
-                    seen = told;
+                    let before = std::mem::replace(&mut seen[client], told);
+                    assert!(told >= before, "an offset went back from {before} to {told}");
                 }
             }
         }
@@ -189,7 +189,9 @@ fn play(weather: Weather) {
         move || {
             node.follow(Some(LeaderEpoch(0)));
             node.follow(None);
+            assert!(node.find().is_err_and(|error| matches!(error, CoordinatorError::NotCoordinator)));
             elsewhere(&node.log, CLIENTS, 7);
+            node.acknowledged[CLIENTS].store(7, Ordering::SeqCst);
             node.follow(Some(LeaderEpoch(2)));
             node.follow(Some(LeaderEpoch(3)));
         }

@@ -15,28 +15,23 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coordinator::Ground;
 use coordinator::transaction::{
     Ending, MarkerOutcome, TransactionConfig, TransactionShard, TransactionalId, TxnPartition,
 };
-use partition::producers::TransactionVersion;
-use protocol::ErrorCode;
 use protocol::id::LeaderEpoch;
 use protocol::offset::Offset;
-use protocol::records::control::{CoordinatorEpoch, EndMarker};
 use tokio::sync::Semaphore;
 
 use super::Coordinators;
-use super::shared::endings::{Ends, Marked, PAUSE_MIN};
-use super::shared::{Answered, Marker};
+use super::shared::Answered;
+use super::shared::endings::{Ends, Marked, marked, marker_of};
 
 /// How many transactions the task begins with at a time. Those that wait are not counted, for a disk or for replicas: what
 /// one partition holds up holds up nobody else.
 const AT_ONCE: usize = 32;
-/// The longest the task sleeps while something is left to do.
-const SLEEP_MAX: Duration = Duration::from_secs(10);
 
 impl Ends for Coordinators {
     async fn ending(
@@ -47,24 +42,8 @@ impl Ends for Coordinators {
     }
 
     async fn write_all(&self, ending: &Ending, coordinator_epoch: LeaderEpoch) -> Marked {
-        let end = EndMarker {
-            committed: ending.committed,
-            coordinator_epoch: CoordinatorEpoch(coordinator_epoch.0),
-        };
-        let version = TransactionVersion(ending.client.0);
-        let marker = Marker { producer: (ending.producer.id, ending.producer.epoch), end, version };
-        let outcomes = self.write_markers(&ending.partitions, marker).await;
-        let (mut written, mut failed) = (Vec::with_capacity(ending.partitions.len()), None);
-        for (partition, outcome) in ending.partitions.iter().zip(outcomes) {
-            match outcome {
-                Ok(()) => written.push((partition.clone(), MarkerOutcome::Appended)),
-                Err(ErrorCode::UnknownTopicOrPartition) if self.is_gone(partition) => {
-                    written.push((partition.clone(), MarkerOutcome::Gone));
-                }
-                Err(error) => failed = Some((partition.clone(), error)),
-            }
-        }
-        (written, failed)
+        let outcomes = self.write_markers(&ending.partitions, marker_of(ending, coordinator_epoch)).await;
+        marked(ending, outcomes, |partition| self.is_gone(partition))
     }
 
     async fn note(
@@ -146,7 +125,6 @@ impl Coordinators {
 
     /// Takes up every ending that nobody works on; says how long to sleep.
     async fn look_for_endings(self: &Arc<Self>, at_once: &Arc<Semaphore>) -> Duration {
-        let now = Instant::now();
         let (mut all, mut overdue, mut passed_over) = (BTreeSet::new(), Vec::new(), false);
         for led in self.transactions.slots.active() {
             let seen = led.glance(|shard: &TransactionShard| {
@@ -165,21 +143,13 @@ impl Coordinators {
                 all.insert(id);
             }
         }
-        if !passed_over {
-            self.endings.keep_only(&all);
-        }
-        for id in all {
-            if self.endings.rests(&id, now) {
-                continue;
-            }
+        for id in self.endings.take_up(all, passed_over) {
             let Ok(permit) = at_once.clone().acquire_owned().await else { break };
             let coordinators = self.clone();
             let ending = async move { coordinators.endings.end_everywhere(&*coordinators, &id).await };
             tokio::spawn(until_it_waits(ending, permit));
         }
-        let next = self.endings.next_at().map(|at| at.saturating_duration_since(Instant::now()));
-        let most = if passed_over { PAUSE_MIN } else { SLEEP_MAX };
-        next.unwrap_or(most).clamp(PAUSE_MIN / 2, most)
+        self.endings.sleep(passed_over)
     }
 }
 
@@ -196,6 +166,8 @@ async fn until_it_waits<R>(work: impl Future<Output = R>, permit: impl Sized) ->
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::super::shared::endings::Endings;
     use super::*;
 

@@ -171,12 +171,8 @@ impl Coordinators {
     ) -> Result<R, ErrorCode> {
         let mut fresh = None;
         loop {
-            let undone = self.endings.decision();
-            let outcome = self.transactions.submit(id, |shard, ground| decide(shard, ground, fresh)).await;
-            // Behind any other error may stand a decision that lies in the log and is not committed yet.
-            if let Ok(_) | Err(CoordinatorError::Refused(_)) = &outcome {
-                undone.done();
-            }
+            let asked = self.transactions.submit(id, |shard, ground| decide(shard, ground, fresh));
+            let outcome = self.endings.decide(asked).await;
             return match outcome {
                 Err(CoordinatorError::Refused(TransactionRefusal::FreshProducerIdWanted))
                     if fresh.is_none() =>

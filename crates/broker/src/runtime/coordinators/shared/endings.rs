@@ -6,21 +6,54 @@ use std::future::Future;
 use std::time::Duration;
 
 use coordinator::transaction::{Ending, MarkerOutcome, TransactionShard, TransactionalId, TxnPartition};
+use partition::producers::TransactionVersion;
 use protocol::ErrorCode;
 use protocol::id::LeaderEpoch;
 use protocol::offset::Offset;
+use protocol::records::control::{CoordinatorEpoch, EndMarker};
 use tokio::sync::Notify;
 
 use super::CoordinatorError;
-use super::shard_log::Answered;
+use super::shard_log::{Answered, Marker};
 use super::sync::{Instant, Mutex, MutexGuard, PoisonError, now};
 
 /// How long a transaction rests after its markers were not all taken, at first and at most.
-pub const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// The longest that who comes back to what is left sleeps while something is.
+pub const SLEEP_MAX: Duration = Duration::from_secs(10);
 
 /// The markers that stand, and one that does not with the reason.
 pub type Marked = (Vec<(TxnPartition, MarkerOutcome)>, Option<(TxnPartition, ErrorCode)>);
+
+/// The marker that ends a transaction as it was decided.
+pub fn marker_of(ending: &Ending, coordinator_epoch: LeaderEpoch) -> Marker {
+    let coordinator_epoch = CoordinatorEpoch(coordinator_epoch.0);
+    Marker {
+        producer: (ending.producer.id, ending.producer.epoch),
+        end: EndMarker { committed: ending.committed, coordinator_epoch },
+        version: TransactionVersion(ending.client.0),
+    }
+}
+
+/// Which markers of an ending stand, from what became of each: a partition that is gone needs none.
+pub fn marked(
+    ending: &Ending,
+    outcomes: Vec<Result<(), ErrorCode>>,
+    is_gone: impl Fn(&TxnPartition) -> bool,
+) -> Marked {
+    let (mut written, mut failed) = (Vec::with_capacity(ending.partitions.len()), None);
+    for (partition, outcome) in ending.partitions.iter().zip(outcomes) {
+        match outcome {
+            Ok(()) => written.push((partition.clone(), MarkerOutcome::Appended)),
+            Err(ErrorCode::UnknownTopicOrPartition) if is_gone(partition) => {
+                written.push((partition.clone(), MarkerOutcome::Gone));
+            }
+            Err(error) => failed = Some((partition.clone(), error)),
+        }
+    }
+    (written, failed)
+}
 
 /// What ending a transaction takes.
 pub trait Ends: Sync {
@@ -119,6 +152,44 @@ impl Endings {
         }
     }
 
+    /// Asks for a decision that may end a transaction.
+    ///
+    /// # Errors
+    /// Those of who is asked.
+    pub async fn decide<R>(
+        &self,
+        asked: impl Future<Output = Answered<TransactionShard, R>>,
+    ) -> Answered<TransactionShard, R> {
+        let undone = self.decision();
+        let outcome = asked.await;
+        // Behind any other error may stand a decision that lies in the log and is not committed yet.
+        if let Ok(_) | Err(CoordinatorError::Refused(_)) = &outcome {
+            undone.done();
+        }
+        outcome
+    }
+
+    /// Of the transactions whose end is decided, those to be worked on now: all that do not rest, and that nobody works on.
+    /// Where some were passed over it is not known which others there are.
+    pub fn take_up(
+        &self,
+        decided: BTreeSet<TransactionalId>,
+        passed_over: bool,
+    ) -> impl Iterator<Item = TransactionalId> {
+        if !passed_over {
+            self.state().resting.retain(|id, _| decided.contains(id));
+        }
+        let now = now();
+        decided.into_iter().filter(move |id| !self.rests(id, now))
+    }
+
+    /// How long there is nothing to come back to, unless somebody says so.
+    pub fn sleep(&self, passed_over: bool) -> Duration {
+        let next = self.next_at().map(|at| at.saturating_duration_since(now()));
+        let most = if passed_over { PAUSE_MIN } else { SLEEP_MAX };
+        next.unwrap_or(most).clamp(PAUSE_MIN / 2, most)
+    }
+
     /// A decision is about to be asked for that may end a transaction.
     pub fn decision(&self) -> Undone<'_> {
         Undone { endings: self, is_done: false }
@@ -150,18 +221,13 @@ impl Endings {
         before.is_none()
     }
 
-    /// Forgets the rest of those that are no longer to be ended here.
-    pub fn keep_only(&self, ids: &BTreeSet<TransactionalId>) {
-        self.state().resting.retain(|id, _| ids.contains(id));
-    }
-
     /// How many rest.
     pub fn resting(&self) -> usize {
         self.state().resting.len()
     }
 
     /// When the first of those that rest may be tried again.
-    pub fn next_at(&self) -> Option<Instant> {
+    fn next_at(&self) -> Option<Instant> {
         self.state().resting.values().map(|(until, _)| *until).min()
     }
 }
