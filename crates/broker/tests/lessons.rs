@@ -22,14 +22,14 @@
 //! | errors in the wrong version (KAFKA-3427) | `answers_decode_in_every_version` beside produce and fetch; `answers` |
 //! | bad input that stops the broker or takes its memory (KAFKA-765, KAFKA-2878, KAFKA-7639) | `bad_input.rs`, `memory.rs`, `memory_of_requests.rs` |
 //! | data of a topic under the name of another (KAFKA-2143, KAFKA-14616) | `storage/log_dirs`: `a_topic_made_anew_does_not_begin_where_the_old_one_did` |
-//! | aborted records read where the high watermark moves meanwhile, or by who takes the last stable offset for a record (KAFKA-9807) | `transactions.rs`: `what_old_clients_commit_is_seen_and_what_they_abort_is_not`; `sim/transactions` |
+//! | aborted records read where the high watermark moves meanwhile, or by who takes the last stable offset for a record (KAFKA-9807) | `transactions.rs`: `what_old_clients_commit_is_seen_and_what_they_abort_is_not`; `sim/transactions`; `coordinator/tests/hundred_producers` |
 //! | offsets looked up beyond the last stable one (KAFKA-5522) | the same |
 //! | a transaction completed twice or never (KAFKA-10080, KAFKA-16352) | `sim/transactions`; `transactions.rs`: `markers_are_written_after_a_death_between_the_decision_and_them`; `schedules`: `a_marker_ends_the_transaction_it_was_written_for` |
 //! | epochs that grow though nothing is written, or run out (KAFKA-9666, KAFKA-18660, KAFKA-20090) | `coordinator/tests/transactions`: `full-disk.txt`, `exhausted.txt`; `transaction_interleavings` |
 //! | a commit that meets a time-out (KAFKA-20785), an end that is asked for twice or by an epoch to come (KAFKA-9600) | `coordinator/tests/transactions`: `timeout.txt`, `again.txt` |
 //! | what comes late joins the next transaction (KIP-890) | `transactions.rs`: `each_transaction_of_new_clients_has_an_epoch_of_its_own`; `sim/transactions` |
 //! | a coordinator that dies in the middle of a transaction | `coordinator/tests/transactions`: `crash.txt`; `conformance transactions` |
-//! | a partition with two owners (KAFKA-16147, KAFKA-12984) | `consumer_interleavings`, `streams_interleavings`; `assignor/tests`: `a_wrong_past_is_mended` |
+//! | a partition with two owners (KAFKA-16147, KAFKA-12984) | `consumer_interleavings`, `streams_interleavings`, with a hundred members too; `schedules`: `no_partition_has_two_owners`; `assignor/tests`: `a_wrong_past_is_mended` |
 //! | a group that waits for ever (KAFKA-12890, KAFKA-9752) | `coordinator/tests/transcripts`: `silent.txt`; `interleavings` |
 //! | offsets that expire too early (KAFKA-13636, KAFKA-8069) or while a transaction commits them | `coordinator/tests/transcripts`: `expire.txt`, `transaction.txt` |
 //! | memory and log that differ (KAFKA-20845) | each step of every transcript and interleaving |
@@ -41,6 +41,7 @@
 //! | a cut of the log that a consumer does not hear of, as the leader epoch it committed is not told | `groups.rs`: `offsets_are_kept_in_every_version_that_names_topics` |
 //! | a commit that is refused, or refused too late, because its size was guessed before it was compressed (KAFKA-19760) | `what_a_commit_takes_is_known_when_it_is_compressed` |
 //! | batches verified on one thread and appended on another, or through the buffer of another (KAFKA-15784, KAFKA-15653) | `compressed_batches_that_wait_for_their_coordinators_stay_apart` |
+//! | aborted records read where a log goes over into a remote tier, as records come from there and the list of aborted transactions from here | concerns nothing here: there is no remote tier |
 //! | a question that a coordinator refuses, in the way of the producer it names | `partition/verifications`: `a_question_that_was_refused_was_never_asked`; `who_asks_in_the_name_of_another_is_not_in_its_way`, `who_asks_for_several_producers_at_once_is_in_nobodys_way` |
 //! | an abort that moves what was committed | `transactions.rs`: `offsets_count_when_their_transaction_commits` |
 //! | a time-out that is told as a fence without being one | `transactions.rs`: `a_transaction_that_runs_out_of_time_is_aborted_and_its_producer_fenced` (the codes are Kafka's) |

@@ -2,7 +2,8 @@
 //! silent, lie about epochs and partitions, come back by name, speak the classic protocol and change over, while
 //! topics come, grow and go, brokers end without warning and appends fail. Whatever happens: the log gives the live
 //! shard after every step, nobody has what another has, a member's epoch does not go back while it stays, and once
-//! everybody does as they are told the group settles.
+//! everybody does as they are told the group settles. No committed offset goes back. A few members play long and often, a
+//! hundred now and then.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,6 +12,7 @@ mod transcript;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use protocol::id::TopicId;
 use transcript::Stage;
 
 /// A step; members are told apart by numbers.
@@ -30,8 +32,8 @@ enum Step {
     Fail,
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let member = 0..6_u8;
+fn step(members: u8) -> impl Strategy<Value = Step> {
+    let member = 0..members;
     prop_oneof![
         6 => (member.clone(), 1..4_u8, prop::bool::weighted(0.3), prop::bool::weighted(0.2))
             .prop_map(|(member, topics, named, regex)| Step::Join { member, topics, named, regex }),
@@ -41,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (member.clone(), 1..4_u8).prop_map(|(member, topics)| Step::ClassicJoin { member, topics }),
         3 => member.clone().prop_map(|member| Step::ClassicBeat { member }),
         2 => (member, 0..3_u8).prop_map(|(member, behind)| Step::Commit { member, behind }),
-        2 => (0..2_u8, 1..6_u8).prop_map(|(topic, partitions)| Step::Topic { topic, partitions }),
+        2 => (0..2_u8, 1..members).prop_map(|(topic, partitions)| Step::Topic { topic, partitions }),
         1 => (0..2_u8).prop_map(|topic| Step::NoTopic { topic }),
         3 => (0..20_000_u16).prop_map(Step::Wait),
         1 => Just(Step::Crash),
@@ -56,6 +58,8 @@ struct Play {
     /// Where each is and what it holds, by its id.
     members: BTreeMap<String, (i32, BTreeMap<String, BTreeSet<i32>>)>,
     topics: BTreeSet<u8>,
+    /// The offset that is committed next.
+    next: i64,
 }
 
 fn named(topics: u8) -> String {
@@ -130,7 +134,9 @@ impl Play {
             }
             Step::Commit { member, behind } => {
                 let epoch = self.epoch(&format!("m{member}")) - i32::from(*behind);
-                self.play(&format!("commit g t0-0=1 id=t0 member=m{member} gen={epoch} v=9"));
+                self.next += 1;
+                let offset = self.next;
+                self.play(&format!("commit g t0-0={offset} id=t0 member=m{member} gen={epoch} v=9"));
             }
             Step::Topic { topic, partitions } => {
                 self.topics.insert(*topic);
@@ -173,44 +179,56 @@ impl Play {
     }
 }
 
+/// Plays the steps, and judges after each; then everybody does as they are told until the group settles.
+fn settles(play: &mut Play, steps: &[Step]) -> Result<(), TestCaseError> {
+    let (mut epochs, mut told): (BTreeMap<String, i32>, BTreeMap<TopicId, i64>) = Default::default();
+    for step in steps {
+        play.take(step);
+        let now = play.stage.member_epochs("g");
+        for (id, epoch) in &now {
+            let before = epochs.get(id).copied().unwrap_or(-1);
+            // Who joins anew, or has gone for a while, begins anew.
+            let anew =
+                *epoch <= 0 || before < 0 || matches!(step, Step::Join { .. } | Step::ClassicJoin { .. });
+            prop_assert!(anew || *epoch >= before, "{id} is at {epoch} after {before}: {step:?}");
+        }
+        epochs = now;
+        if let Some(id) = play.stage.id_of_topic("t0") {
+            let now = play.stage.committed("g", ("t0", id), 0);
+            let before = told.insert(id, now).unwrap_or(-1);
+            prop_assert!(now >= before, "an offset goes back from {before} to {now}: {step:?}");
+        }
+    }
+    // From here on everybody does as they are told: the group settles.
+    play.play("config interval=0");
+    let mut rounds = 0;
+    while !play.stage.is_settled("g") {
+        rounds += 1;
+        prop_assert!(rounds < 20, "it does not settle: {:?}", play.stage.step("describe-consumers g"));
+        for id in play.stage.member_epochs("g").into_keys() {
+            play.obey(&id);
+        }
+    }
+    play.play("wait 1000000");
+    prop_assert!(play.stage.nobody_waits());
+    prop_assert!(play.stage.member_epochs("g").is_empty() && play.stage.members("g").is_empty());
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_members_do(steps in prop::collection::vec(step(), 1..100), interval in prop_oneof![Just(0_u16), Just(1000)], gather in prop_oneof![Just(0_u16), Just(10), Just(1000)]) {
+    fn whatever_members_do(steps in prop::collection::vec(step(6), 1..100), interval in prop_oneof![Just(0_u16), Just(1000)], gather in prop_oneof![Just(0_u16), Just(10), Just(1000)]) {
         let mut play = Play::default();
         play.play("wait 1000");
         play.play(&format!("config interval={interval} gather={gather}"));
         play.take(&Step::Topic { topic: 0, partitions: 3 });
-        let mut epochs: BTreeMap<String, i32> = BTreeMap::new();
-        for step in &steps {
-            play.take(step);
-            let now = play.stage.member_epochs("g");
-            for (id, epoch) in &now {
-                let before = epochs.get(id).copied().unwrap_or(-1);
-                // Who joins anew, or has gone for a while, begins anew.
-                let anew = *epoch <= 0 || before < 0 || matches!(step, Step::Join { .. } | Step::ClassicJoin { .. });
-                prop_assert!(anew || *epoch >= before, "{id} is at {epoch} after {before}: {step:?}");
-            }
-            epochs = now;
-        }
-        // From here on everybody does as they are told: the group settles.
-        play.play("config interval=0");
-        let mut rounds = 0;
-        while !play.stage.is_settled("g") {
-            rounds += 1;
-            prop_assert!(rounds < 20, "it does not settle: {:?}", play.stage.step("describe-consumers g"));
-            for id in play.stage.member_epochs("g").into_keys() {
-                play.obey(&id);
-            }
-        }
-        play.play("wait 1000000");
-        prop_assert!(play.stage.nobody_waits());
-        prop_assert!(play.stage.member_epochs("g").is_empty() && play.stage.members("g").is_empty());
+        settles(&mut play, &steps)?;
     }
 
     #[test]
-    fn a_log_that_was_compacted_says_the_same(steps in prop::collection::vec(step(), 1..80), goes in prop::collection::vec(any::<bool>(), 16)) {
+    fn a_log_that_was_compacted_says_the_same(steps in prop::collection::vec(step(6), 1..80), goes in prop::collection::vec(any::<bool>(), 16)) {
         let mut play = Play::default();
         play.play("wait 1000");
         play.play("config interval=0");
@@ -225,5 +243,20 @@ proptest! {
                 play.stage.compacted_is_the_same(cleaned, |number| goes[number % goes.len()]);
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_a_hundred_members_do(steps in prop::collection::vec(step(100), 200..400)) {
+        let mut play = Play { stage: Stage::replaying_every(25), ..Play::default() };
+        play.play("wait 1000");
+        play.play("config interval=1000 gather=10");
+        play.take(&Step::Topic { topic: 0, partitions: 60 });
+        let joins = |member: u8| Step::Join { member, topics: 1 + member % 3, named: false, regex: false };
+        let steps: Vec<Step> = (0..100).map(joins).chain(steps).collect();
+        settles(&mut play, &steps)?;
     }
 }

@@ -1,12 +1,16 @@
 //! Random interleavings of members that join, fall silent, come back, lie, commit and die, of brokers that end without
 //! warning and of appends that fail. Whatever happens: the log gives the live shard after every step, generations do
-//! not go back, nobody waits for ever, and a stable group has given each member what its leader said.
+//! not go back, nobody waits for ever, a stable group has given each member what its leader said, no committed offset goes back,
+//! and none of a transaction that was aborted or is open is told. A few clients play long and often, a hundred now and then.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod transcript;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
+use protocol::id::Uuid;
 use transcript::Stage;
 
 /// A step, with members by their number; those that are not there yet are nobody's.
@@ -25,8 +29,9 @@ enum Step {
     Fail,
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let (group, member) = (0..2_u8, 1..9_u8);
+/// A step of so many members in as many transactions as one in four of them.
+fn step(members: u8) -> impl Strategy<Value = Step> {
+    let (group, member, transaction) = (0..2_u8, 1..=members, 0..members.div_ceil(4));
     let named = prop::option::weighted(0.3, 0..3_u8);
     prop_oneof![
         4 => (group.clone(), named.clone(), any::<bool>()).prop_map(|(group, named, at_once)| Step::Newcomer { group, named, at_once }),
@@ -34,9 +39,9 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (group.clone(), member.clone(), prop::bool::weighted(0.1)).prop_map(|(group, member, late)| Step::Sync { group, member, late }),
         4 => (group.clone(), member.clone(), prop::bool::weighted(0.1)).prop_map(|(group, member, late)| Step::Beat { group, member, late }),
         1 => (group.clone(), member.clone()).prop_map(|(group, member)| Step::Leave { group, member }),
-        3 => (group.clone(), member, prop::bool::weighted(0.1), prop::option::weighted(0.4, 0..2_u8))
+        3 => (group.clone(), member, prop::bool::weighted(0.1), prop::option::weighted(0.4, transaction.clone()))
             .prop_map(|(group, member, late, transaction)| Step::Commit { group, member, late, transaction }),
-        1 => (0..2_u8, any::<bool>()).prop_map(|(transaction, committed)| Step::End { transaction, committed }),
+        1 => (transaction, any::<bool>()).prop_map(|(transaction, committed)| Step::End { transaction, committed }),
         1 => group.prop_map(|group| Step::Delete { group }),
         3 => (0..20_000_u16).prop_map(Step::Wait),
         1 => Just(Step::Crash),
@@ -82,34 +87,77 @@ fn words(stage: &Stage, number: usize, step: &Step) -> String {
     }
 }
 
+/// What is told of committed offsets. Each is the number of the step that committed it.
+#[derive(Default)]
+struct Told {
+    last: [i64; 2],
+    /// The offsets that were committed in transactions that are open, and those of aborted ones.
+    open: BTreeMap<u8, BTreeSet<i64>>,
+    aborted: BTreeSet<i64>,
+}
+
+impl Told {
+    fn judge(&mut self, stage: &Stage, (number, step): (usize, &Step)) -> Result<(), TestCaseError> {
+        match step {
+            Step::Commit { transaction: Some(transaction), .. } => {
+                self.open.entry(*transaction).or_default().insert(i64::try_from(number).unwrap());
+            }
+            Step::End { transaction, committed } => {
+                let ended = self.open.remove(transaction).unwrap_or_default();
+                self.aborted.extend(ended.into_iter().filter(|_| !committed));
+            }
+            // With the group its offsets go.
+            Step::Delete { group } => self.last[usize::from(*group)] = -1,
+            _ => {}
+        }
+        for (group, last) in self.last.iter_mut().enumerate() {
+            let told = stage.committed(&format!("g{group}"), ("t", Uuid::ZERO), 0);
+            prop_assert!(told >= *last, "an offset goes back from {last} to {told}: {step:?}");
+            prop_assert!(!self.aborted.contains(&told), "{told} is told, and was aborted: {step:?}");
+            let open = self.open.values().any(|open| open.contains(&told));
+            prop_assert!(!open, "{told} is told before its transaction has ended: {step:?}");
+            *last = told;
+        }
+        Ok(())
+    }
+}
+
+/// Plays the steps, and judges after each.
+fn play(stage: &mut Stage, steps: &[Step]) -> Result<(), TestCaseError> {
+    let (mut generations, mut offsets) = ([0, 0], Told { last: [-1, -1], ..Told::default() });
+    for (number, step) in steps.iter().enumerate() {
+        let line = words(stage, number, step);
+        let said = stage.step(&line);
+        for (group, known) in generations.iter_mut().enumerate() {
+            let name = format!("g{group}");
+            let now = stage.generation(&name);
+            // A group that is deleted, or that a broker left before it was recorded, begins anew.
+            let anew = stage.members(&name).is_empty() || matches!(step, Step::Crash);
+            prop_assert!(now >= *known || anew, "{line}: generation {now} of {name} after {known}: {said:?}");
+            *known = now;
+            stage.each_has_its_own(&name);
+        }
+        offsets.judge(stage, (number, step))?;
+    }
+    // Nobody is heard of any more: after the longest time-outs nobody waits, and every group is empty.
+    stage.step("wait 1000000");
+    prop_assert!(stage.nobody_waits());
+    prop_assert!(stage.members("g0").is_empty() && stage.members("g1").is_empty());
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_members_do(steps in prop::collection::vec(step(), 1..120), size in 1..5_usize) {
+    fn whatever_members_do(steps in prop::collection::vec(step(8), 1..120), size in 1..5_usize) {
         let mut stage = Stage::default();
         stage.step(&format!("config size={size}"));
-        let mut generations = [0, 0];
-        for (number, step) in steps.iter().enumerate() {
-            let line = words(&stage, number, step);
-            let said = stage.step(&line);
-            for (group, known) in generations.iter_mut().enumerate() {
-                let name = format!("g{group}");
-                let now = stage.generation(&name);
-                // A group that is deleted, or that a broker left before it was recorded, begins anew.
-                let anew = stage.members(&name).is_empty() || matches!(step, Step::Crash);
-                prop_assert!(now >= *known || anew, "{line}: generation {now} of {name} after {known}: {said:?}");
-                *known = now;
-                stage.each_has_its_own(&name);
-            }
-        }
-        // Nobody is heard of any more: after the longest time-outs nobody waits, and every group is empty.
-        stage.step("wait 1000000");
-        prop_assert!(stage.nobody_waits());
-        prop_assert!(stage.members("g0").is_empty() && stage.members("g1").is_empty());
+        play(&mut stage, &steps)?;
     }
+
     #[test]
-    fn a_log_that_was_compacted_says_the_same(steps in prop::collection::vec(step(), 1..80), goes in prop::collection::vec(any::<bool>(), 16)) {
+    fn a_log_that_was_compacted_says_the_same(steps in prop::collection::vec(step(8), 1..80), goes in prop::collection::vec(any::<bool>(), 16)) {
         let mut stage = Stage::default();
         for (number, step) in steps.iter().enumerate() {
             let line = words(&stage, number, step);
@@ -119,5 +167,17 @@ proptest! {
         for cleaned in [stage.logged() / 3, stage.logged() / 2, stage.logged()] {
             stage.compacted_is_the_same(cleaned, |number| goes[number % goes.len()]);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_a_hundred_members_do(steps in prop::collection::vec(step(100), 300..500)) {
+        let mut stage = Stage::replaying_every(10);
+        let newcomer = |number: u8| Step::Newcomer { group: number % 2, named: None, at_once: true };
+        let steps: Vec<Step> = (0..100).map(newcomer).chain(steps).collect();
+        play(&mut stage, &steps)?;
     }
 }

@@ -22,7 +22,7 @@ mod words;
 
 use coordinator::group::Millis;
 use coordinator::transaction::{
-    Producer, Recorded, TransactionConfig, TransactionDecision, TransactionGround, TransactionRecord,
+    Ending, Producer, Recorded, TransactionConfig, TransactionDecision, TransactionGround, TransactionRecord,
     TransactionRefusal, TransactionShard, TxnPartition,
 };
 use coordinator::{Ground, Shard, Token, Written};
@@ -112,6 +112,18 @@ impl Stage {
     pub fn producer(&self, id: &str) -> Option<(i64, i16)> {
         let producer = self.shard.recorded(id)?.producer;
         Some((producer.id.0, producer.epoch.0))
+    }
+
+    /// The producer of an id whose transaction is open.
+    pub fn open(&self, id: &str) -> Option<(i64, i16)> {
+        let recorded = self.shard.recorded(id)?;
+        let is_open = !recorded.state.is_ending() && !recorded.state.is_idle();
+        is_open.then_some((recorded.producer.id.0, recorded.producer.epoch.0))
+    }
+
+    /// The end that is decided for an id and not written everywhere.
+    pub fn ending(&self, id: &str) -> Option<Ending> {
+        self.shard.ending(id)
     }
 
     /// What is left to mark for an id.

@@ -231,6 +231,11 @@ impl Stage {
         })
     }
 
+    /// The id of a topic, if it is there.
+    pub fn id_of_topic(&self, name: &str) -> Option<TopicId> {
+        self.image.topics.id_of(name)
+    }
+
     /// The name of a topic by its id.
     pub fn topic_of(id: TopicId) -> String {
         name_of(id)
