@@ -11,6 +11,7 @@ pub mod config;
 pub mod consumer;
 pub mod delete;
 pub mod describe;
+mod groups;
 mod modern;
 pub mod offsets;
 pub mod refusal;
@@ -30,6 +31,7 @@ pub use refusal::GroupRefusal;
 
 use self::classic::{ClassicGroup, JoinAnswer, Live, SyncAnswer, Wait};
 use self::consumer::{ConsumerGroup, HeartbeatAnswer, SoftChange};
+use self::groups::Groups;
 use self::offsets::Offsets;
 use self::streams::{StreamsChange, StreamsGroup};
 use self::timers::Timers;
@@ -82,7 +84,7 @@ impl Group {
 /// The groups of one partition of `__consumer_offsets`.
 #[derive(Clone, Debug, Default)]
 pub struct GroupShard {
-    groups: BTreeMap<GroupId, Group>,
+    groups: Groups,
     offsets: Offsets,
     timers: Timers,
 }
@@ -146,7 +148,7 @@ impl GroupShard {
         self.groups.get(id)
     }
 
-    /// The groups in the order of their ids.
+    /// The groups, in no particular order.
     pub fn groups(&self) -> impl Iterator<Item = (&GroupId, &Group)> {
         self.groups.iter()
     }
@@ -190,7 +192,7 @@ impl GroupShard {
 
     /// The group, made where offsets are committed to one that nobody has joined.
     fn made_by_offsets(&mut self, id: &str) {
-        if !self.groups.contains_key(id) {
+        if !self.groups.contains(id) {
             self.groups.insert(id.into(), Group::Classic(ClassicGroup::default()));
         }
     }

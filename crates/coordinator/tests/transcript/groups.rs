@@ -23,11 +23,10 @@ pub fn ask(stage: &mut Stage, name: &str, token: Token, words: &Words) -> bool {
         "leave" => leave(stage, name, token, words),
         "describe" => describe(stage, name, words),
         "list" => {
-            let groups: Vec<String> = stage
-                .shard
-                .list()
-                .map(|group| format!("{} {} {}", group.id, group.state, group.kind))
-                .collect();
+            let groups = stage.shard.list();
+            let mut groups: Vec<String> =
+                groups.map(|group| format!("{} {} {}", group.id, group.state, group.kind)).collect();
+            groups.sort();
             stage.say(format!("<- {name} [{}]", groups.join(", ")));
         }
         "delete" => {

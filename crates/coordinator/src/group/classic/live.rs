@@ -239,7 +239,7 @@ impl Live {
 
     /// A member was heard of.
     pub(in crate::group) fn heard(&mut self, member: &str, deadline: Timestamp) {
-        self.members.change(member, |member| member.deadline = Some(deadline));
+        self.members.heard(member, deadline);
     }
 
     /// A member waits, and nothing else about the group has changed: it is not copied for that.

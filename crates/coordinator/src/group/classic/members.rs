@@ -134,6 +134,13 @@ impl Members {
         Some(member)
     }
 
+    /// One of them was heard of and has until then to be heard of again.
+    pub(super) fn heard(&mut self, id: &str, deadline: Timestamp) {
+        let Some(member) = self.by_id.get_mut(id) else { return };
+        Arc::make_mut(member).deadline = Some(deadline);
+        self.expect(Some(deadline));
+    }
+
     /// Changes one of them, if it is there.
     pub(super) fn change<R>(&mut self, id: &str, change: impl FnOnce(&mut Member) -> R) -> Option<R> {
         let member = Arc::make_mut(self.by_id.get_mut(id)?);

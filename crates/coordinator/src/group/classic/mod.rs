@@ -79,7 +79,7 @@ impl GroupShard {
     /// Every member of a group that was just loaded is given a session to be heard of.
     pub(super) fn load_classic(&mut self, now: Timestamp, config: &GroupConfig) {
         let mut overfull = Vec::new();
-        for (id, group) in &mut self.groups {
+        for (id, group) in self.groups.iter_mut() {
             let Group::Classic(group) = group else { continue };
             let Some(recorded) = &group.recorded else { continue };
             let mut live = Live::from(recorded);

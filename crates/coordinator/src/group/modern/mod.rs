@@ -30,7 +30,7 @@ impl GroupShard {
     /// configuration says, when the shard is woken for it.
     pub(super) fn load_modern(&mut self, now: Timestamp) {
         let mut due = Vec::new();
-        for (id, group) in &mut self.groups {
+        for (id, group) in self.groups.iter_mut() {
             match group {
                 Group::Classic(_) => continue,
                 Group::Consumer(group) => group.loaded(now),

@@ -1,7 +1,6 @@
 //! OffsetDelete (KIP-496), and the offsets of topics that are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 use std::sync::Arc;
 
 use metadata::Image;
@@ -113,8 +112,7 @@ impl GroupShard {
         decision.divisible = true;
         let mut looks = 0;
         let mut goes_on = None;
-        let from = deleted.from.clone().map_or(Bound::Unbounded, Bound::Included);
-        for id in self.groups.range((from, Bound::Unbounded)).map(|(id, _)| id) {
+        for (id, _) in self.groups.iter_from(deleted.from.as_ref()) {
             let room_is_left = decision.records.len() < RECORDS_MAX && looks < LOOKS_MAX;
             if !room_is_left || !self.forget_of(id, &mut looks, &mut decision.records) {
                 goes_on = Some(id.clone());

@@ -4,8 +4,6 @@
 //! consumers that is stable from each commit, for topics that nobody reads any more; a group that nobody has joined
 //! from each commit. A group that rebalances loses nothing, nor does an offset that a transaction is about to write.
 
-use std::ops::Bound;
-
 use protocol::id::Timestamp;
 
 use super::delete::is_absent;
@@ -60,9 +58,8 @@ impl GroupShard {
         let mut decision = GroupDecision::reply(());
         decision.divisible = true;
         let mut looks = 0;
-        let (from, mut goes_on) = (self.timers.sweep_from.clone(), None);
-        let from = from.map_or(Bound::Unbounded, Bound::Included);
-        for (id, group) in self.groups.range((from, Bound::Unbounded)) {
+        let mut goes_on = None;
+        for (id, group) in self.groups.iter_from(self.timers.sweep_from.as_ref()) {
             if decision.records.len() >= RECORDS_MAX || looks >= LOOKS_MAX {
                 goes_on = Some(id.clone());
                 break;

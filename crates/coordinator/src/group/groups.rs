@@ -1,0 +1,163 @@
+//! The groups of a shard, found by a hash of their ids.
+//!
+//! Groups of one application are called alike, each id lies in a place of its own, and most requests are of a group that none of the
+//! last thousand was about. A search by id would go to a dozen of these places, and each costs more than deciding about the
+//! request; hashes lie side by side.
+//!
+//! A group whose hash another has already is kept by its id, so that who makes up such ids slows down nobody else.
+
+use std::collections::BTreeMap;
+
+use twox_hash::XxHash3_64;
+
+use super::{Group, GroupId};
+
+/// A group with its id.
+type Entry = (GroupId, Group);
+
+/// The groups.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Groups {
+    /// Each apart from the others, so that a search goes through little memory.
+    first: BTreeMap<u64, Box<Entry>>,
+    /// Those whose hash one of the first has, or had when they came.
+    others: BTreeMap<GroupId, Group>,
+}
+
+fn hash(id: &str) -> u64 {
+    XxHash3_64::oneshot(id.as_bytes())
+}
+
+impl Groups {
+    pub(super) fn get(&self, id: &str) -> Option<&Group> {
+        self.get_key_value(id).map(|(_, group)| group)
+    }
+
+    /// A group, with its id as it is kept.
+    pub(super) fn get_key_value(&self, id: &str) -> Option<(&GroupId, &Group)> {
+        match self.first.get(&hash(id)).map(|entry| &**entry) {
+            Some((known, group)) if **known == *id => Some((known, group)),
+            _ => self.others.get_key_value(id),
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Group> {
+        match self.first.get_mut(&hash(id)).map(|entry| &mut **entry) {
+            Some((known, group)) if **known == *id => Some(group),
+            _ => self.others.get_mut(id),
+        }
+    }
+
+    pub(super) fn contains(&self, id: &str) -> bool {
+        self.get(id).is_some()
+    }
+
+    /// A group is there now, in the place of whichever had that id.
+    pub(super) fn insert(&mut self, id: GroupId, group: Group) {
+        self.insert_hashed(hash(&id), id, group);
+    }
+
+    fn insert_hashed(&mut self, hash: u64, id: GroupId, group: Group) {
+        let is_another = self.first.get(&hash).is_some_and(|entry| entry.0 != id);
+        if is_another || self.others.contains_key(&id) {
+            self.others.insert(id, group);
+        } else {
+            self.first.insert(hash, Box::new((id, group)));
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: &str) {
+        let hash = hash(id);
+        if self.first.get(&hash).is_some_and(|entry| *entry.0 == *id) {
+            self.first.remove(&hash);
+        } else {
+            self.others.remove(id);
+        }
+    }
+
+    /// All of them, in an order that is no order of their ids.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&GroupId, &Group)> {
+        self.first.values().map(|entry| (&entry.0, &entry.1)).chain(&self.others)
+    }
+
+    /// In the same order those from this one on, or from where it would be; all where none is named.
+    pub(super) fn iter_from(&self, id: Option<&GroupId>) -> impl Iterator<Item = (&GroupId, &Group)> {
+        let is_other = id.filter(|id| self.others.contains_key(&***id));
+        let first = match (is_other, id) {
+            (Some(_), _) => None,
+            (None, Some(id)) => Some(self.first.range(hash(id)..)),
+            (None, None) => Some(self.first.range(..)),
+        };
+        let first = first.into_iter().flatten().map(|(_, entry)| (&entry.0, &entry.1));
+        let others = match is_other {
+            Some(id) => self.others.range(id.clone()..),
+            None => self.others.range::<GroupId, _>(..),
+        };
+        first.chain(others)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&GroupId, &mut Group)> {
+        let first = self.first.values_mut().map(|entry| {
+            let (id, group) = &mut **entry;
+            (&*id, group)
+        });
+        first.chain(&mut self.others)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::classic::ClassicGroup;
+    use super::*;
+
+    fn group() -> Group {
+        Group::Classic(ClassicGroup::default())
+    }
+
+    fn ids<'g>(groups: impl Iterator<Item = (&'g GroupId, &'g Group)>) -> Vec<GroupId> {
+        groups.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Groups of which the last two have the hash of the first.
+    fn with_one_hash() -> Groups {
+        let mut groups = Groups::default();
+        for id in ["a", "b", "c"] {
+            groups.insert_hashed(hash("a"), id.into(), group());
+        }
+        groups
+    }
+
+    #[test]
+    fn groups_of_one_hash_are_each_found_and_go_one_by_one() {
+        let mut groups = with_one_hash();
+        assert!(["a", "b", "c"].iter().all(|id| groups.contains(id) && groups.get_mut(id).is_some()));
+        assert!(!groups.contains("d"));
+        groups.remove("a");
+        assert!(!groups.contains("a") && groups.contains("b") && groups.contains("c"));
+        // One that comes again does not come to be there twice.
+        groups.insert_hashed(hash("a"), "b".into(), group());
+        assert_eq!(ids(groups.iter()), ["b".into(), "c".into()]);
+        groups.remove("b");
+        assert_eq!(ids(groups.iter()), ["c".into()]);
+    }
+
+    #[test]
+    fn who_goes_on_from_a_group_passes_over_none_behind_it() {
+        let mut groups = with_one_hash();
+        for number in 0..100 {
+            groups.insert(format!("group-{number}").into(), group());
+        }
+        let all = ids(groups.iter());
+        assert_eq!(all.len(), 103);
+        assert_eq!(ids(groups.iter_from(None)), all);
+        for (place, id) in all.iter().enumerate() {
+            assert_eq!(ids(groups.iter_from(Some(id))), all[place..]);
+            let mut without = groups.clone();
+            without.remove(id);
+            // Those behind it come, and maybe some before it once more.
+            let rest = ids(without.iter_from(Some(id)));
+            assert!(all[place + 1..].iter().all(|behind| rest.contains(behind)), "behind {id}");
+        }
+        assert_eq!(groups.iter_mut().count(), 103);
+    }
+}
