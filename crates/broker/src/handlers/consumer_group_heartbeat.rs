@@ -1,11 +1,14 @@
 //! ConsumerGroupHeartbeat, 0 to 1: a member of a consumer group joins, is there, or leaves (KIP-848).
 //!
 //! 1 adds regular expressions for topics, and members that name themselves (KIP-1082).
+//!
+//! A member that only is there is answered on the spot, as most of what these groups ask is this.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use coordinator::Decision;
 use coordinator::group::assignor::Partitions;
 use coordinator::group::consumer::{ConsumerHeartbeat, HeartbeatAnswer};
 use coordinator::group::subscription::Pattern;
@@ -16,36 +19,73 @@ use protocol::messages::consumer_group_heartbeat::{
     Assignment, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, ResponseTopicPartitions,
 };
 
-use super::Call;
 use super::sentence::sentence;
+use super::{Asked, Call, host_of};
+use crate::Broker;
+use crate::net::{Outbound, Peer, Step};
 use crate::runtime::coordinators::CoordinatorError;
+use crate::runtime::request_memory::Drawn;
 use crate::seldom::Seldom;
 
 static NOT_TAKEN: Seldom = Seldom::new();
 
-/// Handles one request.
+/// A member that says nothing new, of a group that has nothing to assign, has nothing to wait for.
+pub fn at_once(
+    broker: &Arc<Broker>,
+    peer: &Peer,
+    (asked, client_id): (Asked, &str),
+    body: &[u8],
+    out: &mut Outbound,
+) -> Option<Step> {
+    let request = asked.decode_small::<ConsumerGroupHeartbeatRequest<'_>>(body)?;
+    let subscribes = request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some();
+    let names = [&request.instance_id, &request.rack_id, &request.server_assignor];
+    let is_there =
+        request.member_epoch > Epoch::JOINING.0 && !subscribes && names.iter().all(|it| it.is_none());
+    if !is_there || !broker.serves_consumer_groups() {
+        return None;
+    }
+    let beat = heartbeat(&request, client_id.into(), host_of(peer));
+    beat.check(asked.version, &broker.config().groups.decisions.consumer).ok()?;
+    let told = broker.coordinators.groups.at_once(&beat.group, |shard, ground| {
+        // What is more is decided where it can be written, and only there.
+        if shard.is_quiet(ground, &beat.group) {
+            shard.consumer_heartbeat(ground, &beat)
+        } else {
+            Ok(Decision::wait())
+        }
+    })?;
+    Some(asked.step(asked.answer(&response(told.ok()?), out), broker))
+}
+
+/// What a member says.
+pub fn read(call: &Call, request: &ConsumerGroupHeartbeatRequest<'_>) -> ConsumerHeartbeat {
+    heartbeat(request, call.client_id.clone(), call.client_host())
+}
+
+/// Handles one request. What was drawn for it goes back once it is decided: who joins may wait for others.
 pub async fn handle(
     call: &Call,
-    request: ConsumerGroupHeartbeatRequest<'_>,
+    beat: ConsumerHeartbeat,
+    drawn: Drawn,
 ) -> ConsumerGroupHeartbeatResponse<'static> {
     let config = call.broker.config().groups.decisions.clone();
     if !call.broker.serves_consumer_groups() {
         return refused(ErrorCode::UnsupportedVersion, None);
     }
-    let beat = heartbeat(call, &request);
     if let Err(invalid) = beat.check(call.asked.version, &config.consumer) {
         return refused(ErrorCode::from(&invalid), Some(invalid.to_string()));
     }
-    let regex = beat.regex.clone();
+    let (group, regex) = (beat.group.clone(), beat.regex.clone());
     let groups = &call.broker.coordinators.groups;
     let told = if beat.epoch == Epoch::JOINING {
-        let joins = groups.submit_and_let_go(&request.group_id, (), move |shard, ground| {
+        let joins = groups.submit_and_let_go(&group, drawn, move |shard, ground| {
             let decision = shard.consumer_heartbeat(ground, &beat)?;
             Ok(decision.map(|answer| Answer::Heartbeat(Ok(answer))))
         });
         joins.await.and_then(of_who_joins)
     } else {
-        groups.submit(&request.group_id, move |shard, ground| shard.consumer_heartbeat(ground, &beat)).await
+        groups.submit(&group, move |shard, ground| shard.consumer_heartbeat(ground, &beat)).await
     };
     match told {
         Ok(answer) => response(answer),
@@ -53,7 +93,7 @@ pub async fn handle(
             if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error
                 && let Some(unsaid) = NOT_TAKEN.due(Instant::now())
             {
-                let group = sentence(request.group_id.into_owned());
+                let group = sentence(group.to_string());
                 tracing::warn!(%group, %error, unsaid, "a member's heartbeat was not taken");
             }
             let message = match &error {
@@ -76,7 +116,11 @@ fn of_who_joins(answer: Answer) -> Result<HeartbeatAnswer, CoordinatorError<Grou
     }
 }
 
-fn heartbeat(call: &Call, request: &ConsumerGroupHeartbeatRequest<'_>) -> ConsumerHeartbeat {
+fn heartbeat(
+    request: &ConsumerGroupHeartbeatRequest<'_>,
+    client_id: Arc<str>,
+    client_host: Arc<str>,
+) -> ConsumerHeartbeat {
     let owned = request.topic_partitions.as_ref().map(|topics| {
         let mut owned = Partitions::new();
         for topic in topics {
@@ -99,8 +143,8 @@ fn heartbeat(call: &Call, request: &ConsumerGroupHeartbeatRequest<'_>) -> Consum
         regex: request.subscribed_topic_regex.as_deref().map(Arc::from),
         assignor: request.server_assignor.as_deref().map(Arc::from),
         owned,
-        client_id: call.client_id.clone(),
-        client_host: call.client_host(),
+        client_id,
+        client_host,
     }
 }
 

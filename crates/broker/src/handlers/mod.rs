@@ -316,7 +316,7 @@ static TABLE: &[Served] = &[
     served!(DescribeProducers 0 to 0 by describe_producers::DescribeProducersRequest),
     served!(DescribeTransactions 0 to 0 by describe_transactions::DescribeTransactionsRequest),
     served!(ListTransactions 0 to 2 by list_transactions::ListTransactionsRequest),
-    served!(ConsumerGroupHeartbeat 0 to 1 by consumer_group_heartbeat::ConsumerGroupHeartbeatRequest),
+    served_with_others!(ConsumerGroupHeartbeat 0 to 1 by consumer_group_heartbeat::ConsumerGroupHeartbeatRequest),
     served!(ConsumerGroupDescribe 0 to 1 by consumer_group_describe::ConsumerGroupDescribeRequest),
     Served {
         // Kafka answers it without having a receiver of metrics, and advertises it only when it has one.

@@ -63,6 +63,14 @@ pub struct HeartbeatAnswer {
 }
 
 impl GroupShard {
+    /// Whether a consumer group has nothing to look up and nothing to assign, so that a member that says nothing new is told so
+    /// at once.
+    pub fn is_quiet(&self, ground: &GroupGround<'_>, id: &str) -> bool {
+        self.consumer_group(id).is_some_and(|group| {
+            group.live.metadata_seen == Some(ground.image.end()) && group.target.epoch() >= group.epoch
+        })
+    }
+
     /// A member joins, is there, or leaves. One of the first that join has to wait for the others.
     ///
     /// # Errors
