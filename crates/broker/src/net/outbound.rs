@@ -4,6 +4,7 @@
 //! `sendfile` is to put between them.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -66,9 +67,18 @@ pub struct TooLong {
 /// Buffers over this are dropped rather than kept for the next answers.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
+thread_local! {
+    /// The buffer of the answers that have left last, for those that come next on this thread, whosever they are: it is in the
+    /// cache still, and connections at rest hold none. Bound: `KEPT_BYTES_MAX` a thread.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 impl Outbound {
     /// Begins an answer: leaves room for its length.
     pub fn begin(&mut self) -> Begun {
+        if self.bytes.capacity() == 0 {
+            self.bytes = SPARE.take();
+        }
         let begun = Begun { at: self.bytes.len(), ranges: self.ranges.len(), range_bytes: self.range_bytes };
         self.bytes.extend_from_slice(&[0; super::frame::PREFIX]);
         begun
@@ -154,12 +164,13 @@ impl Outbound {
         self.bytes.len() as u64 + self.range_bytes
     }
 
-    /// Forgets what has been sent; keeps a small buffer for what comes next.
+    /// Forgets what has been sent; leaves a small buffer to what comes next on this thread.
     pub fn clear(&mut self) {
-        if self.bytes.capacity() > KEPT_BYTES_MAX {
-            self.bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut self.bytes);
+        if (1..=KEPT_BYTES_MAX).contains(&bytes.capacity()) {
+            bytes.clear();
+            SPARE.set(bytes);
         }
-        self.bytes.clear();
         self.ranges.clear();
         self.range_bytes = 0;
         self.held.clear();
