@@ -201,3 +201,25 @@ impl<D: Disk> LogDirectory<D> {
         outcome.inspect_err(|fault| self.state.note(fault))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use protocol::id::Uuid;
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_must_not_fail_has_all_of_the_reserve_and_what_many_may_ask_for_a_part() {
+        let temp = tempfile::tempdir().unwrap();
+        let descriptors = Descriptors::new(RealDisk, 4);
+        let home = LogDirectory::start(temp.path(), Uuid([7; 16]), descriptors, 512 << 10).unwrap();
+        home.reserve().fill().unwrap();
+        let left = || std::fs::metadata(home.reserve().path()).unwrap().len();
+        let no_room = || Err::<(), _>(Fault::io("write", temp.path(), Errno::NOSPC.into()));
+        assert!(home.reserved_in_part(no_room).unwrap_err().no_space());
+        assert_eq!(left(), 128 << 10);
+        assert!(home.reserved(no_room).unwrap_err().no_space());
+        assert_eq!(left(), 0);
+    }
+}

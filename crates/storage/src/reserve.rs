@@ -175,12 +175,24 @@ mod tests {
     }
 
     #[test]
+    fn one_that_somebody_has_removed_is_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let reserve = Reserve::open(&RealDisk, directory.path(), 100 << 10);
+        reserve.fill().unwrap();
+        std::fs::remove_file(reserve.path()).unwrap();
+        assert!(!reserve.draw() && !reserve.is_whole());
+        assert!(reserve.fill().unwrap() && reserve.is_whole());
+        assert_eq!(length(&reserve), 100 << 10);
+    }
+
+    #[test]
     fn none_is_kept_where_none_is_wanted() {
         let directory = tempfile::tempdir().unwrap();
         let reserve = Reserve::open(&RealDisk, directory.path(), 0);
         assert!(reserve.is_whole() && reserve.fill().unwrap() && !reserve.draw());
         assert!(!reserve.path().exists());
     }
+
     #[test]
     fn it_is_filled_where_there_is_room_for_it_and_as_much_again() {
         let (directory, disk) = (tempfile::tempdir().unwrap(), ScriptedDisk::default());

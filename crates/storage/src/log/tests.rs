@@ -13,6 +13,7 @@ use protocol::records::control::{CoordinatorEpoch, EndMarker};
 use rustix::io::Errno;
 
 mod bounds;
+mod copies;
 mod look_ups;
 mod resume;
 mod retention;

@@ -226,6 +226,32 @@ fn indexes_of_a_segment_are_synced_before_the_next_begins() {
     }
 }
 
+fn epochs_on_disk(directory: &Path) -> Vec<(i32, i64)> {
+    let path = directory.join(METADATA_DIRECTORY).join(checkpoint::LEADER_EPOCH);
+    let epochs = checkpoint::read_leader_epochs(&RealDisk, &path).unwrap();
+    epochs.into_iter().map(|(epoch, start)| (epoch.0, start.0)).collect()
+}
+
+#[test]
+fn epochs_on_disk_are_those_of_the_log() {
+    let directory = fresh();
+    let disk = ScriptedDisk::default();
+    let descriptors = Descriptors::new(disk.clone(), 100);
+    let (mut log, _) = MetadataLog::open(&descriptors, directory.path(), LIMITS, Timestamp(0)).unwrap();
+    let append = |log: &mut MetadataLog<ScriptedDisk>, base: i64, epoch: i32| {
+        log.append((Offset(base), LeaderEpoch(epoch)), &[topic(base as u8)], 33, Timestamp(5))
+    };
+    append(&mut log, 0, 1).unwrap();
+    disk.fail_once("rename", "leader-epoch-checkpoint.tmp", rustix::io::Errno::NOSPC);
+    append(&mut log, 1, 2).unwrap_err();
+    assert_eq!(epochs_on_disk(directory.path()), [(1, 0)]);
+    append(&mut log, 1, 2).unwrap();
+    append(&mut log, 2, 3).unwrap();
+    assert_eq!(epochs_on_disk(directory.path()), [(1, 0), (2, 1), (3, 2)]);
+    log.truncate(Offset(1)).unwrap();
+    assert_eq!(epochs_on_disk(directory.path()), [(1, 0)]);
+}
+
 #[test]
 fn truncated_log_ends_earlier() {
     let directory = fresh();

@@ -286,6 +286,56 @@ fn batches_that_overlap_end_the_log() {
     assert!(end == Offset(5) && why.contains("where 5 begins the next segment"), "{end} {why}");
 }
 
+/// Else it comes back after a power cut, behind what is written in its place.
+#[test]
+fn a_tail_that_recovery_cuts_is_off_stable_storage_before_anything_comes_in_its_place() {
+    let disk = ScriptedDisk::default();
+    let dir = Dir::new(disk.clone());
+    let mut segments = dir.create();
+    segments.append(&batch(0, 5, 20)).unwrap();
+    drop(segments);
+    let path = dir.temp.path().join("00000000000000000000.log");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, [&whole[..], &batch(3, 2, 20)].concat()).unwrap();
+    disk.reset();
+    assert!(dir.load(unclean(0)).cut.is_some());
+    let calls = |verb| disk.count(verb, "");
+    assert_eq!([calls("truncate"), calls("fdatasync"), calls("fsync_dir")], [1, 1, 1]);
+}
+
+/// However large the segment is, the memory that recovery takes is bounded.
+#[test]
+fn recovery_writes_index_entries_as_they_come() {
+    let disk = ScriptedDisk::default();
+    let dir = Dir::new(disk.clone());
+    let mut segments = dir.create();
+    for base in 0..2000 {
+        segments.append(&batch(base, 1, 250)).unwrap();
+    }
+    drop(segments);
+    disk.reset();
+    assert_eq!(dir.load(unclean(0)).end, Offset(2000));
+    for index in [".index", ".timeindex"] {
+        assert!(disk.count("pwrite", index) > 0, "{index}");
+    }
+}
+
+/// A machine that believed what cannot be would be wrong for good.
+#[test]
+fn what_is_read_on_trust_is_held_against_its_order() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    segments.append(&batch(0, 5, 20)).unwrap();
+    segments.append(&batch(3, 2, 20)).unwrap();
+    segments.finish().unwrap();
+    drop(segments);
+    let listing = Listing::read(&RealDisk, dir.temp.path()).unwrap();
+    let input = (&listing, SMALL, clean());
+    let loaded = Segments::load(&dir.descriptors, dir.temp.path().into(), input, Offset(0), &mut ());
+    let fault = loaded.err().unwrap().to_string();
+    assert!(fault.contains("begins with offset 3 where 5 is next"), "{fault}");
+}
+
 #[test]
 fn a_hole_in_front_of_the_log_start_is_none() {
     let dir = Dir::new(RealDisk);
@@ -314,6 +364,8 @@ fn recovery_begins_with_the_segment_that_holds_the_recovery_point() {
     for base in [5, 6] {
         segments.append(&batch(base, 1, 20)).unwrap();
     }
+    segments.roll(Offset(7), NOW).unwrap();
+    segments.append(&batch(7, 1, 20)).unwrap();
     segments.finish().unwrap();
     drop(segments);
     let path = dir.temp.path().join("00000000000000000005.log");

@@ -173,6 +173,20 @@ fn an_offer_that_cannot_be_named_is_taken_back() {
     }
 }
 
+/// Retention may take a segment away between two looks at it: that is no reason to give up on the log.
+#[test]
+fn a_segment_that_goes_while_it_is_looked_at_is_passed_over() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let log = fill(&bench);
+    let disk = locked(&log).home().disk().clone();
+    disk.fail_once("facts", "00000000000000000000.log", Errno::NOENT);
+    let cleaned = clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    assert_eq!(cleaned.end, Offset(0), "what was not written anew is held against its keys once more");
+    assert_eq!(locked(&log).uncleanable(), None);
+    clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    assert_eq!(stored(&log).len(), 5);
+}
+
 /// What made records of the old segments superfluous must not be lost once those are gone.
 #[test]
 fn newer_records_are_on_stable_storage_before_older_ones_go() {

@@ -81,17 +81,19 @@ fn the_youngest_record_is_found_where_older_ones_follow_it() {
 }
 
 #[test]
-fn a_high_watermark_that_a_checkpoint_tells_of_lies_within_the_log() {
+fn what_checkpoints_tell_of_lies_within_the_log() {
     let bench = Bench::new(RealDisk);
     let mut log = bench.create();
     append(&mut log, plain(3, 10)).unwrap();
     let config = Arc::new(bench.config.clone());
-    let checkpoints = Checkpoints { high_watermark: Offset(9), ..unclean(&log) };
+    let beyond = Offset(9);
+    let checkpoints = Checkpoints { high_watermark: beyond, recovery_point: beyond, ..unclean(&log) };
     drop(log);
     let name = (Bench::<RealDisk>::name(), Some(Uuid([1; 16])));
     let opened = Log::open(Arc::clone(&bench.home), name, config, checkpoints, NOW).unwrap().log;
     let marks = opened.partition().watermarks();
     assert_eq!((marks.high_watermark, marks.log_end), (Offset(3), Offset(3)));
+    assert_eq!(opened.recovery_point(), Offset(3), "what comes behind it is not on stable storage");
 }
 
 /// The batch that holds the log start goes as a whole, and nothing before the log start is anybody's to write again.
@@ -109,4 +111,16 @@ fn a_log_that_is_cut_within_the_batch_of_its_start_begins_there() {
     let log = bench.open(unclean(&log));
     let marks = log.partition().watermarks();
     assert_eq!((marks.log_start, marks.log_end), (Offset(2), Offset(3)));
+}
+
+/// What is brought to stable storage while a log begins anew says nothing of what comes in its place.
+#[test]
+fn a_flush_from_before_a_log_began_anew_does_not_count() {
+    let bench = Bench::new(RealDisk);
+    let mut log = bench.create();
+    append(&mut log, plain(3, 10)).unwrap();
+    let ticket = log.ticket(Offset(3), Box::new(|_| ())).unwrap();
+    log.truncate_fully(Offset(0), NOW).unwrap();
+    (ticket.done)(Ok(()));
+    assert_eq!(log.recovery_point(), Offset(0));
 }

@@ -197,3 +197,17 @@ fn the_snapshots_of_the_producers_go_with_the_segments_they_are_of() {
     let snapshots: Vec<_> = names.iter().filter(|name| name.ends_with(".snapshot")).collect();
     assert_eq!(snapshots, [&format!("{:020}.snapshot", first.0)]);
 }
+
+#[test]
+fn what_was_deleted_goes_though_all_else_is_kept_for_ever() {
+    for delete in [true, false] {
+        let mut bench = bench(None, None);
+        let mut log = fill(&bench);
+        log.delete_records(Offset(12)).unwrap();
+        bench.config.retention.delete = delete;
+        log.set_config(Arc::new(bench.config.clone()));
+        assert_eq!(log.retain(NOW).unwrap().reasons, [RetentionReason::LogStart; 2]);
+        let marks = log.partition().watermarks();
+        assert_eq!((log.segments.first_base(), marks.log_start), (Offset(10), Offset(12)));
+    }
+}

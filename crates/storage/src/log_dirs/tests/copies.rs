@@ -1,4 +1,4 @@
-//! What a replica that has moved knows besides its batches.
+//! What is known of a replica that moves besides its batches.
 
 use protocol::id::{ProducerEpoch, ProducerId, Sequence};
 
@@ -16,6 +16,22 @@ fn append_once(log: &SharedLog) -> bool {
         Appended::Written(_) => true,
         Appended::Duplicate(_) => false,
     }
+}
+
+/// Of a log that was compacted once a hole is none that a power cut left, whatever its policy is by now.
+#[test]
+fn it_is_said_of_a_log_about_to_arrive_how_far_it_is_clean() {
+    let node = Node::new(&["a", "b"]);
+    let (dirs, _) = node.start(RealDisk);
+    let here = dirs.directories().next().unwrap().id();
+    let log = dirs.create(&name("t", 0), TOPIC, Arc::default(), Some(here), NOW).unwrap();
+    locked(&log).set_cleaned_to(Some(Offset(3)));
+    let there = dirs.directories().nth(1).unwrap().id();
+    let arriving = locked(&log).arriving();
+    dirs.announce(there, &name("t", 0), arriving).unwrap();
+    let path = node.directory(1).join(crate::checkpoint::CLEANER);
+    let said = crate::checkpoint::read_offsets(&RealDisk, &path).unwrap();
+    assert_eq!(said, [(name("t", 0), Offset(3))].into());
 }
 
 /// Their batches may be deleted, so that the copy never sees them; the producers may send them again all the same.

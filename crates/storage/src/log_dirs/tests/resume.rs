@@ -66,3 +66,28 @@ fn a_log_that_is_not_as_its_clean_end_said_is_recovered_from_its_front() {
     assert_eq!((report.cut.len(), report.resumed), (1, 0), "{report:?}");
     assert_eq!(end(&dirs.get(&name("t", 0)).unwrap()), Offset(0));
 }
+
+/// The recovery point that a clean end has left counts no more than the end itself.
+#[test]
+fn a_log_that_is_not_as_its_clean_end_said_is_recovered_in_all_of_its_segments() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let log = create(&dirs, &name("t", 0));
+    for _ in 0..3 {
+        (0..3).for_each(|_| assert!(append(&log)));
+        locked(&log).roll(NOW).unwrap();
+    }
+    assert!(append(&log));
+    dirs.close(BrokerEpoch(1));
+    drop((log, dirs));
+    std::fs::remove_file(node.directory(0).join(CLEAN_LOGS)).unwrap();
+    let path = |base: i64| node.directory(0).join(format!("t-0/{base:020}.log"));
+    let (mut second, mut last) = (std::fs::read(path(3)).unwrap(), std::fs::read(path(9)).unwrap());
+    *second.last_mut().unwrap() ^= 1;
+    last.pop();
+    std::fs::write(path(3), second).unwrap();
+    std::fs::write(path(9), last).unwrap();
+    let (dirs, report) = node.start(RealDisk);
+    assert_eq!((report.cut.len(), report.failed.len()), (1, 0), "{report:?}");
+    assert_eq!(end(&dirs.get(&name("t", 0)).unwrap()), Offset(5));
+}
