@@ -5,21 +5,33 @@
 //! every file of theirs to stable storage once and then completes them together. So k concurrent appends cost the
 //! fsyncs of the files they touched, not k; and where somebody waits for several, they run beside one another ([`beside`]).
 //!
+//! Another thread like it takes what nobody waits for, one ticket after the other: after each large one it leaves the disk to others
+//! for a while, for whoever appends beside a sync of tens of megabytes waits for the journal of the file system now and then.
+//!
 //! An error of fsync fails every ticket of its cycle and all that come later: the pages may be gone, and a second
 //! fsync would succeed over the hole. The directory is offline from then on.
 
 mod beside;
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use self::beside::Beside;
 use crate::directory_state::DirectoryState;
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
 use crate::segment::DirtyFile;
+
+/// Who syncs at leisure rests after a sync that took longer than this,
+const REST_AFTER: Duration = Duration::from_millis(10);
+/// for so many times as long as it took,
+const REST_TIMES: u32 = 3;
+/// and no longer than this.
+const REST_MAX: Duration = Duration::from_millis(500);
 
 /// What is told when a ticket's files are on stable storage, or never will be. It runs on the directory's thread and
 /// must not block it.
@@ -47,13 +59,13 @@ struct Shared<D: Disk> {
     state: Arc<DirectoryState>,
     queue: Mutex<Queue<D>>,
     wake: Condvar,
-    /// None where files are synced one after the other, and on a disk that is stepped.
+    /// None where nobody waits and files are synced one after the other, and on a disk that is stepped.
     beside: Option<Beside>,
 }
 
 struct Queue<D: Disk> {
     /// Bound: one for each append in flight, which the connections bound.
-    tickets: Vec<Ticket<D>>,
+    tickets: VecDeque<Ticket<D>>,
     /// Whether the thread waits for the first of them: one that is at work looks by itself before it does.
     asleep: bool,
     closing: bool,
@@ -76,7 +88,7 @@ impl<D: Disk> GroupCommit<D> {
         state: Arc<DirectoryState>,
         beside: Option<Beside>,
     ) -> Result<Self, Fault> {
-        let queue = Mutex::new(Queue { tickets: Vec::new(), asleep: false, closing: false });
+        let queue = Mutex::new(Queue { tickets: VecDeque::new(), asleep: false, closing: false });
         let stepped = disk.stepped();
         let beside = beside.filter(|_| !stepped);
         let shared = Arc::new(Shared { disk, state, queue, wake: Condvar::new(), beside });
@@ -99,7 +111,7 @@ impl<D: Disk> GroupCommit<D> {
             (ticket.done)(Err(self.shared.closed()));
             return;
         }
-        queue.tickets.push(ticket);
+        queue.tickets.push_back(ticket);
         let asleep = std::mem::take(&mut queue.asleep);
         drop(queue);
         if asleep {
@@ -116,7 +128,7 @@ impl<D: Disk> GroupCommit<D> {
         let tickets = std::mem::take(&mut self.shared.lock().tickets);
         let any = !tickets.is_empty();
         if any {
-            self.shared.cycle(tickets);
+            self.shared.cycle(tickets.into());
         }
         any
     }
@@ -164,12 +176,27 @@ impl<D: Disk> Shared<D> {
                     queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 }
                 queue.asleep = false;
-                std::mem::take(&mut queue.tickets)
+                match self.beside {
+                    Some(_) => std::mem::take(&mut queue.tickets).into(),
+                    None => Vec::from_iter(queue.tickets.pop_front()),
+                }
             };
             if tickets.is_empty() {
                 return;
             }
+            let begun = Instant::now();
             self.cycle(tickets);
+            if self.beside.is_none() {
+                self.rest(begun.elapsed());
+            }
+        }
+    }
+
+    /// Leaves the disk to others for a while after something that `took` so long, unless all is to be completed.
+    fn rest(&self, took: Duration) {
+        if took > REST_AFTER {
+            let rest = took.saturating_mul(REST_TIMES).min(REST_MAX);
+            let _rested = self.wake.wait_timeout_while(self.lock(), rest, |queue| !queue.closing);
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Appends run on the threads of connections, because a write into the page cache takes less than waking another thread.
 //! That is so until the disk stalls: then a write takes as long as it likes, and its thread with it. A directory is
-//! *slow* while a write has been under way for too long, and for a second after one has taken too long; who would append
-//! to it then does so where waiting holds up nobody else. Nothing here waits or decides; it only takes the time. A write
+//! *slow* while a write has been under way for too long, and for a while after one has taken too long, the longer the longer
+//! that took; who would append to it then does so where waiting holds up nobody else. Nothing here waits or decides; it only takes the time. A write
 //! whose thread was not let run is as long on the clock as one that waits for the disk: once it is over what its thread
 //! waited for a processor is taken off ([`ProcessorWait`]).
 //!
@@ -18,8 +18,11 @@ use crate::processor_wait::ProcessorWait;
 
 /// A write that takes longer marks its directory slow.
 const SLOW_AFTER: Duration = Duration::from_millis(5);
-/// How long without a slow write makes a directory as before.
-const RECOVERY: Duration = Duration::from_secs(1);
+/// A directory is slow after a slow write for so many times as long as that took: one that hiccups now and then costs a thread
+/// those few milliseconds, and to hand every request over costs each of them more.
+const RECOVERY_TIMES: u64 = 8;
+/// But for no longer than this.
+const RECOVERY_MAX: Duration = Duration::from_secs(1);
 
 /// The pace of one log directory.
 #[derive(Debug)]
@@ -135,7 +138,7 @@ impl Pace {
         self.was_slow() || self.is_overdue()
     }
 
-    /// Whether a write has taken long within the last second.
+    /// Whether a write has taken long of late.
     pub fn was_slow(&self) -> bool {
         let slow_until = self.slow_until.load(Ordering::Acquire);
         if slow_until == 0 || self.now() < slow_until {
@@ -181,16 +184,22 @@ impl<'p> Touching<'p> {
 }
 
 impl Writing<'_> {
-    /// Whether the write has taken long by `now`, besides what its thread waited for a processor.
-    fn took_long(&self, now: u64) -> bool {
+    /// How long the write has taken by `now`, besides what its thread waited for a processor, if that is too long.
+    fn took_long(&self, now: u64) -> Option<u64> {
         let (took, bound) = (now.saturating_sub(self.began), self.pace.slow_after.load(Ordering::Relaxed));
-        is_long(took, bound, || self.waited.since())
+        too_long(took, bound, || self.waited.since())
     }
 }
 
-/// Whether something takes longer than the bound, besides what was waited for a processor meanwhile.
-fn is_long(took: u64, bound: u64, waited: impl FnOnce() -> Duration) -> bool {
-    took > bound && took.saturating_sub(nanos(waited())) > bound
+/// How long something took, besides what was waited for a processor meanwhile, if that is over the bound.
+fn too_long(took: u64, bound: u64, waited: impl FnOnce() -> Duration) -> Option<u64> {
+    let took = (took > bound).then(|| took.saturating_sub(nanos(waited())))?;
+    (took > bound).then_some(took)
+}
+
+/// For how long a directory is slow after a write that took so long.
+fn recovery(took: u64) -> u64 {
+    took.saturating_mul(RECOVERY_TIMES).min(nanos(RECOVERY_MAX))
 }
 
 impl Drop for Touching<'_> {
@@ -203,8 +212,8 @@ impl Drop for Writing<'_> {
     fn drop(&mut self) {
         let (pace, now) = (self.pace, self.pace.now());
         let _looked_at = pace.since.compare_exchange(self.began, 0, Ordering::AcqRel, Ordering::Relaxed);
-        if self.took_long(now) {
-            pace.slow_until.fetch_max(now + nanos(RECOVERY), Ordering::AcqRel);
+        if let Some(took) = self.took_long(now) {
+            pace.slow_until.fetch_max(now + recovery(took), Ordering::AcqRel);
         }
     }
 }
@@ -232,10 +241,10 @@ mod tests {
         until(|| pace.is_slow());
         assert!(pace.now() >= nanos(SLOW_AFTER) && !pace.was_slow());
         // Others may want the processor meanwhile.
-        until(|| writing.took_long(pace.now()));
+        until(|| writing.took_long(pace.now()).is_some());
         drop(writing);
-        assert!(pace.is_slow() && pace.threads() == 0);
         let slow_until = pace.slow_until.load(Ordering::Acquire);
+        assert!(slow_until != 0 && pace.threads() == 0);
         until(|| !pace.is_slow());
         assert!(pace.now() >= slow_until);
     }
@@ -244,10 +253,18 @@ mod tests {
     fn what_a_thread_waited_for_a_processor_is_not_the_disks() {
         let milliseconds = |count| nanos(Duration::from_millis(count));
         let (bound, took) = (milliseconds(5), milliseconds(20));
-        assert!(is_long(took, bound, || Duration::from_millis(14)));
-        assert!(!is_long(took, bound, || Duration::from_millis(15)));
-        assert!(!is_long(took, bound, || Duration::from_millis(21)), "some of it before the write");
-        assert!(!is_long(bound, bound, || panic!("nobody asks after a short one")));
+        assert_eq!(too_long(took, bound, || Duration::from_millis(14)), Some(milliseconds(6)));
+        assert_eq!(too_long(took, bound, || Duration::from_millis(15)), None);
+        assert_eq!(too_long(took, bound, || Duration::from_millis(21)), None, "some of it before the write");
+        assert_eq!(too_long(bound, bound, || panic!("nobody asks after a short one")), None);
+    }
+
+    #[test]
+    fn a_hiccup_makes_a_directory_slow_for_less_than_a_stall() {
+        let milliseconds = |count| nanos(Duration::from_millis(count));
+        assert_eq!(recovery(milliseconds(6)), milliseconds(48));
+        assert_eq!(recovery(milliseconds(500)), milliseconds(1000));
+        assert_eq!(recovery(u64::MAX), milliseconds(1000));
     }
 
     #[test]

@@ -400,9 +400,13 @@ mod tests {
         assert!(!stays_crowded(&pace, 2, || drop(there.pop())));
         assert_eq!(there.len(), 1, "one has gone, and the other is no obstacle");
         assert!(!stays_crowded(&pace, 2, || panic!("there is nobody to wait for")));
-        pace.set_slow_after(Duration::ZERO);
+        // So long a write makes it slow for a second.
+        pace.set_slow_after(Duration::from_millis(125));
         while !pace.was_slow() {
-            drop(pace.write());
+            let _writing = pace.write();
+            while !pace.is_slow() {
+                std::thread::yield_now();
+            }
         }
         assert!(stays_crowded(&pace, 2, || panic!("a disk does not want for a processor")));
     }

@@ -150,6 +150,42 @@ fn what_was_handed_in_is_completed_at_the_end() {
 }
 
 #[test]
+fn who_syncs_at_leisure_rests_after_each_large_one_and_not_at_the_end() {
+    let bench = Bench::new();
+    let leisurely =
+        GroupCommit::start(bench.disk.clone(), bench.temp.path(), Arc::clone(&bench.state)).unwrap();
+    let submit = |file: &DirtyFile<ScriptedDisk>| {
+        let (told, outcome) = mpsc::channel();
+        let done: Done = Box::new(move |result| told.send((Instant::now(), result)).unwrap());
+        leisurely.submit(Ticket { files: vec![file.clone()], directories: vec![], done });
+        outcome
+    };
+    let [one, two, three] = ["one", "two", "three"].map(|name| bench.file(name));
+    let held = bench.disk.hold_syncs();
+    let first = submit(&one);
+    bench.disk.wait_for_syncs(1);
+    let begun = Instant::now();
+    while begun.elapsed() < 3 * REST_AFTER {
+        std::thread::yield_now();
+    }
+    let second = submit(&two);
+    drop(held);
+    let ((first, synced), (second, again)) = (first.recv().unwrap(), second.recv().unwrap());
+    assert!(synced.is_ok() && again.is_ok());
+    assert!(second - first >= REST_AFTER * REST_TIMES, "{:?} after one that was slow", second - first);
+    let held = bench.disk.hold_syncs();
+    let (last, closing) = (submit(&one), submit(&three));
+    bench.disk.wait_for_syncs(3);
+    while begun.elapsed() < REST_MAX + 6 * REST_AFTER {
+        std::thread::yield_now();
+    }
+    drop(held);
+    let (ended, _) = last.recv().unwrap();
+    drop(leisurely);
+    assert!(closing.recv().unwrap().0 - ended < REST_MAX, "a thread that is to end rests");
+}
+
+#[test]
 fn nobody_waits_for_a_thread_that_is_gone() {
     let bench = Bench::new();
     let file = bench.file("a");
