@@ -15,6 +15,7 @@ mod source;
 mod swap;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use crate::log::{Cleaning, Source};
 use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
 use crate::log_dirs::{SharedLog, whole};
+use crate::names::SegmentFile;
 use crate::segment::Segment;
 use crate::segments::Rewritten;
 
@@ -346,14 +348,31 @@ fn gone(found: &Result<Timestamp, Fault>) -> bool {
 }
 
 impl<D: Disk> Run<'_, D> {
-    /// The sizes of the segments in front of `end`, each looked at by itself: a log may have very many.
+    /// The sizes of the segments in front of `end`. Files are looked at without the log's lock: whoever appends would have to
+    /// wait for each of them again.
     fn sizes(&self, end: Offset) -> Result<Vec<SegmentSize>, CleanError> {
-        let mut sizes = Vec::new();
-        let bases = whole(self.log)?.bases(Offset::ZERO, end);
-        for base in bases {
-            sizes.extend(whole(self.log)?.size_of(base)?);
+        let lengths = whole(self.log)?.lengths(end)?;
+        let mut sizes = Vec::with_capacity(lengths.len());
+        for (base, bytes, stage) in lengths {
+            let length =
+                |file: SegmentFile| self.length(&file.path_at(self.cleaning.directory(), base, stage));
+            sizes.push(SegmentSize {
+                base_offset: base,
+                bytes,
+                offset_index_bytes: length(SegmentFile::OffsetIndex)?,
+                time_index_bytes: length(SegmentFile::TimeIndex)?,
+            });
         }
         Ok(sizes)
+    }
+
+    /// The length of a file; none if it is not there.
+    fn length(&self, path: &Path) -> Result<u64, Fault> {
+        match self.disk.facts(path) {
+            Ok(facts) => Ok(facts.length),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(Fault::io("read", path, error)),
+        }
     }
 
     fn go_on(&mut self, bytes: usize) -> Result<(), CleanError> {

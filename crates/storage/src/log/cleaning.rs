@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use partition::compaction::dirty::{Cleanable, LogDirt, SegmentDirt, cleanable};
-use partition::compaction::groups::SegmentSize;
 use partition::compaction::{CompactionRules, LastOfProducer};
 use partition::transactions::AbortedTransaction;
 use protocol::id::{ProducerId, Timestamp};
@@ -237,14 +236,13 @@ impl<D: Disk> Log<D> {
         bases.take_while(|base| *base < end).collect()
     }
 
-    /// The sizes of a segment and its indexes; `None` if it is gone.
-    pub fn size_of(&mut self, base: Offset) -> Result<Option<SegmentSize>, Fault> {
+    /// The segments in front of `end`, active one left out: where each begins, the bytes of its batches, and by which names
+    /// its files go. No file is looked at.
+    pub fn lengths(&mut self, end: Offset) -> Result<Vec<(Offset, u64, Stage)>, Fault> {
         self.check()?;
-        let Some(segment) = self.segments.with_base(base) else { return Ok(None) };
-        let bytes = u64::from(segment.size());
-        let indexes = segment.index_bytes();
-        let (offset_index_bytes, time_index_bytes) = self.home.noted(indexes)?;
-        Ok(Some(SegmentSize { base_offset: base, bytes, offset_index_bytes, time_index_bytes }))
+        let count = self.segments.iter().len() - 1;
+        let before = self.segments.iter().take(count).take_while(|segment| segment.base() < end);
+        Ok(before.map(|segment| (segment.base(), u64::from(segment.size()), segment.stage())).collect())
     }
 
     /// A segment to read from the batch that holds `from` on; `None` if it is gone or is active.

@@ -13,7 +13,6 @@ use crate::descriptors::Descriptors;
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::names::{FileName, SegmentFile, Stage};
-use crate::{offset_index, time_index};
 
 const FILES: [SegmentFile; 4] =
     [SegmentFile::OffsetIndex, SegmentFile::TimeIndex, SegmentFile::TransactionIndex, SegmentFile::Log];
@@ -147,11 +146,5 @@ impl<D: Disk> Segment<D> {
             .disk()
             .set_modified(&path, modified)
             .map_err(|error| Fault::io("set the age of", &path, error))
-    }
-
-    /// Bytes of its offset index and of its time index.
-    pub fn index_bytes(&mut self) -> Result<(u64, u64), Fault> {
-        let offsets = u64::from(self.offset_index_entries()?) * offset_index::ENTRY as u64;
-        Ok((offsets, u64::from(self.time_index_entries()?) * time_index::ENTRY as u64))
     }
 }
