@@ -58,6 +58,7 @@ fn main() -> ExitCode {
             let start = start::Start::parse_as_kafka(words);
             if in_background { daemon::detach() } else { start::run(&start) }
         }
+        name if name.starts_with("kafka-") => Err(not_ours(name)),
         _ => {
             let headwater = Headwater::parse_from(words);
             match headwater.command {
@@ -75,6 +76,14 @@ fn end_as_kafka(error: &clap::Error) -> ! {
     // Where neither output nor error output can be written, only the code is left to tell.
     let _unheard = error.print();
     std::process::exit(i32::from(error.use_stderr()))
+}
+
+/// Kafka's other scripts: one that stops nodes must not start one.
+fn not_ours(name: &str) -> Failure {
+    let reason =
+        format!("{name} is not one of the scripts that Headwater is: kafka-server-start, kafka-storage");
+    Failure::new(reason)
+        .hint("those of any Apache Kafka download work with it; SIGTERM or Ctrl-C ends a node")
 }
 
 /// The name this program was called by, without path and `.sh`.

@@ -2,7 +2,7 @@
 
 mod binary;
 
-use binary::{Running, headwater};
+use binary::{Running, headwater, kafka_tool};
 use rustix::process::Signal;
 
 const QUIET: [&str; 4] = ["--listen", "127.0.0.1:0", "--override", "headwater.http.listen="];
@@ -111,4 +111,13 @@ fn a_formatted_directory_and_a_file_start_as_in_kafka() {
     let (code, _, err) = Running::start(&[&file]).end(Signal::TERM);
     assert_eq!(code, Some(0), "{err}");
     assert!(err.contains("no.such.key is not a setting"), "{err}");
+}
+
+#[test]
+fn a_script_of_kafka_that_we_are_not_starts_no_node() {
+    for name in ["kafka-server-stop.sh", "kafka-topics"] {
+        let refused = kafka_tool(name, &[]);
+        assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{refused:?}");
+        assert!(refused.err.contains("is not one of the scripts that Headwater is"), "{refused:?}");
+    }
 }
