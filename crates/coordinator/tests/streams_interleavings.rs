@@ -2,7 +2,7 @@
 //! keep it, fall silent, lie about epochs and tasks, go for a while and come back by name, while topics come, grow and
 //! go, the number of standby tasks changes, brokers end without warning and appends fail. Whatever happens: the log
 //! gives the live shard after every step, no task is run by two, a member's epoch does not go back while it stays, and
-//! once everybody does as they are told the group settles.
+//! once everybody does as they are told the group settles. A few members play long and often, a hundred now and then.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -28,8 +28,8 @@ enum Step {
     Fail,
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let member = 0..6_u8;
+fn step(members: u8) -> impl Strategy<Value = Step> {
+    let member = 0..members;
     prop_oneof![
         6 => (member.clone(), 0..3_u8, prop::bool::weighted(0.3), prop::bool::weighted(0.2))
             .prop_map(|(member, process, named, offsets)| Step::Join { member, process, named, offsets }),
@@ -37,7 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (member.clone(), -3..9_i8, 0..6_u8).prop_map(|(member, epoch, task)| Step::Lie { member, epoch, task }),
         1 => (member, any::<bool>()).prop_map(|(member, for_good)| Step::Leave { member, for_good }),
         1 => (0..3_u8).prop_map(Step::Standbys),
-        1 => (any::<bool>(), 1..6_u8).prop_map(|(name, partitions)| Step::Topic { name, partitions }),
+        1 => (any::<bool>(), 1..members).prop_map(|(name, partitions)| Step::Topic { name, partitions }),
         1 => any::<bool>().prop_map(|name| Step::NoTopic { name }),
         4 => (0..20_000_u16).prop_map(Step::Wait),
         1 => Just(Step::Crash),
@@ -114,56 +114,65 @@ impl Play {
     }
 }
 
+/// Plays the steps, and judges after each; then everybody does as they are told until the group settles, with topics of so many
+/// partitions.
+fn settles(play: &mut Play, steps: &[Step], partitions: u8) -> Result<(), TestCaseError> {
+    let mut epochs: BTreeMap<String, i32> = BTreeMap::new();
+    for step in steps {
+        play.take(step);
+        let now: BTreeMap<_, _> =
+            play.stage.streams_members("g").into_iter().map(|(id, seen)| (id, seen.epoch)).collect();
+        for (id, epoch) in &now {
+            let before = epochs.get(id).copied().unwrap_or(-1);
+            // Who joins anew, or has gone for a while, begins anew.
+            let anew = *epoch <= 0 || before < 0 || matches!(step, Step::Join { .. });
+            prop_assert!(anew || *epoch >= before, "{id} is at {epoch} after {before}: {step:?}");
+        }
+        epochs = now;
+    }
+    // From here on topics fit and everybody does as they are told: the group settles.
+    for name in [true, false] {
+        play.take(&Step::Topic { name, partitions });
+    }
+    let mut rounds = 0;
+    while !play.stage.streams_are_settled("g") {
+        rounds += 1;
+        prop_assert!(rounds < 30, "it does not settle: {:?}", play.stage.step("describe-streams g"));
+        for id in play.stage.streams_members("g").into_keys() {
+            play.obey(&id);
+        }
+        play.stage.step("wait 1000");
+    }
+    play.stage.step("wait 1000000");
+    prop_assert!(play.stage.nobody_waits());
+    prop_assert!(play.stage.streams_members("g").is_empty());
+    Ok(())
+}
+
+impl Play {
+    /// Two topics of so many partitions, and a group that waits so long before it assigns.
+    fn begin(stage: Stage, delay: u16, partitions: u8) -> Self {
+        let mut play = Self { stage, topics: [false; 2] };
+        play.stage.step("wait 1000");
+        play.stage.step(&format!("config streams_delay={delay}"));
+        for name in [true, false] {
+            play.take(&Step::Topic { name, partitions });
+        }
+        play
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_members_do(steps in prop::collection::vec(step(), 1..100), delay in prop_oneof![Just(0_u16), Just(3000)]) {
-        let mut play = Play { stage: Stage::default(), topics: [false; 2] };
-        play.stage.step("wait 1000");
-        play.stage.step(&format!("config streams_delay={delay}"));
-        for name in [true, false] {
-            play.take(&Step::Topic { name, partitions: 3 });
-        }
-        let mut epochs: BTreeMap<String, i32> = BTreeMap::new();
-        for step in &steps {
-            play.take(step);
-            let now: BTreeMap<_, _> =
-                play.stage.streams_members("g").into_iter().map(|(id, seen)| (id, seen.epoch)).collect();
-            for (id, epoch) in &now {
-                let before = epochs.get(id).copied().unwrap_or(-1);
-                // Who joins anew, or has gone for a while, begins anew.
-                let anew = *epoch <= 0 || before < 0 || matches!(step, Step::Join { .. });
-                prop_assert!(anew || *epoch >= before, "{id} is at {epoch} after {before}: {step:?}");
-            }
-            epochs = now;
-        }
-        // From here on topics fit and everybody does as they are told: the group settles.
-        for name in [true, false] {
-            play.take(&Step::Topic { name, partitions: 5 });
-        }
-        let mut rounds = 0;
-        while !play.stage.streams_are_settled("g") {
-            rounds += 1;
-            prop_assert!(rounds < 30, "it does not settle: {:?}", play.stage.step("describe-streams g"));
-            for id in play.stage.streams_members("g").into_keys() {
-                play.obey(&id);
-            }
-            play.stage.step("wait 1000");
-        }
-        play.stage.step("wait 1000000");
-        prop_assert!(play.stage.nobody_waits());
-        prop_assert!(play.stage.streams_members("g").is_empty());
+    fn whatever_members_do(steps in prop::collection::vec(step(6), 1..100), delay in prop_oneof![Just(0_u16), Just(3000)]) {
+        settles(&mut Play::begin(Stage::default(), delay, 3), &steps, 5)?;
     }
 
     #[test]
-    fn a_log_that_was_compacted_says_the_same(steps in prop::collection::vec(step(), 1..80), goes in prop::collection::vec(any::<bool>(), 16)) {
-        let mut play = Play { stage: Stage::default(), topics: [false; 2] };
-        play.stage.step("wait 1000");
-        play.stage.step("config streams_delay=0");
-        for name in [true, false] {
-            play.take(&Step::Topic { name, partitions: 3 });
-        }
+    fn a_log_that_was_compacted_says_the_same(steps in prop::collection::vec(step(6), 1..80), goes in prop::collection::vec(any::<bool>(), 16)) {
+        let mut play = Play::begin(Stage::default(), 0, 3);
         for step in &steps {
             play.take(step);
         }
@@ -174,5 +183,17 @@ proptest! {
                 play.stage.compacted_is_the_same(cleaned, |number| goes[number % goes.len()]);
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_a_hundred_members_do(steps in prop::collection::vec(step(100), 200..300)) {
+        let stage = Stage::replaying_every(25);
+        let joins = |member: u8| Step::Join { member, process: member % 9, named: false, offsets: false };
+        let steps: Vec<Step> = (0..100).map(joins).chain(steps).collect();
+        settles(&mut Play::begin(stage, 3000, 60), &steps, 99)?;
     }
 }
