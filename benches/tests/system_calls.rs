@@ -182,3 +182,30 @@ fn small_batches_of_many_partitions_leave_together() {
     assert!(each <= 1.25, "{each} system calls for each of many partitions");
     assert!(each >= 1.0, "{each} system calls for each of many partitions: what is counted?");
 }
+
+/// Offsets are told where they were asked for: no other thread has a hand in it. By time takes a look at headers and at the batch.
+#[test]
+fn an_offset_is_told_by_two_system_calls_and_two_for_a_look_into_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let (served, address) = Served::start(directory.path());
+    let workload = *WORKLOADS.iter().find(|workload| workload.name == "produce-64k").unwrap();
+    let (batch, _) = workload.batch().unwrap();
+    let mut connection = Connection::open(address).unwrap();
+    connection.create_topic(OLD, 1, &[]).unwrap();
+    for _ in 0..8 {
+        connection.ask(Frame::produce(OLD, &batch), AnswerShape::produce(OLD)).unwrap();
+    }
+    for (timestamp, calls_max) in [(-1, 2.0), (-2, 2.0), (1, 4.0)] {
+        let mut connection = Connection::open(address).unwrap();
+        let (mut frame, shape) = (Frame::list_offsets(OLD, timestamp), AnswerShape::list_offsets(OLD));
+        connection.pump(&mut frame, shape, IN_FLIGHT, |_, _| ()).unwrap();
+        // Several at a time would come by one call, and leave by one.
+        let counted = count_while(served.id(), move || {
+            connection.pump_in_flight(&mut frame, shape, (REQUESTS, 1), |_, _| ()).unwrap();
+        });
+        let (calls, ()) = counted.unwrap();
+        println!("offset of {timestamp}: {calls:?}");
+        let calls = each_of(REQUESTS, &calls);
+        assert!(calls <= calls_max, "{calls} system calls for the offset of time {timestamp}");
+    }
+}

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -13,7 +13,9 @@ use std::time::UNIX_EPOCH;
 
 use protocol::id::Timestamp;
 use rustix::fs::{self, Advice, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps};
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags};
+
+use crate::patience;
 
 /// How a file is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,7 +108,7 @@ pub struct Space {
     pub usable: u64,
 }
 
-/// The operating system's disk.
+/// The operating system's disk. To a thread that may not wait it reads what is in memory, and refuses the rest ([`patience`]).
 #[derive(Clone, Copy, Default, Debug)]
 pub struct RealDisk;
 
@@ -114,6 +116,7 @@ impl Disk for RealDisk {
     type File = File;
 
     fn open(&self, path: &Path, access: Access) -> io::Result<File> {
+        patience::wait()?;
         let flags = match access {
             Access::Read => OFlags::RDONLY,
             Access::Write => OFlags::RDWR,
@@ -129,14 +132,24 @@ impl Disk for RealDisk {
     }
 
     fn pread(&self, file: &File, into: &mut [u8], position: u64) -> io::Result<usize> {
-        Ok(retried(|| rustix::io::pread(file, &mut *into, position))?)
+        if patience::may_wait() {
+            return Ok(retried(|| rustix::io::pread(file, &mut *into, position))?);
+        }
+        patience::spend(into.len())?;
+        let mut now = || {
+            let into = &mut [IoSliceMut::new(into)];
+            rustix::io::preadv2(file, into, position, ReadWriteFlags::NOWAIT)
+        };
+        Ok(retried(&mut now)?)
     }
 
     fn pwrite(&self, file: &File, bytes: &[u8], position: u64) -> io::Result<usize> {
+        patience::wait()?;
         Ok(retried(|| rustix::io::pwrite(file, bytes, position))?)
     }
 
     fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
+        patience::wait()?;
         Ok(retried(|| fs::ftruncate(file, length))?)
     }
 
@@ -147,6 +160,7 @@ impl Disk for RealDisk {
     }
 
     fn fdatasync(&self, file: &File) -> io::Result<()> {
+        patience::wait()?;
         // Not retried: after an error the pages may be dropped, and a second call would succeed over the hole.
         Ok(fs::fdatasync(file)?)
     }
@@ -163,22 +177,27 @@ impl Disk for RealDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        patience::wait()?;
         Ok(fs::rename(from, to)?)
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {
+        patience::wait()?;
         Ok(fs::unlink(path)?)
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
+        patience::wait()?;
         Ok(fs::mkdir(path, Mode::from_raw_mode(0o755))?)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        patience::wait()?;
         Ok(fs::rmdir(path)?)
     }
 
     fn fsync_dir(&self, path: &Path) -> io::Result<()> {
+        patience::wait()?;
         Ok(fs::fsync(directory(path)?)?)
     }
 
@@ -187,6 +206,7 @@ impl Disk for RealDisk {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        patience::wait()?;
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(path)? {
             let entry = entry?;
@@ -199,6 +219,7 @@ impl Disk for RealDisk {
     }
 
     fn facts(&self, path: &Path) -> io::Result<FileFacts> {
+        patience::wait()?;
         let facts = std::fs::metadata(path)?;
         let age = facts.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let modified = Timestamp(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));

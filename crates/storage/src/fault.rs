@@ -115,7 +115,8 @@ impl Fault {
             // What could not even be opened to be synced has lost nothing.
             return !matches!(errno(source), Some(Errno::MFILE | Errno::NFILE));
         }
-        if self.no_space() || self.not_found() {
+        // Who must not wait was told to come again.
+        if self.no_space() || self.not_found() || errno(source) == Some(Errno::AGAIN) {
             return false;
         }
         let ill =
@@ -164,6 +165,7 @@ mod tests {
             ("fsync", Errno::MFILE),
             ("create", Errno::EXIST),
             ("open", Errno::ACCESS),
+            ("write", Errno::AGAIN),
         ] {
             assert!(!fault(doing, errno).takes_directory_offline(), "{doing} {errno}");
         }

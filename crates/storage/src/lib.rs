@@ -80,6 +80,7 @@ pub mod offset_index;
 pub mod older_segments;
 pub mod pace;
 pub mod partition_metadata;
+mod patience;
 pub mod processor_wait;
 pub mod producer_snapshot;
 pub mod quorum_state;

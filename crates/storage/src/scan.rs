@@ -3,6 +3,8 @@
 //! Logs that once belonged to an older Kafka hold messages of format v0 and v1 too; they are walked like batches. What
 //! cannot be a header is a fault that names file and position: it is recovery, not a reader, that may cut a log.
 
+use std::cell::Cell;
+use std::mem::take;
 use std::path::Path;
 
 use protocol::id::Timestamp;
@@ -86,6 +88,11 @@ impl BatchSpan {
     }
 }
 
+thread_local! {
+    /// What the last walk read into, for the next one. Bound: `BLOCK` a thread.
+    static LEFT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// A walk over the headers of a log file, forward from a batch's start.
 pub struct Scan<'a, D: Disk> {
     disk: &'a D,
@@ -93,15 +100,22 @@ pub struct Scan<'a, D: Disk> {
     path: &'a Path,
     next: u32,
     end: u32,
-    block: Box<[u8; BLOCK]>,
+    block: Vec<u8>,
     block_start: u32,
     block_length: u32,
+}
+
+impl<D: Disk> Drop for Scan<'_, D> {
+    fn drop(&mut self) {
+        LEFT.set(take(&mut self.block));
+    }
 }
 
 impl<'a, D: Disk> Scan<'a, D> {
     /// Walks from the batch at `start` up to `end`, where the file's batches end.
     pub fn new(disk: &'a D, file: &'a D::File, path: &'a Path, start: u32, end: u32) -> Self {
-        let block = Box::new([0; BLOCK]);
+        let mut block = LEFT.take();
+        block.resize(BLOCK, 0);
         Self { disk, file, path, next: start, end, block, block_start: 0, block_length: 0 }
     }
 

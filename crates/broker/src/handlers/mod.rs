@@ -197,7 +197,21 @@ impl Served {
     }
 }
 
-/// A line of the table for an async handler: decode, handle, encode.
+/// An async handler: decode, handle, encode.
+macro_rules! later {
+    ($module:ident :: $request:ident) => {
+        |call, body| {
+            Box::pin(async move {
+                let (request, drawn) = call.request::<messages::$request>(&body).await?;
+                let response: InPieces<'_, <messages::$request as Request>::Response<'_>> =
+                    $module::handle(&call, request).await.into();
+                call.answer(&response, drawn).await
+            })
+        }
+    };
+}
+
+/// A line of the table for an async handler.
 macro_rules! served {
     ($api:ident $first:literal to $last:literal by $module:ident :: $request:ident) => {
         Served {
@@ -206,14 +220,7 @@ macro_rules! served {
             last: $last,
             stable: $last,
             listed: Listed::AsServed,
-            serve: Serve::Later(|call, body| {
-                Box::pin(async move {
-                    let (request, drawn) = call.request::<messages::$request>(&body).await?;
-                    let response: InPieces<'_, <messages::$request as Request>::Response<'_>> =
-                        $module::handle(&call, request).await.into();
-                    call.answer(&response, drawn).await
-                })
-            }),
+            serve: Serve::Later(later!($module::$request)),
         }
     };
 }
@@ -261,7 +268,10 @@ static TABLE: &[Served] = &[
         listed: Listed::AsServed,
         serve: Serve::Inline(fetch::serve),
     },
-    served!(ListOffsets 0 to 11 by list_offsets::ListOffsetsRequest),
+    Served {
+        serve: Serve::AtOnceOrLater(list_offsets::at_once, later!(list_offsets::ListOffsetsRequest)),
+        ..served!(ListOffsets 0 to 11 by list_offsets::ListOffsetsRequest)
+    },
     served!(Metadata 0 to 13 by metadata::MetadataRequest),
     served!(OffsetCommit 0 to 10 by offset_commit::OffsetCommitRequest),
     served!(OffsetFetch 0 to 10 by offset_fetch::OffsetFetchRequest),

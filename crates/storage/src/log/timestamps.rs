@@ -12,6 +12,7 @@ use protocol::records::walk::{Announced, Seen, SliceCursor, walk_cursor};
 use super::Log;
 use crate::disk::Disk;
 use crate::fault::Fault;
+use crate::patience::at_hand;
 use crate::scan::BatchSpan;
 use crate::segment::{FoundBatch, Segment};
 use crate::whole_file::read_up_to;
@@ -36,6 +37,9 @@ pub const MAX_TIMESTAMP: Timestamp = Timestamp(-3);
 /// The first record on this broker's own disk (KIP-405).
 pub const EARLIEST_LOCAL: Timestamp = Timestamp(-4);
 
+/// To unpack more of a batch is not little work.
+const AT_HAND_BYTES_MAX: u64 = 256 << 10;
+
 impl<D: Disk> Log<D> {
     /// The first record as young as `timestamp`, or what one of the special timestamps stands for, as far as a reader of
     /// this isolation sees. `None` if there is no such record.
@@ -44,6 +48,32 @@ impl<D: Disk> Log<D> {
         timestamp: Timestamp,
         isolation: Isolation,
         decompressors: &mut Decompressors,
+    ) -> Result<Option<FoundOffset>, Fault> {
+        let cap = self.config.append.decompressed_batch_bytes_max;
+        let found = self.look_up(timestamp, isolation, (decompressors, cap));
+        self.home.noted(found)
+    }
+
+    /// The same where it can be told from memory and with little work. `None` where it cannot, and where anything is wrong:
+    /// nothing has come of it then, and [`Self::offset_for_timestamp`] is to be asked where waiting holds up nobody.
+    pub fn offset_at_hand(
+        &mut self,
+        timestamp: Timestamp,
+        isolation: Isolation,
+        decompressors: &mut Decompressors,
+    ) -> Option<Option<FoundOffset>> {
+        // For the largest one all segments are asked; and the files of a log are made by who may wait.
+        if timestamp == MAX_TIMESTAMP || (timestamp.0 >= 0 && self.first.is_some()) {
+            return None;
+        }
+        at_hand(|| self.look_up(timestamp, isolation, (decompressors, AT_HAND_BYTES_MAX))).ok()
+    }
+
+    fn look_up(
+        &mut self,
+        timestamp: Timestamp,
+        isolation: Isolation,
+        (decompressors, cap): (&mut Decompressors, u64),
     ) -> Result<Option<FoundOffset>, Fault> {
         self.check()?;
         let marks = self.partition.watermarks();
@@ -59,13 +89,17 @@ impl<D: Disk> Log<D> {
             EARLIEST | EARLIEST_LOCAL => {
                 return Ok(end(marks.log_start, self.partition.leader_epochs().epoch_for(marks.log_start)));
             }
-            MAX_TIMESTAMP => self.make_if_written().and_then(|()| self.youngest(decompressors)),
+            MAX_TIMESTAMP => {
+                self.make_if_written()?;
+                self.youngest(decompressors, cap)?
+            }
             timestamp if timestamp.0 >= 0 => {
-                self.make_if_written().and_then(|()| self.first_as_young(timestamp, decompressors))
+                self.make_if_written()?;
+                self.first_as_young(timestamp, decompressors, cap)?
             }
             _ => return Ok(None),
         };
-        Ok(self.home.noted(found)?.filter(|found| found.offset < upper))
+        Ok(found.filter(|found| found.offset < upper))
     }
 
     /// The first offsets of segments, the latest first, that began to be written no later than `timestamp`, and before them
@@ -108,9 +142,9 @@ impl<D: Disk> Log<D> {
         &mut self,
         timestamp: Timestamp,
         decompressors: &mut Decompressors,
+        cap: u64,
     ) -> Result<Option<FoundOffset>, Fault> {
         let from = self.partition.watermarks().log_start;
-        let cap = self.config.append.decompressed_batch_bytes_max;
         let Some(first) = self.segments.first_segment_as_young(timestamp)? else { return Ok(None) };
         for segment in self.segments.iter_mut().skip(first) {
             if segment.largest()?.is_none_or(|largest| largest.timestamp < timestamp) {
@@ -129,8 +163,11 @@ impl<D: Disk> Log<D> {
         Ok(None)
     }
 
-    fn youngest(&mut self, decompressors: &mut Decompressors) -> Result<Option<FoundOffset>, Fault> {
-        let cap = self.config.append.decompressed_batch_bytes_max;
+    fn youngest(
+        &mut self,
+        decompressors: &mut Decompressors,
+        cap: u64,
+    ) -> Result<Option<FoundOffset>, Fault> {
         let mut youngest = None;
         for (index, segment) in self.segments.iter_mut().enumerate() {
             if let Some(largest) = segment.largest()?

@@ -19,6 +19,7 @@ use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::known_batches::BLOCK_MAX;
 use crate::offset_index::OffsetPosition;
+use crate::patience;
 use crate::recent_batches::RecentBatch;
 use crate::scan::BatchSpan;
 use crate::segments::IndexLimits;
@@ -133,7 +134,7 @@ impl<D: Disk> Segment<D> {
                     buffer.resize(want, 0);
                 }
                 let read = read_up_to(self.log.disk(), &file, &mut buffer[..want], u64::from(next))
-                    .map_err(|error| Fault::io("read", &path, error))?;
+                    .map_err(|error| Fault::io("read", &self.log.path(), error))?;
                 let begin = next;
                 // All headers that lie within what was read.
                 while next < self.size && (found.is_none() || bytes > LONE) {
@@ -151,7 +152,8 @@ impl<D: Disk> Segment<D> {
                     next = span.end();
                 }
                 if next == begin {
-                    return Err(Fault::corrupt(&path, u64::from(next), "the file ends inside a header"));
+                    let reason = "the file ends inside a header";
+                    return Err(Fault::corrupt(&self.log.path(), u64::from(next), reason));
                 }
                 if run.len() >= RUN_MAX {
                     self.remember(&mut first, &mut run);
@@ -248,15 +250,17 @@ impl<D: Disk> Segment<D> {
         Fault::corrupt(&self.indexes().offsets.entries().file().path(), 0, reason)
     }
 
-    /// Does what needs the indexes. Where they turn out to be wrong they are made anew, and it is done once more.
+    /// Does what needs the indexes. Where they turn out to be wrong they are made anew, and it is done once more:
+    /// by who may wait, for it is to read the whole segment.
     pub(super) fn with_indexes<R>(
         &mut self,
         mut act: impl FnMut(&mut Self) -> Result<R, Fault>,
     ) -> Result<R, Fault> {
         match act(self) {
             Err(Fault::Corrupt { path, position, reason })
-                if path == self.indexes().offsets.entries().file().path()
-                    || path == self.indexes().times.entries().file().path() =>
+                if patience::may_wait()
+                    && (path == self.indexes().offsets.entries().file().path()
+                        || path == self.indexes().times.entries().file().path()) =>
             {
                 tracing::warn!(path = %path.display(), position, reason, "an index is wrong and is made anew");
                 self.rebuild_indexes()?;

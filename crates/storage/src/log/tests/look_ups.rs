@@ -2,6 +2,7 @@
 //! fetch is read elsewhere, once in either.
 
 use super::*;
+use crate::names::SegmentFile;
 
 /// Batches of a segment, each of one record.
 const BATCHES: i64 = 60;
@@ -63,9 +64,7 @@ fn look_up(log: &mut Log<ScriptedDisk>, offset: Offset) {
 }
 
 fn look_up_time(log: &mut Log<ScriptedDisk>, offset: Offset) {
-    let mut decompressors = Decompressors::default();
-    let found = log.offset_for_timestamp(time_of(offset.0), Isolation::LogEnd, &mut decompressors);
-    assert_eq!(found.unwrap().unwrap().offset, offset);
+    look_up_time_in(log, time_of(offset.0), offset);
 }
 
 /// The calls of a look-up each, the first time and again, over all offsets of a log.
@@ -93,4 +92,68 @@ fn a_look_up_by_time_takes_no_more_calls_where_much_is_stored() {
     let [first, again] = calls(50, look_up_time);
     assert!(first <= small + 0.4 && first <= 1.5, "{first} calls each, {small} in a small log");
     assert!(again <= again_small + 0.1 && again <= 1.1, "{again} calls each, {again_small} in a small log");
+}
+
+fn at_hand(log: &mut Log<ScriptedDisk>, timestamp: Timestamp) -> Option<Option<Offset>> {
+    let mut decompressors = Decompressors::default();
+    let found = log.offset_at_hand(timestamp, Isolation::LogEnd, &mut decompressors)?;
+    Some(found.map(|found| found.offset))
+}
+
+#[test]
+fn what_is_in_memory_is_found_without_waiting_and_the_rest_is_left_to_who_may() {
+    let (bench, mut log) = reopened(3);
+    let disk = bench.home.disk().clone();
+    let (end, place) = (log.partition().watermarks().log_end, Offset(BATCHES + 7));
+    assert_eq!(at_hand(&mut log, LATEST), Some(Some(end)), "that needs no file");
+    assert_eq!(at_hand(&mut log, time_of(place.0)), None, "its files are not open");
+    look_up_time(&mut log, place);
+    assert_eq!(at_hand(&mut log, time_of(place.0)), Some(Some(place)));
+    assert_eq!(at_hand(&mut log, MAX_TIMESTAMP), None, "all segments are asked for that");
+    // The system says that a page would have to come from the disk.
+    disk.fail("pread", ".log", Errno::AGAIN);
+    assert_eq!(at_hand(&mut log, time_of(place.0)), None);
+    assert_eq!(bench.home.state().health(), DirectoryHealth::Online);
+    disk.mend();
+    look_up_time(&mut log, place);
+    assert_eq!(at_hand(&mut log, time_of(place.0)), Some(Some(place)));
+}
+
+#[test]
+fn an_index_that_is_wrong_is_not_made_anew_by_who_may_not_wait() {
+    let (_bench, mut log) = reopened(2);
+    let index = SegmentFile::OffsetIndex.path(log.path(), Offset::ZERO);
+    let mut wrong = std::fs::read(&index).unwrap();
+    // But for the last one, which tells the largest timestamp.
+    wrong.chunks_mut(8).skip(5).take(18).for_each(|entry| entry[7] ^= 1);
+    std::fs::write(&index, &wrong).unwrap();
+    look_up_time(&mut log, Offset(3));
+    assert_eq!(at_hand(&mut log, time_of(3)), Some(Some(Offset(3))));
+    assert_eq!(at_hand(&mut log, time_of(40)), None);
+    assert_eq!(std::fs::read(&index).unwrap(), wrong);
+    look_up_time(&mut log, Offset(40));
+    assert_ne!(std::fs::read(&index).unwrap(), wrong);
+    assert_eq!(at_hand(&mut log, time_of(40)), Some(Some(Offset(40))));
+}
+
+/// A log without files of its own has none made by who may not wait.
+#[test]
+fn the_first_record_that_lies_apart_is_looked_for_by_who_may_wait() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let config = Arc::new(bench.config.clone());
+    let mut log =
+        Log::plan(Arc::clone(&bench.home), Bench::<ScriptedDisk>::name(), Uuid([1; 16]), config, NOW)
+            .unwrap();
+    lead(&mut log);
+    append(&mut log, plain(1, 10)).unwrap();
+    assert!(!log.is_made());
+    assert_eq!((at_hand(&mut log, LATEST), at_hand(&mut log, NOW)), (Some(Some(Offset(1))), None));
+    assert!(!log.is_made());
+    look_up_time_in(&mut log, NOW, Offset(0));
+    assert!(log.is_made());
+}
+
+fn look_up_time_in(log: &mut Log<ScriptedDisk>, timestamp: Timestamp, offset: Offset) {
+    let found = log.offset_for_timestamp(timestamp, Isolation::LogEnd, &mut Decompressors::default());
+    assert_eq!(found.unwrap().unwrap().offset, offset);
 }
