@@ -123,6 +123,40 @@ fn what_is_found_and_checked_on_its_way_to_a_reader_is_read_once_for_each() {
     assert!(again <= 1.1, "{again} bytes are read to send one that was checked before");
 }
 
+/// Who looks something up right behind what somebody else has looked up is taken for nobody who reads on: what is little is
+/// looked at as it is sent, and nothing is read ahead of it on another thread.
+#[test]
+fn small_batches_looked_up_here_and_there_after_a_start_are_read_once_each() {
+    const STORED: u32 = 512;
+    let directory = tempfile::tempdir().unwrap();
+    let (served, address) = Served::start(directory.path());
+    let workload = *WORKLOADS.iter().find(|workload| workload.name == "produce-16k").unwrap();
+    let (batch, records) = workload.batch().unwrap();
+    let mut connection = Connection::open(address).unwrap();
+    connection.create_topic(OLD, 1, &[]).unwrap();
+    let mut frame = Frame::produce(OLD, &batch);
+    connection.pump(&mut frame, AnswerShape::produce(OLD), STORED, |_, _| ()).unwrap();
+    drop(connection);
+    served.stop();
+    let (served, address) = Served::start(directory.path());
+    let (before, id) = (bytes_read(served.id()), served.id());
+    let counted = count_while(id, move || {
+        let mut connection = Connection::open(address).unwrap();
+        let mut frame = Frame::fetch(OLD, 1);
+        // Pairs of neighbours, the last first.
+        let turn = |frame: &mut Frame, number: u32| {
+            frame.set_offset(i64::from(((STORED - 1 - number) ^ 1) * records));
+        };
+        connection.pump(&mut frame, AnswerShape::fetch(OLD), STORED, turn).unwrap()
+    });
+    let (calls, sent) = counted.unwrap();
+    println!("here and there: {calls:?}");
+    let (calls, read) = (each_of(STORED, &calls), (bytes_read(id) - before) as f64 / sent as f64);
+    // To receive, to find, to look at and send, to answer.
+    assert!(calls <= 4.0, "{calls} system calls a request");
+    assert!(read <= 1.7, "{read} bytes are read for each that is sent");
+}
+
 /// What every batch is asked of the disk or of the page cache once more.
 const SYNCED: &[&str] = &["headwater.durability=fsync"];
 const CHECKED: &[&str] = &["headwater.fetch.check=always"];

@@ -17,6 +17,11 @@ pub struct CheckedParts {
 }
 
 impl CheckedParts {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_none()
+    }
+
     /// Whether all of this lies within one part.
     pub fn cover(&self, start: u32, end: u32) -> bool {
         self.parts().iter().any(|part| part.start <= start && end <= part.end)

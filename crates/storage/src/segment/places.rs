@@ -117,13 +117,20 @@ impl<D: Disk> Segment<D> {
             return Ok(Start { position: 0, first: Some(0), indexed: None, bytes: LONE });
         };
         self.check_position(entry.position)?;
-        let bytes = if self.known.end_near(entry.position, AHEAD) { AHEAD } else { LONE };
+        let near = self.known.end_near(entry.position, AHEAD) && self.seems_in_order(entry.position);
+        let bytes = if near { AHEAD } else { LONE };
         Ok(Start { position: entry.position, first: None, indexed: Some(entry.offset), bytes })
+    }
+
+    /// Whether a reader of this place may be one who goes on: of who is here by chance what lies in front of it was not read.
+    /// Where readers have nothing checked that cannot be told.
+    fn seems_in_order(&self, position: u32) -> bool {
+        position >= self.unchecked_to || self.checked.is_empty() || self.checked.reach(position)
     }
 
     /// Walks over the headers to the first batch that holds `target` or a later offset, and remembers them.
     fn walk_to(&mut self, start: Start, target: Offset) -> Result<Option<(u32, u32)>, Fault> {
-        let (file, path) = (self.log.open()?, self.log.path());
+        let file = self.log.open()?;
         let Start { position: mut next, mut first, mut indexed, bytes } = start;
         let mut run: Vec<RecentBatch> = Vec::new();
         let mut found = None;

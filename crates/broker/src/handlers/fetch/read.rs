@@ -153,13 +153,11 @@ impl Reading {
                 ReadCheck::Always => true,
             };
             let segment_end = unsure.segment.1;
-            // Who reads on in order has what follows checked along.
+            // Who reads on in order has what follows checked along, but for little that is looked at as it is sent: many who look
+            // something up come upon what lies behind that of another.
             let in_order = suspect && unsure.in_order;
             let small = range.length <= room.min(SMALL) && (suspect || unsure.old);
-            if small
-                && !in_order
-                && let Some(bytes) = read_at_hand(range)
-            {
+            if small && let Some(bytes) = read_at_hand(range) {
                 room -= range.length;
                 let start = u32::try_from(range.position).unwrap_or(u32::MAX);
                 let found = suspect.then(|| check_bytes(&bytes, (start, segment_end)));

@@ -92,3 +92,29 @@ fn the_front_of_a_segment_is_read_far_ahead_only_for_who_comes_from_the_one_befo
     segment.find_for(Offset(0), true).unwrap();
     assert_eq!(disk.bytes_read(".log"), u64::from(AHEAD));
 }
+
+#[test]
+fn of_who_looks_up_here_and_there_little_is_read_and_of_who_goes_on_much() {
+    let dir = Dir::new();
+    let size = batch(0, 400).len() as u32;
+    let count = (1 << 20) / size;
+    let segment = dir.filled(i64::from(count), 400);
+    let mut segment = dir.reopened(segment);
+    let disk = dir.descriptors.disk();
+    let sent = |segment: &mut Segment<ScriptedDisk>, number: u32, batches: u32| {
+        look_up(segment, i64::from(number), size);
+        segment.note_checked(number * size, (number + batches) * size);
+    };
+    disk.reset();
+    for number in shuffled(count).take(60) {
+        sent(&mut segment, number as u32, 1);
+    }
+    let read = disk.bytes_read(".log");
+    assert!(read <= u64::from(60 * LONE), "{read} bytes for 60 places");
+    let mut segment = dir.reopened(segment);
+    disk.reset();
+    for number in (0..count - 100).step_by(100) {
+        sent(&mut segment, number, 100);
+    }
+    assert!(disk.count("pread", ".log") <= 3, "{} reads", disk.count("pread", ".log"));
+}
