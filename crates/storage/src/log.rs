@@ -49,6 +49,7 @@ pub(crate) use moving::Piece;
 pub use open::{Checkpoints, Opened, Room};
 pub use read::{Fetched, ReadError};
 pub use replacing::{Cleaning, Names, Replaced};
+pub(crate) use resume::Way;
 pub use timestamps::{EARLIEST, EARLIEST_LOCAL, FoundOffset, LATEST, MAX_TIMESTAMP};
 
 /// The log of one partition.

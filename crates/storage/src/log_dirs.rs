@@ -42,6 +42,7 @@ pub use home::format;
 pub use load::{LoadReport, Placement};
 use logs::Logs;
 pub use moves::Move;
+use resume::Settling;
 use unloaded::UnloadedLogs;
 
 /// So many logs are taken from the table at a time where all are looked at.
@@ -84,6 +85,7 @@ pub struct LogDirs<D: Disk = RealDisk> {
     planned: Mutex<Vec<Weak<Mutex<Log<D>>>>>,
     /// Directories that take no new partitions.
     cordoned: RwLock<BTreeSet<DirectoryId>>,
+    settling: Mutex<Settling>,
 }
 
 /// One log directory as DescribeLogDirs shows it.
@@ -149,6 +151,7 @@ impl<D: Disk> LogDirs<D> {
                 unloaded: Mutex::default(),
                 planned: Mutex::default(),
                 cordoned: RwLock::default(),
+                settling: Mutex::default(),
             }),
             (_, _, Some(fault)) => Err(fault),
             _ => Err(Fault::Mismatch {
@@ -321,6 +324,10 @@ impl<D: Disk> LogDirs<D> {
 
     fn planned(&self) -> MutexGuard<'_, Vec<Weak<Mutex<Log<D>>>>> {
         self.planned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settling(&self) -> MutexGuard<'_, Settling> {
+        self.settling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a partition away: its directory is renamed at once and removed once `file.delete.delay.ms` has passed.

@@ -399,8 +399,13 @@ impl<D: Disk> Segment<D> {
 
     /// The offset after the last batch, found from the last index entry on.
     pub fn read_next_offset(&mut self) -> Result<Offset, Fault> {
+        Ok(self.last_span()?.map_or(self.base, |span| span.last_offset.next()))
+    }
+
+    /// The last batch, found from the last index entry on.
+    fn last_span(&mut self) -> Result<Option<BatchSpan>, Fault> {
         if self.size == 0 {
-            return Ok(self.base);
+            return Ok(None);
         }
         // A look at a small segment costs less than a look at its index.
         let start = match self.size <= SMALL {
@@ -412,13 +417,12 @@ impl<D: Disk> Segment<D> {
             let reason = format!("the last entry points to position {start} of a log of {} bytes", self.size);
             return Err(Fault::corrupt(&path, 0, reason));
         }
-        let base = self.base;
         self.scan(start, |scan| {
-            let mut next = base;
+            let mut last = None;
             while let Some(span) = scan.next_span()? {
-                next = span.last_offset.next();
+                last = Some(span);
             }
-            Ok(next)
+            Ok(last)
         })
     }
 

@@ -19,7 +19,7 @@ use crate::Holdings;
 const PLANNED_MAX: usize = 2_000;
 /// How often.
 const PLANNED_INTERVAL: Duration = Duration::from_secs(1);
-/// How often logs that have grown get another place for recovery to begin at.
+/// How often logs get another place for recovery to begin at, of those that have grown or have been looked for.
 const RESUME_INTERVAL: Duration = Duration::from_millis(250);
 /// How often files whose time has come are looked for.
 const REMOVAL_INTERVAL: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ impl Housekeeping {
         let lists = [
             ("housekeeping", chores(&broker)),
             ("removals", alone(REMOVAL_INTERVAL, |broker| broker.log_dirs.remove_due(broker.now()))),
-            ("resume-points", alone(RESUME_INTERVAL, |broker| broker.log_dirs.advance_resume_points())),
+            ("resume-points", alone(RESUME_INTERVAL, advance_resume_points)),
             ("planned-logs", alone(PLANNED_INTERVAL, |broker| broker.log_dirs.make_planned(PLANNED_MAX))),
         ];
         for (name, chores) in lists {
@@ -107,6 +107,11 @@ fn chores(broker: &Holdings) -> Vec<Chore> {
         chores.push(chore(every, |broker| broker.log_dirs.flush_due(broker.now())));
     }
     chores
+}
+
+fn advance_resume_points(broker: &Holdings) {
+    broker.log_dirs.advance_resume_points();
+    broker.log_dirs.settle(broker.now());
 }
 
 fn retain(broker: &Holdings) {

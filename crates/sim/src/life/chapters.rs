@@ -290,12 +290,14 @@ impl Life {
                 // The disk may not have kept up when the places for recovery are looked at.
                 if !late {
                     dirs.advance_resume_points();
+                    dirs.settle(now);
                 }
                 dirs.directories().for_each(|directory| {
                     directory.background().step();
                 });
                 if late {
                     dirs.advance_resume_points();
+                    dirs.settle(now);
                 }
             }
             Step::RemoveDue => dirs.remove_due(now),

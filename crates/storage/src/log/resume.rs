@@ -7,10 +7,15 @@
 //! an answer, are then still told one by one, as after every recovery, and not by the snapshot, which knows the last of each
 //! producer. Appends say that a place is due ([`Log::note_growth`]); the work is that of a thread that
 //! nobody waits for ([`crate::LogDirs::advance_resume_points`]).
+//!
+//! A log that grows slowly, or not any more, gets its places by time ([`Log::settle`]). Such a place counts half a minute
+//! after it was taken down: who had no answer to what lies before it has sent that again by then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use partition::Millis;
+use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
 use super::Log;
@@ -25,13 +30,43 @@ const UNDER_WAY: u8 = 0;
 const REACHED: u8 = 1;
 const FAILED: u8 = 2;
 
+/// After so long a place counts however little the log has grown behind it.
+const COUNTS_AFTER: Millis = Millis(30_000);
+/// A log that grows slowly has this part of `headwater.recovery.bytes` read after a kill, in place of getting more places: to
+/// look at a place costs as much as reading some hundred kilobytes.
+const SETTLED_PART: u32 = 64;
+
 /// The places of one log.
 #[derive(Default, Debug)]
 pub(super) struct Resume {
     /// The one that is written down.
     kept: Option<ResumePoint>,
-    /// The next one, and how its way to stable storage has gone.
-    next: Option<(ResumePoint, Arc<AtomicU8>)>,
+    /// The next one.
+    next: Option<Next>,
+}
+
+/// A place that is not written down yet.
+#[derive(Clone, Debug)]
+struct Next {
+    point: ResumePoint,
+    way: Way,
+    /// Since when it is known to be on its way.
+    since: Option<Timestamp>,
+}
+
+/// How the way of a place to stable storage has gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Way(Arc<AtomicU8>);
+
+impl Way {
+    fn at(&self) -> u8 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Whether the place has come to stable storage, or never will.
+    pub(crate) fn is_over(&self) -> bool {
+        self.at() != UNDER_WAY
+    }
 }
 
 impl Resume {
@@ -89,8 +124,8 @@ impl<D: Disk> Log<D> {
         let size = self.segments.active().size();
         self.set_resume_due(size);
         let first = self.resume.as_ref().is_none_or(|resume| resume.kept.is_none());
-        let next = self.resume.as_ref().and_then(|resume| resume.next.clone());
-        match next.map(|(point, state)| (point, state.load(Ordering::Acquire))) {
+        let next = self.resume.as_ref().and_then(|resume| resume.next.as_ref());
+        match next.map(|next| (next.point, next.way.at())) {
             Some((_, UNDER_WAY)) => {
                 // The disk does not keep up: the place behind it waits.
                 self.set_resume_due(size.saturating_sub(bytes - bytes / 4));
@@ -108,7 +143,61 @@ impl<D: Disk> Log<D> {
         if self.home.state().check_room().is_err() {
             return Ok(false);
         }
-        self.begin_point().map(|begun| begun && first)
+        Ok(self.begin_point()?.is_some() && first)
+    }
+
+    /// From time to time: writes down the place that has been on stable storage for long enough, and says how many bytes of
+    /// the active segment recovery would read, if they are so many that another place is due by now.
+    pub(crate) fn settle(&mut self, now: Timestamp) -> Result<Option<u32>, Fault> {
+        let Some(bytes) = self.config.recovery_bytes else { return Ok(None) };
+        // By its growth a place is due already; and room is for records.
+        let due = !self.made || self.resume_due == NEVER;
+        if due || self.check().is_err() || self.home.state().check_room().is_err() {
+            return Ok(None);
+        }
+        if let Some(next) = self.resume.as_mut().and_then(|resume| resume.next.as_mut()) {
+            match next.way.at() {
+                UNDER_WAY => return Ok(None),
+                REACHED => {
+                    // A clock that was set back says nothing about how long that is ago.
+                    let since = next.since.filter(|since| *since <= now).unwrap_or(now);
+                    next.since = Some(since);
+                    if now.0 - since.0 < COUNTS_AFTER.0 {
+                        return Ok(None);
+                    }
+                    let kept = next.point;
+                    let outcome = self.keep(kept);
+                    self.home.noted(outcome)?;
+                }
+                _ => {}
+            }
+        }
+        let behind = self.behind_point();
+        Ok((behind > bytes / SETTLED_PART).then_some(behind))
+    }
+
+    /// How many bytes of the active segment recovery would read.
+    fn behind_point(&mut self) -> u32 {
+        let active = self.segments.active();
+        let (base, size) = (active.base(), active.size());
+        let kept = self.resume.as_ref().and_then(|resume| resume.kept);
+        size - kept.filter(|kept| kept.base == base).map_or(0, |kept| kept.position.min(size))
+    }
+
+    /// Has the end of the log brought to stable storage as a place that counts after a while, if there is reason to yet.
+    pub(crate) fn begin_settling(&mut self, now: Timestamp) -> Result<Option<Way>, Fault> {
+        if self.settle(now)?.is_none() {
+            return Ok(None);
+        }
+        // What it grows by from here on makes the place after this one due.
+        let size = self.segments.active().size();
+        self.set_resume_due(size);
+        let begun = self.begin_point();
+        let begun = self.home.noted(begun)?;
+        if let Some(next) = self.resume.as_mut().and_then(|resume| resume.next.as_mut()) {
+            next.since = Some(now);
+        }
+        Ok(begun)
     }
 
     fn keep(&mut self, point: ResumePoint) -> Result<(), Fault> {
@@ -123,17 +212,17 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
-    /// Hands all that the place behind the last batch needs to the thread that syncs; says whether there is any.
-    fn begin_point(&mut self) -> Result<bool, Fault> {
+    /// Hands all that the place behind the last batch needs to the thread that syncs; `None` where there is no batch.
+    fn begin_point(&mut self) -> Result<Option<Way>, Fault> {
         let end = self.partition.watermarks().log_end;
         let Some(point) = self.segments.active().resume_point(end)? else {
             // A segment in which nothing is yet: with its first batch it is due again.
             self.resume_due = 0;
-            return Ok(false);
+            return Ok(None);
         };
         self.take_snapshot(end)?;
-        let state = Arc::new(AtomicU8::new(UNDER_WAY));
-        let told = Arc::clone(&state);
+        let way = Way(Arc::new(AtomicU8::new(UNDER_WAY)));
+        let Way(told) = way.clone();
         let done = move |outcome: Result<(), Fault>| {
             told.store(if outcome.is_ok() { REACHED } else { FAILED }, Ordering::Release);
         };

@@ -1,7 +1,35 @@
-//! Bringing forward the places where recovery would begin, in the logs that have said that one is due.
+//! Bringing forward the places where recovery would begin: in the logs that have said that one is due, and from time to time in
+//! those that grow slowly or not at all.
+
+use std::mem::take;
+
+use protocol::id::Timestamp;
 
 use super::{LogDirs, whole};
 use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::log::Way;
+use crate::names::TopicPartition;
+
+/// How often all logs are looked at.
+const EVERY_MS: i64 = 15_000;
+/// So many logs are on their way to stable storage at a time: nobody waits for them, and others for the disk.
+const AT_ONCE: usize = 4;
+
+/// The logs that are to get a place though they do not grow much.
+#[derive(Default)]
+pub(super) struct Settling {
+    /// When all logs were looked at last.
+    looked: Option<Timestamp>,
+    /// Those that wait, each with what would be read of it; the one of which most would be is the last. Bound: the logs.
+    waiting: Vec<(u32, TopicPartition)>,
+    /// The places that have not come to stable storage yet. Bound: `AT_ONCE`.
+    under_way: Vec<Way>,
+}
+
+fn no_place(name: &TopicPartition, fault: &Fault) {
+    tracing::warn!(partition = %name, %fault, "recovery gets no new place to begin at");
+}
 
 impl<D: Disk> LogDirs<D> {
     /// Takes down where recovery may begin in each log that has grown by `headwater.recovery.bytes` since the last time, and
@@ -14,10 +42,46 @@ impl<D: Disk> LogDirs<D> {
                 match log.advance_resume_point() {
                     Ok(true) => directory.note_resume_due(&name),
                     Ok(false) => {}
-                    Err(fault) => {
-                        tracing::warn!(partition = %name, %fault, "recovery gets no new place to begin at")
-                    }
+                    Err(fault) => no_place(&name, &fault),
                 }
+            }
+        }
+    }
+
+    /// Sees to it that little is read after a kill also of logs that grow slowly or not at all: every quarter of a minute those
+    /// are looked for of which much would be, and their ends are brought to stable storage, a few at a time. To be called
+    /// several times a second.
+    pub fn settle(&self, now: Timestamp) {
+        let mut settling = self.settling();
+        // A clock that was set back says nothing about how long that is ago.
+        let due = |looked: Timestamp| now < looked || now.0 - looked.0 >= EVERY_MS;
+        if settling.looked.is_none_or(due) {
+            settling.looked = Some(now);
+            settling.waiting.clear();
+            for (name, log) in self.walk() {
+                let settled = whole(&log).map(|mut log| log.settle(now));
+                match settled {
+                    Ok(Ok(Some(behind))) => settling.waiting.push((behind, name)),
+                    Ok(Ok(None)) => {}
+                    Ok(Err(fault)) => no_place(&name, &fault),
+                    // Refused until a restart, which was told when that became so.
+                    Err(_) => {}
+                }
+            }
+            settling.waiting.sort_unstable();
+        }
+        settling.under_way.retain(|way| !way.is_over());
+        while settling.under_way.len() < AT_ONCE {
+            let Some((_, name)) = settling.waiting.pop() else {
+                // Of very many no room is kept.
+                drop(take(&mut settling.waiting));
+                return;
+            };
+            let Some(log) = self.get(&name) else { continue };
+            let Ok(mut log) = whole(&log) else { continue };
+            match log.begin_settling(now) {
+                Ok(way) => settling.under_way.extend(way),
+                Err(fault) => no_place(&name, &fault),
             }
         }
     }

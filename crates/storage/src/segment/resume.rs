@@ -13,11 +13,14 @@ use crate::whole_file::read_up_to;
 
 impl<D: Disk> Segment<D> {
     /// The place behind the last batch, which ends before `end`, with all index entries up to there written; it counts once
-    /// log and indexes are on stable storage. `None` where no batch was appended since the segment was opened.
+    /// log and indexes are on stable storage. `None` where there is no batch.
     pub fn resume_point(&mut self, end: Offset) -> Result<Option<ResumePoint>, Fault> {
-        let Some(last) = self.recent.last().filter(|last| last.position + last.size == self.size) else {
-            return Ok(None);
+        let recent = self.recent.last().filter(|last| last.position + last.size == self.size);
+        let last = match recent {
+            Some(last) => Some(last.position),
+            None => self.last_span()?.map(|span| span.position),
         };
+        let Some(last) = last else { return Ok(None) };
         let largest = self.largest()?;
         let indexes = self.indexes();
         indexes.offsets.entries().write_pending()?;
@@ -28,7 +31,7 @@ impl<D: Disk> Segment<D> {
             indexes.times.entries().count()?,
             indexes.transactions.entries().count()?,
         ];
-        let (base, position, last) = (self.base, self.size, last.position);
+        let (base, position) = (self.base, self.size);
         let header = self.header_digest(last, position)?;
         let last_entries = self.last_entries(entries)?;
         let point = header.zip(last_entries).map(|(header, last_entries)| ResumePoint {

@@ -38,7 +38,7 @@ pub const KEYS: &[Key] = &[
     int("headwater.open.files.max", "10000").at_least(64).since("headwater").honoured()
         .doc("How many files of logs may be open at once. Files beyond it are closed, the longest unused first, and opened again when needed."),
     int("headwater.recovery.bytes", "67108864").at_least(0).since("headwater").honoured()
-        .doc("A partition that has grown by so many bytes gets another place for recovery to begin at after a crash, brought to stable storage in the background: no more than three times as much is read of it then, whatever the size of its segments. 0 for none: recovery begins at the front of a segment, as in Kafka."),
+        .doc("A partition that has grown by so many bytes gets another place for recovery to begin at after a crash, brought to stable storage in the background: no more than three times as much is read of it then, whatever the size of its segments. One that grows slowly, or not any more, gets a place too once more than a 64th of this would be read of it. 0 for none: recovery begins at the front of a segment, as in Kafka."),
     int("headwater.request.memory.bytes", "134217728").at_least(1048576).since("headwater").honoured()
         .doc("How much memory requests of very many elements may take together, beyond four times their bytes. A request that finds too little left waits; one that would need more than this ends its connection."),
 ];

@@ -91,3 +91,121 @@ fn a_log_that_is_not_as_its_clean_end_said_is_recovered_in_all_of_its_segments()
     assert_eq!((report.cut.len(), report.failed.len()), (1, 0), "{report:?}");
     assert_eq!(end(&dirs.get(&name("t", 0)).unwrap()), Offset(5));
 }
+
+/// A node whose logs get a place by time once a kilobyte of them would be read.
+struct Idle {
+    node: Node,
+    disk: ScriptedDisk,
+    config: Arc<LogConfig>,
+}
+
+impl Idle {
+    fn new() -> Self {
+        let config = LogConfig { recovery_bytes: Some(64 << 10), ..LogConfig::default() };
+        Self { node: Node::new(&["a"]), disk: ScriptedDisk::default(), config: Arc::new(config) }
+    }
+
+    /// Starts it; says how many bytes of batches that has read.
+    fn start(&self) -> (LogDirs<ScriptedDisk>, SharedLog<ScriptedDisk>, u64) {
+        let dirs = LogDirs::open(self.disk.clone(), &self.node.config, NOW).unwrap();
+        self.disk.reset();
+        dirs.load(|_, _| Placement::Here(self.config.clone()), NOW);
+        let read = self.disk.bytes_read(".log");
+        let log = dirs.create(&name("t", 0), TOPIC, self.config.clone(), None, NOW).unwrap();
+        locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+        (dirs, log, read)
+    }
+
+    fn point(&self) -> Option<ResumePoint> {
+        ResumePoint::read(&RealDisk, &self.node.directory(0).join("t-0")).unwrap()
+    }
+}
+
+/// Lets so many seconds pass, in which the disk keeps up.
+fn pass(dirs: &LogDirs<ScriptedDisk>, log: &SharedLog<ScriptedDisk>, seconds: std::ops::Range<i64>) {
+    for second in seconds {
+        dirs.settle(Timestamp(NOW.0 + 1000 * second));
+        let (tell, told) = std::sync::mpsc::channel();
+        locked(log).flush(NOW, Box::new(move |outcome| tell.send(outcome).unwrap())).unwrap();
+        told.recv().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_log_that_was_left_alone_is_not_read_again_after_a_kill() {
+    let idle = Idle::new();
+    let (dirs, log, _) = idle.start();
+    assert!((0..100).all(|_| append(&log)));
+    let size = locked(&log).size();
+    // Who has no answer to the last of it may send it again.
+    pass(&dirs, &log, 0..30);
+    assert_eq!(idle.point(), None);
+    pass(&dirs, &log, 30..60);
+    assert_eq!(idle.point().map(|point| u64::from(point.position)), Some(size));
+    drop((dirs, log));
+    let (dirs, log, read) = idle.start();
+    assert!(read < 200, "{read} bytes of {size} are read again");
+    assert_eq!(end(&log), Offset(100));
+    // What little comes then is all that is read.
+    assert!((0..3).all(|_| append(&log)));
+    let grown = locked(&log).size() - size;
+    pass(&dirs, &log, 60..120);
+    drop((dirs, log));
+    let (dirs, log, read) = idle.start();
+    assert!((grown..grown + 200).contains(&read), "{read} bytes are read where {grown} came");
+    assert_eq!((end(&log), idle.point().map(|point| point.offset)), (Offset(103), Some(Offset(100))));
+    drop((dirs, log));
+}
+
+#[test]
+fn a_log_that_grows_slowly_gets_places_as_it_does() {
+    let idle = Idle::new();
+    let (dirs, log, _) = idle.start();
+    for second in 0..300 {
+        assert!(append(&log));
+        pass(&dirs, &log, second..second + 1);
+        let behind = locked(&log).size() - idle.point().map_or(0, |point| u64::from(point.position));
+        // A place counts after half a minute, and then the next one is taken down.
+        assert!(behind < 1024 + 60 * 180, "{behind} bytes in second {second}");
+    }
+}
+
+#[test]
+fn a_log_that_was_closed_and_left_alone_since_is_not_read_after_a_kill_either() {
+    let idle = Idle::new();
+    let (dirs, log, _) = idle.start();
+    assert!((0..100).all(|_| append(&log)));
+    dirs.close(BrokerEpoch(1));
+    drop((dirs, log));
+    let (dirs, log, _) = idle.start();
+    pass(&dirs, &log, 0..60);
+    drop((dirs, log));
+    let (_dirs, log, read) = idle.start();
+    assert!(read < 200, "{read} bytes are read");
+    assert_eq!(end(&log), Offset(100));
+}
+
+#[test]
+fn few_logs_at_a_time_are_brought_to_stable_storage_because_of_their_age() {
+    let idle = Idle::new();
+    let (dirs, _log, _) = idle.start();
+    let held = idle.disk.hold_syncs();
+    for partition in 1..20 {
+        let log = dirs.create(&name("t", partition), TOPIC, idle.config.clone(), None, NOW).unwrap();
+        locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+        assert!((0..10 + partition).all(|_| append(&log)));
+    }
+    let snapshots = || {
+        (0..20).filter(|at| {
+            let directory = idle.node.directory(0).join(format!("t-{at}"));
+            entries(&directory).iter().any(|file| file.ends_with(".snapshot"))
+        })
+    };
+    (0..14).for_each(|second| dirs.settle(Timestamp(NOW.0 + 1000 * second)));
+    assert_eq!(snapshots().collect::<Vec<_>>(), [16, 17, 18, 19], "those of which most would be read");
+    drop(held);
+    while snapshots().count() < 19 {
+        dirs.settle(Timestamp(NOW.0 + 14_000));
+        std::thread::yield_now();
+    }
+}
