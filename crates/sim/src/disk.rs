@@ -291,12 +291,12 @@ impl Disk for SimulatedDisk {
         self.do_change((Verb::SyncDirectory, path), sync, || ())
     }
 
-    fn sync_all(&self, path: &Path) -> io::Result<()> {
+    fn sync_all(&self, opened: &SimulatedFile) -> io::Result<()> {
         let sync = |tree: &mut Tree, _| {
             tree.sync_all();
             Ok(())
         };
-        self.do_change((Verb::SyncAll, path), sync, || ())
+        self.do_change((Verb::SyncAll, &opened.path), sync, || ())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
@@ -313,6 +313,11 @@ impl Disk for SimulatedDisk {
 
     fn set_modified(&self, path: &Path, modified: Timestamp) -> io::Result<()> {
         self.do_change((Verb::Write, path), |tree, _| tree.set_modified(path, modified), || ())
+    }
+
+    fn file_system(&self, path: &Path) -> io::Result<u64> {
+        self.state().script.look(Verb::Read, path)?;
+        Ok(0)
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

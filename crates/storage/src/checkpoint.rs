@@ -111,6 +111,15 @@ pub fn create_leader_epochs<D: Disk>(
     whole_file::create_unsynced(disk, path, leader_epochs_text(epochs).as_bytes())
 }
 
+/// Writes what [`whole_file::put_in_place`] is to put in place of a checkpoint of leader epochs once it is on stable storage.
+pub fn write_leader_epochs_beside<D: Disk>(
+    disk: &D,
+    path: &Path,
+    epochs: &[(LeaderEpoch, Offset)],
+) -> Result<(), Fault> {
+    whole_file::write_beside_unsynced(disk, path, leader_epochs_text(epochs).as_bytes())
+}
+
 fn leader_epochs_text(epochs: &[(LeaderEpoch, Offset)]) -> String {
     let mut text = format!("{VERSION}\n{}\n", epochs.len());
     for (epoch, start) in epochs {

@@ -11,7 +11,7 @@ pub const LOCK: &str = ".lock";
 
 /// The lock of a log directory, held until dropped.
 pub struct DirectoryLock<D: Disk> {
-    _file: D::File,
+    file: D::File,
 }
 
 impl<D: Disk> DirectoryLock<D> {
@@ -20,10 +20,15 @@ impl<D: Disk> DirectoryLock<D> {
         let path = directory.join(LOCK);
         let file = disk.open(&path, Access::Create).map_err(|error| Fault::io("create", &path, error))?;
         if disk.lock(&file).map_err(|error| Fault::io("lock", &path, error))? {
-            Ok(Self { _file: file })
+            Ok(Self { file })
         } else {
             Err(Fault::Locked { path: directory.to_owned() })
         }
+    }
+
+    /// The file, open since before anything else was done in the directory.
+    pub fn file(&self) -> &D::File {
+        &self.file
     }
 }
 

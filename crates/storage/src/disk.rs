@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -78,8 +79,9 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
     /// Brings the names in a directory to stable storage.
     fn fsync_dir(&self, path: &Path) -> io::Result<()>;
-    /// Brings everything on the file system that holds `path` to stable storage.
-    fn sync_all(&self, path: &Path) -> io::Result<()>;
+    /// Brings everything on the file system of an open file to stable storage; fails too if anything there could not be
+    /// brought to it since the file was opened, whoever was told of that.
+    fn sync_all(&self, opened: &Self::File) -> io::Result<()>;
     /// The names in a directory, in no order.
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
     /// Size and age of the file at `path`.
@@ -92,6 +94,8 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn set_modified(&self, path: &Path, modified: Timestamp) -> io::Result<()>;
     /// Total and usable bytes of the file system that holds `path`.
     fn space(&self, path: &Path) -> io::Result<Space>;
+    /// A number of the file system that holds `path`, another for each.
+    fn file_system(&self, path: &Path) -> io::Result<u64>;
     /// Whether the work of a log directory's own threads waits for [`crate::group_commit::GroupCommit::step`] instead:
     /// a simulator has one thread, and says in which order things happen.
     fn stepped(&self) -> bool {
@@ -201,8 +205,10 @@ impl Disk for RealDisk {
         Ok(fs::fsync(directory(path)?)?)
     }
 
-    fn sync_all(&self, path: &Path) -> io::Result<()> {
-        Ok(fs::syncfs(directory(path)?)?)
+    fn sync_all(&self, opened: &File) -> io::Result<()> {
+        patience::wait()?;
+        // Linux keeps count of the failed writes of a file system, and each open file of what it was told (5.8).
+        Ok(fs::syncfs(opened)?)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
@@ -227,16 +233,23 @@ impl Disk for RealDisk {
     }
 
     fn allocate(&self, file: &File, length: u64) -> io::Result<()> {
+        patience::wait()?;
         Ok(retried(|| fs::fallocate(file, FallocateFlags::empty(), 0, length))?)
     }
 
     fn set_modified(&self, path: &Path, modified: Timestamp) -> io::Result<()> {
+        patience::wait()?;
         let time = Timespec {
             tv_sec: modified.0.div_euclid(1000),
             tv_nsec: modified.0.rem_euclid(1000) * 1_000_000,
         };
         let times = Timestamps { last_access: time, last_modification: time };
         Ok(fs::utimensat(fs::CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    fn file_system(&self, path: &Path) -> io::Result<u64> {
+        patience::wait()?;
+        Ok(std::fs::metadata(path)?.dev())
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

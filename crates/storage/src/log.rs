@@ -37,6 +37,7 @@ use crate::log_directory::LogDirectory;
 use crate::names::TopicPartition;
 use crate::segments::Segments;
 use crate::snapshot_offsets::SnapshotOffsets;
+use crate::whole_file;
 
 use cleaning::Compaction;
 use resume::Resume;
@@ -446,6 +447,27 @@ impl<D: Disk> Log<D> {
             self.epochs_due = false;
         }
         Ok(())
+    }
+
+    /// Writes the epochs that only the machine knows so that [`Self::put_epochs_in_place`] can, after a sync of all there is, do
+    /// the rest.
+    fn write_epochs_beside(&mut self) -> Result<(), Fault> {
+        if self.epochs_due && self.made && self.epochs_there {
+            let (path, epochs) = self.epochs_to_write();
+            return checkpoint::write_leader_epochs_beside(self.home.disk(), &path, &epochs);
+        }
+        self.write_epochs_due()
+    }
+
+    /// Puts in place what was written by [`Self::write_epochs_beside`] and is on stable storage; says whether there was any.
+    fn put_epochs_in_place(&mut self) -> Result<bool, Fault> {
+        let due = self.epochs_due && self.made;
+        if due {
+            let (path, _) = self.epochs_to_write();
+            whole_file::put_in_place(self.home.disk(), &path)?;
+            self.epochs_due = false;
+        }
+        Ok(due)
     }
 
     fn epochs_to_write(&self) -> (PathBuf, Vec<(LeaderEpoch, Offset)>) {

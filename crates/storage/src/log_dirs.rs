@@ -15,8 +15,8 @@ mod resume;
 mod unloaded;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, TopicId};
@@ -498,20 +498,43 @@ impl<D: Disk> LogDirs<D> {
 
     /// Ends cleanly: logs closed, all on stable storage, checkpoints written, and last the mark that says so. A
     /// directory where any of it fails, or where a log could not be loaded, stays without the mark and is recovered at the
-    /// next start.
+    /// next start. What many logs have to bring to stable storage is brought there together (ADR 0025).
     pub fn close(&self, epoch: BrokerEpoch) {
-        let mut unclean: Vec<DirectoryId> = self.offline();
+        let mut unclean: BTreeSet<DirectoryId> = self.offline().into_iter().collect();
         // A mark would vouch for logs that nobody could look into (KAFKA-15375).
         unclean.extend(self.unloaded().values().flat_map(|homes| homes.keys().copied()));
-        unclean.extend(self.close_logs());
+        let failed = self.close_each(&BTreeSet::new(), Log::begin_close);
+        unclean.extend(failed);
         self.close_moves();
+        self.end_homes(&mut unclean, |home| {
+            home.directory.state().check()?;
+            home.directory.first_records().end()?;
+            self.sync_home(home)
+        });
+        let changed = AtomicBool::new(false);
+        let failed = self.close_each(&unclean, |log| {
+            changed.fetch_or(log.end_close()?, Ordering::Relaxed);
+            Ok(())
+        });
+        unclean.extend(failed);
+        self.end_homes(&mut unclean, |home| {
+            if changed.load(Ordering::Relaxed) {
+                self.sync_home(home)?;
+            }
+            self.close_home(home, epoch)
+        });
+    }
+
+    /// Does a step of the end in each directory where all has gone well.
+    fn end_homes(&self, unclean: &mut BTreeSet<DirectoryId>, step: impl Fn(&Home<D>) -> Result<(), Fault>) {
         for home in &self.homes {
             let directory = &home.directory;
             if unclean.contains(&directory.id()) {
                 continue;
             }
-            if let Err(fault) = directory.noted(self.close_home(home, epoch)) {
+            if let Err(fault) = directory.noted(step(home)) {
                 tracing::error!(%fault, "cannot end the log directory cleanly");
+                unclean.insert(directory.id());
             }
         }
     }
@@ -532,17 +555,24 @@ impl<D: Disk> LogDirs<D> {
         directory.reserved(|| whole_file::replace(directory.disk(), &path, &bytes))
     }
 
-    /// Closes the logs, by as many threads as read them; says in which directories one could not be.
-    fn close_logs(&self) -> Vec<DirectoryId> {
+    /// Does a step of closing the logs outside of some directories, by as many threads as read them; says in which others one
+    /// could not be.
+    fn close_each(
+        &self,
+        outside: &BTreeSet<DirectoryId>,
+        step: impl Fn(&mut Log<D>) -> Result<(), Fault> + Sync,
+    ) -> Vec<DirectoryId> {
         let (logs, next, failed) = (self.logs(), AtomicUsize::new(0), Mutex::new(Vec::new()));
         let work = || {
             while let Some((name, log)) = logs.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let directory = locked(log).directory_id();
                 let home = self.directory(directory);
-                if home.is_some_and(|home| home.state().health() == DirectoryHealth::Offline) {
+                if outside.contains(&directory)
+                    || home.is_some_and(|home| home.state().health() == DirectoryHealth::Offline)
+                {
                     continue;
                 }
-                if let Err(fault) = whole(log).and_then(|mut log| log.close()) {
+                if let Err(fault) = whole(log).and_then(|mut log| step(&mut log)) {
                     tracing::error!(partition = %name, %fault, "cannot close the log");
                     failed.lock().unwrap_or_else(PoisonError::into_inner).push(directory);
                 }
@@ -569,13 +599,32 @@ impl<D: Disk> LogDirs<D> {
 
     fn close_home(&self, home: &Home<D>, epoch: BrokerEpoch) -> Result<(), Fault> {
         let directory = &home.directory;
-        let path = directory.path();
         directory.state().check()?;
-        directory.first_records().end()?;
-        directory.disk().sync_all(path).map_err(|error| Fault::io("fsync", path, error))?;
         self.write_checkpoints_at_end(home)?;
         self.write_known(home, epoch)?;
-        directory.reserved(|| clean_shutdown::write(directory.disk(), path, epoch))
+        directory.reserved(|| clean_shutdown::write(directory.disk(), directory.path(), epoch))
+    }
+
+    /// Brings all that lies in a directory to stable storage, with the partitions that lie elsewhere behind a link.
+    fn sync_home(&self, home: &Home<D>) -> Result<(), Fault> {
+        let directory = &home.directory;
+        directory.state().check()?;
+        let sync = |path: &Path, file: &D::File| {
+            directory.disk().sync_all(file).map_err(|error| Fault::io("fsync", path, error))
+        };
+        let system_of =
+            |path: &Path| directory.disk().file_system(path).map_err(|error| Fault::io("read", path, error));
+        sync(directory.path(), home.lock.file())?;
+        let mut synced = BTreeSet::from([system_of(directory.path())?]);
+        for (_, log) in self.walk() {
+            let mut log = locked(&log);
+            let here = log.directory_id() == directory.id() && log.is_made();
+            if here && synced.insert(system_of(log.path())?) {
+                let file = log.active_file()?;
+                sync(log.path(), &file)?;
+            }
+        }
+        Ok(())
     }
 
     fn place(&self, wanted: Option<DirectoryId>) -> Result<Arc<LogDirectory<D>>, Fault> {

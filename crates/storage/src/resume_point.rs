@@ -58,12 +58,19 @@ impl ResumePoint {
 
     /// Removes the point from the partition's directory, for good when this returns.
     pub fn remove<D: Disk>(disk: &D, directory: &Path) -> Result<(), Fault> {
+        match Self::remove_unsynced(disk, directory)? {
+            true => disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error)),
+            false => Ok(()),
+        }
+    }
+
+    /// Removes the point from the partition's directory for all who look; says whether there was one.
+    pub fn remove_unsynced<D: Disk>(disk: &D, directory: &Path) -> Result<bool, Fault> {
         let path = directory.join(RESUME_POINT);
         match disk.unlink(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            outcome => outcome.map_err(|error| Fault::io("remove", &path, error))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            outcome => outcome.map(|()| true).map_err(|error| Fault::io("remove", &path, error)),
         }
-        disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))
     }
 
     fn text(&self) -> String {

@@ -53,6 +53,8 @@ struct State {
     left: Option<usize>,
     /// What the file system says is free.
     usable: Option<u64>,
+    /// Paths that end so lie on another file system.
+    elsewhere: Option<&'static str>,
     /// How many files are open, and the most that were since the calls were last forgotten.
     open: usize,
     open_most: usize,
@@ -237,6 +239,11 @@ impl ScriptedDisk {
         !waited.unwrap().1.timed_out()
     }
 
+    /// Has paths that end so lie on another file system.
+    pub fn put_elsewhere(&self, suffix: &'static str) {
+        self.script.state.lock().unwrap().elsewhere = Some(suffix);
+    }
+
     /// Has the file system say that so much is free.
     pub fn set_usable(&self, bytes: u64) {
         self.script.state.lock().unwrap().usable = Some(bytes);
@@ -260,7 +267,7 @@ impl ScriptedDisk {
         let mut state = self.script.state.lock().unwrap();
         state.note_under_lock(verb, path);
         state.calls.entry(verb).or_default().push(path.to_owned());
-        if ["rename", "fsync_dir", "fdatasync"].contains(&verb) {
+        if ["rename", "fsync_dir", "fdatasync", "sync_all"].contains(&verb) {
             state.lasting.push((verb, path.to_owned()));
         }
         match &mut state.left {
@@ -370,8 +377,8 @@ impl Disk for ScriptedDisk {
         self.call("fsync_dir", path)
     }
 
-    fn sync_all(&self, path: &Path) -> io::Result<()> {
-        self.call("sync_all", path)
+    fn sync_all(&self, opened: &ScriptedFile) -> io::Result<()> {
+        self.call("sync_all", &opened.path)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
@@ -392,6 +399,11 @@ impl Disk for ScriptedDisk {
     fn set_modified(&self, path: &Path, modified: Timestamp) -> io::Result<()> {
         self.call("set_modified", path)?;
         RealDisk.set_modified(path, modified)
+    }
+
+    fn file_system(&self, path: &Path) -> io::Result<u64> {
+        let elsewhere = self.script.state.lock().unwrap().elsewhere;
+        Ok(u64::from(elsewhere.is_some_and(|suffix| path.to_string_lossy().ends_with(suffix))))
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

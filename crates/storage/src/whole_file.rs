@@ -66,6 +66,18 @@ pub fn create_unsynced<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(
     write_all(disk, &file, bytes, 0).map_err(|error| Fault::io("write", path, error))
 }
 
+/// Writes `bytes` beside the file, without bringing them to stable storage.
+pub fn write_beside_unsynced<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    write_beside(disk, &beside(path), bytes, false)
+}
+
+/// Puts in place of the file what was written beside it and is on stable storage by now. A power cut leaves the old or the
+/// new, by the rules of [`replace_unnamed`].
+pub fn put_in_place<D: Disk>(disk: &D, path: &Path) -> Result<(), Fault> {
+    let beside = beside(path);
+    disk.rename(&beside, path).map_err(|error| Fault::io("rename", &beside, error))
+}
+
 fn replace_with<D: Disk>(disk: &D, path: &Path, bytes: &[u8], sync: bool) -> Result<(), Fault> {
     let beside = beside(path);
     let written = write_beside(disk, &beside, bytes, sync)
@@ -79,7 +91,12 @@ fn replace_with<D: Disk>(disk: &D, path: &Path, bytes: &[u8], sync: bool) -> Res
 
 fn write_beside<D: Disk>(disk: &D, beside: &Path, bytes: &[u8], sync: bool) -> Result<(), Fault> {
     let file = disk.open(beside, Access::Create).map_err(|error| Fault::io("create", beside, error))?;
-    disk.truncate(&file, 0).map_err(|error| Fault::io("write", beside, error))?;
+    // Of a file that was just made there is nothing to cut, and ext4 takes a cut to nothing for a reason to write the file
+    // out when it is closed.
+    let left = disk.length(&file).map_err(|error| Fault::io("read", beside, error))?;
+    if left > 0 {
+        disk.truncate(&file, 0).map_err(|error| Fault::io("write", beside, error))?;
+    }
     write_all(disk, &file, bytes, 0).map_err(|error| Fault::io("write", beside, error))?;
     if sync {
         disk.fdatasync(&file).map_err(|error| Fault::io("fsync", beside, error))?;

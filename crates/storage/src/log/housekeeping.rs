@@ -232,6 +232,21 @@ impl<D: Disk> Log<D> {
     /// Ends the files as a clean end leaves them: indexes trimmed, a producer snapshot at the log end. The caller then
     /// brings the whole directory to stable storage. Nothing can be appended afterwards.
     pub fn close(&mut self) -> Result<Offset, Fault> {
+        self.close_with(Self::write_epochs_due)
+    }
+
+    /// The same in two steps for very many logs, between which the caller brings the whole directory to stable storage once,
+    /// in place of each log a file of its own.
+    pub(crate) fn begin_close(&mut self) -> Result<(), Fault> {
+        self.close_with(Self::write_epochs_beside).map(drop)
+    }
+
+    /// The second step; says whether there was anything to do.
+    pub(crate) fn end_close(&mut self) -> Result<bool, Fault> {
+        self.reserved(Self::put_epochs_in_place)
+    }
+
+    fn close_with(&mut self, write_epochs: impl Fn(&mut Self) -> Result<(), Fault>) -> Result<Offset, Fault> {
         self.check()?;
         let settled = self.abort_cleaning().and_then(|()| self.settle_segments());
         self.home.noted(settled)?;
@@ -239,9 +254,9 @@ impl<D: Disk> Log<D> {
         self.make_if_written()?;
         if self.made {
             self.reserved(|log| {
-                log.forget_resume_point()?;
+                log.end_resume_point()?;
                 log.segments.finish()?;
-                log.write_epochs_due()?;
+                write_epochs(log)?;
                 // Where there were never any producers, Kafka takes the lack of a snapshot for that.
                 let none = log.snapshots.is_empty() && log.partition.producers().iter().next().is_none();
                 if none { Ok(()) } else { log.take_snapshot(end) }
@@ -249,6 +264,11 @@ impl<D: Disk> Log<D> {
         }
         self.gone = Some(Gone::Closed);
         Ok(self.partition.watermarks().log_end)
+    }
+
+    /// The file that is appended to, open.
+    pub(crate) fn active_file(&mut self) -> Result<Arc<D::File>, Fault> {
+        self.segments.active().file()
     }
 
     /// What a start would find in the directory of the closed log; `None` where that is much, or cannot be told.

@@ -228,12 +228,21 @@ impl<D: Disk> Log<D> {
         };
         let mut ticket = self.ticket(end, Box::new(done))?;
         ticket.files.extend(self.segments.active().dirty_files(true)?);
-        self.resume.get_or_insert_default().next = Some((point, state));
+        let next = Next { point, way: way.clone(), since: None };
+        self.resume.get_or_insert_default().next = Some(next);
         self.home.background().submit(ticket);
-        Ok(true)
+        Ok(Some(way))
     }
 
-    /// The log is about to be cut, or ends in order: nothing written down may outlast that.
+    /// The log ends in order. The whole directory is brought to stable storage then, and until it is the point holds.
+    pub(super) fn end_resume_point(&mut self) -> Result<(), Fault> {
+        if self.resume.take().is_some_and(|resume| resume.kept.is_some()) {
+            ResumePoint::remove_unsynced(self.home.disk(), self.path())?;
+        }
+        Ok(())
+    }
+
+    /// The log is about to be cut: nothing written down may outlast that.
     pub(super) fn forget_resume_point(&mut self) -> Result<(), Fault> {
         if let Some(resume) = self.resume.take()
             && resume.kept.is_some()

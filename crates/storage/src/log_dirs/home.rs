@@ -32,7 +32,7 @@ pub(super) struct Home<D: Disk> {
     gone: Mutex<[BTreeSet<TopicPartition>; 4]>,
     /// Set while a recovery point has come down and the checkpoint does not say so yet.
     pub(super) lowered: AtomicBool,
-    _lock: DirectoryLock<D>,
+    pub(super) lock: DirectoryLock<D>,
 }
 
 /// What the checkpoints of a directory hold.
@@ -131,7 +131,7 @@ impl<D: Disk> Home<D> {
             written: Mutex::default(),
             gone: Mutex::default(),
             lowered: AtomicBool::new(false),
-            _lock: lock,
+            lock,
         };
         Ok((home, properties.cluster_id))
     }

@@ -1,6 +1,7 @@
 //! Log directories over their whole life, seen from outside and through a disk that counts and fails.
 
 mod checkpoints;
+mod clean_ends;
 mod cleaned;
 mod compaction;
 mod copies;
@@ -649,7 +650,7 @@ fn a_full_directory_is_compacted_where_there_is_room_for_it_and_says_why_where_n
 #[test]
 fn an_error_at_the_end_leaves_no_mark() {
     for (verb, suffix) in
-        [("sync_all", "a"), ("rename", "recovery-point-offset-checkpoint.tmp"), ("pwrite", ".index")]
+        [("sync_all", "a/.lock"), ("rename", "recovery-point-offset-checkpoint.tmp"), ("pwrite", ".index")]
     {
         let node = Node::new(&["a"]);
         let disk = ScriptedDisk::default();
