@@ -5,6 +5,7 @@ mod compare;
 mod groups;
 mod instructions;
 mod killed;
+mod left_alone;
 mod scale;
 mod size;
 mod sweep;

@@ -17,8 +17,8 @@ use protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use protocol::messages::{Message, ProduceRequest, ProduceResponse};
 use storage::first_records::FIRST_RECORDS;
 
-use crate::killed;
 use crate::vast::Vast;
+use crate::{killed, left_alone};
 
 /// Partitions of a topic, as they are made and written to together.
 const A_TOPIC: i32 = 1000;
@@ -42,6 +42,9 @@ pub struct Size {
     /// Look at what a node has to read that was killed in the midst of a segment of a gigabyte instead.
     #[arg(long)]
     killed: bool,
+    /// Look at what a node has to read after a kill of logs that nobody has written to for a while instead.
+    #[arg(long)]
+    left_alone: bool,
     /// Where the data goes; a temporary directory by default.
     #[arg(long)]
     directory: Option<PathBuf>,
@@ -96,6 +99,14 @@ fn write_to_all(stream: &mut TcpStream, topic: i32, partitions: i32, batch: &[u8
     Ok(refused.sum())
 }
 
+/// Ends a node that was given a record for each log since it has come up after that.
+fn stop(broker: BrokerProcess, after: &str) -> Result<()> {
+    let begin = Instant::now();
+    broker.end()?;
+    println!("stop        {:.3} s, after {after} and a record in each", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
 impl Size {
     /// Runs it and prints what it found.
     pub fn run(&self) -> Result<()> {
@@ -103,6 +114,11 @@ impl Size {
         if self.killed {
             let goals = Goals::default();
             killed::run(self.directory.as_deref(), &goals)?;
+            return goals.end(self.strict);
+        }
+        if self.left_alone {
+            let goals = Goals::default();
+            left_alone::run(self.directory.as_deref(), &goals)?;
             return goals.end(self.strict);
         }
         if self.terabyte || self.segments.is_some() {
@@ -121,10 +137,11 @@ impl Size {
         self.create(&broker, &goals)?;
         broker.kill()?;
         let broker = self.restart(&launch, "kill -9", &goals)?;
-        let begin = Instant::now();
-        broker.end()?;
-        println!("stop        {:.3} s", begin.elapsed().as_secs_f64());
+        stop(broker, "a kill")?;
         let broker = self.restart(&launch, "clean", &goals)?;
+        // What a log holds is on stable storage by now, but for the record it was given since.
+        stop(broker, "a clean start")?;
+        let broker = self.restart(&launch, "clean again", &goals)?;
         self.cost(&broker, directory, &goals)?;
         println!("loaded      {:.1} MB", resident_megabytes(broker.id())?);
         broker.kill()?;

@@ -1,5 +1,6 @@
 //! `size --segments N` and `size --terabyte`: a log of very many or very large segments beside one with next to nothing
-//! in it: what a start, an append, a look at the tail, and look-ups by offset and time cost in either.
+//! in it: what a start, an append, a look at the tail, and look-ups by offset and time cost in either; with several requests
+//! under way, by which what the broker does counts alone, and one at a time, as who looks something up waits for it.
 //!
 //! The segments are written straight into the directory of a node that has ended, whole and valid but for being sparse:
 //! batches of a kilobyte at both ends of each, and between them, where there is to be a terabyte, one batch whose
@@ -14,7 +15,8 @@ use anyhow::{Context, Result, ensure};
 use benches::cost::reads_of;
 use benches::frames::{AnswerShape, Frame};
 use benches::goals::Goals;
-use benches::load::Connection;
+use benches::load::{Connection, IN_FLIGHT};
+use benches::machine::{broker_wrapper, pin_load};
 use benches::workload::WORKLOADS;
 use conformance::broker_process::{BrokerProcess, Kind, Launch};
 use protocol::id::Timestamp;
@@ -57,6 +59,7 @@ struct Side {
 impl Vast {
     /// Makes both logs, and prints what they cost.
     pub fn run(self, parent: Option<&Path>, goals: &Goals) -> Result<()> {
+        pin_load()?;
         let lean = Side::new(parent)?;
         let mut vast = Side::new(parent)?;
         let begin = Instant::now();
@@ -82,19 +85,10 @@ impl Vast {
         }
         compare("start", starts, goals);
         let brokers = [lean.start()?.0, vast.start()?.0];
-        let sides = [&lean, &vast];
         for what in [Ask::Append, Ask::Tail, Ask::Offset, Ask::Time] {
-            let (mut best, mut reads) = ([Duration::MAX; 2], [0; 2]);
-            for round in 0..ROUNDS {
-                for at in 0..2 {
-                    let before = reads_of(brokers[at].id())?;
-                    best[at] = sides[at].ask(&brokers[at], what, round as u32)?.min(best[at]);
-                    reads[at] = reads_of(brokers[at].id())? - before;
-                }
+            for in_flight in [IN_FLIGHT, 1] {
+                ask_both((&lean, &vast), &brokers, (what, in_flight), goals)?;
             }
-            compare(what.name(), best, goals);
-            let [lean, vast] = reads.map(|reads| reads as f64 / f64::from(REQUESTS));
-            println!("            {lean:.2} reads of files a request, {vast:.2} vast");
         }
         let [one, other] = brokers;
         one.end()?;
@@ -190,6 +184,28 @@ fn push_time(times: &mut Vec<u8>, base: i64, number: u32) {
     times.extend_from_slice(&number.to_be_bytes());
 }
 
+/// Asks both again and again, in turn, and prints what that costs.
+fn ask_both(
+    (lean, vast): (&Side, &Side),
+    brokers: &[BrokerProcess; 2],
+    (what, in_flight): (Ask, u32),
+    goals: &Goals,
+) -> Result<()> {
+    let (mut best, mut reads) = ([Duration::MAX; 2], [0; 2]);
+    for round in 0..ROUNDS {
+        for (at, side) in [lean, vast].into_iter().enumerate() {
+            let before = reads_of(brokers[at].id())?;
+            best[at] = side.ask(&brokers[at], (what, in_flight), round as u32)?.min(best[at]);
+            reads[at] = reads_of(brokers[at].id())? - before;
+        }
+    }
+    let alone = if in_flight == 1 { ", one at a time" } else { "" };
+    compare(&format!("{}{alone}", what.name()), best, goals);
+    let [lean, vast] = reads.map(|reads| reads as f64 / f64::from(REQUESTS));
+    println!("{:28}{lean:.2} reads of files a request, {vast:.2} vast", "");
+    Ok(())
+}
+
 /// What is asked again and again.
 #[derive(Clone, Copy)]
 enum Ask {
@@ -217,7 +233,8 @@ impl Side {
             Some(parent) => tempfile::tempdir_in(parent)?,
             None => tempfile::tempdir()?,
         };
-        let launch = Launch::new(Kind::Headwater, directory.path())?;
+        let mut launch = Launch::new(Kind::Headwater, directory.path())?;
+        launch.wrapper = broker_wrapper();
         let side = Self { launch, records: EDGE, _directory: directory };
         let broker = side.launch.start()?;
         let mut connection = Connection::open(broker.address())?;
@@ -241,7 +258,7 @@ impl Side {
         start(&self.launch, TOPIC)
     }
 
-    fn ask(&self, broker: &BrokerProcess, what: Ask, round: u32) -> Result<Duration> {
+    fn ask(&self, broker: &BrokerProcess, (what, in_flight): (Ask, u32), round: u32) -> Result<Duration> {
         let mut connection = Connection::open(broker.address())?;
         let mut random = 0x9e37_79b9 ^ (round + 1);
         let mut place = || {
@@ -252,27 +269,28 @@ impl Side {
             let (segment, batch) = (random / BATCHES % self.records.div_ceil(BATCHES), random % EDGE);
             i64::from(segment * BATCHES + batch)
         };
+        let requests = (REQUESTS, in_flight);
         let begin = Instant::now();
         match what {
             Ask::Append => {
                 let mut frame = Frame::produce(TOPIC, &lone()?);
-                connection.pump(&mut frame, AnswerShape::produce(TOPIC), REQUESTS, |_, _| ())?;
+                connection.pump_in_flight(&mut frame, AnswerShape::produce(TOPIC), requests, |_, _| ())?;
             }
             Ask::Tail => {
                 let end = connection.latest_offset(TOPIC)?;
                 let mut frame = Frame::fetch(TOPIC, 1);
                 frame.set_offset(end - 1);
-                connection.pump(&mut frame, AnswerShape::fetch(TOPIC), REQUESTS, |_, _| ())?;
+                connection.pump_in_flight(&mut frame, AnswerShape::fetch(TOPIC), requests, |_, _| ())?;
             }
             Ask::Offset => {
                 let mut frame = Frame::fetch(TOPIC, 1);
                 let turn = |frame: &mut Frame, _| frame.set_offset(place());
-                connection.pump(&mut frame, AnswerShape::fetch(TOPIC), REQUESTS, turn)?;
+                connection.pump_in_flight(&mut frame, AnswerShape::fetch(TOPIC), requests, turn)?;
             }
             Ask::Time => {
                 let mut frame = Frame::list_offsets(TOPIC, BEGIN);
                 let turn = |frame: &mut Frame, _| frame.set_offset(BEGIN + place());
-                connection.pump(&mut frame, AnswerShape::list_offsets(TOPIC), REQUESTS, turn)?;
+                connection.pump_in_flight(&mut frame, AnswerShape::list_offsets(TOPIC), requests, turn)?;
             }
         }
         Ok(begin.elapsed() / REQUESTS)
@@ -313,5 +331,5 @@ fn compare(what: &str, [lean, vast]: [Duration; 2], goals: &Goals) {
     let (lean, vast) = (lean.as_secs_f64() * 1e6, vast.as_secs_f64() * 1e6);
     let ratio = vast / lean;
     let goal = goals.at_most(what, ratio, RATIO_MAX, "");
-    println!("{what:<11} {lean:.1} us nearly empty, {vast:.1} us vast: {ratio:.2}{goal}");
+    println!("{what:<28}{lean:.1} us nearly empty, {vast:.1} us vast: {ratio:.2}{goal}");
 }
