@@ -40,11 +40,6 @@ fn of_one_log() -> Vec<Scene> {
             vec![RecoveryPoints, Roll(1), append(1), RecoveryPoints, append(1), RecoveryPoints],
         ),
         (
-            "indexes made anew of a segment whose very end a checkpoint names",
-            0,
-            vec![CleanRestart, Kill, Roll(0), append(0), append(0)],
-        ),
-        (
             "a segment that is recovered beside indexes of an earlier life",
             0,
             vec![CleanRestart, append(0), append(0), Roll(0), append(0), Kill, append(0), CleanRestart],

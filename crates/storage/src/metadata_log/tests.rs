@@ -246,6 +246,7 @@ fn epochs_on_disk_are_those_of_the_log() {
     append(&mut log, 1, 2).unwrap_err();
     assert_eq!(epochs_on_disk(directory.path()), [(1, 0)]);
     append(&mut log, 1, 2).unwrap();
+    assert_eq!(epochs_on_disk(directory.path()), [(1, 0), (2, 1)]);
     append(&mut log, 2, 3).unwrap();
     assert_eq!(epochs_on_disk(directory.path()), [(1, 0), (2, 1), (3, 2)]);
     log.truncate(Offset(1)).unwrap();

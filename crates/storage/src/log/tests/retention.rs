@@ -211,3 +211,17 @@ fn what_was_deleted_goes_though_all_else_is_kept_for_ever() {
         assert_eq!((log.segments.first_base(), marks.log_start), (Offset(10), Offset(12)));
     }
 }
+
+/// Else a power cut that brings the old names back brings what was deleted back with them.
+#[test]
+fn where_a_log_begins_is_said_until_the_lack_of_older_names_is_on_stable_storage() {
+    let bench = bench(None, None);
+    let mut log = fill(&bench);
+    log.delete_records(Offset(10)).unwrap();
+    assert_eq!(log.retain(NOW).unwrap().reasons.len(), 2);
+    assert_eq!((log.segments.first_base(), log.log_start_to_keep()), (Offset(10), Some(Offset(10))));
+    let (tell, told) = std::sync::mpsc::channel();
+    log.flush(NOW, Box::new(move |outcome| tell.send(outcome).unwrap())).unwrap();
+    told.recv().unwrap().unwrap();
+    assert_eq!(log.log_start_to_keep(), None, "from here on its files say so");
+}

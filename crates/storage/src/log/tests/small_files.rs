@@ -137,3 +137,27 @@ fn no_segment_begins_behind_records_that_may_be_lost() {
     assert!(refused.contains("is offline after an earlier error: cannot fsync"), "{refused}");
     assert_eq!(log.segment_count(), 1);
 }
+
+/// A clean end had brought them to stable storage, and the recovery point names the very end of their segment. A start after
+/// a kill writes them again, in place, and once the next segment is begun no other start looks at them.
+#[test]
+fn indexes_that_recovery_makes_anew_are_synced_though_their_segment_was() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let mut log = bench.create();
+    for _ in 0..3 {
+        append(&mut log, plain(1, 300)).unwrap();
+    }
+    let end = log.partition().watermarks().log_end;
+    let checkpoints = Checkpoints { recovery_point: end, ..unclean(&log) };
+    log.close().unwrap();
+    drop(log);
+    let mut log = bench.open(checkpoints);
+    assert!(log.recovery_point_to_keep() < end, "no checkpoint vouches for them now");
+    log.roll(NOW).unwrap();
+    committed(&mut log);
+    for index in ["index", "timeindex"] {
+        let synced = bench.home.disk().count("fdatasync", &format!("{:020}.{index}", 0));
+        assert!(synced > 0, "{index}");
+    }
+    assert_eq!(log.recovery_point_to_keep(), end);
+}
