@@ -18,6 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use benches::asker::Asker;
 use benches::cost::Cpu;
 use benches::machine::{broker_wrapper, describe, pin_load};
+use benches::report::Counts;
 use conformance::broker_process::{BrokerProcess, Kind, Launch};
 use protocol::ErrorCode;
 use protocol::messages::create_topics::CreatableTopic;
@@ -70,8 +71,27 @@ struct Side {
     made: u32,
 }
 
-/// What a run of something came to: numbers with names, the less the better.
-type Run = Vec<(&'static str, f64)>;
+/// A number with a name, the less the better.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Figure {
+    what: &'static str,
+    value: f64,
+    /// Which of several runs counts.
+    counts: Counts,
+}
+
+impl Figure {
+    fn least(what: &'static str, value: f64) -> Self {
+        Self { what, value, counts: Counts::Least }
+    }
+
+    fn median(what: &'static str, value: f64) -> Self {
+        Self { what, value, counts: Counts::Median }
+    }
+}
+
+/// What a run of something came to.
+type Run = Vec<Figure>;
 
 /// What is measured, how it is run once on a side.
 type Measured = (&'static str, fn(&Groups, &mut Side) -> Result<Run>);
@@ -121,10 +141,10 @@ impl Groups {
         println!("{:<14}{:<34}{:>12}{:>12}{:>8}", "", "", "kafka", "headwater", "ratio");
         let Some(first) = sides.first() else { return Ok(()) };
         for (place, (name, figures)) in first.iter().enumerate() {
-            for (row, (what, value)) in figures.iter().enumerate() {
+            for (row, Figure { what, value, .. }) in figures.iter().enumerate() {
                 print!("{name:<14}{what:<34}{:>12}", format!("{value:.2}"));
                 if let Some(other) = sides.get(1) {
-                    let ours = other[place].1[row].1;
+                    let ours = other[place].1[row].value;
                     print!("{:>12}{:>8.2}", format!("{ours:.2}"), ours / value);
                 }
                 println!();
@@ -156,15 +176,17 @@ impl Groups {
     }
 }
 
-/// The figures that count of several runs: of a percentile the one in the middle, or the luckiest run would tell of all;
-/// of everything else the least, as noise only ever adds.
+/// The figures that count of several runs.
 fn counting(runs: &[Run]) -> Run {
     let Some(first) = runs.first() else { return Run::new() };
-    let figures = first.iter().enumerate().map(|(row, (what, _))| {
-        let mut values: Vec<f64> = runs.iter().map(|run| run[row].1).collect();
+    let figures = first.iter().enumerate().map(|(row, figure)| {
+        let mut values: Vec<f64> = runs.iter().map(|run| run[row].value).collect();
         values.sort_by(f64::total_cmp);
-        let counts = if what.ends_with("p99") { values.len() / 2 } else { 0 };
-        (*what, values[counts])
+        let place = match figure.counts {
+            Counts::Least => 0,
+            Counts::Median => values.len() / 2,
+        };
+        Figure { value: values[place], ..*figure }
     });
     figures.collect()
 }
@@ -229,7 +251,7 @@ mod tests {
 
     #[test]
     fn of_a_percentile_the_run_in_the_middle_counts() {
-        let runs = [9.0, 2.0, 5.0].map(|figure| vec![("CPU us", figure), ("ms to commit, p99", figure)]);
-        assert_eq!(counting(&runs), [("CPU us", 2.0), ("ms to commit, p99", 5.0)]);
+        let run = |value| vec![Figure::least("CPU us", value), Figure::median("ms to commit, p99", value)];
+        assert_eq!(counting(&[9.0, 2.0, 5.0].map(run)), [run(2.0)[0], run(5.0)[1]]);
     }
 }

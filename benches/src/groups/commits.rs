@@ -5,7 +5,7 @@ use benches::asker::{Asker, Encoded};
 use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::{Message, OffsetCommitRequest, OffsetCommitResponse};
 
-use super::{Groups, Run, Side, timed};
+use super::{Figure, Groups, Run, Side, timed};
 
 const CLIENTS: usize = 16;
 const PARTITIONS: i32 = 100;
@@ -69,5 +69,8 @@ pub fn run(_: &Groups, side: &mut Side) -> Result<Run> {
         Ok(())
     })?;
     let commits = f64::from(COMMITS) * CLIENTS as f64;
-    Ok(vec![("CPU us a commit of 100", cpu / commits * 1e3), ("us a commit of 100", wall / commits * 1e3)])
+    Ok(vec![
+        Figure::least("CPU us a commit of 100", cpu / commits * 1e3),
+        Figure::least("us a commit of 100", wall / commits * 1e3),
+    ])
 }

@@ -16,7 +16,7 @@ use protocol::messages::consumer_group_heartbeat::{
 use protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, Message};
 
-use super::{Groups, Run, Side, timed};
+use super::{Figure, Groups, Run, Side, timed};
 
 const VERSION: i16 = 1;
 /// More rounds than this and the group does not settle.
@@ -58,14 +58,14 @@ pub fn run(groups: &Groups, side: &mut Side) -> Result<Run> {
     leave(&at_once, members)?;
     let heartbeats = 5.0 * groups.members as f64;
     Ok(vec![
-        ("join: ms", wall),
-        ("join: ms of waiting for answers", settled.waited),
-        ("join: CPU ms", cpu),
-        ("join: rounds of heartbeats", settled.rounds as f64),
-        ("CPU us a heartbeat", beats / heartbeats * 1e3),
-        ("no interval: ms of waiting", unhindered.waited),
-        ("no interval: CPU ms", unhindered_cpu),
-        ("no interval: rounds", unhindered.rounds as f64),
+        Figure::least("join: ms", wall),
+        Figure::least("join: ms of waiting for answers", settled.waited),
+        Figure::least("join: CPU ms", cpu),
+        Figure::least("join: rounds of heartbeats", settled.rounds as f64),
+        Figure::least("CPU us a heartbeat", beats / heartbeats * 1e3),
+        Figure::least("no interval: ms of waiting", unhindered.waited),
+        Figure::least("no interval: CPU ms", unhindered_cpu),
+        Figure::least("no interval: rounds", unhindered.rounds as f64),
     ])
 }
 

@@ -10,7 +10,7 @@ use protocol::messages::{
     LeaveGroupResponse, Message, SyncGroupRequest, SyncGroupResponse,
 };
 
-use super::{Groups, INITIAL_DELAY, Run, Side, timed};
+use super::{Figure, Groups, INITIAL_DELAY, Run, Side, timed};
 
 /// The versions of a client of today.
 const JOIN: i16 = 9;
@@ -66,10 +66,10 @@ pub fn run(groups: &Groups, side: &mut Side) -> Result<Run> {
     }
     let each = f64::from(ROUNDS);
     Ok(vec![
-        ("join: ms beyond the delay", join.0 / each),
-        ("join: CPU ms", join.1 / each),
-        ("rebalance: ms", again.0 / each),
-        ("rebalance: CPU ms", again.1 / each),
+        Figure::least("join: ms beyond the delay", join.0 / each),
+        Figure::least("join: CPU ms", join.1 / each),
+        Figure::least("rebalance: ms", again.0 / each),
+        Figure::least("rebalance: CPU ms", again.1 / each),
     ])
 }
 

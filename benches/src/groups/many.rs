@@ -6,7 +6,7 @@ use benches::cost::resident_megabytes;
 use protocol::messages::{HeartbeatRequest, HeartbeatResponse, Message};
 
 use super::joins::Joined;
-use super::{Groups, Run, Side, timed};
+use super::{Figure, Groups, Run, Side, timed};
 
 /// Over so many connections.
 const CONNECTIONS: usize = 1000;
@@ -48,5 +48,5 @@ pub fn run(groups: &Groups, side: &mut Side) -> Result<Run> {
         Ok(())
     })?;
     let beaten = f64::from(groups.beats) * beats.len() as f64;
-    Ok(vec![("MB more", grown), ("CPU us a heartbeat", cpu / beaten * 1e3)])
+    Ok(vec![Figure::least("MB more", grown), Figure::least("CPU us a heartbeat", cpu / beaten * 1e3)])
 }

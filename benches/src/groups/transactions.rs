@@ -13,7 +13,7 @@ use protocol::messages::{
 use protocol::records::build::{BatchBuilder, BatchOptions};
 use protocol::records::compression::Compressors;
 
-use super::{Groups, Run, Side, find_coordinator, timed};
+use super::{Figure, Groups, Run, Side, find_coordinator, timed};
 
 const RECORDS: usize = 10;
 const TRANSACTIONS: u32 = 1_000;
@@ -38,10 +38,10 @@ pub fn run(_: &Groups, side: &mut Side) -> Result<Run> {
     let one = produce(side, &topic, 1)?;
     let all = produce(side, &topic, 16)?;
     Ok(vec![
-        ("1 producer: CPU us a transaction", one.0),
-        ("1 producer: ms to commit, p99", one.1),
-        ("16 producers: CPU us a transaction", all.0),
-        ("16 producers: ms to commit, p99", all.1),
+        Figure::least("1 producer: CPU us a transaction", one.0),
+        Figure::median("1 producer: ms to commit, p99", one.1),
+        Figure::least("16 producers: CPU us a transaction", all.0),
+        Figure::median("16 producers: ms to commit, p99", all.1),
     ])
 }
 
