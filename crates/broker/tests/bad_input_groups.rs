@@ -5,6 +5,7 @@
 
 mod raw;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use protocol::id::Uuid;
@@ -138,6 +139,42 @@ fn what_members_say_of_themselves_is_opaque_however_odd_or_large() {
     let body = client.ask(&request, 4);
     let described = DescribeGroupsResponse::decode(&body, 4).unwrap();
     assert!(described.groups.iter().all(|group| group.error_code == 0 && group.members.len() == 1));
+}
+
+/// Its answer leaves in pieces that end between members.
+#[test]
+fn a_group_of_very_many_members_is_described_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("headwater.group.consumer.gather.ms", "0")]);
+    let mut client = node.connect();
+    let request = FindCoordinatorRequest { key: "g".into(), ..FindCoordinatorRequest::default() };
+    assert_eq!(FindCoordinatorResponse::decode(&client.ask(&request, 3), 3).unwrap().error_code, 0);
+    let (members, topics) = (200_u8, 100);
+    for number in 0..members {
+        let names: Vec<_> = (0..topics).map(|topic| format!("{topic:0>200}").into()).collect();
+        let beat = ConsumerGroupHeartbeatRequest {
+            group_id: "g".into(),
+            member_id: Uuid([number; 16]).to_string().into(),
+            rebalance_timeout_ms: 300_000,
+            subscribed_topic_names: Some(names.into()),
+            topic_partitions: Some(Vec::new().into()),
+            ..ConsumerGroupHeartbeatRequest::default()
+        };
+        let body = client.ask(&beat, 1);
+        assert_eq!(ConsumerGroupHeartbeatResponse::decode(&body, 1).unwrap().error_code, NONE);
+    }
+    let group_ids = ["g", "none", "g"].map(Into::into).into();
+    let request = ConsumerGroupDescribeRequest { group_ids, ..ConsumerGroupDescribeRequest::default() };
+    let body = client.ask(&request, 1);
+    let described = ConsumerGroupDescribeResponse::decode(&body, 1).unwrap();
+    let told: Vec<_> = described.groups.iter().map(|group| (group.error_code, group.members.len())).collect();
+    let whole = usize::from(members);
+    assert_eq!(told, [(NONE, whole), (GROUP_ID_NOT_FOUND, 0), (NONE, whole)]);
+    for group in described.groups.iter().filter(|group| group.error_code == NONE) {
+        let ids: BTreeSet<_> = group.members.iter().map(|member| member.member_id.into_owned()).collect();
+        assert_eq!(ids.len(), whole);
+        assert!(group.members.iter().all(|member| member.subscribed_topic_names.len() == topics));
+    }
 }
 
 /// What an answer repeats of a request is cut: a name may be as long as a string can be, and the sentence around it too

@@ -2,7 +2,9 @@
 //!
 //! 1 says of each member which protocol it speaks (KIP-1099).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use coordinator::group::assignor::Partitions;
 use coordinator::group::consumer::{DescribedConsumer, DescribedConsumerGroup};
@@ -49,11 +51,14 @@ pub async fn handle<'a>(
         };
         known.insert(id.clone(), found);
     }
-    let count = ids.len();
+    let known = Arc::new(Known { ids, groups: known });
+    let lengths: Vec<usize> = (0..known.ids.len()).map(|place| known.members(place).len()).collect();
+    let of_members = known.clone();
+    let member = move |place: usize, index: usize| told_member(&of_members.members(place)[index], &image);
     let described = move |place: usize| {
-        let id = &ids[place];
-        let group = match &known[id] {
-            Ok(Some(group)) => DescribedGroup { authorized_operations: operations, ..told(group, &image) },
+        let id = &known.ids[place];
+        let group = match &known.groups[id] {
+            Ok(Some(group)) => DescribedGroup { authorized_operations: operations, ..told(group) },
             Ok(None) => DescribedGroup {
                 error_message: Some(sentence(format!("there is no consumer group '{id}'"))),
                 ..refused(ErrorCode::GroupIdNotFound)
@@ -62,20 +67,37 @@ pub async fn handle<'a>(
         };
         DescribedGroup { group_id: id.clone(), ..group }
     };
-    InPieces::new(ConsumerGroupDescribeResponse::default(), |response| &response.groups, count, described)
+    let bare = ConsumerGroupDescribeResponse::default();
+    InPieces::nested(bare, |response| &response.groups, &lengths, described, (|group| &group.members, member))
+}
+
+/// What was asked for, and what was seen of it.
+struct Known<'a> {
+    ids: Vec<Cow<'a, str>>,
+    groups: BTreeMap<Cow<'a, str>, Result<Option<DescribedConsumerGroup>, ErrorCode>>,
+}
+
+impl Known<'_> {
+    /// The members of the group that was asked for in this place.
+    fn members(&self, place: usize) -> &[DescribedConsumer] {
+        match &self.groups[&self.ids[place]] {
+            Ok(Some(group)) => &group.members,
+            Ok(None) | Err(_) => &[],
+        }
+    }
 }
 
 fn refused<'a>(error: ErrorCode) -> DescribedGroup<'a> {
     DescribedGroup { error_code: error.into(), ..DescribedGroup::default() }
 }
 
-fn told<'a>(group: &DescribedConsumerGroup, image: &Image) -> DescribedGroup<'a> {
+/// A group but for its members.
+fn told<'a>(group: &DescribedConsumerGroup) -> DescribedGroup<'a> {
     DescribedGroup {
         group_state: group.state.into(),
         group_epoch: group.epoch.0,
         assignment_epoch: group.target_epoch.0,
         assignor_name: group.assignor.to_string().into(),
-        members: group.members.iter().map(|member| told_member(member, image)).collect(),
         ..DescribedGroup::default()
     }
 }

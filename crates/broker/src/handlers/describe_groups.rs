@@ -2,9 +2,11 @@
 //!
 //! 3 adds authorized operations (KIP-430), 4 static members (KIP-345), 6 says of a group that it is not there (KIP-1043).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use coordinator::group::describe::DescribedGroup as Described;
+use coordinator::group::describe::{DescribedGroup as Described, DescribedMember};
 use protocol::ErrorCode;
 use protocol::messages::InPieces;
 use protocol::messages::describe_groups::{
@@ -35,10 +37,13 @@ pub async fn handle<'a>(
             known.insert(id.clone(), found.map_err(ErrorCode::from));
         }
     }
-    let count = ids.len();
+    let known = Arc::new(Known { ids, groups: known });
+    let lengths: Vec<usize> = (0..known.ids.len()).map(|place| known.members(place).len()).collect();
+    let of_members = known.clone();
+    let member = move |place: usize, index: usize| told_member(&of_members.members(place)[index]);
     let described = move |place: usize| {
-        let id = &ids[place];
-        let group = match &known[id] {
+        let id = &known.ids[place];
+        let group = match &known.groups[id] {
             Ok(Some(group)) => told(group),
             Ok(None) => absent(version, id),
             Err(error) => DescribedGroup { error_code: (*error).into(), ..DescribedGroup::default() },
@@ -46,24 +51,44 @@ pub async fn handle<'a>(
         let authorized_operations = if group.error_code == 0 { operations } else { NOT_ASKED };
         DescribedGroup { group_id: id.clone(), authorized_operations, ..group }
     };
-    InPieces::new(DescribeGroupsResponse::default(), |response| &response.groups, count, described)
+    let bare = DescribeGroupsResponse::default();
+    InPieces::nested(bare, |response| &response.groups, &lengths, described, (|group| &group.members, member))
 }
 
+/// What was asked for, and what was seen of it.
+struct Known<'a> {
+    ids: Vec<Cow<'a, str>>,
+    groups: BTreeMap<Cow<'a, str>, Result<Option<Described>, ErrorCode>>,
+}
+
+impl Known<'_> {
+    /// The members of the group that was asked for in this place.
+    fn members(&self, place: usize) -> &[DescribedMember] {
+        match &self.groups[&self.ids[place]] {
+            Ok(Some(group)) => &group.members,
+            Ok(None) | Err(_) => &[],
+        }
+    }
+}
+
+/// A group but for its members.
 fn told<'a>(group: &Described) -> DescribedGroup<'a> {
-    let members = group.members.iter().map(|member| DescribedGroupMember {
+    DescribedGroup {
+        group_state: group.state.into(),
+        protocol_type: group.protocol_type.to_string().into(),
+        protocol_data: group.protocol.to_string().into(),
+        ..DescribedGroup::default()
+    }
+}
+
+fn told_member<'a>(member: &DescribedMember) -> DescribedGroupMember<'a> {
+    DescribedGroupMember {
         member_id: member.id.to_string().into(),
         group_instance_id: member.instance.as_ref().map(|instance| instance.to_string().into()),
         client_id: member.client_id.to_string().into(),
         client_host: member.client_host.to_string().into(),
         member_metadata: member.metadata.to_vec().into(),
         member_assignment: member.assignment.to_vec().into(),
-    });
-    DescribedGroup {
-        group_state: group.state.into(),
-        protocol_type: group.protocol_type.to_string().into(),
-        protocol_data: group.protocol.to_string().into(),
-        members: members.collect(),
-        ..DescribedGroup::default()
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Writer<'o> {
     end: Option<End>,
 }
 
-/// Writes the element of a place.
+/// Writes the element of a place, or a part of one.
 pub type WriteElement<'e> = dyn Fn(usize, &mut Writer<'_>) -> Result<(), Unwritable> + Send + Sync + 'e;
 
 /// An array whose elements are made while they are written, and what is to be written of it.
@@ -31,11 +31,13 @@ pub struct Made<'e> {
     pub at: usize,
     /// How many elements it has.
     pub count: usize,
-    /// Writes one.
+    /// How many parts they are written in: each in one, or in more.
+    pub parts: usize,
+    /// Writes one part.
     pub write: &'e WriteElement<'e>,
-    /// The element that the piece begins with.
+    /// The part that the piece begins with.
     pub from: usize,
-    /// The piece ends with the element that reaches this many bytes.
+    /// The piece ends with the part that reaches this many bytes.
     pub bytes: usize,
     /// Where in the buffer the piece begins.
     pub start: usize,
@@ -50,7 +52,7 @@ impl fmt::Debug for Made<'_> {
 /// The end of a piece.
 #[derive(Debug, Clone, Copy)]
 struct End {
-    /// The element the next piece begins with.
+    /// The part the next piece begins with.
     next: usize,
     /// The length of the buffer.
     length: usize,
@@ -68,8 +70,7 @@ impl<'o> Writer<'o> {
         Self { made: Some(made), ..self }
     }
 
-    /// Ends a piece: cuts off what does not belong to it, and says which element the next one begins with, if there is
-    /// one.
+    /// Ends a piece: cuts off what does not belong to it, and says which part the next one begins with, if there is one.
     pub fn end_piece(self) -> Option<usize> {
         let End { next, length } = self.end?;
         self.out.truncate(length);
@@ -87,14 +88,33 @@ impl<'o> Writer<'o> {
         if made.from > 0 {
             self.out.truncate(made.start);
         }
-        for place in made.from..made.count {
-            if place > made.from && self.out.len() - made.start >= made.bytes {
-                self.end = Some(End { next: place, length: self.out.len() });
+        for part in made.from..made.parts {
+            if part > made.from && self.out.len() - made.start >= made.bytes {
+                self.end = Some(End { next: part, length: self.out.len() });
                 break;
             }
-            (made.write)(place, self)?;
+            (made.write)(part, self)?;
         }
         Ok(())
+    }
+
+    /// Writes one element of an array that stands at this address in something else, as a part of that: with the first what
+    /// stands before the array, with the last what stands after it.
+    pub fn part(
+        &mut self,
+        (at, count, place): (usize, usize, usize),
+        element: &WriteElement<'_>,
+        around: impl FnOnce(&mut Writer<'_>) -> Result<(), Unwritable>,
+    ) -> Result<(), Unwritable> {
+        let start = self.out.len();
+        let made = Made { at, count, parts: count, write: element, from: place, bytes: 0, start };
+        let mut writer = Writer::new(self.out, self.version, self.flexible).with_made(made);
+        let written = around(&mut writer);
+        self.field = writer.field;
+        if let Some(End { length, .. }) = writer.end {
+            self.out.truncate(length);
+        }
+        written
     }
 
     /// The version that is written.
