@@ -22,6 +22,10 @@ use crate::mounted::Mounted;
 
 /// The bytes of each small file system.
 const SIZE: u64 = 96 << 20;
+/// How many logs are to have a first record only when the disk is full.
+const FIRST: i32 = 20;
+/// The thread that makes their files may come before that.
+const TRIES: u8 = 5;
 /// How soon a broker takes records again once there is room: it looks for some twice a second.
 const ROOM_SEEN_WITHIN: Duration = Duration::from_millis(500);
 
@@ -78,6 +82,7 @@ fn story(kind: &str) -> Result<()> {
         .set("log.retention.check.interval.ms", 500);
     let broker = Some(launch.start()?);
     let mut story = Story { launch, broker, disk, acknowledged: 0 };
+    story.first_records()?;
     for topic in ["kept", "trimmed", "deleted", "retained"] {
         story.create(topic)?;
     }
@@ -118,6 +123,37 @@ impl Story {
         let waited_out =
             |code: ErrorCode| code == ErrorCode::KafkaStorageError || asks_again(i16::from(code));
         produce_while(self.address(), place, batch, (ROOM_SEEN_WITHIN * SLOWER, waited_out))
+    }
+
+    /// Logs whose first records are all there is of them when the disk is full (ADR 0020): they are read, and shortened.
+    fn first_records(&mut self) -> Result<()> {
+        for attempt in 1..=TRIES {
+            let name = format!("first-{attempt}");
+            let topic = json!({"Name": name, "NumPartitions": FIRST, "ReplicationFactor": 1, "Configs": []});
+            patience::insist(self.address(), ApiKey::CreateTopics, 5, &json!({"Topics": [topic]}))?;
+            for partition in 0..FIRST {
+                self.put((&name, partition), &batch(0, 200))?;
+            }
+            self.disk.fill()?;
+            let made =
+                |partition: &i32| self.launch.data_directory().join(format!("{name}-{partition}")).exists();
+            let without_files = (0..FIRST).filter(|partition| !made(partition)).count();
+            if without_files > 0 {
+                for partition in 0..FIRST {
+                    let contents = read_all(self.address(), (&name, partition))?;
+                    let values: Vec<_> = contents.records.into_iter().map(|record| record.value).collect();
+                    ensure!(values == [Some(value(0, 200))], "{name}-{partition} holds {values:?}");
+                }
+                self.delete_records(&name, 1)?;
+            }
+            std::fs::remove_file(self.disk.filler())?;
+            self.delete_topic(&name)?;
+            if without_files > 0 {
+                println!("ok   {without_files} logs with a first record only are read on a full disk");
+                return Ok(());
+            }
+        }
+        anyhow::bail!("in {TRIES} tries every log had its files before the disk was full")
     }
 
     fn delete_records(&self, topic: &str, before: i64) -> Result<()> {
