@@ -93,6 +93,45 @@ fn old_batches_of_a_log_that_was_closed_cost_no_more_either() {
     assert!(calls <= 3.0, "{calls} system calls a request of one partition");
 }
 
+/// Looks so many batches up one at a time, of `stored` of them, in an order without order; says how many calls each takes.
+fn calls_of_look_ups(address: SocketAddr, id: u32, (stored, records): (u32, u32)) -> f64 {
+    let mut connection = Connection::open(address).unwrap();
+    let counted = count_while(id, move || {
+        let mut frame = Frame::fetch(OLD, 1);
+        for number in 0..REQUESTS {
+            // A prime larger than all offsets comes by each of these places once.
+            let batch = u64::from(number) * 2_654_435_761 % u64::from(stored);
+            frame.set_offset(batch as i64 * i64::from(records));
+            connection.ask(frame.clone(), AnswerShape::fetch(OLD)).unwrap();
+        }
+    });
+    let (calls, ()) = counted.unwrap();
+    println!("looked up: {calls:?}");
+    each_of(REQUESTS, &calls)
+}
+
+/// However much is stored: a look-up of a place takes as many calls as one at the tail, receive, read and send, and the
+/// first of it one for its index and one to find it. What is old is looked at before it is sent, and read for that only.
+#[test]
+fn a_look_up_in_a_large_log_costs_two_calls_more_at_first_and_none_again() {
+    const STORED: u32 = 6_000;
+    let directory = tempfile::tempdir().unwrap();
+    let (served, address) = Served::start(directory.path());
+    let workload = *WORKLOADS.iter().find(|workload| workload.name == "fetch-16k").unwrap();
+    let (batch, records) = workload.batch().unwrap();
+    let mut connection = Connection::open(address).unwrap();
+    connection.create_topic(OLD, 1, &[("segment.bytes", "16777216")]).unwrap();
+    let mut frame = Frame::produce(OLD, &batch);
+    connection.pump(&mut frame, AnswerShape::produce(OLD), STORED, |_, _| ()).unwrap();
+    drop(connection);
+    served.stop();
+    let (served, address) = Served::start(directory.path());
+    let look_up = || calls_of_look_ups(address, served.id(), (STORED, records));
+    let (first, again) = (look_up(), look_up());
+    assert!(first <= 5.1, "{first} system calls for a first look-up");
+    assert!((2.5..=3.1).contains(&again), "{again} system calls for a look-up");
+}
+
 /// Bytes that a process has read, by whatever call; what `sendfile` sends counts too.
 fn bytes_read(id: u32) -> u64 {
     let counters = std::fs::read_to_string(format!("/proc/{id}/io")).unwrap();
