@@ -50,6 +50,11 @@ impl Encoded {
         bytes[..4].copy_from_slice(&length.to_be_bytes());
         Ok(Self { bytes, header_version: response_header_version(R::API_KEY, version) })
     }
+
+    /// What stands behind the length.
+    pub fn frame(&self) -> &[u8] {
+        &self.bytes[4..]
+    }
 }
 
 impl Asker {

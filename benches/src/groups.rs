@@ -10,6 +10,8 @@ mod load;
 mod many;
 mod transactions;
 
+pub use joins::Joined;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

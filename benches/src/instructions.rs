@@ -1,10 +1,12 @@
 //! `instructions`: how many instructions the broker runs for a request, counted by callgrind and not by a clock.
 //!
-//! The requests are those of `compare`, handed to the broker's own dispatch in this process without a socket. Each shape is
-//! replayed twice under callgrind, a few times and many times: what starting a node costs falls out of the difference.
+//! The requests are those of `compare`, and heartbeats of groups of one member each in turn, handed to the broker's own dispatch in
+//! this process without a socket. Each shape is replayed twice under callgrind, a few times and many times: what starting a node costs falls out of the difference.
 //!
 //! `--planted` replays each shape with something more for every request, as a careless change would bring it, and fails where
 //! the count is still within what was agreed: a guard that lets that pass guards nothing.
+
+mod beats;
 
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -40,13 +42,15 @@ const fn shape(name: &'static str, most: f64, planted: Plant, replays: u32) -> S
     Shape { name, most, planted, replays }
 }
 
-const SHAPES: [Shape; 6] = [
+const SHAPES: [Shape; 8] = [
     shape("produce-lone", 8_850.0, Plant::Line, 4_000),
     shape("produce-16k", 18_900.0, Plant::Checksum, 2_000),
     shape("produce-64k", 47_300.0, Plant::Checksum, 1_000),
     shape("produce-64k-lz4", 292_500.0, Plant::Unpack, 500),
     shape("fetch-64k", 8_600.0, Plant::Line, 4_000),
     shape("fetch-16k", 8_600.0, Plant::Line, 4_000),
+    shape(beats::CLASSIC, 5_950.0, Plant::Line, 8_000),
+    shape(beats::CONSUMER, 15_900.0, Plant::Line, 8_000),
 ];
 
 /// What a request is given to do more, to see its guard trip.
@@ -147,8 +151,17 @@ fn count(shape: &str, times: u32, plant: Option<Plant>) -> Result<u64> {
     Ok(line.1.trim().parse()?)
 }
 
+/// Who asks, without a connection.
+fn peer() -> Arc<Peer> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    Arc::new(Peer { connection: u64::MAX, address, listener: "PLAINTEXT".into() })
+}
+
 /// Hands the same request to a broker so often.
 fn replay(shape: &str, times: u32, plant: Option<Plant>) -> Result<()> {
+    if [beats::CLASSIC, beats::CONSUMER].contains(&shape) {
+        return beats::replay(shape, times, plant);
+    }
     let workload = WORKLOADS.into_iter().find(|workload| workload.name == shape).context("no such shape")?;
     let workload = Workload { partitions: 1, ..workload };
     let directory = tempfile::tempdir()?;
@@ -175,8 +188,7 @@ fn replay(shape: &str, times: u32, plant: Option<Plant>) -> Result<()> {
         Direction::Fetch => AnswerShape::fetch(topic),
     };
     let dispatch = Dispatch::new(node.broker()?.clone());
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let peer = Arc::new(Peer { connection: u64::MAX, address, listener: "PLAINTEXT".into() });
+    let peer = peer();
     let mut out = Outbound::default();
     let runtime = node.handle();
     let _entered = runtime.enter();

@@ -4,6 +4,7 @@ pub mod asker;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod calls;
 pub mod cold;
+pub mod consumer_beat;
 pub mod contender;
 pub mod cost;
 pub mod crowd;

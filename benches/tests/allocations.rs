@@ -9,10 +9,12 @@
 mod member;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use benches::asker::{Asker, Encoded};
+use benches::consumer_beat;
 use benches::load::{Connection, Prepared, wait_for_logs, wait_for_partitions};
 use benches::node::InProcess;
 use benches::resting::Resting;
@@ -90,14 +92,19 @@ fn cost_at_rest(node: &InProcess, partitions: i32) -> f64 {
     (BYTES.load(Ordering::Relaxed) - before) as f64 / f64::from(POLLS)
 }
 
-/// How often the member of a group has memory asked for: with a heartbeat, when it asks for its part, and as somebody new who
-/// asks for an id. All of it is served on the spot, without a copy of the request and a future of its own.
-const MEMBER_ALLOCATIONS_MAX: [f64; 3] = [1.1, 6.1, 21.0];
+/// How often the member of a group has memory asked for: with a heartbeat, when it asks for its part, as somebody new who asks
+/// for an id, and with a heartbeat of the consumer protocol. All of it is served on the spot, without a copy of the request and a
+/// future of its own.
+const MEMBER_ALLOCATIONS_MAX: [f64; 4] = [1.1, 6.1, 21.0, 13.1];
 
 /// Allocations of each of these requests.
-fn cost_of_members(node: &InProcess) -> [f64; 3] {
-    let mut asker = Asker::open(node.address().unwrap()).unwrap();
+fn cost_of_members(node: &InProcess, directory: &Path) -> [f64; 4] {
+    let address = node.address().unwrap();
+    let mut asker = Asker::open(address).unwrap();
     let member = member::joined(&mut asker);
+    Connection::open(address).unwrap().create_topic("read", 1, &[]).unwrap();
+    let consumer = consumer_beat::settled(&mut asker, "consumers", "read").unwrap();
+    wait_for_logs(directory, &[("read", 1), ("__consumer_offsets", 50)]).unwrap();
     let mut cost = |request: &Encoded| {
         let mut ask = || {
             asker.send(request).unwrap();
@@ -108,7 +115,7 @@ fn cost_of_members(node: &InProcess) -> [f64; 3] {
         (0..REQUESTS).for_each(|_| ask());
         (ALLOCATIONS.load(Ordering::Relaxed) - before) as f64 / f64::from(REQUESTS)
     };
-    [cost(&member.heartbeat()), cost(&member.sync()), cost(&member::newcomer())]
+    [cost(&member.heartbeat()), cost(&member.sync()), cost(&member::newcomer()), cost(&consumer)]
 }
 
 /// One test, for the count is of the whole process.
@@ -116,12 +123,11 @@ fn cost_of_members(node: &InProcess) -> [f64; 3] {
 fn a_request_allocates_a_few_times_whatever_its_bytes() {
     let directory = tempfile::tempdir().unwrap();
     let node = InProcess::start(directory.path()).unwrap();
-    let members = cost_of_members(&node);
-    println!("heartbeat, part, id: {members:?} allocations a request");
+    let members = cost_of_members(&node, directory.path());
+    println!("heartbeat, part, id, consumer: {members:?} allocations a request");
     for (allocations, most) in members.into_iter().zip(MEMBER_ALLOCATIONS_MAX) {
-        assert!(allocations <= most, "heartbeat, part, id: {members:?} allocations a request");
+        assert!(allocations <= most, "heartbeat, part, id, consumer: {members:?} allocations a request");
     }
-    wait_for_logs(directory.path(), &[("__consumer_offsets", 50)]).unwrap();
     for partitions in [1, 1_000] {
         let bytes = cost_at_rest(&node, partitions);
         println!("at rest, {partitions} partitions: {bytes} bytes a request");

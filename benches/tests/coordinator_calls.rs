@@ -13,15 +13,16 @@ use std::net::SocketAddr;
 
 use benches::asker::{Asker, Encoded};
 use benches::calls::count_while;
+use benches::consumer_beat;
 use benches::load::wait_for_logs;
 use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::messages::create_topics::CreatableTopic;
 use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::produce::{PartitionProduceData, TopicProduceData};
 use protocol::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, EndTxnRequest, EndTxnResponse, HeartbeatResponse,
-    InitProducerIdRequest, InitProducerIdResponse, Message, OffsetCommitRequest, OffsetCommitResponse,
-    ProduceRequest, ProduceResponse,
+    ConsumerGroupHeartbeatResponse, CreateTopicsRequest, CreateTopicsResponse, EndTxnRequest, EndTxnResponse,
+    HeartbeatResponse, InitProducerIdRequest, InitProducerIdResponse, Message, OffsetCommitRequest,
+    OffsetCommitResponse, ProduceRequest, ProduceResponse,
 };
 use protocol::records::build::{BatchBuilder, BatchOptions};
 use protocol::records::compression::Compressors;
@@ -77,6 +78,20 @@ fn a_heartbeat_is_received_and_answered_and_that_is_all() {
     let member = joined(&mut asker);
     let calls = calls_for(&served, asker, member.heartbeat(), |body| {
         assert_eq!(HeartbeatResponse::decode(body, 4).unwrap().error_code, 0);
+    });
+    assert!(calls <= 2.05, "{calls} system calls a heartbeat");
+}
+
+#[test]
+fn a_heartbeat_of_the_consumer_protocol_is_received_and_answered_and_that_is_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let (served, address) = Served::start(directory.path());
+    let mut asker = with_topic(address);
+    find_coordinator(&mut asker, GROUP, 0);
+    let beat = consumer_beat::settled(&mut asker, GROUP, TOPIC).unwrap();
+    wait_for_logs(directory.path(), &[(TOPIC, PARTITIONS), ("__consumer_offsets", 50)]).unwrap();
+    let calls = calls_for(&served, asker, beat, |body| {
+        assert_eq!(ConsumerGroupHeartbeatResponse::decode(body, 1).unwrap().error_code, 0);
     });
     assert!(calls <= 2.05, "{calls} system calls a heartbeat");
 }
