@@ -401,12 +401,21 @@ impl<D: Disk> Segments<D> {
         let mut known = self.list.take_youngest();
         let list = self.list.all_mut();
         let closed = list.len() - 1;
+        let mut learnt = Ok(());
         for segment in &mut list[known.len()..closed] {
             let before = known.last().copied().unwrap_or(Timestamp::NONE);
-            known.push(segment.largest()?.map_or(before, |largest| largest.timestamp.max(before)));
+            match segment.largest() {
+                Ok(largest) => known.push(largest.map_or(before, |largest| largest.timestamp.max(before))),
+                Err(fault) => {
+                    learnt = Err(fault);
+                    break;
+                }
+            }
         }
         let place = known.partition_point(|youngest| *youngest < timestamp);
+        // What was learnt stays so for who asks again: whoever must not wait is often told to come later.
         self.list.set_youngest(known);
+        learnt?;
         if place < closed {
             return Ok(Some(place));
         }

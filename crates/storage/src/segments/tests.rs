@@ -585,6 +585,23 @@ fn aged(base: i64, age: i64) -> Vec<u8> {
 }
 
 #[test]
+fn what_was_learnt_of_segments_before_an_error_is_not_learnt_again() {
+    let disk = ScriptedDisk::default();
+    let dir = Dir::new(disk.clone());
+    let mut segments = dir.create();
+    for base in 0..8 {
+        segments.roll(Offset(base), NOW).unwrap();
+        segments.append(&aged(base, base)).unwrap();
+    }
+    segments.finish().unwrap();
+    drop(segments);
+    let mut segments = dir.load(Loading { end: Some(Offset(8)), ..self::clean() }).segments;
+    disk.fail_after(5, "open", ".timeindex", Errno::MFILE);
+    assert!(segments.first_segment_as_young(Timestamp(NOW.0 + 3)).is_err());
+    assert_eq!(segments.list.take_youngest().len(), 5);
+}
+
+#[test]
 fn the_first_segment_as_young_is_found_whatever_is_rolled_dropped_and_cut() {
     let dir = Dir::new(RealDisk);
     let mut segments = dir.create();
