@@ -16,7 +16,7 @@ mod unloaded;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, TopicId};
@@ -511,14 +511,17 @@ impl<D: Disk> LogDirs<D> {
             home.directory.first_records().end()?;
             self.sync_home(home)
         });
-        let changed = AtomicBool::new(false);
+        let changed = Mutex::new(BTreeSet::new());
         let failed = self.close_each(&unclean, |log| {
-            changed.fetch_or(log.end_close()?, Ordering::Relaxed);
+            if log.end_close()? {
+                changed.lock().unwrap_or_else(PoisonError::into_inner).insert(log.directory_id());
+            }
             Ok(())
         });
         unclean.extend(failed);
+        let changed = changed.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.end_homes(&mut unclean, |home| {
-            if changed.load(Ordering::Relaxed) {
+            if changed.contains(&home.directory.id()) {
                 self.sync_home(home)?;
             }
             self.close_home(home, epoch)
@@ -617,11 +620,16 @@ impl<D: Disk> LogDirs<D> {
         sync(directory.path(), home.lock.file())?;
         let mut synced = BTreeSet::from([system_of(directory.path())?]);
         for (_, log) in self.walk() {
-            let mut log = locked(&log);
-            let here = log.directory_id() == directory.id() && log.is_made();
-            if here && synced.insert(system_of(log.path())?) {
-                let file = log.active_file()?;
-                sync(log.path(), &file)?;
+            let path = {
+                let log = locked(&log);
+                let here = log.directory_id() == directory.id() && log.is_made();
+                here.then(|| log.path().to_owned())
+            };
+            let Some(path) = path else { continue };
+            if synced.insert(system_of(&path)?) {
+                // Nobody waits for the log while it is synced.
+                let file = locked(&log).active_file()?;
+                sync(&path, &file)?;
             }
         }
         Ok(())

@@ -232,7 +232,9 @@ impl<D: Disk> Log<D> {
     /// Ends the files as a clean end leaves them: indexes trimmed, a producer snapshot at the log end. The caller then
     /// brings the whole directory to stable storage. Nothing can be appended afterwards.
     pub fn close(&mut self) -> Result<Offset, Fault> {
-        self.close_with(Self::write_epochs_due)
+        let end = self.close_with(Self::write_epochs_due)?;
+        self.reserved(Self::end_resume_point)?;
+        Ok(end)
     }
 
     /// The same in two steps for very many logs, between which the caller brings the whole directory to stable storage once,
@@ -243,7 +245,15 @@ impl<D: Disk> Log<D> {
 
     /// The second step; says whether there was anything to do.
     pub(crate) fn end_close(&mut self) -> Result<bool, Fault> {
-        self.reserved(Self::put_epochs_in_place)
+        match self.gone {
+            Some(Gone::Closed) => {}
+            Some(Gone::Deleted | Gone::MovedHalfWay) => return Ok(false),
+            // One that has come since the first step has nothing written beside.
+            None => return self.close().map(|_| true),
+        }
+        let (put, ended) =
+            (self.reserved(Self::put_epochs_in_place)?, self.reserved(Self::end_resume_point)?);
+        Ok(put || ended)
     }
 
     fn close_with(&mut self, write_epochs: impl Fn(&mut Self) -> Result<(), Fault>) -> Result<Offset, Fault> {
@@ -254,7 +264,6 @@ impl<D: Disk> Log<D> {
         self.make_if_written()?;
         if self.made {
             self.reserved(|log| {
-                log.end_resume_point()?;
                 log.segments.finish()?;
                 write_epochs(log)?;
                 // Where there were never any producers, Kafka takes the lack of a snapshot for that.

@@ -234,12 +234,11 @@ impl<D: Disk> Log<D> {
         Ok(Some(way))
     }
 
-    /// The log ends in order. The whole directory is brought to stable storage then, and until it is the point holds.
-    pub(super) fn end_resume_point(&mut self) -> Result<(), Fault> {
-        if self.resume.take().is_some_and(|resume| resume.kept.is_some()) {
-            ResumePoint::remove_unsynced(self.home.disk(), self.path())?;
-        }
-        Ok(())
+    /// The log has ended in order, and all of it is on stable storage or soon will be: until then a kill finds the point, which
+    /// holds. Says whether there was one.
+    pub(super) fn end_resume_point(&mut self) -> Result<bool, Fault> {
+        let kept = self.resume.take().is_some_and(|resume| resume.kept.is_some());
+        Ok(kept && ResumePoint::remove_unsynced(self.home.disk(), self.path())?)
     }
 
     /// The log is about to be cut: nothing written down may outlast that.

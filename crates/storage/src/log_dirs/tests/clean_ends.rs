@@ -83,3 +83,37 @@ fn a_partition_on_another_file_system_is_brought_to_stable_storage_too() {
     assert!(!node.directory(0).join(CLEAN_SHUTDOWN).exists(), "it is synced, and that has failed");
     assert_eq!(disk.count("sync_all", ""), 2);
 }
+
+#[test]
+fn a_directory_in_which_nothing_takes_a_place_is_synced_once() {
+    let node = Node::new(&["a", "b"]);
+    let disk = ScriptedDisk::default();
+    let (dirs, _) = node.start(disk.clone());
+    for partition in 0..2 {
+        assert!(append(&create(&dirs, &name("t", partition))));
+    }
+    dirs.close(BrokerEpoch(1));
+    drop(dirs);
+    let (dirs, _) = node.start(disk.clone());
+    let (_, log) = dirs.logs().remove(0);
+    locked(&log).become_leader(LeaderEpoch(1), NodeId(1), 1, [NodeId(1)]).unwrap();
+    assert!(append_in(&log, LeaderEpoch(1)));
+    disk.reset();
+    dirs.close(BrokerEpoch(2));
+    let mut times = ["a/.lock", "b/.lock"].map(|lock| disk.count("sync_all", lock));
+    times.sort_unstable();
+    assert_eq!(times, [1, 2]);
+}
+
+/// The metadata may bring a partition until the very end.
+#[test]
+fn a_log_that_comes_in_the_midst_of_the_end_is_closed_too() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let log = create(&dirs, &name("t", 0));
+    assert!(append(&log));
+    let mut log = locked(&log);
+    assert!(log.end_close().unwrap());
+    let indexes = entries(log.path()).iter().filter(|file| file.ends_with("index")).count();
+    assert_eq!((indexes, log.end_close().unwrap()), (2, false));
+}
