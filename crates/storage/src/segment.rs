@@ -47,6 +47,9 @@ pub struct SegmentFacts {
 
 /// A segment of at most this many bytes is walked with one read.
 const SMALL: u32 = 4096;
+/// So far behind the last index entry the last batch is looked for by who holds the log for nobody's request. The largest
+/// batches that are common lie within.
+const NEAR: u32 = 2 << 20;
 /// A message of format v0 with neither key nor value.
 const SMALLEST_BATCH: u32 = 26;
 
@@ -404,6 +407,15 @@ impl<D: Disk> Segment<D> {
 
     /// The last batch, found from the last index entry on.
     fn last_span(&mut self) -> Result<Option<BatchSpan>, Fault> {
+        self.last_span_within(u32::MAX)
+    }
+
+    /// The same if it lies not far behind that entry: whoever waits for the log is not to wait for more.
+    fn last_span_at_hand(&mut self) -> Result<Option<BatchSpan>, Fault> {
+        self.last_span_within(NEAR)
+    }
+
+    fn last_span_within(&mut self, distance: u32) -> Result<Option<BatchSpan>, Fault> {
         if self.size == 0 {
             return Ok(None);
         }
@@ -416,6 +428,9 @@ impl<D: Disk> Segment<D> {
             let path = self.indexes().offsets.entries().file().path();
             let reason = format!("the last entry points to position {start} of a log of {} bytes", self.size);
             return Err(Fault::corrupt(&path, 0, reason));
+        }
+        if self.size - start > distance {
+            return Ok(None);
         }
         self.scan(start, |scan| {
             let mut last = None;

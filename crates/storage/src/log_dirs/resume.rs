@@ -1,11 +1,13 @@
 //! Bringing forward the places where recovery would begin: in the logs that have said that one is due, and from time to time in
 //! those that grow slowly or not at all.
 
+use std::collections::BTreeMap;
 use std::mem::take;
+use std::sync::TryLockError;
 
-use protocol::id::Timestamp;
+use protocol::id::{DirectoryId, Timestamp};
 
-use super::{LogDirs, whole};
+use super::LogDirs;
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::log::Way;
@@ -13,14 +15,20 @@ use crate::names::TopicPartition;
 
 /// How often all logs are looked at.
 const EVERY_MS: i64 = 15_000;
-/// So many logs are on their way to stable storage at a time: nobody waits for them, and others for the disk.
-const AT_ONCE: usize = 4;
+/// So many logs of a directory are on their way to stable storage at a time: nobody waits for them, and others for the disk.
+pub(super) const AT_ONCE: usize = 16;
 
 /// The logs that are to get a place though they do not grow much.
 #[derive(Default)]
 pub(super) struct Settling {
     /// When all logs were looked at last.
     looked: Option<Timestamp>,
+    directories: BTreeMap<DirectoryId, Directory>,
+}
+
+/// Those of one directory: if it hangs, those of the others go on.
+#[derive(Default)]
+struct Directory {
     /// Those that wait, each with what would be read of it; the one of which most would be is the last. Bound: the logs.
     waiting: Vec<(u32, TopicPartition)>,
     /// The places that have not come to stable storage yet. Bound: `AT_ONCE`.
@@ -38,7 +46,15 @@ impl<D: Disk> LogDirs<D> {
         for directory in self.directories() {
             for name in directory.take_resume_due() {
                 let Some(log) = self.get(&name) else { continue };
-                let Ok(mut log) = whole(&log) else { continue };
+                let mut log = match log.try_lock() {
+                    Ok(log) => log,
+                    Err(TryLockError::WouldBlock) => {
+                        // Whoever has it may be waiting for a disk that hangs.
+                        directory.note_resume_due(&name);
+                        continue;
+                    }
+                    Err(TryLockError::Poisoned(_)) => continue,
+                };
                 match log.advance_resume_point() {
                     Ok(true) => directory.note_resume_due(&name),
                     Ok(false) => {}
@@ -57,30 +73,47 @@ impl<D: Disk> LogDirs<D> {
         let due = |looked: Timestamp| now < looked || now.0 - looked.0 >= EVERY_MS;
         if settling.looked.is_none_or(due) {
             settling.looked = Some(now);
-            settling.waiting.clear();
-            for (name, log) in self.walk() {
-                let settled = whole(&log).map(|mut log| log.settle(now));
-                match settled {
-                    Ok(Ok(Some(behind))) => settling.waiting.push((behind, name)),
-                    Ok(Ok(None)) => {}
-                    Ok(Err(fault)) => no_place(&name, &fault),
-                    // Refused until a restart, which was told when that became so.
-                    Err(_) => {}
-                }
-            }
-            settling.waiting.sort_unstable();
+            self.look_for_unsettled(&mut settling.directories, now);
         }
-        settling.under_way.retain(|way| !way.is_over());
-        while settling.under_way.len() < AT_ONCE {
-            let Some((_, name)) = settling.waiting.pop() else {
+        for directory in settling.directories.values_mut() {
+            self.settle_some(directory, now);
+        }
+    }
+
+    /// Looks for the logs of which much would be read. One that somebody has in hand is not left alone, and may be waiting for
+    /// a disk that hangs.
+    fn look_for_unsettled(&self, directories: &mut BTreeMap<DirectoryId, Directory>, now: Timestamp) {
+        for directory in directories.values_mut() {
+            directory.waiting.clear();
+        }
+        for (name, log) in self.walk() {
+            let Ok(mut log) = log.try_lock() else { continue };
+            match log.settle(now) {
+                Ok(Some(behind)) => {
+                    let directory = directories.entry(log.directory_id()).or_default();
+                    directory.waiting.push((behind, name));
+                }
+                Ok(None) => {}
+                Err(fault) => no_place(&name, &fault),
+            }
+        }
+        for directory in directories.values_mut() {
+            directory.waiting.sort_unstable();
+        }
+    }
+
+    fn settle_some(&self, directory: &mut Directory, now: Timestamp) {
+        directory.under_way.retain(|way| !way.is_over());
+        while directory.under_way.len() < AT_ONCE {
+            let Some((_, name)) = directory.waiting.pop() else {
                 // Of very many no room is kept.
-                drop(take(&mut settling.waiting));
+                drop(take(&mut directory.waiting));
                 return;
             };
             let Some(log) = self.get(&name) else { continue };
-            let Ok(mut log) = whole(&log) else { continue };
+            let Ok(mut log) = log.try_lock() else { continue };
             match log.begin_settling(now) {
-                Ok(way) => settling.under_way.extend(way),
+                Ok(way) => directory.under_way.extend(way),
                 Err(fault) => no_place(&name, &fault),
             }
         }

@@ -13,12 +13,12 @@ use crate::whole_file::read_up_to;
 
 impl<D: Disk> Segment<D> {
     /// The place behind the last batch, which ends before `end`, with all index entries up to there written; it counts once
-    /// log and indexes are on stable storage. `None` where there is no batch.
+    /// log and indexes are on stable storage. `None` where there is no batch, or where it takes a long walk to find the last.
     pub fn resume_point(&mut self, end: Offset) -> Result<Option<ResumePoint>, Fault> {
         let recent = self.recent.last().filter(|last| last.position + last.size == self.size);
         let last = match recent {
             Some(last) => Some(last.position),
-            None => self.last_span()?.map(|span| span.position),
+            None => self.with_indexes(Self::last_span_at_hand)?.map(|span| span.position),
         };
         let Some(last) = last else { return Ok(None) };
         let largest = self.largest()?;
