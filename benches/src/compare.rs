@@ -1,4 +1,5 @@
-//! Headwater, Apache Kafka, the floor and whoever else is named, in turn, in one run.
+//! Headwater, Apache Kafka, the floor and whoever else is named, in turn, in one run. A broker that ends on the way is started
+//! again, and told of at the end ([`benches::sides`]).
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod counts;
@@ -6,7 +7,7 @@ mod counts;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use benches::contender::Contender;
 use benches::crowd::Crowd;
 use benches::frames::{AnswerShape, Frame};
@@ -15,6 +16,7 @@ use benches::load::{Connection, wait_for_partitions};
 use benches::machine::{describe, pin_load, warm_memory};
 use benches::report::{Counts, Ending, Goal, Report, Row, Sample};
 use benches::side::{Side, first_ack};
+use benches::sides::Sides;
 use benches::turns::{Turns, WAVERING, without_wavering};
 use benches::workload::{LONE, WORKLOADS, Workload};
 
@@ -34,7 +36,7 @@ const CROWDS: [(Crowd, Goal); 3] = [
 pub struct Compare {
     /// How many times each side runs each load.
     #[arg(long, default_value_t = 5)]
-    pairs: u32,
+    pairs: usize,
     /// A tenth of the load, two pairs and a short warm-up: to see that it works.
     #[arg(long)]
     quick: bool,
@@ -44,7 +46,7 @@ pub struct Compare {
     /// Headwater looks at the headers of compressed batches only, as the floor does.
     #[arg(long)]
     headers_only: bool,
-    /// Only loads whose names contain one of these.
+    /// Only loads whose names contain one of these; a whole name is that load alone.
     #[arg(long)]
     only: Vec<String>,
     /// Only these sides: headwater, kafka, floor.
@@ -64,7 +66,7 @@ pub struct Compare {
 struct Bench<'a> {
     compare: &'a Compare,
     directory: &'a Path,
-    sides: Vec<Side>,
+    sides: Sides,
     report: Report,
 }
 
@@ -79,35 +81,36 @@ impl Compare {
         let names = contenders.iter().map(|contender| contender.name.clone()).collect();
         let report = Report::new(machine, self.method(), names);
         report.print_head();
-        let mut bench = Bench { compare: self, directory, sides: Vec::new(), report };
-        bench.starts(&contenders)?;
         let idle = match self.wants("cpu at rest") {
             true => Duration::from_secs(if self.quick { 2 } else { 20 }),
             false => Duration::ZERO,
         };
-        for contender in &contenders {
-            bench.sides.push(Side::start(contender, &directory.join(&contender.name), idle)?);
+        let mut bench = Bench { compare: self, directory, sides: Sides::default(), report };
+        bench.starts(&contenders);
+        bench.sides = Sides::start(&contenders, directory, idle)?;
+        bench.at_rest("memory at rest", "MB", Goal::absolute(15.0), |side| Ok(side.idle_megabytes));
+        bench.at_rest("cpu at rest", "%", Goal::absolute(0.1), |side| Ok(side.idle_share * 100.0));
+        for workload in self.workloads() {
+            bench.sides.each(&format!("warming up for {}", workload.name), |side| self.warm(side, workload));
         }
-        bench.at_rest("memory at rest", "MB", Goal::absolute(15.0), |side| Ok(side.idle_megabytes))?;
-        bench.at_rest("cpu at rest", "%", Goal::absolute(0.1), |side| Ok(side.idle_share * 100.0))?;
-        for side in &bench.sides {
-            for workload in self.workloads() {
-                eprintln!("warming up {} for {}", side.name, workload.name);
-                side.warm_up(workload, Duration::from_secs(self.warm_up()))?;
-            }
-        }
-        bench.costs()?;
-        bench.crowds()?;
-        bench.latencies()?;
-        bench.at_rest("memory after the load", "MB", Goal::absolute(40.0), Side::megabytes)?;
-        bench.at_rest("descriptors after the load", "", Goal::NONE, Side::descriptors)?;
+        bench.costs();
+        bench.crowds();
+        bench.latencies();
+        bench.at_rest("memory after the load", "MB", Goal::absolute(40.0), Side::megabytes);
+        bench.at_rest("descriptors after the load", "", Goal::NONE, Side::descriptors);
         // Tracing leaves its marks on a broker: it comes last.
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-        counts::run(&mut bench)?;
+        counts::run(&mut bench);
+        bench.report.lost.extend_from_slice(bench.sides.lost());
         self.ending.of(&bench.report)
     }
 
-    fn pairs(&self) -> u32 {
+    fn warm(&self, side: &Side, workload: Workload) -> Result<()> {
+        eprintln!("warming up {} for {}", side.name, workload.name);
+        side.warm_up(workload, Duration::from_secs(self.warm_up()))
+    }
+
+    fn pairs(&self) -> usize {
         if self.quick { 2 } else { self.pairs }
     }
 
@@ -150,22 +153,22 @@ impl Compare {
     }
 
     fn wants(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| name.contains(only))
+        let whole = |only: &str| WORKLOADS.iter().any(|workload| workload.name == only);
+        let wanted = |only: &String| if whole(only) { name == only } else { name.contains(only.as_str()) };
+        self.only.is_empty() || self.only.iter().any(wanted)
     }
 }
 
 impl Bench<'_> {
     /// Start to first acknowledgement: from an empty directory, formatting included, and with many partitions.
-    fn starts(&mut self, contenders: &[Contender]) -> Result<()> {
+    fn starts(&mut self, contenders: &[Contender]) {
         let times = self.compare.pairs().min(3);
         if self.compare.wants("start") {
             let mut samples = vec![Vec::new(); contenders.len()];
             for number in 0..times {
                 for (contender, samples) in contenders.iter().zip(&mut samples) {
-                    let begin = Instant::now();
                     let directory = self.directory.join(format!("start-{}-{number}", contender.name));
-                    let broker = contender.spawn(&directory)?;
-                    samples.push(Sample::from(first_ack(&broker, begin)?.as_secs_f64() * 1e3));
+                    samples.extend(self.kept("start", contender, start(contender, &directory)));
                 }
             }
             self.add("start to first ack", "ms", Counts::Least, Goal::absolute(50.0), samples);
@@ -175,34 +178,41 @@ impl Bench<'_> {
             for (contender, samples) in contenders.iter().zip(&mut samples).filter(|(c, _)| c.is_durable()) {
                 let directory = self.directory.join(format!("restart-{}", contender.name));
                 for _ in 0..times {
-                    samples.push(Sample::from(restart(contender, &directory)?.as_secs_f64() * 1e3));
+                    samples.extend(self.kept("restart", contender, restart(contender, &directory)));
                 }
             }
             self.add("restart, 2,000 partitions", "ms", Counts::Least, Goal::absolute(200.0), samples);
         }
-        Ok(())
     }
 
-    fn costs(&mut self) -> Result<()> {
-        for workload in self.compare.workloads() {
-            let requests = if self.compare.quick { workload.requests / 10 } else { workload.requests };
+    /// What a start took; one that failed is told of at the end.
+    fn kept(&mut self, what: &str, contender: &Contender, took: Result<Duration>) -> Option<Sample> {
+        let told = took.inspect_err(|error| {
+            self.report.lost.push(format!("a {what} of {}: {error:#}", contender.name));
+        });
+        told.ok().map(|took| Sample::from(took.as_secs_f64() * 1e3))
+    }
+
+    fn costs(&mut self) {
+        let (compare, directory) = (self.compare, self.directory);
+        for workload in compare.workloads() {
+            let requests = if compare.quick { workload.requests / 10 } else { workload.requests };
             let unit = if workload.by_request { "us/req" } else { "s/GB" };
-            let directory = self.directory;
-            let samples = self.in_turn(workload.name, |side| {
+            let warm = |side: &Side| compare.warm(side, workload);
+            let samples = self.in_turn(workload.name, warm, |side| {
                 let run = side.measure(workload, requests, directory)?;
                 let user_share = Some(run.cpu.user / run.cpu.total());
                 Ok(vec![Sample { value: run.cost(workload), user_share }])
-            })?;
+            });
             self.add_turns(&[(workload.name.to_owned(), unit, workload.goal)], Counts::Least, samples);
         }
-        Ok(())
     }
 
-    fn crowds(&mut self) -> Result<()> {
-        for (crowd, goal) in CROWDS.into_iter().filter(|(crowd, _)| self.compare.wants(&crowd.name())) {
-            let rounds = if self.compare.quick { crowd.rounds() / 10 } else { crowd.rounds() };
-            let directory = self.directory;
-            let samples = self.in_turn(&crowd.name(), |side| {
+    fn crowds(&mut self) {
+        let (compare, directory) = (self.compare, self.directory);
+        for (crowd, goal) in CROWDS.into_iter().filter(|(crowd, _)| compare.wants(&crowd.name())) {
+            let rounds = if compare.quick { crowd.rounds() / 10 } else { crowd.rounds() };
+            let run = |side: &Side| -> Result<Vec<Sample>> {
                 let mut gathered = crowd.gather(side.running().address())?;
                 gathered.run(rounds / 10)?;
                 warm_memory(directory, 256 << 20)?;
@@ -212,26 +222,27 @@ impl Bench<'_> {
                 gathered.finish()?;
                 let user_share = Some(cpu.user / cpu.total());
                 Ok(vec![Sample { value: cpu.total() / requests as f64 * 1e6, user_share }])
-            })?;
+            };
+            let samples = self.in_turn(&crowd.name(), |side| run(side).map(drop), run);
             self.add_turns(&[(crowd.name(), "us/req", goal)], Counts::Least, samples);
         }
-        Ok(())
     }
 
-    fn latencies(&mut self) -> Result<()> {
+    fn latencies(&mut self) {
         if !self.compare.wants("end to end") {
-            return Ok(());
+            return;
         }
         let duration = Duration::from_secs(if self.compare.quick { 2 } else { 20 });
         let open = OpenLoop { rate: RATE, record_bytes: 1024, duration };
-        let samples = self.in_turn("end to end", |side| {
+        let run = |side: &Side| -> Result<Vec<Sample>> {
             // A first, short run finds the code compiled and the memory there.
             OpenLoop { duration: Duration::from_secs(1), ..open }.run(side.running().address())?;
             let before = side.cpu()?;
             let latency = open.run(side.running().address())?;
             let share = side.cpu()?.since(before).total() / duration.as_secs_f64() * 100.0;
             Ok([latency.p50, latency.p99, latency.p999, share].map(Sample::from).to_vec())
-        })?;
+        };
+        let samples = self.in_turn("end to end", |side| run(side).map(drop), run);
         let row = |name: &str| format!("end to end, {RATE}/s, {name}");
         let rows = [
             (row("p50"), "ms", Goal::ratios(0.6, 1.3)),
@@ -240,45 +251,37 @@ impl Bench<'_> {
             (row("cpu"), "%", Goal::ratios(0.45, 1.3)),
         ];
         self.add_turns(&rows, Counts::Median, samples);
-        Ok(())
     }
 
-    fn at_rest(
-        &mut self,
-        name: &str,
-        unit: &'static str,
-        goal: Goal,
-        figure: impl Fn(&Side) -> Result<f64>,
-    ) -> Result<()> {
+    fn at_rest(&mut self, name: &str, unit: &'static str, goal: Goal, figure: impl Fn(&Side) -> Result<f64>) {
         if !self.compare.wants(name) {
-            return Ok(());
+            return;
         }
-        let samples = self.sides.iter().map(|side| Ok(vec![Sample::from(figure(side)?)]));
-        let samples = samples.collect::<Result<_>>()?;
+        let found = self.sides.each(name, |side| Ok(Sample::from(figure(side)?)));
+        let samples = found.into_iter().map(Vec::from_iter).collect();
         self.add(name, unit, Counts::Least, goal, samples);
-        Ok(())
     }
 
     /// Runs each side in turn, as often as is wanted: figures of each run of each side.
-    fn in_turn(&self, what: &str, mut run: impl FnMut(&Side) -> Result<Vec<Sample>>) -> Result<Turns> {
-        let mut turns = Vec::new();
-        for number in 1..=self.compare.pairs() {
-            eprintln!("  {what}: turn {number} of {}", self.compare.pairs());
-            let turn = self.sides.iter().map(|side| run(side).with_context(|| side.name.clone()));
-            turns.push(turn.collect::<Result<Vec<_>>>()?);
-        }
-        if let Some(floor) = self.sides.iter().position(|side| side.name == "floor") {
+    fn in_turn(
+        &mut self,
+        what: &str,
+        warm: impl Fn(&Side) -> Result<()>,
+        run: impl FnMut(&Side) -> Result<Vec<Sample>>,
+    ) -> Turns {
+        let mut turns = self.sides.in_turn((what, self.compare.pairs()), warm, run);
+        if let Some(floor) = self.sides.names().position(|name| name == "floor") {
             without_wavering(&mut turns, floor);
         }
-        Ok(turns)
+        turns
     }
 
     /// Adds the rows that the figures of a run make.
     fn add_turns(&mut self, rows: &[(String, &'static str, Goal)], counts: Counts, turns: Turns) {
         for (figure, (name, unit, goal)) in rows.iter().enumerate() {
-            let samples = (0..self.sides.len())
-                .map(|side| turns.iter().map(|turn| turn[side][figure]).collect())
-                .collect();
+            let of =
+                |side: usize| turns.iter().filter_map(move |turn| turn[side].get(figure).copied()).collect();
+            let samples = (0..self.sides.count()).map(of).collect();
             self.add(name, unit, counts, *goal, samples);
         }
     }
@@ -286,6 +289,12 @@ impl Bench<'_> {
     fn add(&mut self, name: &str, unit: &'static str, counts: Counts, goal: Goal, samples: Vec<Vec<Sample>>) {
         self.report.add(Row { name: name.to_owned(), unit, counts, goal, samples });
     }
+}
+
+/// Starts a broker on an empty directory: how long until it takes a record.
+fn start(contender: &Contender, directory: &Path) -> Result<Duration> {
+    let begin = Instant::now();
+    first_ack(&contender.spawn(directory)?, begin)
 }
 
 /// Ends a broker with many partitions and starts it again: how long until it takes a record.

@@ -1,12 +1,13 @@
 //! Who is measured: Headwater, Apache Kafka, the floor, or any broker that a command starts.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use conformance::broker_process::{BrokerProcess, Kind, Launch, free_port_pair};
+use conformance::broker_process::{BrokerProcess, Kind, Launch, free_port_pair, tail};
 
 use crate::machine::broker_wrapper;
 
@@ -40,6 +41,8 @@ pub enum Running {
 pub struct CommandProcess {
     child: Child,
     address: SocketAddr,
+    /// Where what it says goes.
+    output: PathBuf,
 }
 
 impl Contender {
@@ -104,14 +107,17 @@ impl Contender {
                     .iter()
                     .map(|word| word.replace("{port}", &port.to_string()).replace("{directory}", place));
                 let mut line = broker_wrapper().into_iter().chain(words);
+                let output = directory.join("output.log");
+                let said = File::options().create(true).append(true).open(&output)?;
                 let child = Command::new(line.next().context("a command line has a first word")?)
                     .args(line)
                     .stdin(Stdio::null())
-                    .stdout(Stdio::null())
+                    .stdout(said.try_clone()?)
+                    .stderr(said)
                     .spawn()
                     .with_context(|| format!("starting {}", self.name))?;
                 let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-                Ok(Running::Command(CommandProcess { child, address }))
+                Ok(Running::Command(CommandProcess { child, address, output }))
             }
         }
     }
@@ -145,12 +151,34 @@ impl Running {
         Ok(())
     }
 
+    /// How its process ended, if it has within `at_most`, with the last it said.
+    pub fn ended(&mut self, at_most: Duration) -> Result<Option<String>> {
+        let end = Instant::now() + at_most;
+        loop {
+            let ended = match self {
+                Self::Broker(broker) => broker.ended()?,
+                Self::Command(process) => process.ended()?,
+            };
+            if ended.is_some() || Instant::now() >= end {
+                return Ok(ended);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Ends it cleanly where that makes a difference.
     pub fn end(self) -> Result<()> {
         match self {
             Self::Broker(broker) => broker.end(),
             Self::Command(_) => Ok(()),
         }
+    }
+}
+
+impl CommandProcess {
+    fn ended(&mut self) -> Result<Option<String>> {
+        let status = self.child.try_wait()?;
+        Ok(status.map(|status| format!("{status}; the last it said:\n{}", tail(&self.output))))
     }
 }
 

@@ -20,6 +20,7 @@ pub mod picture;
 pub mod report;
 pub mod resting;
 pub mod side;
+pub mod sides;
 pub mod synced;
 pub mod turns;
 pub mod workload;

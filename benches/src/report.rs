@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::goals::Goals;
@@ -77,7 +77,12 @@ impl Ending {
             std::fs::write(path, format!("{:#}\n", report.json()))
                 .with_context(|| path.display().to_string())?;
         }
-        report.goals.end(self.strict)
+        for lost in &report.lost {
+            println!("LOST {lost}");
+        }
+        report.goals.end(self.strict)?;
+        ensure!(!self.strict || report.lost.is_empty(), "a broker failed on the way");
+        Ok(())
     }
 }
 
@@ -94,6 +99,8 @@ pub struct Report {
     pub least: &'static str,
     /// What was measured of them.
     pub rows: Vec<Row>,
+    /// What went wrong on the way, and was thrown away.
+    pub lost: Vec<String>,
     /// The goals of the rows, as far as they were held against figures.
     pub goals: Goals,
 }
@@ -144,8 +151,8 @@ impl Row {
 impl Report {
     /// An empty one.
     pub fn new(machine: String, method: String, names: Vec<String>) -> Self {
-        let goals = Goals::default();
-        Self { machine, method, names, least: "floor", rows: Vec::new(), goals }
+        let (rows, lost, goals) = (Vec::new(), Vec::new(), Goals::default());
+        Self { machine, method, names, least: "floor", rows, lost, goals }
     }
 
     /// What stands above the table.
@@ -230,7 +237,12 @@ impl Report {
                 "goal": {"of_kafka": row.goal.of_kafka, "of_floor": row.goal.of_floor, "absolute": row.goal.absolute},
             })
         };
-        json!({"machine": self.machine, "method": self.method, "rows": self.rows.iter().map(row).collect::<Vec<_>>()})
+        json!({
+            "machine": self.machine,
+            "method": self.method,
+            "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
+            "lost": self.lost,
+        })
     }
 }
 

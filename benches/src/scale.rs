@@ -83,8 +83,8 @@ impl Scale {
         let names = self.contenders()?.into_iter().map(|contender| contender.name);
         let method = format!(
             "broker on core 0, load on core 1, in turn, {} times; of CPU (user + system, /proc/PID/stat) the least counts,\n\
-             of latency the median; [least..most]; every part on brokers of its own; a turn in which the disk alone took\n\
-             half as long again as its least is thrown away; Kafka: heap 1 GiB, G1",
+             of latency the median; [least..most]; every part on brokers of its own; a turn in which the disk alone cost\n\
+             half as much again as its least is thrown away; Kafka: heap 1 GiB, G1",
             self.pairs()
         );
         let mut report = Report::new(machine, method, names.chain(["disk".to_owned()]).collect());

@@ -1,6 +1,6 @@
 //! One of the brokers that are compared, running on the broker's core.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -25,7 +25,12 @@ const WARM_MEMORY_OF_FETCHES: u64 = 256 << 20;
 pub struct Side {
     /// What tables call it.
     pub name: String,
+    contender: Contender,
+    directory: PathBuf,
     running: Running,
+    /// How often it was started again.
+    restarts: u32,
+    given_up: bool,
     /// Resident megabytes before any load.
     pub idle_megabytes: f64,
     /// The share of a core it took while nothing was asked of it.
@@ -52,7 +57,41 @@ impl Side {
         std::thread::sleep(idle);
         let idle_share = Cpu::of(running.id())?.since(before).total() / idle.as_secs_f64().max(1.0);
         let idle_megabytes = resident_megabytes(running.id())?;
-        Ok(Self { name: contender.name.clone(), running, idle_megabytes, idle_share })
+        Ok(Self {
+            name: contender.name.clone(),
+            contender: contender.clone(),
+            directory: directory.to_owned(),
+            running,
+            restarts: 0,
+            given_up: false,
+            idle_megabytes,
+            idle_share,
+        })
+    }
+
+    /// Starts another one in its place, in a directory of its own: what the other left behind is not looked at.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.restarts += 1;
+        let mut directory = self.directory.clone().into_os_string();
+        directory.push(format!("-again-{}", self.restarts));
+        self.running = self.contender.spawn(Path::new(&directory))?;
+        first_ack(&self.running, Instant::now())?;
+        Ok(())
+    }
+
+    /// How its process ended, if it has, with the last it said. What a process leaves behind is there a moment before its end is.
+    pub fn ended(&mut self) -> Result<Option<String>> {
+        self.running.ended(Duration::from_secs(1))
+    }
+
+    /// Nothing is asked of it any more.
+    pub fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
+    /// Whether nothing is asked of it any more.
+    pub fn is_given_up(&self) -> bool {
+        self.given_up
     }
 
     /// The broker's process.

@@ -1,15 +1,24 @@
-//! Producers whose acknowledgements wait for stable storage, and what the disk itself does with the same bytes.
+//! Producers whose acknowledgements wait for stable storage, and what the disk itself does with the same bytes: in one file,
+//! and in as many as there are partitions, by the calls that a broker makes for them and nothing else.
 
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use storage::RealDisk;
+use storage::disk::{Access, Disk};
 
+use crate::cost::Cpu;
 use crate::frames::{AnswerShape, Frame};
 use crate::load::Connection;
+
+/// So many threads sync the files of a group, as in `storage::group_commit`.
+const THREADS: usize = 16;
 
 /// What came of a while of it.
 #[derive(Clone, Copy, Debug)]
@@ -80,4 +89,60 @@ pub fn write(directory: &Path, batch: &[u8], together: usize, duration: Duration
     drop(file);
     std::fs::remove_file(path)?;
     Ok(Acknowledged { batches, elapsed })
+}
+
+/// What the calls cost that bring each batch to a file of its own: all are written, and some threads sync them, again and
+/// again. Microseconds of CPU for each, of this process.
+pub fn cost_of_files(directory: &Path, batch: &[u8], files: usize, duration: Duration) -> Result<f64> {
+    let path = |number: usize| directory.join(format!("synced-{number}"));
+    let opened = (0..files).map(|number| RealDisk.open(&path(number), Access::Create));
+    let opened = opened.collect::<Result<Vec<_>, _>>()?;
+    let threads = THREADS.min(files);
+    let (barrier, next, ended) = (Barrier::new(threads), AtomicUsize::new(0), AtomicBool::new(false));
+    // Whatever happens all meet at the barrier, or some would wait there for ever.
+    let sync = || -> std::io::Result<()> {
+        let mut outcome = Ok(());
+        while let Some(file) = opened.get(next.fetch_add(1, Ordering::Relaxed)) {
+            outcome = outcome.and(RealDisk.fdatasync(file));
+        }
+        barrier.wait();
+        outcome
+    };
+    let help = || -> std::io::Result<()> {
+        let mut outcome = Ok(());
+        loop {
+            barrier.wait();
+            if ended.load(Ordering::Acquire) {
+                return outcome;
+            }
+            outcome = outcome.and(sync());
+        }
+    };
+    let before = Cpu::of(std::process::id())?;
+    let each = std::thread::scope(|scope| -> Result<f64> {
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(help)).collect();
+        let begin = Instant::now();
+        let (mut batches, mut end, mut outcome) = (0, 0, Ok(()));
+        while begin.elapsed() < duration && outcome.is_ok() {
+            let written = opened
+                .iter()
+                .try_for_each(|file| -> std::io::Result<()> { RealDisk.pwrite(file, batch, end).map(drop) });
+            next.store(0, Ordering::Relaxed);
+            barrier.wait();
+            outcome = sync().and(written);
+            (batches, end) = (batches + files, end + batch.len() as u64);
+        }
+        let cost = Cpu::of(std::process::id()).map(|cpu| cpu.since(before).total());
+        ended.store(true, Ordering::Release);
+        barrier.wait();
+        for helper in helpers {
+            helper.join().map_err(|_| anyhow!("a thread that syncs panicked"))??;
+        }
+        outcome?;
+        Ok(cost? * 1e6 / batches as f64)
+    })?;
+    for number in 0..files {
+        std::fs::remove_file(path(number))?;
+    }
+    Ok(each)
 }

@@ -11,10 +11,11 @@ pub type Turns = Vec<Vec<Vec<Sample>>>;
 
 /// Leaves out the turns in which the machine wavered, as the side at `least` shows; the last figure of a run tells.
 pub fn without_wavering(turns: &mut Turns, least: usize) {
-    let cost = |turn: &[Vec<Sample>]| turn[least].last().map_or(0.0, |sample| sample.value);
-    let best = turns.iter().map(|turn| cost(turn)).fold(f64::INFINITY, f64::min);
+    // It may have been given up.
+    let cost = |turn: &[Vec<Sample>]| turn[least].last().map(|sample| sample.value);
+    let best = turns.iter().filter_map(|turn| cost(turn)).fold(f64::INFINITY, f64::min);
     let before = turns.len();
-    turns.retain(|turn| cost(turn) <= best * WAVERING);
+    turns.retain(|turn| cost(turn).is_none_or(|cost| cost <= best * WAVERING));
     if turns.len() < before {
         println!("{} of {before} turns thrown away: the machine wavered", before - turns.len());
     }

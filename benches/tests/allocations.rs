@@ -118,6 +118,20 @@ fn cost_of_members(node: &InProcess, directory: &Path) -> [f64; 4] {
     [cost(&member.heartbeat()), cost(&member.sync()), cost(&member::newcomer()), cost(&consumer)]
 }
 
+/// What every request is made to do more, to see that it is noticed: wait for the disk, or look at all that it sends.
+const SYNCED: (&str, &str) = ("headwater.durability", "fsync");
+const CHECKED: (&str, &str) = ("headwater.fetch.check", "always");
+
+/// Allocations and allocated bytes a request of a broker with a setting.
+fn cost_with((key, value): (&str, &str), workload: Workload) -> (f64, f64) {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = [(key.to_owned(), value.to_owned())];
+    let node = InProcess::start_with(directory.path(), &settings).unwrap();
+    let (allocations, bytes) = cost(&node, workload);
+    println!("{}, {key}={value}: {allocations} allocations, {bytes} bytes a request", workload.name);
+    (allocations, bytes)
+}
+
 /// One test, for the count is of the whole process.
 #[test]
 fn a_request_allocates_a_few_times_whatever_its_bytes() {
@@ -148,4 +162,10 @@ fn a_request_allocates_a_few_times_whatever_its_bytes() {
         }
         assert!(seen[2] <= seen[0] + 2.0, "{direction:?} allocates more for more bytes: {seen:?}");
     }
+    drop(node);
+    let of = |name| *WORKLOADS.iter().find(|workload| workload.name == name).unwrap();
+    let (allocations, _) = cost_with(SYNCED, of("produce-16k"));
+    assert!(allocations > ALLOCATIONS_A_REQUEST_MAX, "a wait for each batch goes unnoticed: {allocations}");
+    let (_, bytes) = cost_with(CHECKED, of("fetch-16k"));
+    assert!(bytes > BYTES_A_REQUEST_MAX, "a copy of each batch goes unnoticed: {bytes} bytes");
 }

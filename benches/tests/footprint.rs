@@ -159,4 +159,14 @@ fn a_partition_keeps_one_file_open() {
     println!("{each} open files a partition");
     assert!(each <= OPEN_A_PARTITION_MAX, "{each} open files a partition");
     assert!(each > 0.5, "{each} open files a partition: what is counted?");
+    // Segments that are left open, as these are for as long as files may be open, are planted and must be noticed.
+    let before = served.open_files();
+    connection.create_topic("rolled", PARTITIONS, &[("segment.ms", "1")]).unwrap();
+    for _ in 0..4 {
+        let (batch, _) = LONE.batch().unwrap();
+        wait_for_partitions(&mut connection, "rolled", &batch, PARTITIONS).unwrap();
+    }
+    let each = (served.open_files() - before) as f64 / f64::from(PARTITIONS);
+    println!("{each} open files a partition that has rolled");
+    assert!(each > OPEN_A_PARTITION_MAX, "files left open go unnoticed: {each} a partition");
 }

@@ -6,12 +6,14 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use benches::frames::{AnswerShape, Frame};
 use benches::load::{Connection, IN_FLIGHT};
 use benches::node::InProcess;
 use benches::workload::WORKLOADS;
+use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
+use protocol::records::build::{BatchBuilder, BatchOptions};
 use storage::first_records::FIRST_RECORDS;
 
 struct Held;
@@ -80,8 +82,14 @@ impl Snapshot {
     }
 }
 
-/// What a partition takes, where nothing but these has come since.
+/// What a partition takes, where nothing but these has come since, is at most this.
 fn each_since(before: &Snapshot, what: &str, most: f64) {
+    let each = each_now(before, what);
+    assert!(each <= most, "{each:.0} bytes a partition {what}");
+    assert!(each > 200.0, "{each:.0} bytes a partition {what}: is anything counted?");
+}
+
+fn each_now(before: &Snapshot, what: &str) -> f64 {
     // The answer comes a moment before what it took is given back.
     std::thread::sleep(Duration::from_millis(100));
     let now = Snapshot::take();
@@ -93,8 +101,16 @@ fn each_since(before: &Snapshot, what: &str, most: f64) {
             println!("  {count:.2} allocations of {} bytes", place * 16);
         }
     }
-    assert!(each <= most, "{each:.0} bytes a partition {what}");
-    assert!(each > 200.0, "{each:.0} bytes a partition {what}: is anything counted?");
+    each
+}
+
+/// A batch of a producer with an id, whom the partition remembers.
+fn of_a_producer() -> Vec<u8> {
+    let producer = (ProducerId(7), ProducerEpoch(0), Sequence(0));
+    let mut builder = BatchBuilder::new(BatchOptions { producer, ..BatchOptions::default() });
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    builder.push(Timestamp(now as i64), None, Some(b"a value"), &[]);
+    builder.finish_uncompressed()
 }
 
 /// One test, for the count is of the whole process.
@@ -107,12 +123,13 @@ fn a_partition_with_a_record_keeps_little_in_memory() {
     connection.create_topic("first", 1, &[]).unwrap();
     let lone = WORKLOADS.iter().find(|workload| workload.by_request).unwrap();
     let (batch, _) = lone.batch().unwrap();
-    let write = |connection: &mut Connection, topic: &str, partitions: i32| {
-        let mut frame = Frame::produce(topic, &batch);
+    let send = |connection: &mut Connection, batch: &[u8], topic: &str, partitions: i32| {
+        let mut frame = Frame::produce(topic, batch);
         let requests = (partitions as u32).max(IN_FLIGHT);
         let turn = |frame: &mut Frame, number: u32| frame.set_partition(number as i32 % partitions);
         connection.pump(&mut frame, AnswerShape::produce(topic), requests, turn).unwrap();
     };
+    let write = |connection: &mut Connection, topic, partitions| send(connection, &batch, topic, partitions);
     write(&mut connection, "first", 1);
     let before = Snapshot::take();
     connection.create_topic(TOPIC, PARTITIONS, &[]).unwrap();
@@ -141,4 +158,8 @@ fn a_partition_with_a_record_keeps_little_in_memory() {
     let mut connection = Connection::open(node.address().unwrap()).unwrap();
     write(&mut connection, TOPIC, PARTITIONS);
     each_since(&written, "after a restart, with another record", BYTES_WITH_FILES_MAX);
+    // That each remembers something more is planted, and must be noticed.
+    send(&mut connection, &of_a_producer(), TOPIC, PARTITIONS);
+    let each = each_now(&written, "that remembers a producer");
+    assert!(each > BYTES_WITH_FILES_MAX, "what each remembers more goes unnoticed: {each:.0} bytes");
 }

@@ -153,6 +153,12 @@ impl BrokerProcess {
         self.child.id()
     }
 
+    /// How it ended, if it has, with the last it said.
+    pub fn ended(&mut self) -> Result<Option<String>> {
+        let status = self.child.try_wait()?;
+        Ok(status.map(|status| format!("{status}; the last it said:\n{}", tail(&self.launch.output()))))
+    }
+
     /// Ends it by SIGKILL and starts it again on the same data.
     pub fn restart(&mut self) -> Result<()> {
         self.restart_with(&[])
@@ -214,7 +220,7 @@ impl Drop for BrokerProcess {
 }
 
 /// The last lines of a file, for a message.
-fn tail(path: &Path) -> String {
+pub fn tail(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")

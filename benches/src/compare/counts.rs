@@ -14,19 +14,19 @@ use super::Bench;
 const REQUESTS: (u32, u32) = (300, 3_000);
 
 /// Adds what a request of each workload costs.
-pub fn run(bench: &mut Bench<'_>) -> Result<()> {
+pub fn run(bench: &mut Bench<'_>) {
     for workload in bench.compare.workloads() {
-        let mut found = Vec::new();
-        for side in &bench.sides {
-            found.push(a_request(side, workload)?);
-        }
+        let what = format!("counting calls of {}", workload.name);
+        let found = bench.sides.each(&what, |side| a_request(side, workload));
         for (number, what) in ["system calls", "thread switches"].into_iter().enumerate() {
-            let samples = found.iter().map(|found| vec![Sample::from(found[number])]).collect();
+            let samples = found
+                .iter()
+                .map(|found| found.iter().map(|found| Sample::from(found[number])).collect())
+                .collect();
             let name = format!("{}, {what}", workload.name);
             bench.report.add(Row { name, unit: "/req", counts: Counts::Least, goal: Goal::NONE, samples });
         }
     }
-    Ok(())
 }
 
 /// System calls and switches a request.

@@ -1,4 +1,5 @@
-//! Acknowledgements from stable storage, beside what the disk does.
+//! Acknowledgements from stable storage, beside what the disk does: by the clock with all batches in one file, in CPU with
+//! each in a file of its own.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use anyhow::Result;
 use benches::load::{Connection, wait_for_partitions};
 use benches::report::{Counts, Goal, Row, Sample};
 use benches::side::Side;
-use benches::synced::{produce, write};
+use benches::synced::{cost_of_files, produce, write};
 use benches::turns::without_wavering;
 use benches::workload::SMALL_BATCHES;
 
@@ -46,7 +47,8 @@ pub fn run(bench: &mut Bench<'_>) -> Result<()> {
             };
             let mut turn = sides.iter().map(turn).collect::<Result<Vec<_>>>()?;
             let disk = write(bench.directory, &batch, producers, seconds(2))?;
-            turn.push(vec![Sample::from(disk.micros_each())]);
+            let files = cost_of_files(bench.directory, &batch, producers, seconds(2))?;
+            turn.push(vec![Sample::from(disk.micros_each()), Sample::from(files)]);
             turns.push(turn);
         }
         without_wavering(&mut turns, sides.len());
