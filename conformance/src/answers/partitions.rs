@@ -1,9 +1,12 @@
-//! CreatePartitions, DeleteRecords and ElectLeaders.
+//! CreatePartitions, DeleteRecords, ElectLeaders, and reassignments.
 
-use protocol::api_key::ApiKey::{CreatePartitions, DeleteRecords, ElectLeaders, ListOffsets, Metadata};
+use protocol::api_key::ApiKey::{
+    AlterPartitionReassignments, CreatePartitions, DeleteRecords, ElectLeaders, ListOffsets,
+    ListPartitionReassignments, Metadata,
+};
 use protocol::error_code::ErrorCode::{
     ElectionNotNeeded, InvalidPartitions, InvalidReplicaAssignment, InvalidReplicationFactor, InvalidRequest,
-    OffsetOutOfRange, PolicyViolation, RequestTimedOut, UnknownTopicOrPartition,
+    NoReassignmentInProgress, OffsetOutOfRange, PolicyViolation, RequestTimedOut, UnknownTopicOrPartition,
 };
 use serde_json::{Value, json};
 
@@ -22,7 +25,7 @@ fn delete(topic: &str, partition: i32, offset: i64) -> Value {
 
 /// The table.
 pub fn cases() -> Vec<Case> {
-    [create_partitions(), delete_records(), elect_leaders()].into_iter().flatten().collect()
+    [create_partitions(), delete_records(), elect_leaders(), reassignments()].into_iter().flatten().collect()
 }
 
 fn create_partitions() -> Vec<Case> {
@@ -185,5 +188,48 @@ fn elect_leaders() -> Vec<Case> {
         ),
         case(ElectLeaders, "every partition").ask(|_| json!({"TopicPartitions": null})),
         case(ElectLeaders, "nothing").ask(|_| json!({"TopicPartitions": []})),
+    ]
+}
+
+fn reassignments() -> Vec<Case> {
+    let alter = |partition: i32, replicas: Value| {
+        move |s: &Scene| {
+            json!({"TimeoutMs": 10_000, "Topics": [{"Name": s.topic,
+            "Partitions": [{"PartitionIndex": partition, "Replicas": replicas}]}]})
+        }
+    };
+    let refused = |what: &'static str, replicas: Value| {
+        case(AlterPartitionReassignments, what)
+            .topic(1)
+            .errors(&[InvalidReplicaAssignment])
+            .ask(alter(0, replicas))
+    };
+    vec![
+        case(AlterPartitionReassignments, "the replicas that are there").topic(1).ask(alter(0, json!([1]))),
+        refused("no replicas", json!([])),
+        refused("an unknown broker", json!([9])),
+        refused("the same broker twice", json!([1, 1])),
+        case(AlterPartitionReassignments, "none to call off")
+            .topic(1)
+            .errors(&[NoReassignmentInProgress])
+            .ask(alter(0, Value::Null)),
+        case(AlterPartitionReassignments, "an unknown partition")
+            .topic(1)
+            .errors(&[UnknownTopicOrPartition])
+            .ask(alter(9, json!([1]))),
+        case(AlterPartitionReassignments, "an unknown topic")
+            .errors(&[UnknownTopicOrPartition])
+            .ask(alter(0, json!([1]))),
+        case(AlterPartitionReassignments, "nothing").ask(|_| json!({"Topics": []})),
+        case(AlterPartitionReassignments, "no time left").topic(1).errors(&[RequestTimedOut]).ask(
+            |s| json!({"TimeoutMs": 0, "Topics": [{"Name": s.topic, "Partitions": [{"PartitionIndex": 0, "Replicas": [1]}]}]}),
+        ),
+        case(ListPartitionReassignments, "all").ask(|_| json!({"Topics": null})),
+        case(ListPartitionReassignments, "of a topic and of none")
+            .topic(1)
+            .ask(|s| json!({"Topics": [{"Name": s.topic, "PartitionIndexes": [0, 9]},
+            {"Name": "there-is-none", "PartitionIndexes": [0]}]})),
+        case(ListPartitionReassignments, "nothing").ask(|_| json!({"Topics": []})),
+        case(ListPartitionReassignments, "no time left").ask(|_| json!({"TimeoutMs": 0, "Topics": null})),
     ]
 }

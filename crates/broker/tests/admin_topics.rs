@@ -9,12 +9,18 @@ mod raw;
 use admin::{NO_TOPIC, NODE, TestNode, topic, with_config};
 use protocol::ErrorCode;
 use protocol::id::Uuid;
+use protocol::messages::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
+};
 use protocol::messages::create_partitions::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
 };
 use protocol::messages::create_topics::{CreatableReplicaAssignment, CreatableTopic, CreateTopicsRequest};
 use protocol::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use protocol::messages::elect_leaders::{ElectLeadersRequest, TopicPartitions};
+use protocol::messages::list_partition_reassignments::{
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsTopics,
+};
 
 fn code(error: ErrorCode) -> i16 {
     error.into()
@@ -355,4 +361,57 @@ fn elections_that_are_not_needed_or_not_possible_say_so() {
     let invalid = code(ErrorCode::InvalidRequest);
     let answer = elect(2, 2, Some(vec![("a", vec![0])]));
     assert_eq!(answer, (invalid, vec![("a".to_owned(), vec![(0, invalid)])]));
+}
+
+#[test]
+fn reassignments_are_judged_and_over_at_once() {
+    let node = TestNode::start(&[]);
+    node.create(&["a"]);
+    let alter = |version: i16, topic: &'static str, partitions: Vec<(i32, Option<Vec<i32>>)>| {
+        let partitions = partitions.into_iter().map(|(partition_index, replicas)| ReassignablePartition {
+            partition_index,
+            replicas: replicas.map(Into::into),
+        });
+        let request = AlterPartitionReassignmentsRequest {
+            timeout_ms: 20_000,
+            allow_replication_factor_change: version == 0,
+            topics: [ReassignableTopic { name: topic.into(), partitions: partitions.collect() }].into(),
+        };
+        node.ask(&request, version, |response| {
+            assert_eq!((response.error_code, response.error_message), (0, None));
+            let partitions: Vec<_> = response
+                .responses
+                .iter()
+                .flat_map(|topic| {
+                    topic
+                        .partitions
+                        .iter()
+                        .map(|one| (one.partition_index, one.error_code))
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            partitions
+        })
+    };
+    let bad = code(ErrorCode::InvalidReplicaAssignment);
+    for version in 0..=1 {
+        let of_a = vec![
+            (0, Some(vec![1])),
+            (0, Some(vec![])),
+            (0, Some(vec![2])),
+            (0, Some(vec![1, 1])),
+            (0, None),
+            (7, Some(vec![1])),
+        ];
+        let idle = code(ErrorCode::NoReassignmentInProgress);
+        let expected = [(0, 0), (0, bad), (0, bad), (0, bad), (0, idle), (7, 3)];
+        assert_eq!(alter(version, "a", of_a), expected, "version {version}");
+        assert_eq!(alter(version, "nope", vec![(0, Some(vec![1]))]), [(0, 3)]);
+    }
+    let of_a = ListPartitionReassignmentsTopics { name: "a".into(), partition_indexes: vec![0, 9].into() };
+    for topics in [None, Some([of_a].into())] {
+        let request = ListPartitionReassignmentsRequest { timeout_ms: 20_000, topics };
+        let listed = node.ask(&request, 0, |response| (response.error_code, response.topics.len()));
+        assert_eq!(listed, (0, 0));
+    }
 }

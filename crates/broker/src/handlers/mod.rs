@@ -9,6 +9,7 @@
 pub mod add_offsets_to_txn;
 pub mod add_partitions_to_txn;
 pub mod alter_configs;
+pub mod alter_partition_reassignments;
 pub mod alter_replica_log_dirs;
 mod alteration;
 pub mod api_versions;
@@ -43,6 +44,7 @@ pub mod leave_group;
 pub mod list_config_resources;
 pub mod list_groups;
 pub mod list_offsets;
+pub mod list_partition_reassignments;
 pub mod list_transactions;
 pub mod metadata;
 pub mod offset_commit;
@@ -118,7 +120,8 @@ fn element_bytes(api: ApiKey) -> usize {
         | ApiKey::CreatePartitions
         | ApiKey::AlterConfigs
         | ApiKey::IncrementalAlterConfigs
-        | ApiKey::ElectLeaders => 1000,
+        | ApiKey::ElectLeaders
+        | ApiKey::AlterPartitionReassignments => 1000,
         _ => 256,
     }
 }
@@ -319,6 +322,10 @@ static TABLE: &[Served] = &[
     served!(DeleteGroups 0 to 3 by delete_groups::DeleteGroupsRequest),
     served!(ElectLeaders 0 to 2 by elect_leaders::ElectLeadersRequest),
     served!(IncrementalAlterConfigs 0 to 1 by incremental_alter_configs::IncrementalAlterConfigsRequest),
+    served!(AlterPartitionReassignments 0 to 1 by
+            alter_partition_reassignments::AlterPartitionReassignmentsRequest),
+    served!(ListPartitionReassignments 0 to 0 by
+            list_partition_reassignments::ListPartitionReassignmentsRequest),
     served!(OffsetDelete 0 to 0 by offset_delete::OffsetDeleteRequest),
     served!(DescribeQuorum 0 to 2 by describe_quorum::DescribeQuorumRequest),
     served!(UpdateFeatures 0 to 2 by update_features::UpdateFeaturesRequest),

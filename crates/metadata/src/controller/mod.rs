@@ -12,6 +12,7 @@ mod partition_change;
 pub mod partitions;
 pub mod placement;
 pub mod producer_ids;
+pub mod reassignments;
 mod refusal;
 #[cfg(test)]
 mod tests;

@@ -110,6 +110,9 @@ pub enum Refusal {
     /// A broker that lacks a feature the cluster has finalised.
     #[error("{0}")]
     UnsupportedVersion(String),
+    /// Nothing to call off.
+    #[error("no reassignment of the partition is under way")]
+    NoReassignment,
     /// The partition has the leader an election would give it.
     #[error("partition {partition} of '{topic}' has the leader asked for already")]
     ElectionNotNeeded {
@@ -160,6 +163,7 @@ impl From<&Refusal> for ErrorCode {
             Refusal::DuplicateBrokerRegistration { .. } => Self::DuplicateBrokerRegistration,
             Refusal::InvalidRegistration(_) => Self::InvalidRegistration,
             Refusal::UnsupportedVersion(_) => Self::UnsupportedVersion,
+            Refusal::NoReassignment => Self::NoReassignmentInProgress,
             Refusal::ElectionNotNeeded { .. } => Self::ElectionNotNeeded,
             Refusal::PreferredLeaderNotAvailable { .. } => Self::PreferredLeaderNotAvailable,
             Refusal::EligibleLeadersNotAvailable { .. } => Self::EligibleLeadersNotAvailable,
