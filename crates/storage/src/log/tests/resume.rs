@@ -323,3 +323,46 @@ fn a_log_that_was_cut_gets_its_next_place_as_soon_as_any() {
     let grown = log.segments.active().size() - before;
     assert!(grown <= BYTES + 200, "{grown} bytes before the next place");
 }
+
+#[test]
+fn a_point_holds_for_one_start_after_another() {
+    let bench = bench();
+    let mut log = bench.create();
+    rounds(&mut log, 0, 30);
+    let kept = point(&log).unwrap();
+    for _ in 0..3 {
+        log = killed(&bench, log);
+        assert_eq!(log.recovery_point(), kept.offset);
+    }
+}
+
+/// As where another program has cut the log there and gone on.
+#[test]
+fn a_point_behind_another_batch_is_none() {
+    let bench = bench();
+    let mut log = bench.create();
+    rounds(&mut log, 0, 30);
+    let (kept, end) = (point(&log).unwrap(), log.partition().watermarks().log_end);
+    let last = kept.last as usize..kept.position as usize;
+    spoil(&SegmentFile::Log.path(log.path(), kept.base), |bytes| {
+        let batch = &mut bytes[last.clone()];
+        // The times in its header.
+        batch[34] ^= 1;
+        batch[42] ^= 1;
+        let checksum = protocol::records::checksum::crc32c(&batch[21..]);
+        batch[17..21].copy_from_slice(&checksum.to_be_bytes());
+    });
+    let log = killed(&bench, log);
+    assert_eq!(log.partition().watermarks().log_end, end);
+    assert!(!log.path().join(RESUME_POINT).exists());
+}
+
+#[test]
+fn a_full_disk_has_no_room_for_points() {
+    let bench = bench();
+    let mut log = bench.create();
+    grow(&mut log);
+    log.home().state().note(&Fault::io("write", log.path(), Errno::NOSPC.into()));
+    assert!(!log.advance_resume_point().unwrap());
+    assert!(log.snapshots.as_slice().is_empty());
+}

@@ -161,3 +161,14 @@ fn indexes_that_recovery_makes_anew_are_synced_though_their_segment_was() {
     }
     assert_eq!(log.recovery_point_to_keep(), end);
 }
+
+/// Of a log whose front is deleted it may be all that is left of a producer.
+#[test]
+fn a_snapshot_of_producers_is_synced_with_the_segment_before_it() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let mut log = bench.create();
+    append(&mut log, of_producer(9, 0, 1, false)).unwrap();
+    log.roll(NOW).unwrap();
+    committed(&mut log);
+    assert!(bench.home.disk().count("fdatasync", "00000000000000000001.snapshot") > 0);
+}

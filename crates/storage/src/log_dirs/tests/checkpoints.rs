@@ -50,3 +50,27 @@ fn a_clean_end_leaves_no_log_start_unsaid() {
     let marks = locked(&dirs.get(&name("t", 0)).unwrap()).partition().watermarks();
     assert_eq!((marks.log_start, marks.log_end), (Offset(2), Offset(3)));
 }
+
+/// A leader's log that begins further back than this one did: nothing may keep it from beginning there.
+#[test]
+fn a_log_that_begins_anew_is_said_to_with_the_next_who_writes_where_logs_begin() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let log = create(&dirs, &name("t", 0));
+    (0..5).for_each(|_| assert!(append(&log)));
+    locked(&log).delete_records(Offset(4)).unwrap();
+    dirs.keep_log_starts().unwrap();
+    dirs.truncate_fully(&name("t", 0), Offset(2), NOW).unwrap();
+    dirs.keep_log_starts().unwrap();
+    assert_eq!(said(&node, checkpoint::LOG_START, &name("t", 0)), Some(Offset(2)));
+}
+
+#[test]
+fn names_of_directories_that_are_formatted_are_on_stable_storage() {
+    let (temp, disk) = (tempfile::tempdir().unwrap(), ScriptedDisk::default());
+    let directory = temp.path().join("outer/inner");
+    format(&disk, &directory, ("c", NodeId(1)), NOW).unwrap();
+    for parent in [temp.path().to_owned(), temp.path().join("outer"), directory] {
+        assert!(disk.count("fsync_dir", &parent.to_string_lossy()) > 0, "{}", parent.display());
+    }
+}
