@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::offset::Offset;
 
@@ -28,6 +28,18 @@ struct State {
     names_reached: u32,
     small: SmallFiles,
     small_written: u32,
+    /// Whether a flush for the age of what is in the log is under way.
+    by_age: bool,
+}
+
+/// A flush for the age of what is in a log, until this is dropped.
+#[derive(Debug)]
+pub struct ByAge(Arc<FlushProgress>);
+
+impl Drop for ByAge {
+    fn drop(&mut self) {
+        self.0.lock().by_age = false;
+    }
 }
 
 /// The place of a small file in the order they were written in, from 1 on.
@@ -120,6 +132,7 @@ impl FlushProgress {
             names_reached: 0,
             small: SmallFiles::default(),
             small_written: 0,
+            by_age: false,
         };
         Self { state: Mutex::new(state) }
     }
@@ -143,6 +156,12 @@ impl FlushProgress {
     pub fn flush_from(&self) -> Offset {
         let state = self.lock();
         state.recovery_point.min(state.indexed)
+    }
+
+    /// Begins a flush for the age of what is in the log, unless one is under way: the disk may not keep up.
+    pub fn begin_by_age(self: &Arc<Self>) -> Option<ByAge> {
+        let under_way = std::mem::replace(&mut self.lock().by_age, true);
+        (!under_way).then(|| ByAge(self.clone()))
     }
 
     /// Names what a flush that begins now will cover, with the indexes of all segments that end at `indexed` or before.

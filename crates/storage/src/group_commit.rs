@@ -5,15 +5,16 @@
 //! every file of theirs to stable storage once and then completes them together. So k concurrent appends cost the
 //! fsyncs of the files they touched, not k; and where somebody waits for several, they run beside one another ([`beside`]).
 //!
-//! Another thread like it takes what nobody waits for, one ticket after the other: after each large one it leaves the disk to others
-//! for a while, for whoever appends beside a sync of tens of megabytes waits for the journal of the file system now and then.
+//! Another thread like it takes what nobody waits for, at leisure: all that was handed in, each file once, and each ticket is
+//! told when its last file is there. After a file that took long it leaves the disk to others for a while, for whoever appends
+//! beside a sync of tens of megabytes waits for the journal of the file system now and then. It does not while more waits for it.
 //!
 //! An error of fsync fails every ticket of its cycle and all that come later: the pages may be gone, and a second
 //! fsync would succeed over the hole. The directory is offline from then on.
 
 mod beside;
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,7 @@ use crate::segment::DirtyFile;
 const REST_AFTER: Duration = Duration::from_millis(10);
 /// for so many times as long as it took,
 const REST_TIMES: u32 = 3;
-/// and no longer than this.
+/// and between all that it was handed at a time no longer than this.
 const REST_MAX: Duration = Duration::from_millis(500);
 
 /// What is told when a ticket's files are on stable storage, or never will be. It runs on the directory's thread and
@@ -64,8 +65,9 @@ struct Shared<D: Disk> {
 }
 
 struct Queue<D: Disk> {
-    /// Bound: one for each append in flight, which the connections bound.
-    tickets: VecDeque<Ticket<D>>,
+    /// Bound: one for each append in flight, which the connections bound; where nobody waits, of each log one for its age, one
+    /// for the place where recovery begins, and one for each segment that was begun since.
+    tickets: Vec<Ticket<D>>,
     /// Whether the thread waits for the first of them: one that is at work looks by itself before it does.
     asleep: bool,
     closing: bool,
@@ -88,7 +90,7 @@ impl<D: Disk> GroupCommit<D> {
         state: Arc<DirectoryState>,
         beside: Option<Beside>,
     ) -> Result<Self, Fault> {
-        let queue = Mutex::new(Queue { tickets: VecDeque::new(), asleep: false, closing: false });
+        let queue = Mutex::new(Queue { tickets: Vec::new(), asleep: false, closing: false });
         let stepped = disk.stepped();
         let beside = beside.filter(|_| !stepped);
         let shared = Arc::new(Shared { disk, state, queue, wake: Condvar::new(), beside });
@@ -111,7 +113,7 @@ impl<D: Disk> GroupCommit<D> {
             (ticket.done)(Err(self.shared.closed()));
             return;
         }
-        queue.tickets.push_back(ticket);
+        queue.tickets.push(ticket);
         let asleep = std::mem::take(&mut queue.asleep);
         drop(queue);
         if asleep {
@@ -128,7 +130,7 @@ impl<D: Disk> GroupCommit<D> {
         let tickets = std::mem::take(&mut self.shared.lock().tickets);
         let any = !tickets.is_empty();
         if any {
-            self.shared.cycle(tickets.into());
+            self.shared.cycle(tickets);
         }
         any
     }
@@ -176,43 +178,75 @@ impl<D: Disk> Shared<D> {
                     queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 }
                 queue.asleep = false;
-                match self.beside {
-                    Some(_) => std::mem::take(&mut queue.tickets).into(),
-                    None => Vec::from_iter(queue.tickets.pop_front()),
-                }
+                std::mem::take(&mut queue.tickets)
             };
             if tickets.is_empty() {
                 return;
             }
-            let begun = Instant::now();
-            self.cycle(tickets);
-            if self.beside.is_none() {
-                self.rest(begun.elapsed());
+            match self.beside {
+                Some(_) => self.cycle(tickets),
+                None => self.cycle_at_leisure(tickets),
             }
         }
     }
 
-    /// Leaves the disk to others for a while after something that `took` so long, unless all is to be completed.
-    fn rest(&self, took: Duration) {
-        if took > REST_AFTER {
-            let rest = took.saturating_mul(REST_TIMES).min(REST_MAX);
-            let _rested = self.wake.wait_timeout_while(self.lock(), rest, |queue| !queue.closing);
+    /// Leaves the disk to others for a while after a file that `took` so long, unless more is waiting or all is to be
+    /// completed; takes that off what is `left`.
+    fn rest(&self, took: Duration, left: &mut Duration) {
+        if took <= REST_AFTER || left.is_zero() {
+            return;
         }
+        let begun = Instant::now();
+        let mut queue = self.lock();
+        queue.asleep = true;
+        let waits = |queue: &mut Queue<D>| queue.tickets.is_empty() && !queue.closing;
+        let _rested = self.wake.wait_timeout_while(queue, took.saturating_mul(REST_TIMES).min(*left), waits);
+        *left = left.saturating_sub(begun.elapsed());
     }
 
     fn cycle(&self, tickets: Vec<Ticket<D>>) {
+        let outcome = self.judged(|| self.sync(&tickets));
+        for ticket in tickets {
+            (ticket.done)(outcome.clone());
+        }
+    }
+
+    /// All tickets were handed in before the first file is synced, so that whatever was synced for one of them is for all.
+    fn cycle_at_leisure(&self, tickets: Vec<Ticket<D>>) {
+        let (mut files, mut directories) = (BTreeSet::new(), BTreeSet::new());
+        let (mut took, mut rest_left) = (Duration::ZERO, REST_MAX);
+        // Open until the end, so that none is taken for another that was opened meanwhile.
+        let opened: Vec<_> = tickets.iter().flat_map(|ticket| ticket.files.clone()).collect();
+        for Ticket { files: dirty, directories: changed, done } in tickets {
+            let outcome = self.judged(|| {
+                for (path, file) in &dirty {
+                    if files.insert(Arc::as_ptr(file).addr()) {
+                        self.rest(took, &mut rest_left);
+                        let begun = Instant::now();
+                        self.state.sync(&self.disk, path, file)?;
+                        took = begun.elapsed();
+                    }
+                }
+                let changed = changed.into_iter().filter(|changed| directories.insert(changed.clone()));
+                changed.collect::<Vec<_>>().iter().try_for_each(|changed| self.sync_names(changed))
+            });
+            done(outcome);
+        }
+        drop(opened);
+        self.rest(took, &mut rest_left);
+    }
+
+    /// What came of a sync, of which note is taken.
+    fn judged(&self, sync: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
         let outcome = self.state.check().and_then(|()| {
-            self.sync(&tickets).inspect_err(|fault| match fault {
+            sync().inspect_err(|fault| match fault {
                 // A thread beside this one has panicked, or another has noted a fault of the disk already.
                 Fault::Offline { reason, .. } => self.state.take_offline(reason),
                 fault => self.state.note(fault),
             })
         });
         // The other thread may have been told of another file of theirs.
-        let outcome = outcome.and_then(|()| self.state.check());
-        for ticket in tickets {
-            (ticket.done)(outcome.clone());
-        }
+        outcome.and_then(|()| self.state.check())
     }
 
     fn sync(&self, tickets: &[Ticket<D>]) -> Result<(), Fault> {
@@ -234,14 +268,15 @@ impl<D: Disk> Shared<D> {
         let mut directories: Vec<&PathBuf> = tickets.iter().flat_map(|ticket| &ticket.directories).collect();
         directories.sort();
         directories.dedup();
-        for directory in directories {
-            match self.disk.fsync_dir(directory) {
-                // Its partition was deleted in the meantime, and with it whatever had to last.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                outcome => outcome.map_err(|error| Fault::io("fsync", directory, error))?,
-            }
+        directories.into_iter().try_for_each(|directory| self.sync_names(directory))
+    }
+
+    fn sync_names(&self, directory: &Path) -> Result<(), Fault> {
+        match self.disk.fsync_dir(directory) {
+            // Its partition was deleted in the meantime, and with it whatever had to last.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome.map_err(|error| Fault::io("fsync", directory, error)),
         }
-        Ok(())
     }
 
     fn closed(&self) -> Fault {

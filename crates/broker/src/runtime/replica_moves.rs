@@ -206,9 +206,8 @@ impl Step {
 /// Copies a piece, or, with nothing much left, ends the move.
 fn advance(broker: &Broker, moving: &Arc<Move>, quorum: &Handle) -> Result<Step, Fault> {
     let copied = moving.step(PIECE, broker.now())?;
-    let step = |is_untold: bool| Ok(Step { bytes: copied.bytes, is_untold });
     if copied.lag > LAG_MAX {
-        return step(false);
+        return Ok(Step { bytes: copied.bytes, is_untold: false });
     }
     let (told, is_told) = std::sync::mpsc::channel();
     moving.flush(
@@ -220,6 +219,13 @@ fn advance(broker: &Broker, moving: &Arc<Move>, quorum: &Handle) -> Result<Step,
     )?;
     if let Ok(outcome) = is_told.recv() {
         outcome?;
+    }
+    // Others may have been before it at the thread that syncs. What has come since is copied under both locks: it must not be much.
+    let since = moving.step(PIECE, broker.now())?;
+    let bytes = copied.bytes + since.bytes;
+    let step = |is_untold: bool| Ok(Step { bytes, is_untold });
+    if since.lag > LAG_MAX {
+        return step(false);
     }
     // A log that could not go there now would be where nobody has it, for as long as the disk is full.
     moving.to.state().check_room()?;

@@ -94,8 +94,11 @@ impl<D: Disk> Log<D> {
         let Some(Millis(after)) = self.config.flush_after else { return Ok(()) };
         // A clock that was set back says nothing about how long that is ago.
         let due = now < self.last_flush || now.0.saturating_sub(self.last_flush.0) >= after;
-        if due && self.flush.recovery_point() < self.partition.watermarks().log_end {
-            self.flush(now, Box::new(|_| ()))?;
+        if due
+            && self.flush.recovery_point() < self.partition.watermarks().log_end
+            && let Some(by_age) = self.flush.begin_by_age()
+        {
+            self.flush(now, Box::new(move |_| drop(by_age)))?;
         }
         Ok(())
     }
