@@ -20,6 +20,14 @@ pub fn pin_load() -> Result<()> {
     Ok(())
 }
 
+/// Has this thread run only while no other wants its core: what makes load must not delay what takes the time of another.
+pub fn give_way() -> Result<()> {
+    let id = rustix::thread::gettid().as_raw_nonzero().to_string();
+    let idle = Command::new("chrt").args(["--idle", "--pid", "0", &id]).output().context("running chrt")?;
+    ensure!(idle.status.success(), "chrt: {}", String::from_utf8_lossy(&idle.stderr));
+    Ok(())
+}
+
 /// What starts a broker on its core.
 pub fn broker_wrapper() -> Vec<String> {
     ["taskset", "-c", BROKER_CORE].map(str::to_owned).to_vec()

@@ -34,6 +34,7 @@ use crate::runtime::log_cleaners::LogCleaners;
 use crate::runtime::partitions::connection_threads;
 use crate::runtime::quorum::{LoadedQuorum, QuorumOptions};
 use crate::runtime::replica_moves::ReplicaMoves;
+use crate::runtime::short_slices;
 use crate::runtime::stall_watch::StallWatch;
 use crate::{Broker, Holdings};
 
@@ -109,6 +110,7 @@ impl Node {
         };
         let connections = tokio::runtime::Builder::new_multi_thread()
             .thread_name("connections")
+            .on_thread_start(short_slices::ask)
             .worker_threads(connection_threads())
             .enable_all()
             .build()

@@ -21,6 +21,10 @@ use super::gather::gathered;
 use super::outbound::{Outbound, Piece, Sent};
 use super::watch::watch;
 
+/// So much of a file is sent before the other connections that share the thread get their turn: to send a megabyte takes
+/// longer than to serve most of what they ask.
+const RANGE_AT_ONCE: usize = 256 << 10;
+
 /// A connected, non-blocking socket.
 #[derive(Debug)]
 pub struct Socket {
@@ -76,6 +80,7 @@ impl Socket {
                 (None, Piece::Range(range)) => {
                     let mut position = range.position;
                     let length = usize::try_from(range.length).unwrap_or(usize::MAX);
+                    let length = length.min(RANGE_AT_ONCE);
                     match rustix::fs::sendfile(self.fd.as_fd(), &*range.file, Some(&mut position), length) {
                         Ok(0) => return Err(Close::FileEnded { missing: range.length }),
                         Err(errno) if is_of_a_file(errno) => {
@@ -89,6 +94,9 @@ impl Socket {
                 Ok(count) => {
                     drop(guard);
                     out.advance(&mut sent, count);
+                    if count >= RANGE_AT_ONCE {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 Err(Errno::AGAIN) => guard.clear_ready(),
                 Err(Errno::INTR) => {}

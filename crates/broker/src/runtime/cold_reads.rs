@@ -22,6 +22,7 @@ use storage::read_check::{RangeCheck, check_bytes, check_range};
 use storage::{Fault, RealDisk};
 use tokio::sync::oneshot;
 
+use super::short_slices;
 use crate::net::FileRange;
 
 /// How far apart the bytes lie that are asked about, and how much is read at a time.
@@ -110,6 +111,7 @@ fn start() -> Option<Sender<Job>> {
 
 /// Ends when the broker is gone, with the last sender of jobs.
 fn run(inbox: &Receiver<Job>) {
+    short_slices::leave();
     // On Linux a priority is a thread's own.
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
         tracing::debug!(%error, "cold reads run at the priority of everything else");

@@ -17,6 +17,7 @@ pub mod quorum;
 pub mod replica_moves;
 pub mod request_memory;
 pub mod resting;
+pub mod short_slices;
 pub mod slow_lanes;
 pub mod stall_watch;
 pub mod streams_topics;

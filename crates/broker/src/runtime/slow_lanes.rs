@@ -83,6 +83,7 @@ fn start() -> std::io::Result<Sender<Job>> {
 
 /// Ends when the broker is gone, with the last sender of jobs.
 fn run(inbox: &Receiver<Job>) {
+    super::short_slices::leave();
     for job in inbox {
         // The panic has said what it is; who waits for the job hears that it did not end.
         let _panicked = catch_unwind(AssertUnwindSafe(job));
