@@ -15,9 +15,6 @@ use crate::seldom::Seldom;
 const RETRY_MILLIS: i64 = 500;
 /// How many things a shard does before the others have their turn.
 const TURNS_MAX: usize = 1000;
-/// Who is due within so many milliseconds is woken together: very many groups that begin one after the other have an end each to
-/// wait for, and each wake costs threads that change places.
-const TOGETHER_MILLIS: i64 = 4;
 /// The longest sleep: clocks may be set.
 const SLEEP_MILLIS_MAX: i64 = 10_000;
 
@@ -45,10 +42,11 @@ impl<S: Coordinated> Coordinator<S> {
         let now = self.holdings.now().0;
         // Whoever has something to do earlier from here on wakes the task.
         self.armed.store(now.saturating_add(SLEEP_MILLIS_MAX), Ordering::SeqCst);
-        let until = together(self.first_due()).min(now.saturating_add(SLEEP_MILLIS_MAX));
+        let first = self.first_due();
+        let until = first.min(now.saturating_add(SLEEP_MILLIS_MAX));
         self.armed.store(until, Ordering::SeqCst);
         // One that was armed between the two looks.
-        let until = together(self.first_due()).min(until);
+        let until = self.first_due().min(until);
         Duration::from_millis(u64::try_from(until.saturating_sub(now)).unwrap_or(0))
     }
 
@@ -105,12 +103,6 @@ impl<S: Coordinated> Coordinator<S> {
     }
 }
 
-/// The first time at or behind this one at which anybody is woken.
-fn together(at: i64) -> i64 {
-    let over = at.rem_euclid(TOGETHER_MILLIS);
-    if over == 0 { at } else { at.saturating_add(TOGETHER_MILLIS - over) }
-}
-
 /// A shard that is being woken: it can be again when this is dropped, by a panic too.
 struct Waking<'a, S: Coordinated> {
     coordinator: &'a Coordinator<S>,
@@ -121,19 +113,5 @@ impl<S: Coordinated> Drop for Waking<'_, S> {
     fn drop(&mut self) {
         self.led.waking.store(false, Ordering::SeqCst);
         self.coordinator.arm(self.led);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_is_woken_early_and_nobody_late_by_more_than_what_is_woken_together() {
-        for at in -10..10 {
-            assert!((at..at + TOGETHER_MILLIS).contains(&together(at)), "{at}");
-        }
-        assert!((1..=TOGETHER_MILLIS).all(|at| together(at) == TOGETHER_MILLIS));
-        assert_eq!(together(i64::MAX), i64::MAX, "never");
     }
 }
