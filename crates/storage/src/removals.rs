@@ -71,10 +71,9 @@ pub fn remove<D: Disk>(disk: &D, path: &Path) -> Result<(), Fault> {
     for entry in entries {
         let inner = path.join(&entry.name);
         // What a link leads to is somebody else's: the link goes, which a directory does not that way.
-        if entry.directory && disk.unlink(&inner).is_err() {
-            remove(disk, &inner)?;
-        } else if !entry.directory {
-            tolerate_missing("remove", &inner, disk.unlink(&inner))?;
+        match disk.unlink(&inner) {
+            Err(error) if entry.directory && is_for_directory(&error) => remove(disk, &inner)?,
+            outcome => tolerate_missing("remove", &inner, outcome)?,
         }
     }
     match disk.remove_dir(path) {
@@ -84,6 +83,13 @@ pub fn remove<D: Disk>(disk: &D, path: &Path) -> Result<(), Fault> {
         }
         outcome => tolerate_missing("remove", path, outcome),
     }
+}
+
+/// Whether a file was not removed because it is a directory, and not for any other reason.
+fn is_for_directory(error: &std::io::Error) -> bool {
+    // POSIX says `EPERM`; Linux keeps that for what must not be changed.
+    let posix = cfg!(not(target_os = "linux")) && error.kind() == std::io::ErrorKind::PermissionDenied;
+    posix || error.kind() == std::io::ErrorKind::IsADirectory
 }
 
 fn tolerate_missing(doing: &'static str, path: &Path, outcome: std::io::Result<()>) -> Result<(), Fault> {
@@ -126,6 +132,23 @@ mod tests {
         assert_eq!(removals.run(&RealDisk, Timestamp(149)).unwrap(), 0);
         assert_eq!(removals.run(&RealDisk, Timestamp(150)).unwrap(), 1);
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn what_a_link_leads_to_stays_where_the_link_cannot_be_removed() {
+        let temp = tempfile::tempdir().unwrap();
+        let (kept, directory) = (temp.path().join("kept"), temp.path().join("t-0.x-delete"));
+        for made in [&kept, &directory] {
+            std::fs::create_dir(made).unwrap();
+        }
+        std::fs::write(kept.join("precious"), "").unwrap();
+        std::os::unix::fs::symlink(&kept, directory.join("link")).unwrap();
+        let disk = ScriptedDisk::default();
+        disk.fail_once("unlink", "link", Errno::ROFS);
+        remove(&disk, &directory).unwrap_err();
+        assert!(kept.join("precious").exists());
+        remove(&disk, &directory).unwrap();
+        assert!(kept.join("precious").exists() && !directory.exists());
     }
 
     #[test]
