@@ -200,15 +200,20 @@ impl Node {
         }
         let epoch = broker.quorum.broker_epoch();
         let holdings = broker.holdings.clone();
-        let closed = tokio::task::spawn_blocking(move || {
+        let ended = tokio::task::spawn_blocking(move || {
             drop((cleaners, housekeeping, moves, stall_watch));
             connections.shutdown_timeout(CUT);
-            holdings.log_dirs.close(epoch);
         });
-        if let Err(panic) = closed.await {
+        let ended = ended.await;
+        // The mark that the logs get at their end says of the metadata log, too, that it is whole.
+        broker.quorum.stop().await;
+        let closed = match ended {
+            Ok(()) => tokio::task::spawn_blocking(move || holdings.log_dirs.close(epoch)).await,
+            panicked => panicked,
+        };
+        if let Err(panic) = closed {
             tracing::error!(%panic, "the logs could not be closed; they are recovered at the next start");
         }
-        broker.quorum.stop().await;
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a clean end says of the metadata log: that it is whole. Then no crash can have torn it, and what is wrong has
 //! rotted: to cut it there, as after a crash, would give up every topic that was made since.
 //!
-//! Looked at before the mark of the clean end is taken away, so that the next start refuses as well. Writes nothing.
+//! Looked at before the mark of the clean end is taken away, so that the next start refuses as well. Writes nothing. A metadata
+//! directory that is no log directory has no such mark, and nothing is said of it.
 
 use std::path::Path;
 
