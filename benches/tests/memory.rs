@@ -108,7 +108,7 @@ fn each_now(before: &Snapshot, what: &str) -> f64 {
 fn of_a_producer() -> Vec<u8> {
     let producer = (ProducerId(7), ProducerEpoch(0), Sequence(0));
     let mut builder = BatchBuilder::new(BatchOptions { producer, ..BatchOptions::default() });
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock set since 1970").as_millis();
     builder.push(Timestamp(now as i64), None, Some(b"a value"), &[]);
     builder.finish_uncompressed()
 }
