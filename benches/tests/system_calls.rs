@@ -113,9 +113,10 @@ fn calls_of_look_ups(address: SocketAddr, id: u32, (stored, records): (u32, u32)
 }
 
 /// However much is stored: a look-up of a place takes as many calls as one at the tail, receive, read and send, and the
-/// first of it one for its index and one to find it. What is old is looked at before it is sent, and read for that only.
+/// first of it one for its index and two to find it, which it tells of as behind another. What is old is looked at before it is
+/// sent, and read for that only.
 #[test]
-fn a_look_up_in_a_large_log_costs_two_calls_more_at_first_and_none_again() {
+fn a_look_up_in_a_large_log_costs_three_calls_more_at_first_and_none_again() {
     const STORED: u32 = 6_000;
     let directory = tempfile::tempdir().unwrap();
     let (served, address) = Served::start(directory.path());
@@ -130,7 +131,7 @@ fn a_look_up_in_a_large_log_costs_two_calls_more_at_first_and_none_again() {
     let (served, address) = Served::start(directory.path());
     let look_up = || calls_of_look_ups(address, served.id(), (STORED, records));
     let (first, again) = (look_up(), look_up());
-    assert!(first <= 5.1, "{first} system calls for a first look-up");
+    assert!(first <= 6.3, "{first} system calls for a first look-up");
     assert!((2.5..=3.1).contains(&again), "{again} system calls for a look-up");
 }
 

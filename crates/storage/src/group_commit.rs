@@ -250,12 +250,12 @@ impl<D: Disk> Shared<D> {
     }
 
     fn sync(&self, tickets: &[Ticket<D>]) -> Result<(), Fault> {
-        let mut files: Vec<DirtyFile<D>> =
-            tickets.iter().flat_map(|ticket| ticket.files.iter().cloned()).collect();
         // The same open file is the same pointer; a file that was closed and reopened in between costs a second
         // fsync, which has nothing left to do.
-        files.sort_by_key(|(_, file)| Arc::as_ptr(file));
-        files.dedup_by_key(|(_, file)| Arc::as_ptr(file));
+        let mut known = BTreeSet::new();
+        let files = tickets.iter().flat_map(|ticket| &ticket.files);
+        let files = files.filter(|(_, file)| known.insert(Arc::as_ptr(file).addr()));
+        let files: Vec<DirtyFile<D>> = files.cloned().collect();
         let (disk, state, count) = (self.disk.clone(), self.state.clone(), files.len());
         let sync = move |number: usize| {
             let Some((path, file)) = files.get(number) else { return Ok(()) };
