@@ -75,8 +75,11 @@ impl<D: Disk> LogDirs<D> {
             settling.looked = Some(now);
             self.look_for_unsettled(&mut settling.directories, now);
         }
-        for directory in settling.directories.values_mut() {
-            self.settle_some(directory, now);
+        // In the order they are configured in, which is the same in each simulated life; their ids are not.
+        for home in self.directories() {
+            if let Some(directory) = settling.directories.get_mut(&home.id()) {
+                self.settle_some(directory, now);
+            }
         }
     }
 
