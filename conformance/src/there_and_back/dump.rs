@@ -93,8 +93,26 @@ fn collect(directory: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+/// What one argument of the tool may hold: Linux takes no argument above 128 KiB (`MAX_ARG_STRLEN`).
+const NAMES_BYTES: usize = 64 << 10;
+
 fn dump(files: &[PathBuf], option: &str) -> Result<()> {
-    let names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
+    let mut names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
+    while !names.is_empty() {
+        let mut bytes = 0;
+        let overflows = |name: &String| {
+            bytes += name.len() + 1;
+            bytes > NAMES_BYTES
+        };
+        let at_once = names.iter().position(overflows).unwrap_or(names.len()).max(1);
+        let later = names.split_off(at_once);
+        dump_at_once(&names, option)?;
+        names = later;
+    }
+    Ok(())
+}
+
+fn dump_at_once(names: &[String], option: &str) -> Result<()> {
     let output = Command::new(repository().join("conformance/apache-kafka/dump"))
         .arg(option)
         .args(["--files", &names.join(",")])
@@ -103,7 +121,7 @@ fn dump(files: &[PathBuf], option: &str) -> Result<()> {
         .context("running kafka-dump-log")?;
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "kafka-dump-log ended with {}: {}", output.status, last(&said));
-    for name in &names {
+    for name in names {
         ensure!(said.contains(name.as_str()), "kafka-dump-log says nothing of {name}");
     }
     let complaint = said.lines().find(|line| COMPLAINTS.iter().any(|complaint| line.contains(complaint)));
