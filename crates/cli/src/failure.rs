@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use storage::Fault;
+
 /// Why a command stopped.
 #[derive(Debug)]
 pub struct Failure {
@@ -22,6 +24,17 @@ impl Failure {
         Failure { code: 2, ..Failure::new(sentence) }
     }
 
+    /// What a disk did, or what lies on it.
+    pub fn of_disk(fault: &Fault) -> Failure {
+        let failure = Failure::new(fault);
+        if fault.no_space() {
+            return failure.hint(
+                "make room on that file system, or name a directory on another: --data DIR, or log.dirs",
+            );
+        }
+        failure
+    }
+
     /// What to do about it.
     pub fn hint(mut self, hint: impl Display) -> Failure {
         self.hint = Some(hint.to_string());
@@ -35,5 +48,23 @@ impl Failure {
             eprintln!("hint: {hint}");
         }
         ExitCode::from(self.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn who_finds_no_room_is_told_the_way_out() {
+        let fault = |errno: Errno| Fault::io("write", Path::new("/full/d/meta.properties"), errno.into());
+        let full = Failure::of_disk(&fault(Errno::NOSPC));
+        assert!(full.sentence.contains("/full/d/meta.properties"), "{}", full.sentence);
+        assert!(full.hint.is_some_and(|hint| hint.contains("make room") && hint.contains("--data")));
+        assert_eq!(Failure::of_disk(&fault(Errno::ROFS)).hint, None);
     }
 }

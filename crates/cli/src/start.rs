@@ -142,7 +142,8 @@ fn format_own(config: &NodeConfig) -> Result<(), Failure> {
     }
     let cluster_id = storage::format::random_id().to_string();
     let request = formatting::request(config, cluster_id, formatting::standalone(config));
-    storage::format::format(&RealDisk, &request, formatting::now()).map_err(Failure::new)?;
+    storage::format::format(&RealDisk, &request, formatting::now())
+        .map_err(|fault| Failure::of_disk(&fault))?;
     tracing::info!(directory = %directory.display(), cluster = request.cluster_id, "formatted for a new cluster");
     Ok(())
 }
@@ -182,6 +183,7 @@ fn explain(error: StartError) -> Failure {
         StartError::Http(_) => failure.hint(
             "--override headwater.http.listen=HOST:PORT picks another address, an empty one does without HTTP",
         ),
-        StartError::Fault(_) | StartError::Config(_) | StartError::Threads(_) => failure,
+        StartError::Fault(fault) => Failure::of_disk(&fault),
+        StartError::Config(_) | StartError::Threads(_) => failure,
     }
 }

@@ -66,8 +66,8 @@ impl Format {
                 .collect(),
             ..formatting::request(&config, self.cluster_id.clone(), voters)
         };
-        let formatted =
-            storage::format::format(&RealDisk, &request, formatting::now()).map_err(Failure::new)?;
+        let formatted = storage::format::format(&RealDisk, &request, formatting::now())
+            .map_err(|fault| Failure::of_disk(&fault))?;
         self.tell(&request, &levels, &formatted);
         Ok(0)
     }
