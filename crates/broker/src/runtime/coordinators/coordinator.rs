@@ -1,6 +1,6 @@
 //! All shards of one kind that this broker leads.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,11 +15,12 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::CoordinatorError;
+use super::Led;
 use super::figures::Figures;
 use super::random_ids::RandomIds;
 use super::shared::led::Due;
 use super::shared::{Answered, Counted, Marker, MarkerInLog, Slots, Taken, Turn};
-use super::{Led, timers};
+use super::timers::{self, Alarm};
 use crate::Holdings;
 use crate::config::NodeConfig;
 use crate::runtime::directory_turns::{DirectoryTurn, DirectoryTurns};
@@ -65,9 +66,8 @@ pub struct Coordinator<S: Coordinated> {
     pub(super) slots: Slots<S, Replica>,
     tokens: AtomicU64,
     random: RandomIds,
-    /// What the task of the time-outs sleeps until.
-    pub(super) armed: AtomicI64,
-    pub(super) rearm: Notify,
+    /// Wakes the task of the time-outs.
+    pub(super) alarm: Alarm,
     /// Told when a shard was loaded or has acted by itself: for who follows what shards come to.
     pub(super) changed: Notify,
     pub(super) stopped: AtomicBool,
@@ -98,8 +98,7 @@ impl<S: Coordinated> Coordinator<S> {
             slots: Slots::default(),
             tokens: AtomicU64::new(1),
             random: RandomIds::new(),
-            armed: AtomicI64::new(i64::MAX),
-            rearm: Notify::new(),
+            alarm: Alarm::default(),
             changed: Notify::new(),
             stopped: AtomicBool::new(false),
             figures: Arc::default(),
@@ -132,7 +131,7 @@ impl<S: Coordinated> Coordinator<S> {
         for led in self.slots.end() {
             self.let_go(led);
         }
-        self.rearm.notify_one();
+        self.alarm.ring();
         self.changed.notify_one();
     }
 
@@ -358,9 +357,7 @@ impl<S: Coordinated> Coordinator<S> {
 
     /// Has the task of the time-outs look again if it would sleep too long.
     pub(super) fn arm(&self, led: &Led<S>) {
-        if led.due_at() < self.armed.load(Ordering::SeqCst) {
-            self.rearm.notify_one();
-        }
+        self.alarm.due(led.due_at());
     }
 
     /// Waits until what was decided is committed. The answers to others are given even if who asked gives up.

@@ -3,9 +3,11 @@
 //! It wakes none itself: what a shard does then is written, and its disk may stall. It finds who is due and has each
 //! woken on the thread of its log's directory, so that time-outs elsewhere are on time.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 use super::Led;
 use super::coordinator::{Coordinated, Coordinator};
@@ -15,6 +17,9 @@ use crate::seldom::Seldom;
 const RETRY_MILLIS: i64 = 500;
 /// How many things a shard does before the others have their turn.
 const TURNS_MAX: usize = 1000;
+/// Who is due within so many milliseconds is woken together: very many groups that begin one after the other have an end each to
+/// wait for, and each wake costs threads that change places.
+const TOGETHER_MILLIS: i64 = 4;
 /// The longest sleep: clocks may be set.
 const SLEEP_MILLIS_MAX: i64 = 10_000;
 
@@ -31,7 +36,7 @@ pub(super) async fn run<S: Coordinated>(coordinator: Weak<Coordinator<S>>) {
         let pause = strong.pause();
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = strong.rearm.notified() => {}
+            () = strong.alarm.rung.notified() => {}
         }
     }
 }
@@ -40,13 +45,7 @@ impl<S: Coordinated> Coordinator<S> {
     /// How long nobody is due.
     fn pause(&self) -> Duration {
         let now = self.holdings.now().0;
-        // Whoever has something to do earlier from here on wakes the task.
-        self.armed.store(now.saturating_add(SLEEP_MILLIS_MAX), Ordering::SeqCst);
-        let first = self.first_due();
-        let until = first.min(now.saturating_add(SLEEP_MILLIS_MAX));
-        self.armed.store(until, Ordering::SeqCst);
-        // One that was armed between the two looks.
-        let until = self.first_due().min(until);
+        let until = self.alarm.set(now, || self.first_due());
         Duration::from_millis(u64::try_from(until.saturating_sub(now)).unwrap_or(0))
     }
 
@@ -103,6 +102,50 @@ impl<S: Coordinated> Coordinator<S> {
     }
 }
 
+/// Wakes the task of the time-outs where it would sleep too long.
+pub(super) struct Alarm {
+    /// What the task sleeps until.
+    armed: AtomicI64,
+    rung: Notify,
+}
+
+impl Default for Alarm {
+    fn default() -> Self {
+        Self { armed: AtomicI64::new(i64::MAX), rung: Notify::new() }
+    }
+}
+
+impl Alarm {
+    /// Has the task look at once.
+    pub(super) fn ring(&self) {
+        self.rung.notify_one();
+    }
+
+    /// Somebody is due at this time.
+    pub(super) fn due(&self, at: i64) {
+        if together(at) < self.armed.load(Ordering::SeqCst) {
+            self.ring();
+        }
+    }
+
+    /// Is set to when the first is due, whom `first` finds; says when that is.
+    fn set(&self, now: i64, first: impl Fn() -> i64) -> i64 {
+        // Whoever has something to do earlier from here on wakes the task.
+        let most = now.saturating_add(SLEEP_MILLIS_MAX);
+        self.armed.store(most, Ordering::SeqCst);
+        let until = together(first()).min(most);
+        self.armed.store(until, Ordering::SeqCst);
+        // One that was armed between the two looks.
+        together(first()).min(until)
+    }
+}
+
+/// The first time at or behind this one at which anybody is woken.
+fn together(at: i64) -> i64 {
+    let over = at.rem_euclid(TOGETHER_MILLIS);
+    if over == 0 { at } else { at.saturating_add(TOGETHER_MILLIS - over) }
+}
+
 /// A shard that is being woken: it can be again when this is dropped, by a panic too.
 struct Waking<'a, S: Coordinated> {
     coordinator: &'a Coordinator<S>,
@@ -113,5 +156,43 @@ impl<S: Coordinated> Drop for Waking<'_, S> {
     fn drop(&mut self) {
         self.led.waking.store(false, Ordering::SeqCst);
         self.coordinator.arm(self.led);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    fn has_rung(alarm: &Alarm) -> bool {
+        let mut rung = std::pin::pin!(alarm.rung.notified());
+        rung.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn only_who_is_due_before_the_task_wakes_wakes_it() {
+        let alarm = Alarm::default();
+        for first in 10_001..10_009 {
+            let until = alarm.set(10_000, || first);
+            // Each request of the shard that is due says when that is.
+            for due in first..=until {
+                alarm.due(due);
+            }
+            alarm.due(i64::MAX);
+            assert!(!has_rung(&alarm), "the first is due at {first}, and the task wakes at {until}");
+            alarm.due(10_000);
+            assert!(has_rung(&alarm));
+        }
+    }
+
+    #[test]
+    fn nobody_is_woken_early_and_nobody_late_by_more_than_what_is_woken_together() {
+        for at in -10..10 {
+            assert!((at..at + TOGETHER_MILLIS).contains(&together(at)), "{at}");
+        }
+        assert!((1..=TOGETHER_MILLIS).all(|at| together(at) == TOGETHER_MILLIS));
+        assert_eq!(together(i64::MAX), i64::MAX, "never");
     }
 }
