@@ -11,12 +11,13 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::Sleep;
 
 use super::buffer::{BufferPool, ReadBuffer};
@@ -64,7 +65,15 @@ pub struct Connection<S> {
     /// Whether no frame has been served yet: another protocol shows at the very beginning.
     fresh: bool,
     heard: Instant,
-    idle: Option<Pin<Box<Sleep>>>,
+    idle: Option<Idle>,
+}
+
+/// When to look whether the other side has been silent for too long.
+struct Idle {
+    sleep: Pin<Box<Sleep>>,
+    until: Instant,
+    /// Whether the connection's task is woken then.
+    is_awaited: bool,
 }
 
 impl<S: Service> Connection<S> {
@@ -72,8 +81,7 @@ impl<S: Service> Connection<S> {
     pub fn new(service: Arc<S>, shared: Arc<Shared>, peer: Arc<Peer>, socket: Arc<Socket>) -> Self {
         let (buffer, out) = (ReadBuffer::default(), Outbound::default());
         let heard = Instant::now();
-        let idle =
-            shared.idle_max.map(|idle_max| Box::pin(tokio::time::sleep_until((heard + idle_max).into())));
+        let idle = shared.idle_max.map(|idle_max| Idle::new(heard + idle_max));
         let promised = VecDeque::new();
         Self { service, shared, peer, socket, buffer, out, promised, fresh: true, heard, idle }
     }
@@ -250,25 +258,71 @@ impl<S: Service> Connection<S> {
 async fn unless_idle<T>(
     heard: Instant,
     idle_max: Option<Duration>,
-    idle: &mut Option<Pin<Box<Sleep>>>,
+    idle: &mut Option<Idle>,
     something: impl Future<Output = T>,
 ) -> Result<T, Close> {
     let (Some(idle_max), Some(idle)) = (idle_max, idle.as_mut()) else {
         return Ok(something.await);
     };
-    tokio::pin!(something);
-    // The timer is not moved with every request; when it goes off early it is set anew.
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut something => return Ok(done),
-            () = idle.as_mut() => {
-                let deadline = heard + idle_max;
-                if deadline <= Instant::now() {
-                    return Err(Close::Idle);
-                }
-                idle.as_mut().reset(deadline.into());
-            }
+    let mut something = pin!(something);
+    poll_fn(|context| match something.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Ok(done)),
+        Poll::Pending => idle.poll(heard + idle_max, context).map(|()| Err(Close::Idle)),
+    })
+    .await
+}
+
+impl Idle {
+    fn new(until: Instant) -> Self {
+        let sleep = Box::pin(tokio::time::sleep_until(until.into()));
+        Self { sleep, until, is_awaited: false }
+    }
+
+    /// Ready once it is past the deadline. The timer is not moved with every request; when it goes off early it is set anew.
+    /// Nor is it looked at before: it lies in memory that nobody else has touched since the last request.
+    fn poll(&mut self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
+        if self.is_awaited && Instant::now() < self.until {
+            return Poll::Pending;
         }
+        loop {
+            if self.sleep.as_mut().poll(context).is_pending() {
+                // A task that has had its share is told so whatever it asks, and nothing wakes it for this.
+                self.is_awaited = has_budget_remaining();
+                return Poll::Pending;
+            }
+            self.is_awaited = false;
+            if deadline <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.until = deadline;
+            self.sleep.as_mut().reset(deadline.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::coop::poll_proceed;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_has_had_its_share_does_not_take_its_timer_for_set() {
+        let silence = async {
+            let mut idle = Idle::new(Instant::now() + Duration::from_millis(5));
+            let deadline = idle.until;
+            poll_fn(|context| {
+                while let Poll::Ready(share) = poll_proceed(context) {
+                    share.made_progress();
+                }
+                assert!(idle.poll(deadline, context).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            assert!(!idle.is_awaited);
+            tokio::task::yield_now().await;
+            poll_fn(|context| idle.poll(deadline, context)).await;
+        };
+        tokio::time::timeout(Duration::from_secs(20), tokio::spawn(silence)).await.unwrap().unwrap();
     }
 }
