@@ -38,14 +38,13 @@ pub fn at_once(
     out: &mut Outbound,
 ) -> Option<Step> {
     let request = asked.decode_small::<ConsumerGroupHeartbeatRequest<'_>>(body)?;
-    let subscribes = request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some();
-    let names = [&request.instance_id, &request.rack_id, &request.server_assignor];
-    let is_there =
-        request.member_epoch > Epoch::JOINING.0 && !subscribes && names.iter().all(|it| it.is_none());
-    if !is_there || !broker.serves_consumer_groups() {
+    if request.member_epoch <= Epoch::JOINING.0 || !broker.serves_consumer_groups() {
         return None;
     }
     let beat = heartbeat(&request, client_id.into(), host_of(peer));
+    if !beat.says_nothing_new() {
+        return None;
+    }
     beat.check(asked.version, &broker.config().groups.decisions.consumer).ok()?;
     let told = broker.coordinators.groups.at_once(&beat.group, |shard, ground| {
         // What is more is decided where it can be written, and only there.
@@ -55,7 +54,8 @@ pub fn at_once(
             Ok(Decision::wait())
         }
     })?;
-    Some(asked.step(asked.answer(&response(told.ok()?), out), broker))
+    let answer = told.map_or_else(|error| not_taken(error, &beat.group, None), response);
+    Some(asked.step(asked.answer(&answer, out), broker))
 }
 
 /// What a member says.
@@ -89,21 +89,28 @@ pub async fn handle(
     };
     match told {
         Ok(answer) => response(answer),
-        Err(error) => {
-            if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error
-                && let Some(unsaid) = NOT_TAKEN.due(Instant::now())
-            {
-                let group = sentence(group.to_string());
-                tracing::warn!(%group, %error, unsaid, "a member's heartbeat was not taken");
-            }
-            let message = match &error {
-                CoordinatorError::Refused(GroupRefusal::InvalidRegularExpression) => invalid_regex(regex),
-                CoordinatorError::Refused(refusal) => Some(refusal.to_string()),
-                _ => None,
-            };
-            refused(error.into(), message)
-        }
+        Err(error) => not_taken(error, &group, regex),
     }
+}
+
+/// What is said where a heartbeat of this group was not taken.
+fn not_taken(
+    error: CoordinatorError<GroupRefusal>,
+    group: &str,
+    regex: Option<Arc<str>>,
+) -> ConsumerGroupHeartbeatResponse<'static> {
+    if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error
+        && let Some(unsaid) = NOT_TAKEN.due(Instant::now())
+    {
+        let group = sentence(group.to_owned());
+        tracing::warn!(%group, %error, unsaid, "a member's heartbeat was not taken");
+    }
+    let message = match &error {
+        CoordinatorError::Refused(GroupRefusal::InvalidRegularExpression) => invalid_regex(regex),
+        CoordinatorError::Refused(refusal) => Some(refusal.to_string()),
+        _ => None,
+    };
+    refused(error.into(), message)
 }
 
 /// The answer to who joins, who may have waited for others.

@@ -54,6 +54,12 @@ impl Figures {
         self.loads.note(took);
     }
 
+    /// Somebody who came then for a shard that nobody had is answered.
+    pub fn answered_at_once(&self, begun: Instant) {
+        self.queued.note(Duration::ZERO);
+        self.processed.note(begun.elapsed());
+    }
+
     /// Somebody has come for a shard that nobody had.
     pub fn has_come(&self) -> Instant {
         self.queued.note(Duration::ZERO);

@@ -42,6 +42,12 @@ pub struct ConsumerHeartbeat {
 }
 
 impl ConsumerHeartbeat {
+    /// Whether it says of the member no more than where it is and what it holds.
+    pub fn says_nothing_new(&self) -> bool {
+        let names = [&self.instance, &self.rack, &self.regex, &self.assignor];
+        self.topics.is_none() && names.iter().all(|name| name.is_none())
+    }
+
     /// Whether it leaves nothing out: who says everything hears everything.
     fn is_full(&self) -> bool {
         let subscribes = self.topics.is_some() || self.regex.is_some();

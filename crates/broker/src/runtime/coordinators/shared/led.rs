@@ -169,7 +169,7 @@ impl<S: Shard, L: Writes<S>> Led<S, L> {
         if !self.progress.is_safe(state.end) {
             return None;
         }
-        let begun = self.figures.has_come();
+        let begun = sync::Instant::now();
         let told = match decide(&state.shard, ground) {
             Ok(decision) => {
                 let is_silent = decision.records.is_empty() && decision.answers.is_empty();
@@ -182,7 +182,8 @@ impl<S: Shard, L: Writes<S>> Led<S, L> {
             }
             Err(refusal) => Err(CoordinatorError::Refused(refusal)),
         };
-        self.figures.processed.note(begun.elapsed());
+        // Who is not answered here comes again.
+        self.figures.answered_at_once(begun);
         Some(told)
     }
 
