@@ -143,8 +143,8 @@ struct Client {
     who: Option<Who>,
     /// The next sequence in each partition, at this epoch.
     sequences: BTreeMap<usize, i32>,
-    /// A batch that may be appended now: where, as whom, and by which word.
-    asked: Option<(usize, Who, Verification)>,
+    /// A batch that may be appended now: where, as whom and with which sequence, and by which word.
+    asked: Option<(usize, (Who, i32), Verification)>,
 }
 
 impl Client {
@@ -165,6 +165,9 @@ struct Play {
     /// The transactions that were open, by id, and how those have ended that have: each has an epoch of its own.
     open: Vec<Option<Who>>,
     ended: BTreeMap<Who, bool>,
+    /// Whose transaction of each id ended last, and which of them have their marker where.
+    last: Vec<Option<Who>>,
+    marked: BTreeSet<(Who, usize)>,
     /// The records that were accepted, and of whom they are.
     written: BTreeMap<u64, Who>,
 }
@@ -191,6 +194,8 @@ impl Play {
             fenced: BTreeSet::new(),
             open: vec![None; IDS],
             ended: BTreeMap::new(),
+            last: vec![None; IDS],
+            marked: BTreeSet::new(),
             written: BTreeMap::new(),
         }
     }
@@ -204,6 +209,7 @@ impl Play {
             if let Some(before) = before.filter(|before| now != Some(*before)) {
                 let ending = self.stage.ending(&format!("id{id}")).expect("what was open is being ended");
                 self.ended.insert(before, ending.committed);
+                self.last[id] = Some(before);
             }
         }
         said
@@ -256,12 +262,12 @@ impl Play {
                 Verification::Verified(guard)
             }
         };
-        self.clients[client].asked = Some((partition, who, verification));
+        self.clients[client].asked = Some((partition, (who, sequence), verification));
     }
 
     fn append(&mut self, client: usize, number: u64) {
-        let Some((partition, who, verification)) = self.clients[client].asked.take() else { return };
-        let sequence = self.clients[client].sequences.get(&partition).copied().unwrap_or(0);
+        let asked = self.clients[client].asked.take();
+        let Some((partition, (who, sequence), verification)) = asked else { return };
         let mut builder = BatchBuilder::new(BatchOptions {
             producer: (ProducerId(who.0), ProducerEpoch(who.1), Sequence(sequence)),
             transactional: true,
@@ -271,6 +277,10 @@ impl Play {
         let batch = builder.finish(&mut Compressors::default()).unwrap();
         if self.logs[partition].append(Origin::Client { zstd: true, verification }, batch) {
             assert!(!self.fenced.contains(&who), "a record of {who:?} was accepted, which is fenced");
+            assert!(
+                !self.marked.contains(&(who, partition)),
+                "a record of {who:?} was accepted behind its marker"
+            );
             self.written.insert(number, who);
             if self.clients[client].who == Some(who) {
                 *self.clients[client].sequences.entry(partition).or_default() += 1;
@@ -300,7 +310,9 @@ impl Play {
                 transaction_version: TransactionVersion(ending.client.0),
                 verification: Verification::NotRequired,
             };
-            let log = &mut self.logs[usize::try_from(partition.index.0).unwrap()];
+            let index = usize::try_from(partition.index.0).unwrap();
+            self.marked.extend(self.last[id].map(|who| (who, index)));
+            let log = &mut self.logs[index];
             assert!(log.append(origin, batch), "the marker of {ending:?} is refused");
             self.line(&format!("marked id{id} t-{}", partition.index));
         }

@@ -61,7 +61,7 @@ fn in_many_orders(play: impl Fn() + Clone + Send + Sync + 'static) {
 
 /// The same in a few orders: of a hundred threads, each of which takes long.
 fn in_a_few_orders(play: impl Fn() + Clone + Send + Sync + 'static) {
-    in_orders(orders() / 40, play);
+    in_orders((orders() / 40).max(1), play);
 }
 
 fn orders() -> usize {

@@ -35,14 +35,22 @@ impl Groups {
 
     /// A group, with its id as it is kept.
     pub(super) fn get_key_value(&self, id: &str) -> Option<(&GroupId, &Group)> {
-        match self.first.get(&hash(id)).map(|entry| &**entry) {
+        self.get_hashed(hash(id), id)
+    }
+
+    fn get_hashed(&self, hash: u64, id: &str) -> Option<(&GroupId, &Group)> {
+        match self.first.get(&hash).map(|entry| &**entry) {
             Some((known, group)) if **known == *id => Some((known, group)),
             _ => self.others.get_key_value(id),
         }
     }
 
     pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Group> {
-        match self.first.get_mut(&hash(id)).map(|entry| &mut **entry) {
+        self.get_mut_hashed(hash(id), id)
+    }
+
+    fn get_mut_hashed(&mut self, hash: u64, id: &str) -> Option<&mut Group> {
+        match self.first.get_mut(&hash).map(|entry| &mut **entry) {
             Some((known, group)) if **known == *id => Some(group),
             _ => self.others.get_mut(id),
         }
@@ -67,7 +75,10 @@ impl Groups {
     }
 
     pub(super) fn remove(&mut self, id: &str) {
-        let hash = hash(id);
+        self.remove_hashed(hash(id), id);
+    }
+
+    fn remove_hashed(&mut self, hash: u64, id: &str) {
         if self.first.get(&hash).is_some_and(|entry| *entry.0 == *id) {
             self.first.remove(&hash);
         } else {
@@ -80,7 +91,9 @@ impl Groups {
         self.first.values().map(|entry| (&entry.0, &entry.1)).chain(&self.others)
     }
 
-    /// In the same order those from this one on, or from where it would be; all where none is named.
+    /// In the same order those from this one on, or from where it would be; all where none is named. One that went and came again
+    /// while another had taken its hash is among the others then, and those between are passed over: that takes ids made up for
+    /// it, and the next time all are gone through finds them.
     pub(super) fn iter_from(&self, id: Option<&GroupId>) -> impl Iterator<Item = (&GroupId, &Group)> {
         let is_other = id.filter(|id| self.others.contains_key(&***id));
         let first = match (is_other, id) {
@@ -118,32 +131,48 @@ mod tests {
         groups.map(|(id, _)| id.clone()).collect()
     }
 
-    /// Groups of which the last two have the hash of the first.
+    const IDS: [&str; 3] = ["a", "b", "c"];
+
+    /// Groups whose ids have one hash, 7.
     fn with_one_hash() -> Groups {
         let mut groups = Groups::default();
-        for id in ["a", "b", "c"] {
-            groups.insert_hashed(hash("a"), id.into(), group());
+        for id in IDS {
+            groups.insert_hashed(7, id.into(), group());
         }
         groups
     }
 
     #[test]
     fn groups_of_one_hash_are_each_found_and_go_one_by_one() {
-        let mut groups = with_one_hash();
-        assert!(["a", "b", "c"].iter().all(|id| groups.contains(id) && groups.get_mut(id).is_some()));
-        assert!(!groups.contains("d"));
-        groups.remove("a");
-        assert!(!groups.contains("a") && groups.contains("b") && groups.contains("c"));
-        // One that comes again does not come to be there twice.
-        groups.insert_hashed(hash("a"), "b".into(), group());
-        assert_eq!(ids(groups.iter()), ["b".into(), "c".into()]);
-        groups.remove("b");
-        assert_eq!(ids(groups.iter()), ["c".into()]);
+        // Who is there, after each of these orders of going and coming: a group of that hash and none other.
+        for (goes, other) in [("a", "b"), ("b", "a"), ("c", "a")] {
+            let mut groups = with_one_hash();
+            for id in IDS {
+                assert_eq!(groups.get_hashed(7, id).map(|(known, _)| &**known), Some(id));
+            }
+            assert!(groups.get_hashed(7, "d").is_none() && groups.get_mut_hashed(7, "d").is_none());
+            *groups.get_mut_hashed(7, other).unwrap() = Group::Streams(Box::default());
+            let are_streams = IDS.map(|id| matches!(groups.get_hashed(7, id), Some((_, Group::Streams(_)))));
+            assert_eq!(are_streams, IDS.map(|id| id == other));
+            groups.remove_hashed(7, "d");
+            groups.remove_hashed(7, goes);
+            assert_eq!(IDS.map(|id| groups.get_hashed(7, id).is_some()), IDS.map(|id| id != goes));
+            // One that comes again, or is put in its own place, is there once.
+            for id in IDS {
+                groups.insert_hashed(7, id.into(), group());
+            }
+            assert_eq!(groups.iter().count(), 3);
+            IDS.iter().for_each(|id| groups.remove_hashed(7, id));
+            assert_eq!(groups.iter().count(), 0);
+        }
     }
 
     #[test]
     fn who_goes_on_from_a_group_passes_over_none_behind_it() {
-        let mut groups = with_one_hash();
+        let mut groups = Groups::default();
+        for id in IDS {
+            groups.insert_hashed(hash("a"), id.into(), group());
+        }
         for number in 0..100 {
             groups.insert(format!("group-{number}").into(), group());
         }
