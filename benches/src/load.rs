@@ -71,9 +71,8 @@ impl Connection {
         left -= prefix;
         while left > 0 {
             let step = left.min(self.scratch.len());
-            let read = self.stream.read(&mut self.scratch[..step])?;
-            ensure!(read > 0, "the broker closed the connection within an answer");
-            left -= read;
+            self.stream.read_exact(&mut self.scratch[..step]).context("in the midst of an answer")?;
+            left -= step;
         }
         verdict?;
         Ok(length as u64)

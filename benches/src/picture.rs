@@ -4,18 +4,22 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::{
-    ChartBuilder, Circle, IntoDrawingArea, IntoLogRange, LineSeries, PathElement, RGBColor, SVGBackend, WHITE,
+    ChartBuilder, Circle, IntoDrawingArea, IntoFont, IntoLogRange, LineSeries, PathElement, RGBColor,
+    SVGBackend, Text, WHITE,
 };
 use plotters::style::Color;
 
-const SIZE: (u32, u32) = (720, 420);
-/// Told apart also by those who see few colours.
-const COLOURS: [RGBColor; 5] = [
+const SIZE: (u32, u32) = (840, 420);
+/// What is left for the lines themselves; their names stand to the right of it.
+const LINES_WIDTH: u32 = 710;
+/// Told apart also by those who see few colours; as many as the lines of any picture.
+const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(110, 110, 110),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
 ];
 
 /// Each contender's points by its name.
@@ -51,7 +55,8 @@ impl Picture {
         };
         let area = SVGBackend::new(path, SIZE).into_drawing_area();
         area.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&area)
+        let (left, right) = area.split_horizontally(LINES_WIDTH);
+        let mut chart = ChartBuilder::on(&left)
             .caption(&self.title, ("sans-serif", 18))
             .margin(12)
             .x_label_area_size(36)
@@ -60,28 +65,46 @@ impl Picture {
                 range(&mut points().map(|(x, _)| x)).log_scale(),
                 range(&mut points().map(|(_, y)| y)).log_scale(),
             )?;
-        chart.configure_mesh().x_desc(self.across).y_desc(self.up).light_line_style(WHITE).draw()?;
+        chart
+            .configure_mesh()
+            .x_desc(self.across)
+            .y_desc(self.up)
+            .x_label_formatter(&|value| short(*value))
+            .y_label_formatter(&|value| short(*value))
+            .light_line_style(WHITE)
+            .draw()?;
+        let mut height = 48;
         for ((name, points), colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
             let style = colour.stroke_width(2);
-            chart
-                .draw_series(LineSeries::new(points.iter().copied(), style))?
-                .label(name)
-                .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], style));
+            chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
             chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
+            right.draw(&PathElement::new(vec![(0, height), (18, height)], style))?;
+            right.draw(&Text::new(name.as_str(), (24, height - 6), ("sans-serif", 12).into_font()))?;
+            height += 20;
         }
-        chart
-            .configure_series_labels()
-            .background_style(WHITE.mix(0.8))
-            .border_style(RGBColor(200, 200, 200))
-            .draw()?;
         area.present()?;
         Ok(())
     }
 }
 
+/// A number on an axis: 0.1, 10, 10k, 1M.
+fn short(value: f64) -> String {
+    let (shown, unit) = match value {
+        value if value >= 1e6 => (value / 1e6, "M"),
+        value if value >= 1e3 => (value / 1e3, "k"),
+        value => (value, ""),
+    };
+    format!("{}{unit}", (shown * 1000.0).round() / 1000.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_on_an_axis_are_short() {
+        assert_eq!([0.1, 1.0, 100.0, 10_000.0, 1e6].map(short), ["0.1", "1", "100", "10k", "1M"]);
+    }
 
     #[test]
     fn a_picture_names_its_axes_and_its_lines() {

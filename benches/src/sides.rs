@@ -72,7 +72,8 @@ impl Sides {
         let (mut whole, mut failures) = (Vec::new(), vec![0; self.sides.len()]);
         while whole.len() < turns && self.sides.iter().any(|side| !side.is_given_up()) {
             eprintln!("  {what}: turn {} of {turns}", whole.len() + 1);
-            match turn(&self.sides, &mut run) {
+            let first = (whole.len() + failures.iter().sum::<usize>()) % self.sides.len();
+            match turn(&self.sides, first, &mut run) {
                 Ok(turn) => whole.push(turn),
                 Err((place, error)) => {
                     self.lose(place, what, &error);
@@ -118,14 +119,18 @@ impl Sides {
     }
 }
 
-/// One turn of all; or who failed, and how.
+/// One turn of all, of which `first` begins; or who failed, and how. Each begins in its turn: who comes first finds the machine as the
+/// one before all of them left it, and memory that the host has taken back.
 fn turn<T: Default>(
     sides: &[Side],
+    first: usize,
     run: &mut impl FnMut(&Side) -> Result<T>,
 ) -> Result<Vec<T>, (usize, anyhow::Error)> {
-    let one = |(place, side): (usize, &Side)| match side.is_given_up() {
-        true => Ok(T::default()),
-        false => run(side).map_err(|error| (place, error)),
-    };
-    sides.iter().enumerate().map(one).collect()
+    let mut found: Vec<T> = sides.iter().map(|_| T::default()).collect();
+    for place in (first..sides.len()).chain(0..first) {
+        if !sides[place].is_given_up() {
+            found[place] = run(&sides[place]).map_err(|error| (place, error))?;
+        }
+    }
+    Ok(found)
 }
