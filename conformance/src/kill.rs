@@ -4,9 +4,10 @@
 //! The run goes in acts of some kills each, every act with topics of its own: one with Kafka's defaults and one with
 //! `flush.messages=1`, both in small segments, and one that comes and goes. Idempotent writers keep five batches in
 //! flight and send what is not acknowledged once more; others do not know what became of theirs; readers read along;
-//! somebody deletes records, and somebody moves replicas between the three log directories. At the end of an act everything
-//! is read once more.
+//! somebody deletes records, somebody moves replicas between the three log directories, and two commit offsets to groups. At
+//! the end of an act everything is read once more.
 
+mod committer;
 mod deletions;
 mod fleeting;
 mod moves;
@@ -31,6 +32,8 @@ use story::{Partition, Story};
 
 /// How many partitions each topic has.
 pub const PARTITIONS: i32 = 3;
+/// What the groups are called that offsets are committed to, and whether by a member.
+const COMMITTERS: [(&str, bool); 2] = [("of-a-member", true), ("of-nobody", false)];
 /// How many kills an act has at most: its history must fit into memory.
 const KILLS_AN_ACT: u32 = 20;
 
@@ -52,6 +55,7 @@ impl Kill {
         let kind = if self.apache_kafka { Kind::ApacheKafka } else { Kind::Headwater };
         let launch = Launch::new(kind, directory.path())?
             .set("log.dirs", directories(directory.path()).map(|path| path.display().to_string()).join(","))
+            .set("group.initial.rebalance.delay.ms", 0)
             // Recovery begins in the midst of segments.
             .set("headwater.recovery.bytes", 100_000)
             // Slow enough for kills to come in the midst of moves.
@@ -89,9 +93,16 @@ fn play(act: u32, kills: u32, launch: &Launch, broker: BrokerProcess) -> Result<
         .iter()
         .map(|(topic, _)| (0..PARTITIONS).map(|index| story.partition(topic, index)).collect())
         .collect();
-    // The idempotent writers.
-    let progress = Progress::of(stage.len());
-    let players = enter(launch, &story, &progress, &stage);
+    // The idempotent writers and those who commit.
+    let progress = Progress::of(stage.len() + COMMITTERS.len());
+    let mut players = enter(launch, &story, &progress, &stage);
+    for (number, (kind, is_member)) in COMMITTERS.into_iter().enumerate() {
+        let (address, progress, topic) = (launch.address(), progress.clone(), topics[0].0.clone());
+        let (group, number) = (format!("{kind}-{act}"), stage.len() + number);
+        players.enter("who commits offsets", move || {
+            committer::run(address, &progress, (number, &group, &topic), is_member)
+        });
+    }
     let survived = kill_again_and_again(kills, launch, broker, &progress);
     players.leave()?;
     let broker = survived?;
