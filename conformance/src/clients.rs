@@ -40,7 +40,7 @@ impl Clients {
                     (true, OLD) => Kind::ApacheKafka39,
                     (true, _) => Kind::ApacheKafka,
                 };
-                let started = Launch::new(kind, directory.path())?.start()?;
+                let started = settings(Launch::new(kind, directory.path())?).start()?;
                 let address = started.address().to_string();
                 broker = Some(started);
                 address
@@ -76,6 +76,19 @@ impl Clients {
         clients.sort();
         Ok(clients)
     }
+}
+
+/// What lets nobody wait for members that have gone, or for more of them to come.
+fn settings(launch: Launch) -> Launch {
+    let launch = match launch.kind {
+        // It knows nothing of the consumer protocol's bounds by default.
+        Kind::ApacheKafka39 => launch,
+        _ => launch
+            .set("group.consumer.min.session.timeout.ms", 1000)
+            .set("group.consumer.min.heartbeat.interval.ms", 100)
+            .set("group.consumer.heartbeat.interval.ms", 500),
+    };
+    launch.set("group.min.session.timeout.ms", 1000).set("group.initial.rebalance.delay.ms", 0)
 }
 
 /// Runs one client, passes on what it prints and reads the counts off its last line.

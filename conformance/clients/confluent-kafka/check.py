@@ -1,4 +1,4 @@
-"""confluent-kafka (librdkafka) against one broker: what works without groups and transactions."""
+"""confluent-kafka (librdkafka) against one broker."""
 import sys
 
 import confluent_kafka as ck
@@ -247,6 +247,78 @@ def describe_topics():
     assert all(len(partition.isr) == 1 and partition.leader for partition in answer.partitions)
 
 
+def group(protocol):
+    """Two members share two partitions; what they read and commit, nobody reads again."""
+    name = f"group-{protocol}"
+    create(name, partitions=2)
+    classic = {"partition.assignment.strategy": "cooperative-sticky", "heartbeat.interval.ms": 300}
+    config = {"bootstrap.servers": BOOTSTRAP, "log_level": 2, "group.id": topic(name), "group.protocol": protocol,
+              "auto.offset.reset": "earliest", "enable.auto.commit": False, **(classic if protocol == "classic" else {})}
+    seen = []
+
+    def take(member, seconds=0.05):
+        message = member.poll(seconds)
+        if message is not None:
+            assert message.error() is None, message.error()
+            seen.append((message.partition(), message.offset()))
+
+    members = [ck.Consumer(config), ck.Consumer(config)]
+    try:
+        for member in members:
+            member.subscribe([topic(name)])
+        until("a partition for each", lambda: [take(member) for member in members]
+              and [len(member.assignment()) for member in members] == [1, 1], 30)
+        producer = ck.Producer({"bootstrap.servers": BOOTSTRAP, "log_level": 2})
+        for index in range(COUNT):
+            producer.produce(topic(name), f"value-{index}", partition=index % 2)
+        same(producer.flush(20), 0)
+        until("all records", lambda: [take(member, 0.01) for _ in range(20) for member in members]
+              and len(seen) >= COUNT)
+        for member in members:
+            member.commit(asynchronous=False)
+    finally:
+        for member in members:
+            member.close()
+    same(sorted(seen), [(partition, offset) for partition in range(2) for offset in range(COUNT // 2)])
+    third = ck.Consumer(config)
+    try:
+        third.subscribe([topic(name)])
+        until("both partitions", lambda: take(third) or len(third.assignment()) == 2, 30)
+        take(third, 1)
+        same(len(seen), COUNT, "records")
+    finally:
+        third.close()
+
+
+def transactions():
+    """Records of what is committed, and none of what is aborted or of a producer whose place was taken."""
+    create("transacted")
+    config = {"bootstrap.servers": BOOTSTRAP, "log_level": 2, "transactional.id": topic("transacted")}
+    producer = ck.Producer(config)
+    producer.init_transactions(20)
+    for number, what in enumerate(["committed", "aborted", "again"]):
+        producer.begin_transaction()
+        for _ in range(10):
+            producer.produce(topic("transacted"), what)
+        if what == "aborted":
+            same(producer.flush(20), 0)
+            producer.abort_transaction(20)
+        else:
+            place = TopicPartition(topic("transacted"), 0, number + 1)
+            group_of = ck.Consumer({"bootstrap.servers": BOOTSTRAP, "log_level": 2, "group.id": topic("transacted")})
+            producer.send_offsets_to_transaction([place], group_of.consumer_group_metadata(), 20)
+            producer.commit_transaction(20)
+            until("the offset moved", lambda: group_of.committed([place], 10)[0].offset == number + 1)
+            group_of.close()
+    producer.begin_transaction()
+    producer.produce(topic("transacted"), "fenced")
+    same(producer.flush(20), 0)
+    ck.Producer(config).init_transactions(20)
+    refused("_FENCED", producer.commit_transaction, 20)
+    values = [message.value() for message in read("transacted", 0, 20, **{"isolation.level": "read_committed"})]
+    same(values, [b"committed"] * 10 + [b"again"] * 10)
+
+
 if not check("list topics", lambda: admin.list_topics(timeout=20)):
     CHECKS.finish()
 check("describe cluster", describe_cluster)
@@ -274,4 +346,7 @@ check("LogAppendTime", log_append_time)
 check("delete records", delete_records)
 check("create partitions", create_partitions)
 check("delete topic", delete_topic)
+check("a group of KIP-848", group, "consumer")
+check("a group that rebalances cooperatively", group, "classic")
+check("transactions", transactions)
 CHECKS.finish()

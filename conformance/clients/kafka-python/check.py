@@ -1,4 +1,4 @@
-"""kafka-python (pure Python) against one broker: what works without groups and transactions."""
+"""kafka-python (pure Python) against one broker."""
 import sys
 
 import kafka
@@ -142,6 +142,24 @@ def delete_topic():
     until("the topic gone", lambda: topic("gzip") not in admin.list_topics())
 
 
+def transactions():
+    create("transacted")
+    producer = KafkaProducer(bootstrap_servers=BOOTSTRAP, transactional_id=topic("transacted"))
+    producer.init_transactions()
+    for what in [b"committed", b"aborted", b"again"]:
+        producer.begin_transaction()
+        for _ in range(10):
+            producer.send(topic("transacted"), what)
+        producer.flush(20)
+        if what == b"aborted":
+            producer.abort_transaction()
+        else:
+            producer.commit_transaction()
+    producer.close()
+    values = [message.value for message in read("transacted", 0, 20, isolation_level="read_committed")]
+    same(values, [b"committed"] * 10 + [b"again"] * 10)
+
+
 admin = check("admin connect", lambda: KafkaAdminClient(bootstrap_servers=BOOTSTRAP))
 if not admin:
     CHECKS.finish()
@@ -159,4 +177,5 @@ check("record too large", refused, errors.MessageSizeTooLargeError, too_large)
 check("delete records", delete_records)
 check("create partitions", create_partitions)
 check("delete topic", delete_topic)
+check("transactions", transactions)
 CHECKS.finish()

@@ -3,7 +3,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
 
-/** Apache Kafka's Java clients against one broker: what works without groups and transactions. */
+/** Apache Kafka's Java clients against one broker. */
 public final class Check {
     static final String RUN = Long.toHexString(Double.doubleToLongBits(Math.random())).substring(4, 12);
     static String bootstrap;
@@ -50,9 +50,13 @@ public final class Check {
     }
 
     static void until(String what, Callable<Boolean> question) throws Exception {
-        long end = System.nanoTime() + 15_000_000_000L;
+        until(what, 15, question);
+    }
+
+    static void until(String what, int seconds, Callable<Boolean> question) throws Exception {
+        long end = System.nanoTime() + seconds * 1_000_000_000L;
         while (!question.call()) {
-            if (System.nanoTime() > end) throw new AssertionError("not within 15 s: " + what);
+            if (System.nanoTime() > end) throw new AssertionError("not within " + seconds + " s: " + what);
             Thread.sleep(100);
         }
     }
@@ -74,6 +78,8 @@ public final class Check {
             if (there) {
                 new Records(admin).checks();
                 new Topics(admin).checks();
+                new Groups(admin).checks();
+                new Transactions(admin).checks();
                 check("delete every topic", () -> {
                     Set<String> mine = new java.util.HashSet<>(admin.listTopics().names().get());
                     mine.removeIf(name -> !name.startsWith("check-" + RUN));

@@ -60,14 +60,14 @@ final class Records {
         Check.check("delete records", this::deleteRecords);
     }
 
-    private static KafkaProducer<byte[], byte[]> producer(Map<String, String> more) {
+    static KafkaProducer<byte[], byte[]> producer(Map<String, String> more) {
         Map<String, Object> config = new HashMap<>(Map.of("bootstrap.servers", Check.bootstrap, "delivery.timeout.ms", "20000",
             "request.timeout.ms", "10000", "linger.ms", "5"));
         config.putAll(more);
         return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
     }
 
-    private static KafkaConsumer<byte[], byte[]> consumer(Map<String, String> more) {
+    static KafkaConsumer<byte[], byte[]> consumer(Map<String, String> more) {
         Map<String, Object> config = new HashMap<>(Map.of("bootstrap.servers", Check.bootstrap, "enable.auto.commit", "false",
             "default.api.timeout.ms", "20000", "request.timeout.ms", "10000"));
         config.putAll(more);
