@@ -1,5 +1,6 @@
 //! Kafka Streams counts words with exactly_once_v2, in `conformance/streams`, while its broker is killed by SIGKILL and
-//! started again, and the application is replaced by another without its state: every word is counted once.
+//! started again, and the application is replaced by another without its state: every word is counted once. Its members
+//! are of a classic group, or of a streams group (KIP-1071).
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -13,6 +14,9 @@ pub struct Streams {
     /// How many times the broker is killed.
     #[arg(long, default_value_t = 3)]
     times: u32,
+    /// What group its members are of.
+    #[arg(long, value_parser = ["classic", "streams"], default_value = "classic")]
+    protocol: String,
     /// Kill Apache Kafka instead, to see that the examination itself is right.
     #[arg(long)]
     apache_kafka: bool,
@@ -26,10 +30,15 @@ impl Streams {
     pub fn run(&self) -> Result<()> {
         let directory = tempfile::tempdir()?;
         let kind = if self.apache_kafka { Kind::ApacheKafka } else { Kind::Headwater };
-        let launch = Launch::new(kind, directory.path())?;
+        // Members of a streams group are told how often to come by: often, for every rebalance takes some visits.
+        let launch = Launch::new(kind, directory.path())?
+            .set("group.streams.min.heartbeat.interval.ms", 100)
+            .set("group.streams.heartbeat.interval.ms", 300)
+            .set("group.streams.initial.rebalance.delay.ms", 0)
+            .set("group.streams.num.standby.replicas", 1);
         let mut broker = launch.start()?;
         let mut program = Command::new(repository().join("conformance/streams/run"))
-            .arg(launch.address().to_string())
+            .args([&launch.address().to_string(), &self.protocol])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -48,7 +57,7 @@ impl Streams {
             }
         }
         let status = program.wait()?;
-        println!("     {kills} kills");
+        println!("     {kills} kills, a {} group", self.protocol);
         ensure!(
             status.success() && kills == self.times,
             "the count ended with {status}, after {kills} kills"

@@ -36,8 +36,11 @@ public class WordCount {
     static final long MOST_MILLIS = 150_000;
     static final ConcurrentLinkedQueue<String> failures = new ConcurrentLinkedQueue<>();
 
+    static String protocol;
+
     public static void main(String[] args) throws Exception {
         String bootstrap = args[0];
+        protocol = args[1];
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
             admin.createTopics(List.of(new NewTopic(IN, PARTITIONS, (short) 1), new NewTopic(OUT, PARTITIONS, (short) 1)))
                     .all().get(30, TimeUnit.SECONDS);
@@ -91,8 +94,12 @@ public class WordCount {
         config.put(StreamsConfig.STATE_DIR_CONFIG, Files.createTempDirectory("word-count").toString());
         config.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
         config.put(StreamsConfig.DEFAULT_VALUE_SERDE_CLASS_CONFIG, Serdes.StringSerde.class);
-        config.put("session.timeout.ms", 6000);
-        config.put("heartbeat.interval.ms", 500);
+        config.put("group.protocol", protocol);
+        // A streams group has its own, from the broker.
+        if (protocol.equals("classic")) {
+            config.put("session.timeout.ms", 6000);
+            config.put("heartbeat.interval.ms", 500);
+        }
         config.put("consumer.auto.offset.reset", "earliest");
         KafkaStreams streams = new KafkaStreams(builder.build(), config);
         streams.setUncaughtExceptionHandler(failure -> {
