@@ -87,7 +87,7 @@ fn a_stalled_directory_holds_up_its_own_partitions_only() {
         let (mut writers, mut others) = (Vec::new(), Vec::new());
         // A write that the disk does not take: it is under way, with the log in hand.
         let directory = replica.directory();
-        let writing = directory.pace().write();
+        let writing = directory.pace().write(0);
         let log = replica.log().unwrap();
         let begun = Instant::now();
         for number in 0..6 {
@@ -195,7 +195,7 @@ fn a_stalled_directory_holds_up_its_own_groups_only() {
     let on = AtomicBool::new(true);
     std::thread::scope(|scope| {
         let directory = stalled.directory();
-        let writing = directory.pace().write();
+        let writing = directory.pace().write(0);
         let log = stalled.log().unwrap();
         let begun = Instant::now();
         let (node, on, topic, sound) = (&node, &on, &topic, &sound);

@@ -16,8 +16,11 @@ use std::time::{Duration, Instant};
 
 use crate::processor_wait::ProcessorWait;
 
-/// A write that takes longer marks its directory slow.
+/// A write that takes longer marks its directory slow, and for every so many bytes as much again: a megabyte beside a sync takes longer
+/// than a record does, on a disk that keeps up with both.
 const SLOW_AFTER: Duration = Duration::from_millis(5);
+/// See [`SLOW_AFTER`].
+const BYTES_MORE: usize = 256 << 10;
 /// A directory is slow after a slow write for so many times as long as that took: one that hiccups now and then costs a thread
 /// those few milliseconds, and to hand every request over costs each of them more.
 const RECOVERY_TIMES: u64 = 8;
@@ -29,8 +32,8 @@ const RECOVERY_MAX: Duration = Duration::from_secs(1);
 pub struct Pace {
     start: Instant,
     slow_after: AtomicU64,
-    /// When the write began that is looked at, in nanoseconds since the start; 0 for none.
-    since: AtomicU64,
+    /// When the write that is looked at is to be over, in nanoseconds since the start; 0 for none.
+    due: AtomicU64,
     /// Until when the directory is slow, likewise.
     slow_until: AtomicU64,
     /// How many threads are at it.
@@ -58,6 +61,8 @@ pub struct Touching<'p>(&'p Pace);
 pub struct Writing<'p> {
     pace: &'p Pace,
     began: u64,
+    /// When it is to be over.
+    due: u64,
     /// What its thread had waited for a processor before.
     waited: ProcessorWait,
     /// None where who writes is counted already.
@@ -69,7 +74,7 @@ impl Default for Pace {
         Self {
             start: Instant::now(),
             slow_after: AtomicU64::new(nanos(SLOW_AFTER)),
-            since: AtomicU64::new(0),
+            due: AtomicU64::new(0),
             slow_until: AtomicU64::new(0),
             threads: AtomicUsize::new(0),
             watched: AtomicU8::new(VISITED),
@@ -84,20 +89,21 @@ impl Pace {
         self.slow_after.store(nanos(slow_after), Ordering::Relaxed);
     }
 
-    /// Begins a write of a thread that was not counted yet.
-    pub fn write(&self) -> Writing<'_> {
-        self.begin(Some(self.touch()))
+    /// Begins a write of so many bytes by a thread that was not counted yet.
+    pub fn write(&self, bytes: usize) -> Writing<'_> {
+        self.begin(bytes, Some(self.touch()))
     }
 
     /// Takes the time at which a write begins.
-    fn begin<'p>(&'p self, touching: Option<Touching<'p>>) -> Writing<'p> {
+    fn begin<'p>(&'p self, bytes: usize, touching: Option<Touching<'p>>) -> Writing<'p> {
         let now = Instant::now();
         let began = self.at(now);
-        let never_slow = self.slow_after.load(Ordering::Relaxed) == u64::MAX;
-        let waited = if never_slow { ProcessorWait::UNKNOWN } else { ProcessorWait::lately(now) };
+        let slow_after = self.slow_after.load(Ordering::Relaxed);
+        let waited = if slow_after == u64::MAX { ProcessorWait::UNKNOWN } else { ProcessorWait::lately(now) };
+        let due = began.saturating_add(bound(slow_after, bytes));
         // Of several at a time one is looked at: they are on the same disk.
-        let _another = self.since.compare_exchange(0, began, Ordering::AcqRel, Ordering::Relaxed);
-        Writing { pace: self, began, waited, _touching: touching }
+        let _another = self.due.compare_exchange(0, due, Ordering::AcqRel, Ordering::Relaxed);
+        Writing { pace: self, began, due, waited, _touching: touching }
     }
 
     /// Counts a thread that may come to wait for a write of another.
@@ -151,8 +157,8 @@ impl Pace {
 
     /// Whether a write is under way for long, whatever it waits for.
     fn is_overdue(&self) -> bool {
-        let since = self.since.load(Ordering::Acquire);
-        since != 0 && self.now().saturating_sub(since) > self.slow_after.load(Ordering::Relaxed)
+        let due = self.due.load(Ordering::Acquire);
+        due != 0 && self.now() > due
     }
 
     /// How many threads are at it.
@@ -171,10 +177,10 @@ impl Pace {
 }
 
 impl<'p> Touching<'p> {
-    /// Begins a write of the thread that is counted by this.
-    pub fn write(&self) -> Writing<'p> {
+    /// Begins a write of so many bytes by the thread that is counted by this.
+    pub fn write(&self, bytes: usize) -> Writing<'p> {
         // Not made of another one, whose end would be this one's.
-        self.0.begin(None)
+        self.0.begin(bytes, None)
     }
 
     /// The pace of the directory.
@@ -186,9 +192,14 @@ impl<'p> Touching<'p> {
 impl Writing<'_> {
     /// How long the write has taken by `now`, besides what its thread waited for a processor, if that is too long.
     fn took_long(&self, now: u64) -> Option<u64> {
-        let (took, bound) = (now.saturating_sub(self.began), self.pace.slow_after.load(Ordering::Relaxed));
+        let (took, bound) = (now.saturating_sub(self.began), self.due - self.began);
         too_long(took, bound, || self.waited.since())
     }
+}
+
+/// How long a write of so many bytes may take, in nanoseconds.
+fn bound(slow_after: u64, bytes: usize) -> u64 {
+    slow_after.saturating_add((slow_after / BYTES_MORE as u64).saturating_mul(bytes as u64))
 }
 
 /// How long something took, besides what was waited for a processor meanwhile, if that is over the bound.
@@ -211,7 +222,7 @@ impl Drop for Touching<'_> {
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
         let (pace, now) = (self.pace, self.pace.now());
-        let _looked_at = pace.since.compare_exchange(self.began, 0, Ordering::AcqRel, Ordering::Relaxed);
+        let _looked_at = pace.due.compare_exchange(self.due, 0, Ordering::AcqRel, Ordering::Relaxed);
         if let Some(took) = self.took_long(now) {
             pace.slow_until.fetch_max(now + recovery(took), Ordering::AcqRel);
         }
@@ -236,7 +247,7 @@ mod tests {
     fn a_directory_is_slow_while_a_write_takes_long_and_for_a_while_after() {
         let pace = Pace::default();
         assert!(!pace.is_slow());
-        let writing = pace.write();
+        let writing = pace.write(0);
         assert_eq!(pace.threads(), 1);
         until(|| pace.is_slow());
         assert!(pace.now() >= nanos(SLOW_AFTER) && !pace.was_slow());
@@ -260,6 +271,21 @@ mod tests {
     }
 
     #[test]
+    fn a_large_write_may_take_longer() {
+        let milliseconds = |count| nanos(Duration::from_millis(count));
+        let five = milliseconds(5);
+        assert_eq!(bound(five, 0), five);
+        let megabyte = bound(five, 1 << 20);
+        assert!((milliseconds(24)..=milliseconds(25)).contains(&megabyte), "{megabyte}");
+        assert_eq!(bound(u64::MAX, 1 << 20), u64::MAX, "never slow");
+        let pace = Pace::default();
+        let writing = pace.write(1 << 30);
+        assert!(writing.due - writing.began > milliseconds(20_000));
+        until(|| pace.now() > writing.began + five);
+        assert!(!pace.is_slow() && writing.took_long(pace.now()).is_none());
+    }
+
+    #[test]
     fn a_hiccup_makes_a_directory_slow_for_less_than_a_stall() {
         let milliseconds = |count| nanos(Duration::from_millis(count));
         assert_eq!(recovery(milliseconds(6)), milliseconds(48));
@@ -271,11 +297,11 @@ mod tests {
     fn a_thread_is_counted_once_however_often_it_writes() {
         let pace = Pace::default();
         let touching = pace.touch();
-        let writing = touching.write();
+        let writing = touching.write(0);
         assert_eq!(pace.threads(), 1);
         until(|| touching.pace().is_slow());
         drop(writing);
-        assert_eq!((pace.since.load(Ordering::Acquire), pace.threads()), (0, 1));
+        assert_eq!((pace.due.load(Ordering::Acquire), pace.threads()), (0, 1));
         drop(touching);
         assert_eq!(pace.threads(), 0);
     }
@@ -303,8 +329,8 @@ mod tests {
     fn quick_writes_mark_nothing() {
         let pace = Pace::default();
         pace.set_slow_after(Duration::from_secs(3600));
-        drop((pace.write(), pace.write()));
+        drop((pace.write(0), pace.write(0)));
         assert!(!pace.is_slow());
-        assert_eq!((pace.since.load(Ordering::Acquire), pace.threads()), (0, 0));
+        assert_eq!((pace.due.load(Ordering::Acquire), pace.threads()), (0, 0));
     }
 }

@@ -139,7 +139,7 @@ impl Replica {
         scratch: &mut Scratch,
     ) -> Result<ReplicaAppend, AppendError> {
         self.at_directory(|touching| {
-            let _writing = touching.write();
+            let _writing = touching.write(bytes.len());
             let log = self.log()?;
             self.seen(&log);
             let leader_epoch = log.partition().current_leader_epoch();
@@ -176,7 +176,7 @@ impl Replica {
         bytes: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<ReplicaAppend, AppendError> {
-        let _writing = touching.write();
+        let _writing = touching.write(bytes.len());
         let log = self.log()?;
         self.seen(&log);
         self.append_to(log, append, bytes, scratch)
@@ -403,7 +403,7 @@ mod tests {
         // So long a write makes it slow for a second.
         pace.set_slow_after(Duration::from_millis(125));
         while !pace.was_slow() {
-            let _writing = pace.write();
+            let _writing = pace.write(0);
             while !pace.is_slow() {
                 std::thread::yield_now();
             }

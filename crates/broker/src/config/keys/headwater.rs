@@ -18,7 +18,7 @@ pub const KEYS: &[Key] = &[
     long("headwater.disk.reserve.bytes", "8388608").at_least(0).since("headwater").honoured()
         .doc("Room set aside in each log directory, in the file headwater.reserve, at most a sixty-fourth of the file system. When the disk is full, records are refused until there is room again, and metadata, checkpoints, deletion and retention go on with it. 0 for none."),
     int("headwater.directory.slow.ms", "5").at_least(0).since("headwater").honoured()
-        .doc("A write that takes longer marks its log directory slow: until a second has passed without one, what touches the directory runs on a thread of its own, so that it holds up nobody else. 0 for never."),
+        .doc("A write that takes longer, and as much again for every 256 KiB of it, marks its log directory slow: for eight times as long as it took, a second at most, what touches the directory runs on a thread of its own, so that it holds up nobody else. 0 for never."),
     string("headwater.durability", "replica").one_of(&["replica", "fsync"]).high().since("headwater").honoured()
         .doc("What an acknowledged record is safe from: replica is Kafka's promise (in the memory of the in-sync replicas), fsync puts it on stable storage first, by group commit. Topics ask for the same with flush.messages=1."),
     string("headwater.fetch.check", "cold").one_of(&["off", "cold", "always"]).since("headwater").honoured()
