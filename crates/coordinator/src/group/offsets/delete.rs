@@ -70,6 +70,9 @@ impl GroupShard {
         group: &str,
         partitions: &[(Arc<str>, PartitionIndex)],
     ) -> Result<GroupDecision<Deleted>, GroupRefusal> {
+        if group.is_empty() {
+            return Err(GroupRefusal::InvalidGroupId);
+        }
         let known = self.group(group).ok_or(GroupRefusal::GroupIdNotFound)?;
         if let Group::Classic(classic) = known {
             classic.live.may_delete_offsets()?;
