@@ -78,8 +78,8 @@ impl Subscriptions {
         let new =
             won.as_ref().filter(|name| !self.assignors.contains_key(*name)).map(|name| (name, 1)).into_iter();
         let all = known.chain(new).filter(|(_, count)| *count > 0);
-        // Of equals the first: what the group uses stays until more ask for something else.
-        all.rev().max_by_key(|(_, count)| *count).map(|(name, _)| name.clone())
+        // Of range and uniform with equally many Kafka takes uniform, which its table comes upon first.
+        all.max_by_key(|(name, count)| (*count, *name)).map(|(name, _)| name.clone())
     }
 
     /// A member has come.
