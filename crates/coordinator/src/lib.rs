@@ -11,4 +11,4 @@ pub mod record;
 pub mod shard;
 pub mod transaction;
 
-pub use shard::{Decision, Ground, Shard, Token, Written};
+pub use shard::{Decision, Ground, RandomIds, Shard, Token, Written};

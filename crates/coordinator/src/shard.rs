@@ -8,6 +8,8 @@
 //! A decision is a value: records to append together or not at all, transitions to take once they are appended, the
 //! reply to who asked, and the answers to others who waited. When the append fails nothing has changed.
 
+use std::fmt::Debug;
+
 use metadata::Image;
 use protocol::ErrorCode;
 use protocol::id::{ProducerEpoch, ProducerId, Timestamp, Uuid};
@@ -18,6 +20,19 @@ use crate::record::RecordError;
 /// A request that may wait for its answer. The runtime gives each request one that was never given before.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Token(pub u64);
+
+/// Who makes random ids. Few decisions need one, and none is made for the others.
+pub trait RandomIds: Debug + Sync {
+    /// The id of a request: no other has the same.
+    fn id_of(&self, token: Token) -> Uuid;
+}
+
+/// One that was made before.
+impl RandomIds for Uuid {
+    fn id_of(&self, _: Token) -> Uuid {
+        *self
+    }
+}
 
 /// What a decision rests on beside the shard.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +45,15 @@ pub struct Ground<'a, C> {
     pub config: &'a C,
     /// Who asks.
     pub token: Token,
-    /// A fresh random id, for whoever needs one.
-    pub random: Uuid,
+    /// Who makes a fresh random id, for whoever needs one.
+    pub random: &'a dyn RandomIds,
+}
+
+impl<C> Ground<'_, C> {
+    /// A fresh random id; for one decision always the same.
+    pub fn random_id(&self) -> Uuid {
+        self.random.id_of(self.token)
+    }
 }
 
 /// How a record came into the log.

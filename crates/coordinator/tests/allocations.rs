@@ -101,7 +101,7 @@ impl Stage {
             image: &self.image,
             config: &self.config,
             token: Token(self.asked),
-            random: Uuid(u128::from(self.asked).to_be_bytes()),
+            random: &Uuid(u128::from(self.asked).to_be_bytes()),
         };
         let before = BYTES.with(Cell::get);
         let decision = decide(&self.shard, &ground);
@@ -291,7 +291,7 @@ fn a_commit_allocates_no_more_for_more_offsets() {
             let image = Image::default();
             let config = GroupConfig::default();
             let ground =
-                Ground { now: BEGIN, image: &image, config: &config, token: Token(0), random: Uuid::ZERO };
+                Ground { now: BEGIN, image: &image, config: &config, token: Token(0), random: &Uuid::ZERO };
             let before = ALLOCATIONS.with(Cell::get);
             let decision = stage.shard.commit_offsets(&ground, &commit).unwrap();
             let written = Written { offset: Offset(0), timestamp: BEGIN, transaction: None };

@@ -41,7 +41,7 @@ fn offsets_of_a_deleted_topic_are_forgotten_a_part_at_a_time() {
     }
     let (image, config) = (Image::default(), GroupConfig::default());
     let at = |now| -> GroupGround<'_> {
-        Ground { now, image: &image, config: &config, token: Token(0), random: Uuid::ZERO }
+        Ground { now, image: &image, config: &config, token: Token(0), random: &Uuid::ZERO }
     };
     let mut now = Timestamp(1);
     let deleted = shard.topics_were_deleted(&at(now), &[(Arc::from("gone"), GONE)]);
@@ -78,7 +78,7 @@ fn topics_that_are_deleted_meanwhile_have_their_turn_afterwards() {
     commit(&mut shard, &last, "gone", 0);
     let (image, config) = (Image::default(), GroupConfig::default());
     let at = |now| -> GroupGround<'_> {
-        Ground { now, image: &image, config: &config, token: Token(0), random: Uuid::ZERO }
+        Ground { now, image: &image, config: &config, token: Token(0), random: &Uuid::ZERO }
     };
     let mut now = Timestamp(1);
     let delete = |shard: &mut GroupShard, now, topics: &[&str]| {

@@ -54,7 +54,7 @@ impl Golden<'_> {
     fn ask(&self, shard: &TransactionShard, image: &Image) -> Records {
         let value = self.record.value.as_ref().unwrap();
         let config = TransactionConfig { two_phase: true, ..TransactionConfig::default() };
-        let ground = Ground { now: self.at(), image, config: &config, token: Token(1), random: Uuid::ZERO };
+        let ground = Ground { now: self.at(), image, config: &config, token: Token(1), random: &Uuid::ZERO };
         let producer = shard.recorded("app").map(|recorded| recorded.producer);
         match self.what {
             "init" | "again" | "fence" => {

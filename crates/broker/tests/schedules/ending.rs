@@ -78,7 +78,7 @@ impl World {
                 image,
                 config,
                 token: Token(1),
-                random: Uuid::ZERO,
+                random: &Uuid::ZERO,
             },
             compression: Compression::default(),
             verification: Verification::NotRequired,

@@ -34,7 +34,7 @@ use std::time::Duration;
 use broker::runtime::coordinators::{CoordinatorError, Figures};
 use coordinator::group::offsets::commit::{Commit, Committer, NewOffset};
 use coordinator::group::{Generation, GroupConfig, GroupShard, Millis};
-use coordinator::{Ground, Token};
+use coordinator::{Ground, RandomIds, Token};
 use metadata::Image;
 use partition::Verification;
 use protocol::id::{LeaderEpoch, PartitionIndex, Timestamp, Uuid};
@@ -94,6 +94,16 @@ struct World {
     tokens: std::sync::atomic::AtomicU64,
 }
 
+/// The number of each request is its id.
+#[derive(Debug)]
+struct Numbers;
+
+impl RandomIds for Numbers {
+    fn id_of(&self, Token(number): Token) -> Uuid {
+        Uuid(u128::from(number).to_be_bytes())
+    }
+}
+
 impl World {
     fn new() -> Arc<Self> {
         Arc::new(Self {
@@ -105,8 +115,8 @@ impl World {
 
     fn ground(&self, now: i64) -> Ground<'_, GroupConfig> {
         let number = self.tokens.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let random = Uuid(u128::from(number).to_be_bytes());
-        Ground { now: Timestamp(now), image: &self.image, config: &self.config, token: Token(number), random }
+        let (now, token) = (Timestamp(now), Token(number));
+        Ground { now, image: &self.image, config: &self.config, token, random: &Numbers }
     }
 
     fn turn(&self) -> Turn<'_, GroupShard> {

@@ -174,7 +174,7 @@ impl Stage {
 
     fn ground(&self) -> TransactionGround<'_> {
         let token = Token(1);
-        Ground { now: self.now, image: &self.image, config: &self.config, token, random: Uuid::ZERO }
+        Ground { now: self.now, image: &self.image, config: &self.config, token, random: &Uuid::ZERO }
     }
 
     fn carry_out<R>(&mut self, decision: TransactionDecision<R>) -> Option<Option<R>> {

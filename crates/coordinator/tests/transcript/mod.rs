@@ -209,7 +209,7 @@ impl Stage {
             image: &self.image,
             config: &self.config,
             token,
-            random: Uuid(self.ids.to_be_bytes()),
+            random: &Uuid(self.ids.to_be_bytes()),
         };
         let decided = decide(&self.shard, &ground);
         match decided {
@@ -289,7 +289,7 @@ impl Stage {
                     image: &self.image,
                     config: &self.config,
                     token,
-                    random: Uuid::ZERO,
+                    random: &Uuid::ZERO,
                 };
                 turns += 1;
                 assert!(turns < 100_000, "something is due at {at} again and again");

@@ -240,7 +240,7 @@ impl World {
 
     fn ground(&self) -> TransactionGround<'_> {
         let (now, image, config) = (self.now, &self.image, &self.config);
-        Ground { now, image, config, token: Token(1), random: Uuid::ZERO }
+        Ground { now, image, config, token: Token(1), random: &Uuid::ZERO }
     }
 
     /// Has the coordinator decide, and records it.

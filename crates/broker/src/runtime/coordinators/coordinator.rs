@@ -350,9 +350,9 @@ impl<S: Coordinated> Coordinator<S> {
         turn.map_err(|error| CoordinatorError::NotAvailable(error.to_string()))
     }
 
-    pub(super) fn ground<'a>(&self, image: &'a Image, config: &'a S::Config) -> Ground<'a, S::Config> {
+    pub(super) fn ground<'a>(&'a self, image: &'a Image, config: &'a S::Config) -> Ground<'a, S::Config> {
         let token = Token(self.tokens.fetch_add(1, Ordering::Relaxed));
-        Ground { now: self.holdings.now(), image, config, token, random: self.random.of(token) }
+        Ground { now: self.holdings.now(), image, config, token, random: &self.random }
     }
 
     /// Has the task of the time-outs look again if it would sleep too long.

@@ -293,7 +293,7 @@ impl Turn<'_> {
 /// An id for who has none.
 fn new_id<C>(ground: &Ground<'_, C>, join: &Join) -> MemberId {
     let base = join.instance.as_deref().unwrap_or(&join.client_id);
-    Arc::from(format!("{base}-{}", hyphenated(ground.random.0)))
+    Arc::from(format!("{base}-{}", hyphenated(ground.random_id().0)))
 }
 
 /// The form of a random id that Kafka hangs on a member's name.

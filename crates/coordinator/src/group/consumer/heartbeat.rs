@@ -129,9 +129,16 @@ impl GroupShard {
     }
 }
 
+impl ConsumerGroup {
+    /// Whether it has nothing to look up and nothing to assign.
+    pub(super) fn is_quiet(&self, ground: &GroupGround<'_>) -> bool {
+        self.live.metadata_seen == Some(ground.image.end()) && self.target.epoch() >= self.epoch
+    }
+}
+
 /// A fresh id for a member, in Kafka's form; none begins with a dash.
 pub(super) fn new_id(ground: &GroupGround<'_>) -> MemberId {
-    let mut id = ground.random;
+    let mut id = ground.random_id();
     id.0[0] &= 0x7f;
     MemberId::from(id.to_string())
 }

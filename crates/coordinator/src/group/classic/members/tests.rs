@@ -25,7 +25,7 @@ fn carry_out<R>(shard: &mut GroupShard, decision: GroupDecision<R>) -> Vec<(Toke
 fn joins(shard: &mut GroupShard, member: u8, protocols: Protocols) -> bool {
     let (config, image) = (GroupConfig::default(), metadata::Image::default());
     let (now, token) = (Timestamp(1_000_000), Token(u64::from(member)));
-    let ground = Ground { now, image: &image, config: &config, token, random: Uuid([member; 16]) };
+    let ground = Ground { now, image: &image, config: &config, token, random: &Uuid([member; 16]) };
     let join = Join {
         group: "g".into(),
         member: "".into(),
@@ -55,7 +55,7 @@ fn very_many_protocols_take_no_more_than_their_share_of_time() {
     let mut answers = Vec::new();
     while answers.is_empty() {
         let now = shard.wake_at().unwrap();
-        let ground = Ground { now, image: &image, config: &config, token: Token(9), random: Uuid([9; 16]) };
+        let ground = Ground { now, image: &image, config: &config, token: Token(9), random: &Uuid([9; 16]) };
         let decision = shard.wake(&ground).unwrap();
         answers = carry_out(&mut shard, decision);
     }
