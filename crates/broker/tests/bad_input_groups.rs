@@ -12,7 +12,7 @@ use protocol::id::Uuid;
 use protocol::messages::consumer_group_heartbeat::RequestTopicPartitions;
 use protocol::messages::describe_configs::DescribeConfigsResource;
 use protocol::messages::join_group::JoinGroupRequestProtocol;
-use protocol::messages::streams_group_heartbeat::{Subtopology, Topology};
+use protocol::messages::streams_group_heartbeat::{KeyValue, Subtopology, Topology};
 use protocol::messages::{
     ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
     ConsumerGroupHeartbeatResponse, DeleteGroupsRequest, DeleteGroupsResponse, DescribeConfigsRequest,
@@ -245,6 +245,42 @@ fn streams_beat(member: &str, epoch: i32) -> StreamsGroupHeartbeatRequest<'stati
         warmup_tasks: tasks(),
         process_id: joins.then(|| "p".into()),
         ..StreamsGroupHeartbeatRequest::default()
+    }
+}
+
+/// Its topology leaves once, before the members, and the answer in pieces that end between them.
+#[test]
+fn a_streams_group_of_very_many_members_is_described_whole() {
+    let (_directory, node) = node();
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let (members, tags) = (200, 100);
+    let names: Vec<String> = (0..members).map(|number| format!("member-{number:0>3}")).collect();
+    for name in &names {
+        let tag = |tag| KeyValue { key: format!("{tag:0>200}").into(), value: "v".into() };
+        let request = StreamsGroupHeartbeatRequest {
+            client_tags: Some((0..tags).map(tag).collect()),
+            ..streams_beat(name, 0)
+        };
+        let body = client.ask(&request, 0);
+        assert_eq!(StreamsGroupHeartbeatResponse::decode(&body, 0).unwrap().error_code, NONE);
+    }
+    let group_ids = ["streams", "none", "streams"].map(Into::into).into();
+    let request = StreamsGroupDescribeRequest { group_ids, ..StreamsGroupDescribeRequest::default() };
+    let body = client.ask(&request, 1);
+    let described = StreamsGroupDescribeResponse::decode(&body, 1).unwrap();
+    let told: Vec<_> = described.groups.iter().map(|group| (group.error_code, group.members.len())).collect();
+    assert_eq!(told, [(NONE, members), (GROUP_ID_NOT_FOUND, 0), (NONE, members)]);
+    for group in described.groups.iter().filter(|group| group.error_code == NONE) {
+        let topology = group.topology.unwrap();
+        let parts = topology.subtopologies.unwrap();
+        let parts: Vec<_> = parts.iter().map(|part| part.subtopology_id.into_owned()).collect();
+        assert_eq!((topology.epoch, parts), (1, vec!["0".to_owned()]));
+        let mut ids: Vec<_> = group.members.iter().map(|member| member.member_id.into_owned()).collect();
+        ids.sort();
+        assert_eq!(ids, names);
+        assert!(group.members.iter().all(|member| member.client_tags.len() == tags));
+        assert_eq!(group.assignor_name.as_deref(), Some("sticky"));
     }
 }
 

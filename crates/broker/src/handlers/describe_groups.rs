@@ -41,7 +41,7 @@ pub async fn handle<'a>(
     let lengths: Vec<usize> = (0..known.ids.len()).map(|place| known.members(place).len()).collect();
     let of_members = known.clone();
     let member = move |place: usize, index: usize| told_member(&of_members.members(place)[index]);
-    let described = move |place: usize| {
+    let described = move |place: usize, _: bool| {
         let id = &known.ids[place];
         let group = match &known.groups[id] {
             Ok(Some(group)) => told(group),

@@ -2,6 +2,7 @@
 //!
 //! 1 names the assignor, and has the description of the topology where a plugin keeps it; there is none.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -51,11 +52,16 @@ pub async fn handle<'a>(
         };
         known.insert(id.clone(), found);
     }
-    let count = ids.len();
-    let described = move |place: usize| {
-        let id = &ids[place];
-        let group = match &known[id] {
+    let known = Arc::new(Known { ids, groups: known });
+    let lengths: Vec<usize> = (0..known.ids.len()).map(|place| known.members(place).len()).collect();
+    let of_members = known.clone();
+    let of_place = move |place: usize, index: usize| member(&of_members.members(place)[index]);
+    let described = move |place: usize, begins: bool| {
+        let id = &known.ids[place];
+        let group = match &known.groups[id] {
             Ok(Some(group)) => DescribedGroup {
+                // It may be long, and stands before the members.
+                topology: group.topology.as_ref().filter(|_| begins).map(topology),
                 authorized_operations: operations,
                 topology_description_status: description,
                 ..told(group)
@@ -68,33 +74,55 @@ pub async fn handle<'a>(
         };
         DescribedGroup { group_id: id.clone(), ..group }
     };
-    InPieces::new(StreamsGroupDescribeResponse::default(), |response| &response.groups, count, described)
+    let bare = StreamsGroupDescribeResponse::default();
+    InPieces::nested(
+        bare,
+        |response| &response.groups,
+        &lengths,
+        described,
+        (|group| &group.members, of_place),
+    )
+}
+
+/// What was asked for, and what was seen of it.
+struct Known<'a> {
+    ids: Vec<Cow<'a, str>>,
+    groups: BTreeMap<Cow<'a, str>, Result<Option<DescribedStreamsGroup>, ErrorCode>>,
+}
+
+impl Known<'_> {
+    /// The members of the group that was asked for in this place.
+    fn members(&self, place: usize) -> &[DescribedStreamsMember] {
+        match &self.groups[&self.ids[place]] {
+            Ok(Some(group)) => &group.members,
+            Ok(None) | Err(_) => &[],
+        }
+    }
 }
 
 fn refused<'a>(error: ErrorCode) -> DescribedGroup<'a> {
     DescribedGroup { error_code: error.into(), ..DescribedGroup::default() }
 }
 
+/// A group but for its topology and its members.
 fn told<'a>(group: &DescribedStreamsGroup) -> DescribedGroup<'a> {
-    let topology = group.topology.as_ref().map(|(epoch, parts)| Topology {
-        epoch: *epoch,
-        subtopologies: Some(parts.iter().map(subtopology).collect()),
-    });
     DescribedGroup {
         group_state: group.state.into(),
         group_epoch: group.epoch.0,
         assignment_epoch: group.target_epoch.0,
-        topology,
-        members: group.members.iter().map(member).collect(),
         assignor_name: Some(ASSIGNOR.into()),
         ..DescribedGroup::default()
     }
 }
 
-type Text = std::borrow::Cow<'static, str>;
+type Text = Cow<'static, str>;
 
 fn texts(words: &[Arc<str>]) -> Array<'static, Text> {
     words.iter().map(|word| Text::from(word.to_string())).collect()
+}
+
+fn topology<'a>((epoch, parts): &(i32, Vec<DescribedSubtopology>)) -> Topology<'a> {
+    Topology { epoch: *epoch, subtopologies: Some(parts.iter().map(subtopology).collect()) }
 }
 
 fn subtopology<'a>(part: &DescribedSubtopology) -> Subtopology<'a> {

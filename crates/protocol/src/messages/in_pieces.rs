@@ -44,12 +44,13 @@ impl<'a, M: Message<'a> + 'a> InPieces<'a, M> {
     }
 
     /// As [`Self::new`], of elements that have a long array each: `lengths` says how long that of each place is, `inner` points it
-    /// out in an element, which `make` gives without it, and `make_inner` gives what stands in it.
+    /// out in an element, which `make` gives without it, and `make_inner` gives what stands in it. Each part asks for its element
+    /// anew; only for the first it matters what stands before the array, which `make` is told.
     pub fn nested<T: Value<'a> + 'a, U: Value<'a> + 'a>(
         message: M,
         array: for<'m> fn(&'m M) -> &'m Array<'a, T>,
         lengths: &[usize],
-        make: impl Fn(usize) -> T + Send + Sync + 'a,
+        make: impl Fn(usize, bool) -> T + Send + Sync + 'a,
         (inner, make_inner): (
             for<'t> fn(&'t T) -> &'t Array<'a, U>,
             impl Fn(usize, usize) -> U + Send + Sync + 'a,
@@ -66,7 +67,7 @@ impl<'a, M: Message<'a> + 'a> InPieces<'a, M> {
         let write: Box<WriteElement<'a>> = Box::new(move |part, writer| {
             let place = places.partition_point(|(first, _)| *first <= part) - 1;
             let (first, length) = places[place];
-            let element = make(place);
+            let element = make(place, part == first);
             let inside = std::ptr::from_ref(inner(&element)).addr();
             let one = |index: usize, writer: &mut Writer<'_>| make_inner(place, index).write(writer);
             writer.part((inside, length, part - first), &one, |writer| element.write(writer))
@@ -164,8 +165,9 @@ mod tests {
     #[test]
     fn a_piece_may_end_within_an_element() {
         let lengths = [0, 3, 1, 0, 7, 0];
-        let topic = |place: usize| MetadataResponseTopic {
-            name: Some(format!("topic-{place}").into()),
+        // Only with the first part of it the name is written.
+        let topic = |place: usize, begins: bool| MetadataResponseTopic {
+            name: Some(if begins { format!("topic-{place}").into() } else { "left out".into() }),
             ..MetadataResponseTopic::default()
         };
         let partition = |place: usize, index: usize| MetadataResponsePartition {
@@ -176,7 +178,7 @@ mod tests {
         let bare = MetadataResponse { controller_id: 7, ..MetadataResponse::default() };
         let whole_topic = |(place, length): (usize, &usize)| MetadataResponseTopic {
             partitions: (0..*length).map(|index| partition(place, index)).collect(),
-            ..topic(place)
+            ..topic(place, true)
         };
         let held = MetadataResponse {
             topics: lengths.iter().enumerate().map(whole_topic).collect(),
