@@ -8,6 +8,7 @@ pub mod consumer_beat;
 pub mod contender;
 pub mod cost;
 pub mod crowd;
+pub mod echo;
 pub mod floor;
 pub mod frames;
 pub mod goals;

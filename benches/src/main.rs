@@ -34,6 +34,12 @@ enum What {
         #[arg(long)]
         directory: PathBuf,
     },
+    /// Tell whoever asks the same, by no more calls than that takes: what the kernel costs alone.
+    Echo {
+        /// The port, on loopback.
+        #[arg(long)]
+        port: u16,
+    },
     /// Run the coordinators of both brokers in turn and print what members, commits and groups cost.
     Groups(groups::Groups),
     /// Measure how long a producer waits beside a compaction, and without one.
@@ -60,6 +66,7 @@ fn main() -> anyhow::Result<()> {
         What::Floor { port, directory } => {
             benches::floor::serve(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &directory)
         }
+        What::Echo { port } => benches::echo::serve(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
         What::Sweep(sweep) => sweep.run(),
         What::Groups(groups) => groups.run(),
         What::Cleaning(cleaning) => cleaning.run(),
