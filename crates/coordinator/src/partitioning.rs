@@ -14,7 +14,12 @@ pub fn partition_of(key: &str, count: u32) -> PartitionIndex {
 
 /// `String.hashCode`: over the UTF-16 units of the text.
 fn java_hash(text: &str) -> i32 {
-    text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+    let add = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
+    // Most keys are ASCII, each byte of which is a unit.
+    if text.is_ascii() {
+        return text.bytes().fold(0, |hash, byte| add(hash, byte.into()));
+    }
+    text.encode_utf16().fold(0, add)
 }
 
 #[cfg(test)]

@@ -30,11 +30,14 @@ impl<'a> RequestHeader<'a> {
     /// Reads the header off the front of a request's frame and hands back the body. The header of an unknown API
     /// is read as version 1, as far as it goes, so that the refusal can name who asked.
     pub fn parse(frame: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
-        // All versions begin with key and version.
-        let (start, _) = Self::decode_prefix(frame, 0)?;
-        let version = match ApiKey::from_i16(start.request_api_key) {
-            Some(api) => request_header_version(api, start.request_api_version),
-            None => 1,
+        // All versions begin with key and version. Where not even these are there no version can be read.
+        let version = match frame.first_chunk::<4>() {
+            Some(&[key_high, key_low, version_high, version_low]) => {
+                let api = ApiKey::from_i16(i16::from_be_bytes([key_high, key_low]));
+                let version = i16::from_be_bytes([version_high, version_low]);
+                api.map_or(1, |api| request_header_version(api, version))
+            }
+            None => 0,
         };
         Self::decode_prefix(frame, version)
     }
