@@ -12,6 +12,7 @@ use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use benches::frames::{AnswerShape, Frame};
@@ -154,7 +155,7 @@ fn count(shape: &str, times: u32, plant: Option<Plant>) -> Result<u64> {
 /// Who asks, without a connection.
 fn peer() -> Arc<Peer> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    Arc::new(Peer { connection: u64::MAX, address, listener: "PLAINTEXT".into() })
+    Arc::new(Peer::new(u64::MAX, address, "PLAINTEXT".into()))
 }
 
 /// Hands the same request to a broker so often.
@@ -197,7 +198,7 @@ fn replay(shape: &str, times: u32, plant: Option<Plant>) -> Result<()> {
         if let Some(plant) = plant {
             plant.bear(&batch, &peer, &mut unpack)?;
         }
-        match dispatch.call(&peer, &mut frame, &mut out) {
+        match dispatch.call(&peer, Instant::now(), &mut frame, &mut out) {
             Step::Done => shape.check(out.bytes().get(4..).context("no answer")?, 0)?,
             Step::Wait(_) | Step::Promise(_) => bail!("the broker has to wait, which is not what is counted"),
             Step::Close(close) => bail!("refused: {close}"),

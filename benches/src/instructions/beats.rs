@@ -1,5 +1,7 @@
 //! Heartbeats, of very many groups in turn: what a member that only is there costs.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, bail, ensure};
 use benches::asker::{Asker, Encoded};
 use benches::consumer_beat;
@@ -51,7 +53,7 @@ pub fn replay(shape: &str, times: u32, plant: Option<Plant>) -> Result<()> {
         if let Some(plant) = plant {
             plant.bear(&batch, &peer, &mut unpack)?;
         }
-        match dispatch.call(&peer, &mut frames[number % GROUPS], &mut out) {
+        match dispatch.call(&peer, Instant::now(), &mut frames[number % GROUPS], &mut out) {
             // Behind length, correlation id, tagged fields and throttle time.
             Step::Done => ensure!(out.bytes().get(13..15) == Some(&[0, 0]), "an error: {:?}", out.bytes()),
             // The node may have the shard in hand itself, for once.

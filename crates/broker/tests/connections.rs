@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use broker::net::limits::ConnectionBounds;
 use broker::net::listener::{BindError, Bound, Endpoint, Server, Settings};
@@ -33,7 +33,7 @@ fn answer(out: &mut Outbound, bytes: &[u8]) {
 }
 
 impl Service for Echo {
-    fn call(&self, _: &Arc<Peer>, frame: &mut [u8], out: &mut Outbound) -> Step {
+    fn call(&self, _: &Arc<Peer>, _: Instant, frame: &mut [u8], out: &mut Outbound) -> Step {
         match frame[0] {
             b'e' | b'P' => answer(out, frame),
             b'w' | b'p' => {
@@ -370,6 +370,16 @@ fn a_connection_that_only_waits_for_an_answer_is_idle_too() {
     let mut waiting = node.connect();
     waiting.write_all(&frame(b'w', 1, 8)).unwrap();
     assert_closed(&mut waiting);
+    node.until(|service| service.open.load(Ordering::SeqCst) == 0);
+}
+
+#[test]
+fn who_takes_nothing_of_its_answers_is_idle_too() {
+    let idle_max = Some(Duration::from_millis(300));
+    let node = start(&Settings { idle_max, send_buffer_bytes: Some(64 << 10), ..settings() });
+    let mut stream = node.connect();
+    // More than the system takes of answers that nobody reads.
+    stream.write_all(&frame(b'b', 0, 8).repeat(400)).unwrap();
     node.until(|service| service.open.load(Ordering::SeqCst) == 0);
 }
 

@@ -26,7 +26,7 @@ pub fn serve(broker: &Arc<Broker>, _: &Arc<Peer>, asked: Asked, body: &mut [u8],
     };
     let groups = &broker.coordinators.groups;
     let beat = beat(&request);
-    match groups.at_once(beat.group, |shard, ground| shard.heartbeat(ground, beat)) {
+    match groups.at_once((beat.group, asked.at), |shard, ground| shard.heartbeat(ground, beat)) {
         Some(told) => asked.step(asked.answer(&response(told), out), broker),
         None => wait(broker.clone(), asked, body.to_vec()),
     }

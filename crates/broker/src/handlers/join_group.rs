@@ -43,8 +43,11 @@ pub fn at_once(
     if asked.version < PROMISED_IDS_SINCE || !request.member_id.is_empty() {
         return None;
     }
-    let join = join(asked.version, (client_id.into(), host_of(peer)), &request);
-    let told = broker.coordinators.groups.at_once(&join.group, |shard, ground| shard.join(ground, &join))?;
+    let join = join(asked.version, (client_id.into(), host_of(peer).clone()), &request);
+    let told = broker
+        .coordinators
+        .groups
+        .at_once((&join.group, asked.at), |shard, ground| shard.join(ground, &join))?;
     let response = response_to(asked.version, (&join.group, &join.member), told);
     Some(asked.step(asked.answer(&response, out), broker))
 }

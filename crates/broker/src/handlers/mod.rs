@@ -383,8 +383,7 @@ impl Dispatch {
 }
 
 impl Service for Dispatch {
-    fn call(&self, peer: &Arc<Peer>, frame: &mut [u8], out: &mut Outbound) -> Step {
-        let at = Instant::now();
+    fn call(&self, peer: &Arc<Peer>, at: Instant, frame: &mut [u8], out: &mut Outbound) -> Step {
         let (header, body_at) = match RequestHeader::parse(frame) {
             Ok((header, body)) => (header, frame.len() - body.len()),
             Err(error) => return Step::Close(Close::Header(error.to_string())),
@@ -523,7 +522,7 @@ impl Asked {
 impl Call {
     /// Where the client connects from, as Kafka writes it into groups.
     pub fn client_host(&self) -> Arc<str> {
-        host_of(&self.peer)
+        host_of(&self.peer).clone()
     }
 
     /// Reads the body, and draws the memory that the request may take beyond a small multiple of its bytes.
@@ -589,15 +588,14 @@ impl Call {
 }
 
 /// Where a client connects from, as Kafka writes it into groups: a slash, and the address in Java's form.
-fn host_of(peer: &Peer) -> Arc<str> {
-    let address = match peer.address.ip() {
-        IpAddr::V4(address) => format!("/{address}"),
+fn host_of(peer: &Peer) -> &Arc<str> {
+    peer.host(|address| match address {
+        IpAddr::V4(address) => format!("/{address}").into(),
         IpAddr::V6(address) => {
             let parts = address.segments().map(|part| format!("{part:x}"));
-            format!("/{}", parts.join(":"))
+            format!("/{}", parts.join(":")).into()
         }
-    };
-    address.into()
+    })
 }
 
 /// A message that is measured: where to go on, and its bytes so far.

@@ -31,7 +31,10 @@ pub fn at_once(
         return None;
     }
     let sync = sync(asked.version, &request)?;
-    let told = broker.coordinators.groups.at_once(&sync.group, |shard, ground| shard.sync(ground, &sync))?;
+    let told = broker
+        .coordinators
+        .groups
+        .at_once((&sync.group, asked.at), |shard, ground| shard.sync(ground, &sync))?;
     Some(asked.step(asked.answer(&response_to(told), out), broker))
 }
 

@@ -55,9 +55,9 @@ fn broker() -> (tempfile::TempDir, Arc<Broker>) {
 
 fn call(dispatch: &Dispatch, frame: &[u8]) -> (Step, Vec<u8>) {
     let address = SocketAddr::from(([127, 0, 0, 1], 1));
-    let peer = Arc::new(Peer { connection: 0, address, listener: "PLAINTEXT".into() });
+    let peer = Arc::new(Peer::new(0, address, "PLAINTEXT".into()));
     let mut out = Outbound::default();
-    let step = dispatch.call(&peer, &mut frame.to_vec(), &mut out);
+    let step = dispatch.call(&peer, Instant::now(), &mut frame.to_vec(), &mut out);
     (step, std::mem::take(out.bytes()))
 }
 

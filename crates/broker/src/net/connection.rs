@@ -36,6 +36,9 @@ const HELD_PATIENCE: Duration = Duration::from_secs(30);
 /// After so many frames without a wait the connections that share the thread get their turn.
 const FRAMES_A_TURN: u32 = 128;
 
+/// And after so many reads that found as much as they had room for: who sends without a pause is read without a wait.
+const FULL_READS_A_TURN: u32 = 32;
+
 /// What all connections of a server share.
 #[derive(Debug)]
 pub struct Shared {
@@ -104,21 +107,30 @@ impl<S: Service> Connection<S> {
     }
 
     async fn serve(&mut self) -> Result<(), Close> {
-        let mut needed = PREFIX;
+        let (mut needed, mut full_reads, mut speaks) = (PREFIX, 0_u32, false);
         loop {
-            self.wait_readable().await?;
+            let readable = self.socket.readable();
+            let heard = (self.heard, std::mem::take(&mut speaks));
+            let readable = unless_idle(heard, self.shared.idle_max, &mut self.idle, readable).await??;
             let room = self.buffer.room(&self.shared.pool, needed);
-            match self.socket.receive(room).await? {
+            let most = room.len();
+            match readable.receive(room)? {
                 None => {}
                 Some(0) if self.buffer.filled().is_empty() => return Ok(()),
                 Some(0) => return Err(self.foreign().map_or(Close::EndInFrame, Close::Foreign)),
                 Some(count) => {
                     self.buffer.read(count);
                     self.heard = Instant::now();
+                    speaks = true;
                     needed = self.serve_frames().await?;
                     self.flush().await?;
                     if self.shared.stopping.load(Ordering::Relaxed) {
                         return Ok(());
+                    }
+                    full_reads = if count == most { full_reads + 1 } else { 0 };
+                    if full_reads == FULL_READS_A_TURN {
+                        full_reads = 0;
+                        tokio::task::yield_now().await;
                     }
                 }
             }
@@ -164,7 +176,7 @@ impl<S: Service> Connection<S> {
         // Behind a promise an answer cannot stand in line yet.
         let mut apart = Outbound::default();
         let out = if self.promised.is_empty() { &mut self.out } else { &mut apart };
-        let step = self.service.call(&self.peer, frame, out);
+        let step = self.service.call(&self.peer, self.heard, frame, out);
         self.buffer.consume(PREFIX + length);
         self.fresh = false;
         if !apart.is_empty() {
@@ -208,7 +220,8 @@ impl<S: Service> Connection<S> {
                     self.flush().await?;
                     // As in Kafka, who is not heard of for so long is not waited with.
                     let given = poll_fn(|context| pending.poll(context));
-                    let given = unless_idle(self.heard, self.shared.idle_max, &mut self.idle, given).await?;
+                    let given =
+                        unless_idle((self.heard, false), self.shared.idle_max, &mut self.idle, given).await?;
                     self.heard = Instant::now();
                     given
                 }
@@ -243,12 +256,6 @@ impl<S: Service> Connection<S> {
         Ok(())
     }
 
-    /// Waits for bytes, or for the end of the other side's patience.
-    async fn wait_readable(&mut self) -> Result<(), Close> {
-        let readable = self.socket.readable();
-        Ok(unless_idle(self.heard, self.shared.idle_max, &mut self.idle, readable).await??)
-    }
-
     fn foreign(&self) -> Option<Foreign> {
         self.fresh.then(|| Foreign::recognise(self.buffer.filled())).flatten()
     }
@@ -256,7 +263,7 @@ impl<S: Service> Connection<S> {
 
 /// Waits for something, as long as the other side has been `heard` of lately.
 async fn unless_idle<T>(
-    heard: Instant,
+    (heard, speaks): (Instant, bool),
     idle_max: Option<Duration>,
     idle: &mut Option<Idle>,
     something: impl Future<Output = T>,
@@ -265,8 +272,11 @@ async fn unless_idle<T>(
         return Ok(something.await);
     };
     let mut something = pin!(something);
+    let mut speaks = speaks;
     poll_fn(|context| match something.as_mut().poll(context) {
         Poll::Ready(done) => Poll::Ready(Ok(done)),
+        // If the timer has gone off since, this is asked once more.
+        Poll::Pending if std::mem::take(&mut speaks) && idle.is_set_beyond(heard) => Poll::Pending,
         Poll::Pending => idle.poll(heard + idle_max, context).map(|()| Err(Close::Idle)),
     })
     .await
@@ -276,6 +286,11 @@ impl Idle {
     fn new(until: Instant) -> Self {
         let sleep = Box::pin(tokio::time::sleep_until(until.into()));
         Self { sleep, until, is_awaited: false }
+    }
+
+    /// Whether the connection's task is woken some time after this one, which is not long ago.
+    fn is_set_beyond(&self, heard: Instant) -> bool {
+        self.is_awaited && heard < self.until
     }
 
     /// Ready once it is past the deadline. The timer is not moved with every request; when it goes off early it is set anew.

@@ -384,7 +384,7 @@ impl<S: Service> Acceptor<S> {
             }
         };
         let number = self.open.next.fetch_add(1, Ordering::Relaxed);
-        let peer = Arc::new(Peer { connection: number, address, listener });
+        let peer = Arc::new(Peer::new(number, address, listener));
         self.open.lock().insert(number, socket.clone());
         let (service, open) = (self.service.clone(), self.open.clone());
         let (closes, alive) = (self.closes.clone(), self.alive.clone());

@@ -23,9 +23,10 @@ pub mod socket;
 mod watch;
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 pub use close::Close;
 pub use outbound::{FileRange, Outbound};
@@ -40,6 +41,20 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The name of the listener it came through (`listeners`).
     pub listener: Arc<str>,
+    /// How its host is written where that is kept.
+    host: OnceLock<Arc<str>>,
+}
+
+impl Peer {
+    /// One at this address.
+    pub fn new(connection: u64, address: SocketAddr, listener: Arc<str>) -> Self {
+        Self { connection, address, listener, host: OnceLock::new() }
+    }
+
+    /// How its host is written, by `write`, which is asked once.
+    pub fn host(&self, write: impl FnOnce(IpAddr) -> Arc<str>) -> &Arc<str> {
+        self.host.get_or_init(|| write(self.address.ip()))
+    }
 }
 
 /// An answer in the making. It owns what it needs: the frame's bytes are gone while it waits, so that a connection
@@ -60,8 +75,9 @@ pub enum Step {
 
 /// What serves the frames of a connection.
 pub trait Service: Send + Sync + 'static {
-    /// Serves one frame (without its length prefix). The service may change the frame's bytes in place.
-    fn call(&self, peer: &Arc<Peer>, frame: &mut [u8], out: &mut Outbound) -> Step;
+    /// Serves one frame (without its length prefix) that was whole at this time. The service may change the frame's bytes in
+    /// place.
+    fn call(&self, peer: &Arc<Peer>, at: Instant, frame: &mut [u8], out: &mut Outbound) -> Step;
 
     /// Whether a frame may be served while the answers to those before it are only promised.
     fn may_follow(&self, _frame: &[u8]) -> bool {

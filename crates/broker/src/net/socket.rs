@@ -38,29 +38,9 @@ impl Socket {
     }
 
     /// Waits until there is something to read, or the other end has closed.
-    pub async fn readable(&self) -> io::Result<()> {
-        poll_fn(|context| self.fd.poll_read_ready(context)).await.map(drop)
-    }
-
-    /// Receives into `room` what is there; `None` when nothing is, 0 at the end of the stream.
-    pub async fn receive(&self, room: &mut [u8]) -> io::Result<Option<usize>> {
-        let mut guard = poll_fn(|context| self.fd.poll_read_ready(context)).await?;
-        let wanted = room.len();
-        match rustix::net::recv(self.fd.as_fd(), &mut *room, RecvFlags::empty()) {
-            Ok((_, count)) => {
-                // A short read has emptied the socket: what comes later raises a new event.
-                if count < wanted && count > 0 {
-                    guard.clear_ready();
-                }
-                Ok(Some(count))
-            }
-            Err(Errno::AGAIN) => {
-                guard.clear_ready();
-                Ok(None)
-            }
-            Err(Errno::INTR) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+    pub async fn readable(&self) -> io::Result<Readable<'_>> {
+        let guard = poll_fn(|context| self.fd.poll_read_ready(context)).await?;
+        Ok(Readable { guard })
     }
 
     /// Sends all of `out` and leaves it empty. The other end may take its time as long as it takes something within
@@ -68,43 +48,51 @@ impl Socket {
     pub async fn send(&self, out: &mut Outbound, patience: Option<Duration>) -> Result<bool, Close> {
         let mut sent = Sent::default();
         let mut waited = false;
+        // There is room nearly always, and the first call tells where there is none: it is not asked for before.
+        let mut asks = false;
         while let Some(piece) = out.piece(sent) {
-            let mut guard = self.writable(patience, &mut waited).await?;
-            let bytes = |bytes: &[u8], more| {
-                let flags = if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
-                rustix::net::send(self.fd.as_fd(), bytes, flags)
-            };
-            let result = match (gathered(out, sent, bytes), piece) {
-                (Some(result), _) => result,
-                (None, Piece::Bytes(piece, more)) => bytes(piece, more),
-                (None, Piece::Range(range)) => {
-                    let mut position = range.position;
-                    let length = usize::try_from(range.length).unwrap_or(usize::MAX);
-                    let length = length.min(RANGE_AT_ONCE);
-                    match rustix::fs::sendfile(self.fd.as_fd(), &*range.file, Some(&mut position), length) {
-                        Ok(0) => return Err(Close::FileEnded { missing: range.length }),
-                        Err(errno) if is_of_a_file(errno) => {
-                            return Err(Close::FileUnreadable { file: range.file.clone(), errno });
-                        }
-                        other => other,
-                    }
-                }
-            };
-            match result {
+            let mut room = if asks { Some(self.writable(patience, &mut waited).await?) } else { None };
+            asks = true;
+            match self.send_some(out, sent, piece)? {
                 Ok(count) => {
-                    drop(guard);
+                    drop(room);
                     out.advance(&mut sent, count);
                     if count >= RANGE_AT_ONCE {
                         tokio::task::yield_now().await;
                     }
                 }
-                Err(Errno::AGAIN) => guard.clear_ready(),
+                // Only who asked knows that nothing has come since.
+                Err(Errno::AGAIN) => room.iter_mut().for_each(AsyncFdReadyGuard::clear_ready),
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(Close::Socket(error.into())),
             }
         }
         out.clear();
         Ok(waited)
+    }
+
+    /// Sends of what comes after `sent` as much as one call takes.
+    fn send_some(&self, out: &Outbound, sent: Sent, piece: Piece<'_>) -> Result<Result<usize, Errno>, Close> {
+        let bytes = |bytes: &[u8], more| {
+            let flags = if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
+            rustix::net::send(self.fd.as_fd(), bytes, flags)
+        };
+        Ok(match (gathered(out, sent, bytes), piece) {
+            (Some(result), _) => result,
+            (None, Piece::Bytes(piece, more)) => bytes(piece, more),
+            (None, Piece::Range(range)) => {
+                let mut position = range.position;
+                let length = usize::try_from(range.length).unwrap_or(usize::MAX);
+                let length = length.min(RANGE_AT_ONCE);
+                match rustix::fs::sendfile(self.fd.as_fd(), &*range.file, Some(&mut position), length) {
+                    Ok(0) => return Err(Close::FileEnded { missing: range.length }),
+                    Err(errno) if is_of_a_file(errno) => {
+                        return Err(Close::FileUnreadable { file: range.file.clone(), errno });
+                    }
+                    other => other,
+                }
+            }
+        })
     }
 
     /// Waits until there is room to send. The timer is set only when there is none at once.
@@ -130,6 +118,33 @@ impl Socket {
     pub fn stop_reading(&self) {
         // A socket that is no longer connected has nothing to stop.
         let _not_connected = rustix::net::shutdown(self.fd.as_fd(), rustix::net::Shutdown::Read);
+    }
+}
+
+/// A socket that has something to read, or whose other end has closed.
+pub struct Readable<'s> {
+    guard: AsyncFdReadyGuard<'s, OwnedFd>,
+}
+
+impl Readable<'_> {
+    /// Receives into `room` what is there; `None` when nothing is, 0 at the end of the stream.
+    pub fn receive(mut self, room: &mut [u8]) -> io::Result<Option<usize>> {
+        let wanted = room.len();
+        match rustix::net::recv(self.guard.get_inner().as_fd(), &mut *room, RecvFlags::empty()) {
+            Ok((_, count)) => {
+                // A short read has emptied the socket: what comes later raises a new event.
+                if count < wanted && count > 0 {
+                    self.guard.clear_ready();
+                }
+                Ok(Some(count))
+            }
+            Err(Errno::AGAIN) => {
+                self.guard.clear_ready();
+                Ok(None)
+            }
+            Err(Errno::INTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coordinator::partitioning::partition_of;
 use coordinator::{Decision, Ground, Shard, Token};
@@ -34,7 +34,7 @@ pub trait Coordinated: Shard {
     const TOPIC: &'static str;
 
     /// The settings that its decisions rest on.
-    fn config(config: &NodeConfig) -> Arc<Self::Config>;
+    fn config(config: &NodeConfig) -> &Self::Config;
 
     /// How its records are compressed.
     fn compression(config: &NodeConfig) -> Compression;
@@ -170,10 +170,11 @@ impl<S: Coordinated> Coordinator<S> {
     }
 
     /// As [`Self::submit`], for what writes nothing, and without a future: neither disk nor anybody else
-    /// is waited for. `None` where one would have to be, or the decision writes something; it is to be submitted then.
+    /// is waited for. `None` where one would have to be, or the decision writes something; it is to be submitted then. The
+    /// request has come at the time `since`.
     pub fn at_once<'r, R>(
         self: &Arc<Self>,
-        key: &str,
+        (key, since): (&str, Instant),
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
     ) -> Option<Answered<S, R>> {
         let (config, image) = (self.holdings.config(), self.quorum.image());
@@ -181,8 +182,11 @@ impl<S: Coordinated> Coordinator<S> {
             Ok(led) => led,
             Err(error) => return Some(Err(error)),
         };
-        let settings = S::config(&config);
-        let taken = led.take_at_once(&self.ground(&image, &settings), decide);
+        let taken = led.take_at_once(&self.ground(&image, S::config(&config)), decide);
+        // Who is not answered here comes again.
+        if taken.is_some() {
+            self.figures.answered_at_once(since.elapsed());
+        }
         self.arm(&led);
         taken
     }
@@ -313,9 +317,8 @@ impl<S: Coordinated> Coordinator<S> {
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
     ) -> Taken<S, R> {
         let (config, image) = (self.holdings.config(), self.quorum.image());
-        let settings = S::config(&config);
         let turn = Turn {
-            ground: self.ground(&image, &settings),
+            ground: self.ground(&image, S::config(&config)),
             compression: S::compression(&config),
             verification,
             waiting,

@@ -54,10 +54,10 @@ impl Figures {
         self.loads.note(took);
     }
 
-    /// Somebody who came then for a shard that nobody had is answered.
-    pub fn answered_at_once(&self, begun: Instant) {
+    /// Somebody was answered on the spot, so long after the request had come.
+    pub fn answered_at_once(&self, took: Duration) {
         self.queued.note(Duration::ZERO);
-        self.processed.note(begun.elapsed());
+        self.processed.note(took);
     }
 
     /// Somebody has come for a shard that nobody had.

@@ -16,8 +16,8 @@ use crate::config::NodeConfig;
 impl Coordinated for GroupShard {
     const TOPIC: &'static str = "__consumer_offsets";
 
-    fn config(config: &NodeConfig) -> Arc<GroupConfig> {
-        config.groups.decisions.clone()
+    fn config(config: &NodeConfig) -> &GroupConfig {
+        &config.groups.decisions
     }
 
     fn compression(config: &NodeConfig) -> Compression {

@@ -58,7 +58,7 @@ impl<S: Coordinated> Coordinator<S> {
                 Found::NotLed => None,
                 Found::Empty(leader_epoch, end) => {
                     let mut shard = S::default();
-                    shard.loaded(self.holdings.now(), &S::config(&self.holdings.config()));
+                    shard.loaded(self.holdings.now(), S::config(&self.holdings.config()));
                     let shell = (Progress::new(end, tasks.clone()), self.figures.clone());
                     let led = Led::new(replica.clone(), (leader_epoch, 0), (shard, end), shell);
                     Some(Begun::Empty(Arc::new(led)))
@@ -111,7 +111,7 @@ impl<S: Coordinated> Coordinator<S> {
         let begun = Instant::now();
         let loading = || {
             let mut loaded = load::<S>(replica, leader_epoch, S::load_bytes(&config), &self.stopped)?;
-            loaded.shard.loaded(self.holdings.now(), &S::config(&config));
+            loaded.shard.loaded(self.holdings.now(), S::config(&config));
             Ok(loaded)
         };
         let loaded = catch_unwind(AssertUnwindSafe(loading)).unwrap_or(Err(LoadError::Panicked));

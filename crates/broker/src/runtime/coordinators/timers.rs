@@ -80,7 +80,7 @@ impl<S: Coordinated> Coordinator<S> {
         let settings = S::config(&config);
         // What is left then is due at once, after the others of the directory have had their turn.
         for _ in 0..TURNS_MAX {
-            let ground = self.ground(&image, &settings);
+            let ground = self.ground(&image, settings);
             match self.whole(led, led.wake(&ground, S::compression(&config))) {
                 Ok(Some(due)) => {
                     self.tell_later(led, due);

@@ -20,8 +20,8 @@ use crate::config::NodeConfig;
 impl Coordinated for TransactionShard {
     const TOPIC: &'static str = "__transaction_state";
 
-    fn config(config: &NodeConfig) -> Arc<TransactionConfig> {
-        config.transactions.decisions.clone()
+    fn config(config: &NodeConfig) -> &TransactionConfig {
+        &config.transactions.decisions
     }
 
     fn compression(_: &NodeConfig) -> Compression {

@@ -169,8 +169,7 @@ impl<S: Shard, L: Writes<S>> Led<S, L> {
         if !self.progress.is_safe(state.end) {
             return None;
         }
-        let begun = sync::Instant::now();
-        let told = match decide(&state.shard, ground) {
+        Some(match decide(&state.shard, ground) {
             Ok(decision) => {
                 let is_silent = decision.records.is_empty() && decision.answers.is_empty();
                 let reply = decision.reply.filter(|_| is_silent)?;
@@ -181,10 +180,7 @@ impl<S: Shard, L: Writes<S>> Led<S, L> {
                 Ok(reply)
             }
             Err(refusal) => Err(CoordinatorError::Refused(refusal)),
-        };
-        // Who is not answered here comes again.
-        self.figures.answered_at_once(begun);
-        Some(told)
+        })
     }
 
     /// Does the next thing that is due; `None` once nothing is.
@@ -387,7 +383,10 @@ impl<S: Shard, L: Writes<S>> Led<S, L> {
 
     fn note_wake(&self, state: &State<S, L>) {
         let at = state.shard.wake_at().map_or(i64::MAX, |at| at.0);
-        self.wake_at.store(at, Ordering::SeqCst);
+        // Most requests change nothing about it, and to write it costs more than to look.
+        if self.wake_at.load(Ordering::SeqCst) != at {
+            self.wake_at.store(at, Ordering::SeqCst);
+        }
     }
 
     /// Whether a thread panicked with the shard: it may be half changed, and answers nobody any more.
