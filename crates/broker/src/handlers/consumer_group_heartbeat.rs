@@ -4,13 +4,14 @@
 //!
 //! A member that only is there is answered on the spot, as most of what these groups ask is this.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use coordinator::Decision;
 use coordinator::group::assignor::Partitions;
-use coordinator::group::consumer::{ConsumerHeartbeat, HeartbeatAnswer};
+use coordinator::group::consumer::{ConsumerHeartbeat, HeartbeatAnswer, Presence};
 use coordinator::group::subscription::Pattern;
 use coordinator::group::{Answer, Epoch, GroupRefusal, Millis};
 use protocol::ErrorCode;
@@ -38,24 +39,47 @@ pub fn at_once(
     out: &mut Outbound,
 ) -> Option<Step> {
     let request = asked.decode_small::<ConsumerGroupHeartbeatRequest<'_>>(body)?;
-    if request.member_epoch <= Epoch::JOINING.0 || !broker.serves_consumer_groups() {
+    if request.member_epoch <= Epoch::JOINING.0 || says_more(&request) || !broker.serves_consumer_groups() {
         return None;
     }
-    let beat = heartbeat(&request, client_id.into(), host_of(peer));
-    if !beat.says_nothing_new() {
-        return None;
-    }
-    beat.check(asked.version, &broker.config().groups.decisions.consumer).ok()?;
-    let told = broker.coordinators.groups.at_once(&beat.group, |shard, ground| {
+    let said = Presence {
+        group: &request.group_id,
+        member: &request.member_id,
+        epoch: Epoch(request.member_epoch),
+        rebalance_timeout: rebalance_timeout(&request),
+        client_id,
+        client_host: host_of(peer),
+    };
+    let told = broker.coordinators.groups.at_once((said.group, asked.at), |shard, ground| {
+        if let Some(decision) = shard.presence(ground, said) {
+            return Ok(decision);
+        }
         // What is more is decided where it can be written, and only there.
-        if shard.is_quiet(ground, &beat.group) {
+        let beat = heartbeat(&request, client_id.into(), host_of(peer).clone());
+        let can_be = beat.check(asked.version, &ground.config.consumer).is_ok();
+        if can_be && shard.is_quiet(ground, &beat.group) {
             shard.consumer_heartbeat(ground, &beat)
         } else {
             Ok(Decision::wait())
         }
     })?;
-    let answer = told.map_or_else(|error| not_taken(error, &beat.group, None), response);
-    Some(asked.step(asked.answer(&answer, out), broker))
+    let written = match told {
+        Ok(answer) => asked.answer(&response_to(Cow::Borrowed(&*answer.member), &answer), out),
+        Err(error) => asked.answer(&not_taken(error, &request.group_id, None), out),
+    };
+    Some(asked.step(written, broker))
+}
+
+/// Whether more is said of the member than where it is and what it holds.
+fn says_more(request: &ConsumerGroupHeartbeatRequest<'_>) -> bool {
+    let names = [&request.instance_id, &request.rack_id, &request.server_assignor];
+    let subscribes = request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some();
+    subscribes || names.iter().any(|name| name.is_some())
+}
+
+/// How long a member may take to give something up, if it says so.
+fn rebalance_timeout(request: &ConsumerGroupHeartbeatRequest<'_>) -> Option<Millis> {
+    (request.rebalance_timeout_ms != -1).then(|| Millis(request.rebalance_timeout_ms.into()))
 }
 
 /// What a member says.
@@ -138,14 +162,13 @@ fn heartbeat(
     });
     let topics = request.subscribed_topic_names.as_ref();
     let topics = topics.map(|topics| topics.iter().map(|topic| Arc::from(&*topic)).collect::<BTreeSet<_>>());
-    let rebalance_timeout = request.rebalance_timeout_ms;
     ConsumerHeartbeat {
         group: Arc::from(&*request.group_id),
         member: Arc::from(&*request.member_id),
         epoch: Epoch(request.member_epoch),
         instance: request.instance_id.as_deref().map(Arc::from),
         rack: request.rack_id.as_deref().map(Arc::from),
-        rebalance_timeout: (rebalance_timeout != -1).then(|| Millis(rebalance_timeout.into())),
+        rebalance_timeout: rebalance_timeout(request),
         topics,
         regex: request.subscribed_topic_regex.as_deref().map(Arc::from),
         assignor: request.server_assignor.as_deref().map(Arc::from),
@@ -156,7 +179,11 @@ fn heartbeat(
 }
 
 fn response(answer: HeartbeatAnswer) -> ConsumerGroupHeartbeatResponse<'static> {
-    let assignment = answer.assignment.map(|held| {
+    response_to(answer.member.to_string().into(), &answer)
+}
+
+fn response_to<'m>(member: Cow<'m, str>, answer: &HeartbeatAnswer) -> ConsumerGroupHeartbeatResponse<'m> {
+    let assignment = answer.assignment.as_ref().map(|held| {
         let topics = held.iter().map(|(topic, held)| ResponseTopicPartitions {
             topic_id: *topic,
             partitions: held.keys().map(|index| index.0).collect(),
@@ -164,7 +191,7 @@ fn response(answer: HeartbeatAnswer) -> ConsumerGroupHeartbeatResponse<'static> 
         Assignment { topic_partitions: topics.collect() }
     });
     ConsumerGroupHeartbeatResponse {
-        member_id: Some(answer.member.to_string().into()),
+        member_id: Some(member),
         member_epoch: answer.epoch.0,
         heartbeat_interval_ms: i32::try_from(answer.interval.0).unwrap_or(i32::MAX),
         assignment,

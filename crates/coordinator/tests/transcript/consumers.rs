@@ -6,13 +6,14 @@
 //! hb g a epoch=0 bare                  says nothing that it does not say
 //! ```
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use coordinator::Token;
 use coordinator::group::assignor::Partitions;
-use coordinator::group::consumer::{ConsumerHeartbeat, GroupState, HeartbeatAnswer, Held};
-use coordinator::group::{Epoch, Generation, Millis};
+use coordinator::group::consumer::{ConsumerHeartbeat, GroupState, HeartbeatAnswer, Held, Presence};
+use coordinator::group::{Epoch, Generation, GroupDecision, Millis};
 use metadata::Image;
 use protocol::id::{PartitionIndex, TopicId};
 use protocol::messages::record::ConsumerGroupCurrentMemberAssignmentValue;
@@ -84,7 +85,14 @@ fn heartbeat(stage: &mut Stage, name: &str, token: Token, words: &Words) {
         return;
     }
     stage.ids += u128::from(beat.member.is_empty());
-    let answer = stage.decide(name, token, |shard, ground| shard.consumer_heartbeat(ground, &beat));
+    let answer = stage.decide(name, token, |shard, ground| {
+        let decided = shard.consumer_heartbeat(ground, &beat);
+        if let Some(short) = presence_of(&beat).and_then(|said| shard.presence(ground, said)) {
+            PRESENT.set(PRESENT.get() + 1);
+            assert_eq!(Some(in_full(&short)), decided.as_ref().ok().map(in_full));
+        }
+        decided
+    });
     if let Some(answer) = answer {
         let said = answered(&answer);
         stage.say(format!("<- {name} {said}"));
@@ -92,6 +100,31 @@ fn heartbeat(stage: &mut Stage, name: &str, token: Token, words: &Words) {
     } else if stage.waiting.contains_key(&token) {
         stage.gathering.insert(token, beat);
     }
+}
+
+thread_local! {
+    /// How many heartbeats were such that nothing had to be worked out for them.
+    pub static PRESENT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// What a heartbeat says if it says no more than who is there.
+fn presence_of(beat: &ConsumerHeartbeat) -> Option<Presence<'_>> {
+    let names = [&beat.instance, &beat.rack, &beat.regex, &beat.assignor];
+    let says_nothing_new = beat.topics.is_none() && names.iter().all(|name| name.is_none());
+    says_nothing_new.then(|| Presence {
+        group: &beat.group,
+        member: &beat.member,
+        epoch: beat.epoch,
+        rebalance_timeout: beat.rebalance_timeout,
+        client_id: &beat.client_id,
+        client_host: &beat.client_host,
+    })
+}
+
+/// All that a decision comes to.
+fn in_full(decision: &GroupDecision<HeartbeatAnswer>) -> String {
+    let GroupDecision { records, transitions, reply, answers, .. } = decision;
+    format!("{reply:?} {records:?} {transitions:?} {answers:?}")
 }
 
 /// The answer to a heartbeat in words.

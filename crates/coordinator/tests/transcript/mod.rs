@@ -14,7 +14,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 mod cluster;
-mod consumers;
+pub mod consumers;
 mod groups;
 mod offsets;
 mod records;

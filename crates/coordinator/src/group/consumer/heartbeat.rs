@@ -42,12 +42,6 @@ pub struct ConsumerHeartbeat {
 }
 
 impl ConsumerHeartbeat {
-    /// Whether it says of the member no more than where it is and what it holds.
-    pub fn says_nothing_new(&self) -> bool {
-        let names = [&self.instance, &self.rack, &self.regex, &self.assignor];
-        self.topics.is_none() && names.iter().all(|name| name.is_none())
-    }
-
     /// Whether it leaves nothing out: who says everything hears everything.
     fn is_full(&self) -> bool {
         let subscribes = self.topics.is_some() || self.regex.is_some();
@@ -72,9 +66,7 @@ impl GroupShard {
     /// Whether a consumer group has nothing to look up and nothing to assign, so that a member that says nothing new is told so
     /// at once.
     pub fn is_quiet(&self, ground: &GroupGround<'_>, id: &str) -> bool {
-        self.consumer_group(id).is_some_and(|group| {
-            group.live.metadata_seen == Some(ground.image.end()) && group.target.epoch() >= group.epoch
-        })
+        self.consumer_group(id).is_some_and(|group| group.is_quiet(ground))
     }
 
     /// A member joins, is there, or leaves. One of the first that join has to wait for the others.

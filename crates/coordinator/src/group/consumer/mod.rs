@@ -19,6 +19,7 @@ mod leave;
 mod live;
 mod member;
 mod metadata_hash;
+mod presence;
 mod reconcile;
 mod recorded;
 mod regex;
@@ -43,6 +44,7 @@ pub use heartbeat::{ConsumerHeartbeat, HeartbeatAnswer};
 pub use invalid::InvalidHeartbeat;
 pub use live::{Live, SoftChange};
 pub use member::{ClassicSide, Held, Member};
+pub use presence::Presence;
 pub use regex::Resolved;
 
 pub use super::modern::GroupState;
