@@ -5,6 +5,7 @@
 //! holds no buffer; one whose frame is incomplete holds a buffer that grows with what has arrived and never
 //! with what was announced.
 
+use std::cell::Cell;
 use std::sync::Mutex;
 
 /// The sizes that are pooled. The smallest is what a connection begins with; a frame over the largest gets a
@@ -15,6 +16,12 @@ const CLASSES: [usize; 8] = [16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10,
 /// How much a connection that fills its reads may ask for at once, without having a larger frame: what is read
 /// together should still be in the cache when it is walked and written.
 pub const READ_BYTES_MAX: usize = 256 << 10;
+
+thread_local! {
+    /// The buffer of the smallest size that was given back last on this thread, for whoever reads next on it: it is in the cache
+    /// still, and most requests need no other, so that the pool's lock is not asked for. Bound: one a thread.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// Buffers that no connection needs right now.
 #[derive(Debug)]
@@ -128,8 +135,10 @@ impl ReadBuffer {
         if self.bytes.is_empty() {
             // The next frame is probably as large as the last; but only memory that is held already is bet on it.
             let likely = Some(self.last_frame).filter(|likely| *likely > self.wanted);
-            self.bytes =
-                likely.and_then(|likely| pool.kept(likely)).unwrap_or_else(|| pool.take(self.wanted));
+            let is_smallest = self.wanted == CLASSES[0];
+            let spare = || is_smallest.then(|| SPARE.take()).filter(|spare| !spare.is_empty());
+            let found = likely.and_then(|likely| pool.kept(likely)).or_else(spare);
+            self.bytes = found.unwrap_or_else(|| pool.take(self.wanted));
         } else if self.start > 0 && (self.start + needed > self.bytes.len() || self.end == self.bytes.len()) {
             self.bytes.copy_within(self.start..self.end, 0);
             self.start = 0;
@@ -162,7 +171,11 @@ impl ReadBuffer {
     /// Gives the buffer back when nothing is left in it.
     pub fn release(&mut self, pool: &BufferPool) {
         if self.start == self.end && !self.bytes.is_empty() {
-            pool.give(std::mem::take(&mut self.bytes));
+            let mut unneeded = std::mem::take(&mut self.bytes);
+            if unneeded.len() == CLASSES[0] {
+                unneeded = SPARE.replace(unneeded);
+            }
+            pool.give(unneeded);
             self.start = 0;
             self.end = 0;
         }
@@ -233,14 +246,24 @@ mod tests {
         let pool = BufferPool::new(1 << 20);
         let mut buffer = ReadBuffer::default();
         fill(&mut buffer, &pool, 4, &[1; 100]);
+        let place = buffer.filled().as_ptr();
         buffer.consume(50);
         buffer.release(&pool);
-        assert_eq!(pool.bytes_kept(), 0, "half of it is still unread");
+        assert_eq!(buffer.capacity(), CLASSES[0], "half of it is still unread");
         buffer.consume(50);
         buffer.release(&pool);
-        assert_eq!(buffer.capacity(), 0);
-        assert_eq!(pool.bytes_kept(), CLASSES[0]);
-        buffer.room(&pool, 4);
+        assert_eq!((buffer.capacity(), pool.bytes_kept()), (0, 0), "the thread keeps one");
+        let mut other = ReadBuffer::default();
+        fill(&mut other, &pool, 4, &[1; 100]);
+        assert_eq!(other.filled().as_ptr(), place);
+        fill(&mut buffer, &pool, 4, &[1; 100]);
+        for mut buffer in [buffer, other] {
+            buffer.discard(&pool);
+        }
+        assert_eq!(pool.bytes_kept(), CLASSES[0], "the pool has what came before");
+        let mut first = ReadBuffer::default();
+        fill(&mut first, &pool, 4, &[1; 100]);
+        ReadBuffer::default().room(&pool, 4);
         assert_eq!(pool.bytes_kept(), 0);
     }
 
