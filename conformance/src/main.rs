@@ -4,6 +4,7 @@ mod answers;
 mod broken_disk;
 mod clients;
 mod compaction;
+mod connect;
 mod full_disk;
 mod kill;
 mod messages;
@@ -32,6 +33,8 @@ enum What {
     OldClients(clients::Clients),
     /// Compact the same segments by Apache Kafka and by Headwater and compare what survives.
     Compaction(compaction::Compaction),
+    /// Have Kafka Connect carry the lines of a file into another while the broker is killed.
+    Connect(connect::Connect),
     /// Fill small disks to the last byte and see what goes on.
     FullDisk(full_disk::FullDisk),
     /// Send random messages of every version through the classes of Apache Kafka.
@@ -68,6 +71,7 @@ fn main() -> anyhow::Result<()> {
         What::Clients(clients) => clients.run("clients"),
         What::OldClients(clients) => clients.run(clients::OLD),
         What::Compaction(compaction) => compaction.run(),
+        What::Connect(connect) => connect.run(),
         What::FullDisk(full_disk) => full_disk.run(),
         What::Messages(messages) => messages.run(),
         What::Kill(kill) => kill.run(),
