@@ -55,7 +55,6 @@ impl Socket {
             asks = true;
             match self.send_some(out, sent, piece)? {
                 Ok(count) => {
-                    drop(room);
                     out.advance(&mut sent, count);
                     if count >= RANGE_AT_ONCE {
                         tokio::task::yield_now().await;
