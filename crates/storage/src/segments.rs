@@ -3,6 +3,7 @@
 //! There is always at least one segment; the last one is active, the only one appended to. What batches mean, and when a
 //! segment is rolled or dropped, is decided elsewhere: this is equally the floor of partitions and of the metadata log.
 
+mod ascending;
 mod list;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ use crate::segment::{Segment, SegmentFacts, rename_deleted};
 
 pub use list::SegmentList;
 
+use ascending::count_up_to;
+
 /// The two numbers that shape the indexes (`segment.index.bytes`, `index.interval.bytes`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IndexLimits {
@@ -40,9 +43,6 @@ impl Default for IndexLimits {
         Self { bytes_max: 10 * 1024 * 1024, interval_bytes: 4096 }
     }
 }
-
-/// So many places are guessed among the segments; after that the search goes by halves.
-const GUESSES: u32 = 4;
 
 /// What is known of a log before its files are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -324,7 +324,7 @@ impl<D: Disk> Segments<D> {
         let mut next = Segment::create(&self.descriptors, &self.directory, base, now)?;
         let active = self.active();
         next.set_start(active.start() + u64::from(active.size()));
-        self.list.all_mut().push(next);
+        self.list.push(next);
         Ok(true)
     }
 
@@ -412,7 +412,7 @@ impl<D: Disk> Segments<D> {
                 }
             }
         }
-        let place = known.partition_point(|youngest| *youngest < timestamp);
+        let place = count_up_to(known.len(), |place| known[place].0, timestamp.0.saturating_sub(1));
         // What was learnt stays so for who asks again: whoever must not wait is often told to come later.
         self.list.set_youngest(known);
         learnt?;
@@ -427,7 +427,7 @@ impl<D: Disk> Segments<D> {
     /// handed back to be removed later.
     pub fn drop_front(&mut self, count: usize) -> Result<Vec<PathBuf>, Fault> {
         let disk = self.descriptors.disk().clone();
-        self.list.set_youngest(Vec::new());
+        self.list.changed();
         let mut renamed = Vec::new();
         let list = self.list.all_mut();
         for _ in 0..count.min(list.len() - 1) {
@@ -472,7 +472,7 @@ impl<D: Disk> Segments<D> {
             list.push(segment);
         }
         list.extend(rest);
-        self.list.set_youngest(Vec::new());
+        self.list.changed();
         self.place();
         taken
     }
@@ -501,7 +501,7 @@ impl<D: Disk> Segments<D> {
 
     /// Removes the active segment if it is empty and begins behind `end`, where nothing has come after all.
     pub fn drop_begun_behind(&mut self, end: Offset) -> Result<(), Fault> {
-        self.list.set_youngest(Vec::new());
+        self.list.changed();
         if self.list.count() > 1 && self.active().size() == 0 && self.active().base() > end {
             let disk = self.descriptors.disk().clone();
             remove_all(&disk, self.active().files())?;
@@ -512,7 +512,7 @@ impl<D: Disk> Segments<D> {
 
     /// Removes all segments and begins anew with `base`.
     pub fn restart(&mut self, base: Offset, now: Timestamp) -> Result<(), Fault> {
-        self.list.set_youngest(Vec::new());
+        self.list.changed();
         let disk = self.descriptors.disk().clone();
         let list = self.list.all_mut();
         while let Some(segment) = list.last_mut() {
@@ -535,37 +535,7 @@ impl<D: Disk> Segments<D> {
         if self.list.last_base().is_some_and(|active| active <= offset) {
             return self.list.count() - 1;
         }
-        self.guessed_index(offset)
-    }
-
-    /// The same by guesses, as if all segments had as many offsets: a search by halves through very many of them waits for
-    /// memory at each step.
-    fn guessed_index(&self, offset: Offset) -> usize {
-        let list = self.list.all();
-        let (mut low, mut high) = (0, list.len() - 1);
-        let mut guesses = 0;
-        // The one at `low` begins at the offset or before, unless it is the first; the one at `high` behind it.
-        while high - low > 1 {
-            let (from, to) = (list[low].base().0, list[high].base().0);
-            let way = (offset.0 as f64 - from as f64) / (to as f64 - from as f64);
-            let guess = match guesses < GUESSES {
-                true => low + (way * (high - low) as f64) as usize,
-                false => low + (high - low) / 2,
-            };
-            // Right behind a guess that was too low, and before one that was too high, lies what is looked for.
-            for at in [guess, guess + 1] {
-                let at = at.clamp(low + 1, high - 1);
-                match list[at].base() <= offset {
-                    true => low = low.max(at),
-                    false => high = high.min(at),
-                }
-                if high - low <= 1 {
-                    break;
-                }
-            }
-            guesses += 1;
-        }
-        low
+        self.list.last_at_or_before(offset)
     }
 
     fn slice(
@@ -633,7 +603,7 @@ impl<D: Disk> Segments<D> {
     }
 
     fn drop_after(&mut self, index: usize) -> Result<(), Fault> {
-        self.list.set_youngest(Vec::new());
+        self.list.changed();
         let disk = self.descriptors.disk().clone();
         while self.list.count() > index + 1 {
             let files = self.active().files();

@@ -13,6 +13,11 @@ use crate::disk::Disk;
 use crate::older_segments::OlderSegments;
 use crate::segment::Segment;
 
+use super::ascending::count_up_to;
+
+/// Of fewer segments the bases are not kept apart: a search looks at few.
+const MANY: usize = 32;
+
 /// The segments; there is always one.
 pub struct SegmentList<D: Disk> {
     /// Ascending by base; the last one is active. Not there while `unmade` is.
@@ -25,6 +30,22 @@ struct Aside<D: Disk> {
     unmade: Option<Unmade<D>>,
     /// Of each segment but the active one the largest timestamp up to its end, as far as anybody has asked.
     youngest_up_to: Vec<Timestamp>,
+    /// The bases of the oldest ones, as many as were there when somebody last asked: beside one another they are found sooner
+    /// than in the segments.
+    bases: Cell<Vec<Offset>>,
+}
+
+impl<D: Disk> Aside<D> {
+    fn new(unmade: Option<Unmade<D>>) -> Box<Self> {
+        Box::new(Self { unmade, youngest_up_to: Vec::new(), bases: Cell::default() })
+    }
+
+    fn with_bases<T>(&self, act: impl FnOnce(&mut Vec<Offset>) -> T) -> T {
+        let mut bases = self.bases.take();
+        let outcome = act(&mut bases);
+        self.bases.set(bases);
+        outcome
+    }
 }
 
 /// An active segment, and what is known of those before it.
@@ -40,7 +61,8 @@ struct Unmade<D: Disk> {
 impl<D: Disk> SegmentList<D> {
     /// These segments.
     pub fn new(segments: Vec<Segment<D>>) -> Self {
-        Self { made: segments.into(), aside: None }
+        let aside = (segments.len() >= MANY).then(|| Aside::new(None));
+        Self { made: segments.into(), aside }
     }
 
     /// An active segment behind others that were told of.
@@ -52,8 +74,7 @@ impl<D: Disk> SegmentList<D> {
         active.set_start(older.bytes());
         let (base, active) = (active.base(), Cell::new(Some(active)));
         let unmade = Unmade { older, descriptors, directory, base, active };
-        let aside = Aside { unmade: Some(unmade), youngest_up_to: Vec::new() };
-        Self { made: OnceCell::new(), aside: Some(Box::new(aside)) }
+        Self { made: OnceCell::new(), aside: Some(Aside::new(Some(unmade))) }
     }
 
     /// All of them.
@@ -124,7 +145,11 @@ impl<D: Disk> SegmentList<D> {
         match self.unmade() {
             Some(unmade) if index == unmade.older.count() => Some(unmade.base),
             Some(unmade) => unmade.older.base_at(index),
-            None => self.all().get(index).map(Segment::base),
+            None => {
+                let apart =
+                    self.aside.as_ref().and_then(|aside| aside.with_bases(|it| it.get(index).copied()));
+                apart.or_else(|| self.all().get(index).map(Segment::base))
+            }
         }
     }
 
@@ -141,13 +166,41 @@ impl<D: Disk> SegmentList<D> {
         self.aside.as_mut().map_or_else(Vec::new, |aside| std::mem::take(&mut aside.youngest_up_to))
     }
 
-    /// Puts them back, or forgets them where there are none: segments have come or gone.
+    /// Puts them back.
     pub fn set_youngest(&mut self, youngest_up_to: Vec<Timestamp>) {
-        match &mut self.aside {
-            Some(aside) => aside.youngest_up_to = youngest_up_to,
-            None if youngest_up_to.is_empty() => {}
-            None => self.aside = Some(Box::new(Aside { unmade: None, youngest_up_to })),
+        if !youngest_up_to.is_empty() {
+            self.aside.get_or_insert_with(|| Aside::new(None)).youngest_up_to = youngest_up_to;
         }
+    }
+
+    /// Forgets what was known of them together: segments other than the last one come or go.
+    pub fn changed(&mut self) {
+        if let Some(aside) = &mut self.aside {
+            aside.youngest_up_to = Vec::new();
+            aside.bases.take();
+        }
+    }
+
+    /// Adds one behind the active one, in the place of which it is active from now on.
+    pub fn push(&mut self, segment: Segment<D>) {
+        self.all_mut().push(segment);
+        if self.count() >= MANY && self.aside.is_none() {
+            self.aside = Some(Aside::new(None));
+        }
+    }
+
+    /// The place of the last one with this base or an earlier one; of the first one if there is none.
+    pub fn last_at_or_before(&self, offset: Offset) -> usize {
+        let made = self.all();
+        let count = match self.aside.as_ref().filter(|_| made.len() >= MANY) {
+            Some(aside) => aside.with_bases(|bases| {
+                let new = made.get(bases.len()..).unwrap_or_default();
+                bases.extend(new.iter().map(Segment::base));
+                count_up_to(bases.len(), |place| bases[place].0, offset.0)
+            }),
+            None => count_up_to(made.len(), |place| made[place].base().0, offset.0),
+        };
+        count.saturating_sub(1)
     }
 }
 

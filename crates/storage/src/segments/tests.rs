@@ -636,6 +636,45 @@ fn the_first_segment_as_young_is_found_whatever_is_rolled_dropped_and_cut() {
     look(&mut segments, &[6]);
 }
 
+/// Of very many segments the bases are kept apart from them, and must follow whatever comes and goes.
+#[test]
+fn of_very_many_segments_each_is_found_whatever_is_rolled_dropped_and_cut() {
+    let dir = Dir::new(RealDisk);
+    let mut segments = dir.create();
+    let look = |segments: &mut Segments<RealDisk>| {
+        let bases: Vec<_> = segments.iter().map(Segment::base).collect();
+        for offset in 0..bases[bases.len() - 1].0 + 3 {
+            let after = bases.partition_point(|base| base.0 <= offset);
+            assert_eq!(segments.index_of(Offset(offset)), after.saturating_sub(1), "{offset} in {bases:?}");
+        }
+        let told: Vec<_> = (0..bases.len() + 2).map_while(|place| segments.base_at(place)).collect();
+        assert_eq!(told, bases);
+    };
+    let roll = |segments: &mut Segments<RealDisk>, bases: std::ops::Range<i64>| {
+        for base in bases {
+            segments.roll(Offset(base * base), NOW).unwrap();
+            segments.append(&batch(base * base, 1, 10)).unwrap();
+        }
+    };
+    roll(&mut segments, 1..45);
+    look(&mut segments);
+    roll(&mut segments, 45..50);
+    look(&mut segments);
+    segments.drop_front(5).unwrap();
+    look(&mut segments);
+    roll(&mut segments, 50..55);
+    look(&mut segments);
+    segments.truncate(Offset(48 * 48), None).unwrap();
+    look(&mut segments);
+    roll(&mut segments, 48..60);
+    look(&mut segments);
+    drop(segments);
+    let mut segments = dir.load(clean()).segments;
+    look(&mut segments);
+    segments.restart(Offset(7), NOW).unwrap();
+    look(&mut segments);
+}
+
 #[test]
 fn the_indexes_of_a_small_segment_are_not_opened_by_a_start_and_a_first_append() {
     for clean in [true, false] {
