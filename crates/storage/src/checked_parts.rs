@@ -32,6 +32,12 @@ impl CheckedParts {
         self.parts().iter().any(|part| part.start < position && position <= part.end)
     }
 
+    /// How long the longest part is that reaches there, up to there.
+    pub fn length_to(&self, position: u32) -> u32 {
+        let reaching = self.parts().iter().filter(|part| part.start < position && position <= part.end);
+        reaching.map(|part| position - part.start).max().unwrap_or(0)
+    }
+
     /// Notes that this was read and found good.
     pub fn note(&mut self, start: u32, end: u32) {
         let parts = self.parts.get_or_insert_default();
@@ -69,6 +75,7 @@ mod tests {
         }
         assert!(parts.cover(100, 200) && parts.cover(520, 580) && !parts.cover(150, 310));
         assert!(parts.reach(200) && parts.reach(150) && !parts.reach(100) && !parts.reach(201));
+        assert_eq!([200, 150, 100, 201].map(|position| parts.length_to(position)), [100, 50, 0, 0]);
         parts.note(200, 300);
         assert!(parts.cover(100, 400) && !parts.cover(100, 401) && parts.cover(500, 600));
         parts.note(50, 700);

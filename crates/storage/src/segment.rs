@@ -59,10 +59,24 @@ pub type DirtyFile<D> = (PathBuf, Arc<<D as Disk>::File>);
 /// A batch that was looked for.
 #[derive(PartialEq, Eq, Debug)]
 pub struct FoundBatch {
-    /// Where it lies.
-    pub span: BatchSpan,
-    /// Its bytes, where they have been read on the way to it.
+    /// Where it starts.
+    pub position: u32,
+    /// Its bytes, header included.
+    pub size: u32,
+    /// What they are, where they have been read on the way to it.
     pub bytes: Option<Box<[u8]>>,
+}
+
+impl FoundBatch {
+    /// One that lies here, and was not read.
+    fn at(position: u32, size: u32) -> Self {
+        Self { position, size, bytes: None }
+    }
+
+    /// Where the next one starts.
+    pub fn end(&self) -> u32 {
+        self.position.saturating_add(self.size)
+    }
 }
 
 /// One segment of a log.
@@ -450,7 +464,8 @@ impl<D: Disk> Segment<D> {
         self.scan(start, |scan| {
             while let Some(span) = scan.next_span()? {
                 if wanted(&span) {
-                    return Ok(Some(FoundBatch { span, bytes: scan.bytes_of(&span).map(Box::from) }));
+                    let bytes = scan.bytes_of(&span).map(Box::from);
+                    return Ok(Some(FoundBatch { bytes, ..FoundBatch::at(span.position, span.size) }));
                 }
             }
             Ok(None)

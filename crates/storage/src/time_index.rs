@@ -78,7 +78,11 @@ impl<D: Disk> TimeIndex<D> {
     pub fn lookup(&mut self, timestamp: Timestamp) -> Result<Offset, Fault> {
         let base = self.base;
         let (_, found) = self.entries.floor(|entry| read(base, entry).timestamp.0, timestamp.0)?;
-        Ok(found.map_or(base, |entry| Offset(self.read(&entry).offset.0)))
+        Ok(found.map_or(base, |entry| match self.read(&entry) {
+            // The batch that brought this time, or an earlier one: its offset may be any of that batch.
+            found if found.timestamp == timestamp => Offset(found.offset.0),
+            older => older.offset.next(),
+        }))
     }
 
     /// Forgets all entries, to be filled again.

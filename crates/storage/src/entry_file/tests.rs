@@ -83,7 +83,7 @@ fn kafkas_time_index_is_read_and_written_to_the_byte() {
     dir.put(SegmentFile::TimeIndex, read, KAFKAS_TIME_INDEX);
     let mut index = TimeIndex::present(read, dir.file(SegmentFile::TimeIndex, read));
     let first = Timestamp(0x018b_cfe5_7f71);
-    let table = [(first.0 - 1, 75), (first.0, 77), (first.0 + 1, 83), (i64::MAX, 83)];
+    let table = [(first.0 - 1, 75), (first.0, 77), (first.0 + 1, 83), (first.0 + 2, 84), (i64::MAX, 84)];
     for (timestamp, offset) in table {
         assert_eq!(index.lookup(Timestamp(timestamp)).unwrap(), Offset(offset), "{timestamp}");
     }

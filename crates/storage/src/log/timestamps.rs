@@ -3,7 +3,7 @@
 use partition::fetch::Isolation;
 use protocol::id::{LeaderEpoch, Timestamp};
 use protocol::offset::Offset;
-use protocol::records::batch::{MAGIC_V2, TimestampType};
+use protocol::records::batch::{self, MAGIC_V2, TimestampType};
 use protocol::records::batches::{Batch, Batches};
 use protocol::records::compression::{Codec, Decompressors, walk_compressed};
 use protocol::records::legacy::{self, LegacyError, LegacyScratch};
@@ -157,7 +157,7 @@ impl<D: Disk> Log<D> {
                 if let Some(found) = first_record(segment, &batch, (decompressors, cap), wanted)? {
                     return Ok(Some(found));
                 }
-                next = segment.first_span(batch.span.end(), young)?;
+                next = segment.first_span(batch.end(), young)?;
             }
         }
         Ok(None)
@@ -189,22 +189,22 @@ impl<D: Disk> Log<D> {
 /// The first record of a batch that is wanted.
 fn first_record<D: Disk>(
     segment: &Segment<D>,
-    FoundBatch { span, bytes }: &FoundBatch,
+    FoundBatch { position, size, bytes }: &FoundBatch,
     (decompressors, cap): (&mut Decompressors, u64),
     wanted: impl Fn(Timestamp, Offset) -> bool,
 ) -> Result<Option<FoundOffset>, Fault> {
-    let corrupt = |reason: String| Fault::corrupt(&segment.path(), u64::from(span.position), reason);
+    let corrupt = |reason: String| Fault::corrupt(&segment.path(), u64::from(*position), reason);
     let mut read = Vec::new();
     let bytes = match bytes {
         Some(bytes) => bytes,
         None => {
-            read.resize(span.size as usize, 0);
-            let count = read_up_to(segment.disk(), &*segment.file()?, &mut read, u64::from(span.position))
+            read.resize(*size as usize, 0);
+            let count = read_up_to(segment.disk(), &*segment.file()?, &mut read, u64::from(*position))
                 .map_err(|error| Fault::io("read", &segment.path(), error))?;
             &read[..count]
         }
     };
-    if span.magic < MAGIC_V2 {
+    if batch::magic(bytes).is_some_and(|magic| magic < MAGIC_V2) {
         return first_of_message(bytes, cap, wanted).map_err(|error| corrupt(error.to_string()));
     }
     let batch = Batches::new(bytes).next_batch().map_err(|error| corrupt(error.to_string()))?;

@@ -1,5 +1,5 @@
-//! Where in a segment the batch of an offset lies: from memory where it was appended or read lately, else by the offset
-//! index and the headers from there on.
+//! Where in a segment the batch of an offset lies, or the first one as young as a time: from memory where it was appended or
+//! read lately, else by the index and the headers from there on.
 //!
 //! Who reads on where a known run of batches ends is met by a large read that learns the next ones, so that reading old
 //! records in order costs few system calls. A small segment is learnt as a whole the first time: one read is less than what
@@ -17,7 +17,7 @@ use protocol::records::batch::BATCH_OVERHEAD;
 use super::{FoundBatch, Largest, Segment};
 use crate::disk::Disk;
 use crate::fault::Fault;
-use crate::known_batches::BLOCK_MAX;
+use crate::known_batches::{AsYoung, BLOCK_MAX, Walked};
 use crate::offset_index::OffsetPosition;
 use crate::patience;
 use crate::recent_batches::RecentBatch;
@@ -31,7 +31,7 @@ pub(super) const LONE: u32 = 8192;
 pub(super) const WHOLE: u32 = 64 << 10;
 /// What is read for one who reads on in order.
 pub(super) const AHEAD: u32 = 1 << 20;
-/// So many times what is known before is read ahead: who has come to its end may be there by chance.
+/// So many times what was read before is read ahead: who has come to its end may be there by chance.
 const AHEAD_TIMES: u32 = 16;
 /// Reading ahead pays where it brings several headers.
 const AHEAD_SIZE_MAX: u32 = AHEAD / 8;
@@ -65,15 +65,14 @@ impl<D: Disk> Segment<D> {
         if let Some(batch) = self.remembered(target) {
             return Ok(Some((batch.position, batch.size)));
         }
-        let relative = u32::try_from(target.0.saturating_sub(self.base.0));
-        // The latest batches reach to the segment's end.
-        if self.size == 0 || relative.is_ok_and(|relative| self.recent.is_behind(relative)) {
+        if self.size == 0 || self.is_behind_recent(target) {
             return Ok(None);
         }
-        self.with_indexes(|segment| {
+        let found = self.with_indexes(|segment| {
             let start = segment.start_for(target, in_order)?;
-            segment.walk_to(start, target)
-        })
+            segment.walk_to(start, |span| span.last_offset.next() > target, |_| None)
+        })?;
+        Ok(found.map(|found| (found.position, found.size)))
     }
 
     /// Whether it is known where the last batches lie: a reader in order has come to the end.
@@ -84,6 +83,12 @@ impl<D: Disk> Segment<D> {
     /// The end of the last whole batch before `position`, if that is known without reading.
     pub fn batch_end_before(&self, position: u32) -> Option<u32> {
         self.recent.end_before(position).or_else(|| self.known.end_before(position))
+    }
+
+    /// Whether `target` lies behind the latest batches, which reach to the segment's end.
+    fn is_behind_recent(&self, target: Offset) -> bool {
+        let relative = u32::try_from(target.0.saturating_sub(self.base.0));
+        relative.is_ok_and(|relative| self.recent.is_behind(relative))
     }
 
     fn remembered(&mut self, target: Offset) -> Option<RecentBatch> {
@@ -99,15 +104,9 @@ impl<D: Disk> Segment<D> {
         if let Ok(relative) = relative
             && let Some(run) = self.known.ending_before(relative)
         {
-            let last = run.last();
-            let ahead = run.size().saturating_mul(AHEAD_TIMES).clamp(LONE, AHEAD);
-            let bytes = if run.mean_size() <= AHEAD_SIZE_MAX { ahead } else { LONE };
-            return Ok(Start {
-                position: last.position + last.size,
-                first: Some(relative),
-                indexed: None,
-                bytes,
-            });
+            let bytes =
+                if run.mean_size() <= AHEAD_SIZE_MAX { self.ahead(run.end(), run.size()) } else { LONE };
+            return Ok(Start { position: run.end(), first: Some(relative), indexed: None, bytes });
         }
         if target <= self.base {
             let bytes = if in_order { AHEAD } else { LONE };
@@ -117,22 +116,33 @@ impl<D: Disk> Segment<D> {
             return Ok(Start { position: 0, first: Some(0), indexed: None, bytes: LONE });
         };
         self.check_position(entry.position)?;
-        let near = self.known.end_near(entry.position, AHEAD) && self.seems_in_order(entry.position);
-        let bytes = if near { AHEAD } else { LONE };
+        let run = self.known.size_near(entry.position, AHEAD);
+        let bytes = run.map_or(LONE, |run| self.ahead(entry.position, run));
         Ok(Start { position: entry.position, first: None, indexed: Some(entry.offset), bytes })
     }
 
-    /// Whether a reader of this place may be one who goes on: of who is here by chance what lies in front of it was not read.
-    /// Where readers have nothing checked that cannot be told.
-    fn seems_in_order(&self, position: u32) -> bool {
-        position >= self.unchecked_to || self.checked.is_empty() || self.checked.reach(position)
+    /// How much to read for who may go on in order to this place, behind or not far behind a run of so many bytes: of who is
+    /// here by chance, what lies in front of it was not read, or little of it. Where readers have nothing checked what is
+    /// known counts in place of that.
+    fn ahead(&self, position: u32, run: u32) -> u32 {
+        let read = match position >= self.unchecked_to || self.checked.is_empty() {
+            true => run,
+            false => self.checked.length_to(position),
+        };
+        read.saturating_mul(AHEAD_TIMES).clamp(LONE, AHEAD)
     }
 
-    /// Walks over the headers to the first batch that holds `target` or a later offset, and remembers them.
-    fn walk_to(&mut self, start: Start, target: Offset) -> Result<Option<(u32, u32)>, Fault> {
+    /// Walks over the headers to the first batch that is wanted, and remembers them. Of its bytes, if all have been read, it
+    /// brings what `keep` makes of them.
+    fn walk_to(
+        &mut self,
+        start: Start,
+        wanted: impl Fn(&BatchSpan) -> bool,
+        keep: impl Fn(&[u8]) -> Option<Box<[u8]>>,
+    ) -> Result<Option<FoundBatch>, Fault> {
         let file = self.log.open()?;
         let Start { position: mut next, mut first, mut indexed, bytes } = start;
-        let mut run: Vec<RecentBatch> = Vec::new();
+        let mut run: Vec<Walked> = Vec::new();
         let mut found = None;
         BUFFER.with_borrow_mut(|buffer| {
             while next < self.size && found.is_none() {
@@ -152,9 +162,10 @@ impl<D: Disk> Segment<D> {
                     let span = self.span(&buffer[at..read], next, &mut indexed)?;
                     let (base, last) = (self.relative(span.base_offset.0), self.relative(span.last_offset.0));
                     first.get_or_insert(base);
-                    run.push(RecentBatch { last, position: next, size: span.size });
-                    if found.is_none() && span.last_offset.next() > target {
-                        found = Some((next, span.size));
+                    run.push((RecentBatch { last, position: next, size: span.size }, span.max_timestamp));
+                    if found.is_none() && wanted(&span) {
+                        let bytes = buffer[at..read].get(..span.size as usize).and_then(&keep);
+                        found = Some(FoundBatch { bytes, ..FoundBatch::at(span.position, span.size) });
                     }
                     next = span.end();
                 }
@@ -192,10 +203,10 @@ impl<D: Disk> Segment<D> {
         }
     }
 
-    fn remember(&mut self, first: &mut Option<u32>, run: &mut Vec<RecentBatch>) {
-        if let (Some(begins), Some(last)) = (*first, run.last()) {
+    fn remember(&mut self, first: &mut Option<u32>, run: &mut Vec<Walked>) {
+        if let (Some(begins), Some((last, _))) = (*first, run.last()) {
             let next = last.last.saturating_add(1);
-            self.known.add(self.log.batches(), begins, run);
+            self.known.add_walked(self.log.batches(), begins, run);
             *first = Some(next);
         }
         run.clear();
@@ -218,9 +229,45 @@ impl<D: Disk> Segment<D> {
         timestamp: Timestamp,
         from: Offset,
     ) -> Result<Option<FoundBatch>, Fault> {
-        let near = self.with_indexes(|segment| segment.indexes().times.lookup(timestamp))?;
-        let Some((start, _)) = self.find(near.max(from))? else { return Ok(None) };
-        self.first_span(start, |span| span.max_timestamp >= timestamp && span.last_offset.next() > from)
+        self.with_indexes(|segment| {
+            let mut from = from.max(segment.base);
+            // A small segment from before this process is learnt as a whole, without its index.
+            let whole = segment.size <= WHOLE && segment.recent.is_empty();
+            let mut known =
+                if whole { segment.known_as_young(timestamp, &mut from) } else { AsYoung::Untimed };
+            if known == AsYoung::Untimed {
+                // None before that is as young.
+                from = segment.indexes().times.lookup(timestamp)?.max(from);
+                known = segment.known_as_young(timestamp, &mut from);
+            }
+            if let AsYoung::At(batch) = known {
+                return Ok(Some(FoundBatch::at(batch.position, batch.size)));
+            }
+            let wanted = |span: &BatchSpan| span.max_timestamp >= timestamp && span.last_offset.next() > from;
+            if let Some(batch) = segment.remembered(from) {
+                return segment.first_span(batch.position, wanted);
+            }
+            if segment.size == 0 || segment.is_behind_recent(from) {
+                return Ok(None);
+            }
+            let mut start = segment.start_for(from, false)?;
+            // Who comes by time does not go on from there.
+            if segment.size > WHOLE {
+                start.bytes = LONE;
+            }
+            segment.walk_to(start, wanted, |bytes| Some(bytes.into()))
+        })
+    }
+
+    /// The same as far as it is known without reading; `from` moves behind the batches that are known to be older.
+    fn known_as_young(&mut self, timestamp: Timestamp, from: &mut Offset) -> AsYoung {
+        while let Ok(relative) = u32::try_from(from.0.saturating_sub(self.base.0)) {
+            match self.known.as_young(relative, timestamp) {
+                AsYoung::Behind(next) if next > relative => *from = self.base.plus(i64::from(next)),
+                known => return known,
+            }
+        }
+        AsYoung::Unknown
     }
 
     /// The position to search forward from for the batch that holds `offset`.

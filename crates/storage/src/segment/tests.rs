@@ -214,7 +214,7 @@ fn batches_come_to_a_segment_with_an_index_of_an_odd_length() {
             "{suffix} {count}"
         );
         let youngest = segment.first_as_young(Timestamp(NOW.0 + last * 3 + 2), Offset::ZERO).unwrap();
-        assert_eq!(youngest.map(|found| found.span.position), Some(last as u32 * size), "{suffix} {count}");
+        assert_eq!(youngest.map(|found| found.position), Some(last as u32 * size), "{suffix} {count}");
     }
 }
 

@@ -22,9 +22,7 @@ fn reopened(segments: i64) -> (Bench<ScriptedDisk>, Log<ScriptedDisk>) {
             log.roll(NOW).unwrap();
         }
         for at in 0..BATCHES {
-            let mut builder = BatchBuilder::new(BatchOptions::default());
-            builder.push(time_of(segment * BATCHES + at), None, Some(&[b'x'; PAYLOAD]), &[]);
-            append(&mut log, builder.finish_uncompressed()).unwrap();
+            append(&mut log, sized_batch(time_of(segment * BATCHES + at))).unwrap();
         }
         // What is still to be synced is held open.
         let (tell, told) = std::sync::mpsc::channel();
@@ -41,6 +39,13 @@ fn reopened(segments: i64) -> (Bench<ScriptedDisk>, Log<ScriptedDisk>) {
     bench.home.descriptors().close_all();
     bench.home.disk().reset();
     (bench, log)
+}
+
+/// A batch of one record.
+fn sized_batch(time: Timestamp) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.push(time, None, Some(&[b'x'; PAYLOAD]), &[]);
+    builder.finish_uncompressed()
 }
 
 fn time_of(offset: i64) -> Timestamp {
@@ -92,6 +97,29 @@ fn a_look_up_by_time_takes_no_more_calls_where_much_is_stored() {
     let [first, again] = calls(50, look_up_time);
     assert!(first <= small + 0.4 && first <= 1.5, "{first} calls each, {small} in a small log");
     assert!(again <= again_small + 0.1 && again <= 1.1, "{again} calls each, {again_small} in a small log");
+}
+
+#[test]
+fn who_looks_a_time_up_again_reads_the_batch_it_is_in_and_nothing_else() {
+    let (bench, mut log) = reopened(50);
+    offsets(50).for_each(|offset| look_up_time(&mut log, offset));
+    bench.home.disk().reset();
+    let batch = u64::try_from(sized_batch(NOW).len()).unwrap();
+    offsets(50).for_each(|offset| look_up_time(&mut log, offset));
+    let (read, calls) = (bench.home.disk().bytes_read(".log"), bench.home.disk().total());
+    let count = (50 * BATCHES) as u64;
+    assert_eq!((read, calls as u64), (count * batch, count));
+}
+
+#[test]
+fn who_looks_a_time_up_first_reads_little_and_once() {
+    let (bench, mut log) = reopened(1);
+    look_up_time(&mut log, Offset(BATCHES - 1));
+    bench.home.disk().reset();
+    look_up_time(&mut log, Offset(20));
+    // The headers from the index entry before it on, and its bytes along with them.
+    let disk = bench.home.disk();
+    assert_eq!((disk.total(), disk.bytes_read(".log") <= 8192), (1, true));
 }
 
 fn at_hand(log: &mut Log<ScriptedDisk>, timestamp: Timestamp) -> Option<Option<Offset>> {

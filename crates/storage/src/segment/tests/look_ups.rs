@@ -31,6 +31,53 @@ fn a_small_segment_is_learnt_by_one_read_and_its_index_is_not_opened() {
     assert_eq!((disk.count("open", ".log"), disk.count("pread", ".log"), disk.total()), (1, 1, 2));
 }
 
+/// Looks up when a batch of three records was the youngest.
+fn look_up_time(segment: &mut Segment<ScriptedDisk>, number: i64, size: u32) {
+    let found = segment.first_as_young(Timestamp(NOW.0 + number * 3 + 1), Offset::ZERO).unwrap().unwrap();
+    assert_eq!((found.position, found.size), (number as u32 * size, size), "{number}");
+}
+
+#[test]
+fn a_time_in_a_small_segment_is_found_by_the_same_read() {
+    let dir = Dir::new();
+    let size = batch(0, 400).len() as u32;
+    let count = WHOLE / size;
+    let segment = dir.filled(i64::from(count), 400);
+    let mut segment = dir.reopened(segment);
+    dir.descriptors.close_all();
+    let disk = dir.descriptors.disk();
+    disk.reset();
+    for number in shuffled(count) {
+        look_up_time(&mut segment, number, size);
+        look_up(&mut segment, number, size);
+    }
+    assert_eq!((disk.count("open", ".log"), disk.count("pread", ".log"), disk.total()), (1, 1, 2));
+    let behind = Timestamp(NOW.0 + i64::from(count) * 3);
+    assert_eq!(segment.first_as_young(behind, Offset::ZERO).unwrap(), None);
+}
+
+#[test]
+fn a_time_in_a_larger_segment_is_found_from_the_index_on_and_then_without_a_read() {
+    let dir = Dir::new();
+    let size = batch(0, 400).len() as u32;
+    let count = (1 << 20) / size;
+    let segment = dir.filled(i64::from(count), 400);
+    let mut segment = dir.reopened(segment);
+    look_up_time(&mut segment, i64::from(count / 2), size);
+    let disk = dir.descriptors.disk();
+    for number in shuffled(count) {
+        disk.reset();
+        look_up_time(&mut segment, number, size);
+        let read = disk.bytes_read(".log");
+        assert!(disk.total() <= 1 && read <= u64::from(LONE), "{number}: {read} bytes read");
+    }
+    disk.reset();
+    for number in shuffled(count) {
+        look_up_time(&mut segment, number, size);
+    }
+    assert_eq!(disk.total(), 0, "how young they are is known by now");
+}
+
 #[test]
 fn a_small_index_is_read_once_and_does_not_stay_open() {
     let dir = Dir::new();
