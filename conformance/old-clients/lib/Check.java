@@ -1,4 +1,5 @@
 import java.util.*;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.*;
@@ -82,20 +83,27 @@ public class Check extends Checks {
 
     /** Two members share the partitions, and one takes over what the other leaves. */
     static void rebalance() throws Exception {
-        Properties reading = properties("group.id", topic("shared"), "session.timeout.ms", "10000");
+        // By topic, as is the default, one member would get the only partition of each.
+        Properties reading = properties("group.id", topic("shared"), "session.timeout.ms", "10000", "heartbeat.interval.ms", "500",
+            "partition.assignment.strategy", "org.apache.kafka.clients.consumer.RoundRobinAssignor");
         List<String> topics = Arrays.asList(topic("none"), topic("gzip"));
         try (KafkaConsumer<String, String> first = new KafkaConsumer<>(reading)) {
             first.subscribe(topics);
             until(first, null, 2);
             KafkaConsumer<String, String> second = new KafkaConsumer<>(reading);
             second.subscribe(topics);
+            Set<TopicPartition> taken = ConcurrentHashMap.newKeySet();
             Thread other = new Thread(() -> {
                 long end = System.currentTimeMillis() + 30_000;
-                while (second.assignment().isEmpty() && System.currentTimeMillis() < end) second.poll(100);
+                while (taken.isEmpty() && System.currentTimeMillis() < end) {
+                    second.poll(100);
+                    taken.addAll(second.assignment());
+                }
                 second.close();
             });
             other.start();
             until(first, other, 2);
+            same(taken.size(), 1);
         }
     }
 
