@@ -1,5 +1,6 @@
 """kafka-python (pure Python) against one broker."""
 import sys
+import threading
 
 import kafka
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -142,6 +143,43 @@ def delete_topic():
     until("the topic gone", lambda: topic("gzip") not in admin.list_topics())
 
 
+def group():
+    """Two members share two partitions; what they read and commit, nobody reads again."""
+    create("group", partitions=2)
+    seen, parts, over = [], {}, threading.Event()
+
+    def member(number):
+        consumer = KafkaConsumer(topic("group"), bootstrap_servers=BOOTSTRAP, group_id=topic("group"),
+                                 auto_offset_reset="earliest", enable_auto_commit=False, heartbeat_interval_ms=500)
+        try:
+            while not over.is_set():
+                for batch in consumer.poll(1000).values():
+                    seen.extend((message.partition, message.offset) for message in batch)
+                parts[number] = len(consumer.assignment())
+            consumer.commit()
+        finally:
+            consumer.close()
+
+    threads = [threading.Thread(target=member, args=[number], daemon=True) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        until("a partition for each", lambda: parts == {0: 1, 1: 1}, 40)
+        producer = KafkaProducer(bootstrap_servers=BOOTSTRAP)
+        for index in range(COUNT):
+            producer.send(topic("group"), b"value", partition=index % 2)
+        producer.flush(20)
+        producer.close()
+        until("all records", lambda: len(seen) >= COUNT)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(30)
+    same(sorted(seen), [(partition, offset) for partition in range(2) for offset in range(COUNT // 2)])
+    committed = admin.list_group_offsets(topic("group"))[topic("group")]
+    same({place.partition: offset.offset for place, offset in committed.items()}, {0: COUNT // 2, 1: COUNT // 2})
+
+
 def transactions():
     create("transacted")
     producer = KafkaProducer(bootstrap_servers=BOOTSTRAP, transactional_id=topic("transacted"))
@@ -177,5 +215,6 @@ check("record too large", refused, errors.MessageSizeTooLargeError, too_large)
 check("delete records", delete_records)
 check("create partitions", create_partitions)
 check("delete topic", delete_topic)
+check("a group", group)
 check("transactions", transactions)
 CHECKS.finish()

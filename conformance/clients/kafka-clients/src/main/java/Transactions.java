@@ -45,6 +45,7 @@ final class Transactions {
             }
             Check.same(read(topic, "read_uncommitted", 3 * RECORDS).size(), 3 * RECORDS, "records of all");
             var values = read(topic, "read_committed", 2 * RECORDS);
+            Check.same(values.size(), 2 * RECORDS, "records of the committed");
             Check.same(values.stream().filter("committed"::equals).count(), (long) RECORDS, "records of the first");
             Check.same(values.stream().filter("committed again"::equals).count(), (long) RECORDS, "records of the last");
             producer.beginTransaction();
