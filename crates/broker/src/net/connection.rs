@@ -130,7 +130,7 @@ impl<S: Service> Connection<S> {
                     full_reads = if count == most { full_reads + 1 } else { 0 };
                     if full_reads == FULL_READS_A_TURN {
                         full_reads = 0;
-                        tokio::task::yield_now().await;
+                        self.let_others_go_on().await;
                     }
                 }
             }
@@ -162,12 +162,19 @@ impl<S: Service> Connection<S> {
             self.serve_frame(length).await?;
             served += 1;
             if served.is_multiple_of(FRAMES_A_TURN) {
-                tokio::task::yield_now().await;
+                self.let_others_go_on().await;
             }
             if self.out.bytes_in_memory() > self.shared.response_bytes_max {
                 self.flush().await?;
             }
         }
+    }
+
+    /// Lets the other connections of the thread have their turn. If the idle timer has gone off meanwhile, the task was woken for it here,
+    /// and will not be again: so that it is looked at before the next wait, who was heard of before is taken to be heard of now.
+    async fn let_others_go_on(&mut self) {
+        tokio::task::yield_now().await;
+        self.heard = Instant::now();
     }
 
     /// Serves the frame at the front.

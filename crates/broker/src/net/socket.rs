@@ -44,7 +44,7 @@ impl Socket {
     }
 
     /// Sends all of `out` and leaves it empty. The other end may take its time as long as it takes something within
-    /// `patience`. Says whether it had to be waited for.
+    /// `patience`. Says whether it was waited for, or others were let go on.
     pub async fn send(&self, out: &mut Outbound, patience: Option<Duration>) -> Result<bool, Close> {
         let mut sent = Sent::default();
         let mut waited = false;
@@ -58,6 +58,7 @@ impl Socket {
                     out.advance(&mut sent, count);
                     if count >= RANGE_AT_ONCE {
                         tokio::task::yield_now().await;
+                        waited = true;
                     }
                 }
                 // Only who asked knows that nothing has come since.
