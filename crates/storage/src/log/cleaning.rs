@@ -102,12 +102,14 @@ impl<D: Disk> Log<D> {
         Ok(cleanable)
     }
 
-    /// The timestamps cost reads at first; they are asked for only where a rule needs them.
+    /// The timestamps cost reads at first; they are asked for only where a rule needs them. None needs those of the active
+    /// segment, which may have no file yet.
     fn dirt(&mut self, rules: &CompactionRules) -> Result<Vec<SegmentDirt>, Fault> {
         let clean = self.segments.index_of(self.cleaned_to().unwrap_or(Offset::ZERO));
+        let active = self.segments.count() - 1;
         let (young, old) = (rules.lag_min.0 > 0, rules.lag_max.0 < i64::MAX);
         let dirt = |(index, segment): (usize, &mut Segment<D>)| {
-            let asked = index >= clean;
+            let asked = (clean..active).contains(&index);
             let largest_timestamp = if young && asked { segment.youngest()? } else { Timestamp::NONE };
             let first = if old && asked { segment.first_timestamp()? } else { None };
             Ok(SegmentDirt {

@@ -190,3 +190,26 @@ fn a_copy_is_begun_again_whose_log_was_compacted_while_it_was_away() {
     clean_away(&log);
     assert_eq!(values(&log), expected());
 }
+
+/// What is passed over once is never compacted again.
+#[test]
+fn a_log_without_files_is_looked_at_for_the_age_of_its_records_and_compacted_later() {
+    let lags: [fn(&mut LogConfig); 2] =
+        [|config| config.compaction.lag_min = Millis(1), |config| config.compaction.lag_max = Millis(1)];
+    for (case, lag) in lags.into_iter().enumerate() {
+        let node = Node::new(&["a"]);
+        let dirs = start(&node);
+        let mut config = LogConfig::clone(&compacted());
+        lag(&mut config);
+        config.append.compacted = false;
+        let log = dirs.plan(&name("t", 0), TOPIC, Arc::new(config), None, NOW).unwrap();
+        assert!(dirs.dirtiest(LATER).log.is_none());
+        assert_eq!(locked(&log).uncleanable(), None, "empty, {case}");
+        locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+        assert!(append(&log));
+        assert!(dirs.dirtiest(LATER).log.is_none());
+        assert_eq!(locked(&log).uncleanable(), None, "with a first record, {case}");
+        put(&log, "b", Some("2"));
+        assert!(dirs.dirtiest(LATER).log.is_some(), "{case}");
+    }
+}
