@@ -21,8 +21,10 @@ pub enum DeleteRecordsRefusal {
         /// As far as deleting may go.
         high_watermark: Offset,
     },
-    /// `cleanup.policy` does not name delete.
-    #[error("the topic's cleanup.policy does not name delete, so its records cannot be deleted by offset")]
+    /// `cleanup.policy` is compact.
+    #[error(
+        "the topic's cleanup.policy is compact, so its records cannot be deleted by offset: add delete to it"
+    )]
     PolicyViolation,
     /// This replica does not lead.
     #[error("this replica does not lead the partition")]
@@ -31,7 +33,7 @@ pub enum DeleteRecordsRefusal {
 
 impl Partition {
     /// The log start that deleting up to `offset` leads to: never lower than it is. `deletable` says whether
-    /// `cleanup.policy` names delete.
+    /// `cleanup.policy` is another than compact alone.
     pub fn decide_delete_records(
         &self,
         offset: Offset,

@@ -116,7 +116,8 @@ impl<D: Disk> Log<D> {
     /// ([`crate::LogDirs::checkpoint_log_starts`]), so that deleted records stay deleted.
     pub fn delete_records(&mut self, before: Offset) -> Result<Offset, DeleteRecordsError> {
         self.check()?;
-        let deletable = self.config.retention.delete;
+        // An empty cleanup.policy keeps what is there but from its clients; compaction alone may not have gaps made into it.
+        let deletable = self.config.retention.delete || !self.config.compaction.compact;
         let log_start = self.partition.decide_delete_records(before, deletable)?;
         if log_start > self.partition.watermarks().log_start {
             let kept = self.make(Room::Reserve).and_then(|()| self.keep_topic_id());

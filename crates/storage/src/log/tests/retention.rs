@@ -251,3 +251,19 @@ fn where_a_log_begins_is_said_until_the_lack_of_older_names_is_on_stable_storage
     told.recv().unwrap().unwrap();
     assert_eq!(log.log_start_to_keep(), None, "from here on its files say so");
 }
+
+#[test]
+fn a_client_may_delete_records_unless_compaction_alone_keeps_them() {
+    for (delete, compact, may) in
+        [(true, false, true), (true, true, true), (false, false, true), (false, true, false)]
+    {
+        let mut bench = bench(None, None);
+        bench.config.retention.delete = delete;
+        bench.config.compaction.compact = compact;
+        let mut log = fill(&bench);
+        let deleted = log.delete_records(Offset(12));
+        assert_eq!(deleted.is_ok(), may, "delete {delete}, compact {compact}");
+        let log_start = if may { Offset(12) } else { Offset(0) };
+        assert_eq!(log.partition().watermarks().log_start, log_start, "delete {delete}, compact {compact}");
+    }
+}
