@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::net::limits::ConnectionCounts;
 use crate::runtime::cold_reads::ColdReads;
 use crate::runtime::connection_bounds;
+use crate::runtime::conversions::Conversions;
 use crate::runtime::coordinators::Coordinators;
 use crate::runtime::directory_reports::DirectoryReports;
 use crate::runtime::fetch_sessions::FetchSessions;
@@ -68,6 +69,8 @@ pub struct Broker {
     pub quorum: Quorum,
     /// Who brings in what readers want from the disk.
     pub cold_reads: ColdReads,
+    /// How many answers become message sets at once.
+    pub conversions: Conversions,
     /// Where requests wait for directories that do not keep up.
     pub slow_lanes: SlowLanes,
     /// What requests of very many elements draw from.
@@ -172,6 +175,7 @@ impl Broker {
             holdings,
             quorum,
             cold_reads: ColdReads::default(),
+            conversions: Conversions::default(),
             slow_lanes: SlowLanes::default(),
             request_memory: RequestMemory::new(requests.memory_bytes),
             fetch_sessions,

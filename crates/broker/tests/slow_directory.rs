@@ -148,6 +148,86 @@ fn a_stalled_directory_holds_up_its_own_partitions_only() {
     assert_eq!(records, ["first", "second", "second"]);
 }
 
+/// Reads enough of a topic's beginning that it is not looked at on the spot.
+fn read_old(client: &mut Client, topic: &str, version: i16) {
+    let mut request = raw::ask::fetch_request(topic, 0, 0, 0);
+    request.max_bytes = 150 << 10;
+    let body = client.ask(&request, version);
+    assert!(body.len() > 100 << 10, "{} bytes", body.len());
+}
+
+/// While `free` has not been called, those who read what lies on one directory wait, and those of the other do not.
+fn stalled_readers(node: &TestNode, [stalled, sound]: &[String; 2], versions: &[i16], free: impl FnOnce()) {
+    let on = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let reader = |version| {
+            scope.spawn(move || {
+                read_old(&mut node.connect(), stalled, version);
+                Instant::now()
+            })
+        };
+        let waiting: Vec<_> = versions.iter().cycle().take(20).map(|version| reader(*version)).collect();
+        let others = [12, 2].map(|version| {
+            let on = &on;
+            let reads = move || times(&mut node.connect(), on, |client| read_old(client, sound, version));
+            (version, scope.spawn(reads))
+        });
+        std::thread::sleep(STALL);
+        on.store(false, Ordering::SeqCst);
+        for (version, times) in others {
+            let times = times.join().unwrap();
+            let p99 = times[times.len() * 99 / 100];
+            println!("version {version}: {} answers, p99 {p99:?}, slowest {:?}", times.len(), times.last());
+            assert!(
+                times.len() > 100 && p99 < P99_MAX,
+                "version {version}: {} answers, {p99:?}",
+                times.len()
+            );
+        }
+        let freed = Instant::now();
+        free();
+        for waiting in waiting {
+            assert!(waiting.join().unwrap() >= freed, "who reads what lies there waits for it");
+        }
+    });
+}
+
+#[test]
+fn a_stalled_directory_holds_up_its_own_cold_readers_only() {
+    // As after a start, at every reading. The memory is enough for a few answers in the old formats.
+    let cold = [("headwater.fetch.check", "always"), ("headwater.request.memory.bytes", "4194304")];
+    let (_root, node, topics) = node_with(&cold);
+    let mut client = node.connect();
+    let value = "v".repeat(100 << 10);
+    for topic in &topics {
+        for _ in 0..2 {
+            assert_eq!(client.produce(topic, 0, batch(&[&value])).error, 0);
+        }
+    }
+    let broker = node.node().broker();
+    let directory = replica(&node, &topics[0]).directory().id();
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (free, hangs) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let hung = || {
+            broker.cold_reads.hold_up(directory, move || {
+                let _freed = hangs.recv();
+            })
+        };
+        scope.spawn(|| runtime().block_on(hung()).unwrap());
+        stalled_readers(&node, &topics, &[12, 2], || drop(free));
+    });
+    // The same where the old readers come to the disk themselves.
+    let begun = runtime().block_on(async {
+        let mut begun = Vec::new();
+        for _ in 0..4 {
+            begun.push(broker.conversions.begin(directory).await);
+        }
+        begun
+    });
+    stalled_readers(&node, &topics, &[2], || drop(begun));
+}
+
 /// Commits an offset of a topic for a group that nobody has joined.
 fn commit_request(group: &str, topic: &str) -> OffsetCommitRequest<'static> {
     let partition = OffsetCommitRequestPartition { committed_offset: 5, ..Default::default() };

@@ -277,7 +277,7 @@ impl Fetch {
         drawn: Drawn,
     ) -> Result<Outbound, Close> {
         let (places, reads): (Vec<_>, Vec<_>) = cold.into_iter().unzip();
-        let found = self.broker.cold_reads.bring_in(reads).await;
+        let found = self.broker.cold_reads.bring_in(reads).await?;
         reading.brought(&self.broker, &places, found);
         let mut out = Outbound::default();
         if self.asked.version < message_set::BATCHES_SINCE {

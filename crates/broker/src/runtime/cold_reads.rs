@@ -1,5 +1,6 @@
-//! Old records come from the disk: a thread of their own reads them into the page cache before they are sent, so
-//! that a reader far behind holds up no connection that shares its thread.
+//! Old records come from the disk: threads of their own, one for each log directory, read them into the page cache
+//! before they are sent, so that a reader far behind holds up no connection that shares its thread, and a disk that hangs
+//! no reader of another.
 //!
 //! What was appended lately (`headwater.fetch.hot.bytes`) is taken to be in memory and never asked about. Older
 //! ranges are asked about with reads that must not wait, some way ahead of a reader who goes on, so that the next
@@ -7,23 +8,24 @@
 //! has looked at since the start, is held against its checksums on the way: the thread says how much of it is good
 //! (ADR 0008).
 
+mod lanes;
+
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::IoSliceMut;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use protocol::id::DirectoryId;
 use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
 use storage::read_check::{RangeCheck, check_bytes, check_range};
 use storage::{Fault, RealDisk};
-use tokio::sync::oneshot;
 
-use super::short_slices;
-use crate::net::FileRange;
+use self::lanes::Lanes;
+use crate::net::{Close, FileRange};
 
 /// How far apart the bytes lie that are asked about, and how much is read at a time.
 const STRIDE: u64 = 256 << 10;
@@ -40,8 +42,6 @@ const PAGE: u64 = 4096;
 const BELIEVED: Duration = Duration::from_secs(1);
 /// For how many readers answers are remembered.
 const WINDOWS_MAX: usize = 64;
-/// How nice the thread is to others, from 0 to 19: who catches up is not to hold up who is there.
-const NICENESS: i32 = 10;
 
 /// A part of a file that was in memory when it was last asked about.
 #[derive(Debug)]
@@ -52,19 +52,19 @@ struct Window {
     asked: Instant,
 }
 
-/// The thread that reads; started when it is first needed.
+/// What is known to be in memory, and the threads that bring in the rest.
 #[derive(Debug, Default)]
 pub struct ColdReads {
     /// Bound: `WINDOWS_MAX`, the newest last.
     windows: Mutex<VecDeque<Window>>,
-    /// Bound: one job for each connection. `None` where the system gave no thread: then nothing is brought in, and
-    /// sending waits for the disk.
-    jobs: OnceLock<Option<Sender<Job>>>,
+    lanes: Lanes,
 }
 
 /// A range to bring into memory.
 #[derive(Debug, Clone)]
 pub struct ColdRead {
+    /// Where it lies.
+    pub directory: DirectoryId,
     /// The range; it begins with a batch.
     pub range: FileRange,
     /// Where its segment ends, to have its batches checked.
@@ -76,60 +76,63 @@ pub struct ColdRead {
 /// What is known of a range once it was brought in; `None` where it was not checked, and can be read.
 pub type Brought = Option<Result<RangeCheck, Fault>>;
 
-struct Job {
-    reads: Vec<ColdRead>,
-    done: oneshot::Sender<Vec<Brought>>,
-}
-
 impl ColdReads {
     /// Waits until the ranges are in memory, and says what was found of each that was to be checked, and of each that cannot
     /// be read.
-    pub async fn bring_in(&self, reads: Vec<ColdRead>) -> Vec<Brought> {
-        let count = reads.len();
-        let jobs = if reads.is_empty() { None } else { self.jobs.get_or_init(start).as_ref() };
-        let (done, is_done) = oneshot::channel();
-        let brought = match jobs {
-            Some(jobs) if jobs.send(Job { reads, done }).is_ok() => is_done.await.ok(),
-            _ => None,
+    ///
+    /// # Errors
+    /// The end of the connection, if the reading panicked: what is unchecked is not sent.
+    pub async fn bring_in(&self, reads: Vec<ColdRead>) -> Result<Vec<Brought>, Close> {
+        let mut brought = vec![None; reads.len()];
+        let mut directories: BTreeMap<DirectoryId, (Vec<usize>, Vec<ColdRead>)> = BTreeMap::new();
+        for (place, read) in reads.into_iter().enumerate() {
+            let (places, reads) = directories.entry(read.directory).or_default();
+            places.push(place);
+            reads.push(read);
+        }
+        let mut under_way = Vec::new();
+        for (directory, (places, reads)) in directories {
+            let work = move |scratch: &mut [u8]| bring_all(&reads, scratch);
+            under_way.push((places, self.lanes.submit(directory, Box::new(work)).await));
+        }
+        for (places, is_done) in under_way {
+            let found = is_done.await.map_err(|_| Close::Unfinished)?;
+            for (place, found) in places.into_iter().zip(found) {
+                brought[place] = found;
+            }
+        }
+        Ok(brought)
+    }
+
+    /// Has the thread that reads from a directory do something else first: with it a disk can be made to hang.
+    ///
+    /// # Errors
+    /// The end of the connection, if it panicked.
+    pub async fn hold_up(
+        &self,
+        directory: DirectoryId,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<(), Close> {
+        let work = move |_: &mut [u8]| {
+            work();
+            Vec::new()
         };
-        // A thread that is not there, or has ended, has brought in what it could.
-        brought.unwrap_or_else(|| vec![None; count])
+        let is_done = self.lanes.submit(directory, Box::new(work)).await;
+        is_done.await.map(drop).map_err(|_| Close::Unfinished)
     }
 }
 
-fn start() -> Option<Sender<Job>> {
-    let (jobs, inbox) = channel();
-    let thread = std::thread::Builder::new().name("cold-reads".into()).spawn(move || run(&inbox));
-    match thread {
-        Ok(_detached) => Some(jobs),
-        Err(error) => {
-            tracing::error!(%error, "no thread for cold reads: readers of old records may hold up others");
-            None
-        }
+fn bring_all(reads: &[ColdRead], scratch: &mut [u8]) -> Vec<Brought> {
+    for ColdRead { range, .. } in reads {
+        // Advice may be refused; the reads below do the work.
+        let length = std::num::NonZeroU64::new(range.length);
+        let _advised = rustix::fs::fadvise(&*range.file, range.position, length, Advice::WillNeed);
     }
-}
-
-/// Ends when the broker is gone, with the last sender of jobs.
-fn run(inbox: &Receiver<Job>) {
-    short_slices::leave();
-    // On Linux a priority is a thread's own.
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!(%error, "cold reads run at the priority of everything else");
-    }
-    let mut scratch = vec![0; STRIDE as usize];
-    for Job { reads, done } in inbox {
-        for ColdRead { range, .. } in &reads {
-            // Advice may be refused; the reads below do the work.
-            let length = std::num::NonZeroU64::new(range.length);
-            let _advised = rustix::fs::fadvise(&*range.file, range.position, length, Advice::WillNeed);
-        }
-        let brought = reads.iter().map(|read| match read.check_within {
-            Some(segment_end) => Some(check(&read.range, segment_end, read.in_order)),
-            None => bring(&read.range, &mut scratch).err().map(Err),
-        });
-        // The connection may be gone.
-        let _gone = done.send(brought.collect());
-    }
+    let brought = reads.iter().map(|read| match read.check_within {
+        Some(segment_end) => Some(check(&read.range, segment_end, read.in_order)),
+        None => bring(&read.range, scratch).err().map(Err),
+    });
+    brought.collect()
 }
 
 /// Reads a range whole and holds its batches against their checksums, and for who reads on in order those behind it some
@@ -250,7 +253,8 @@ mod tests {
     use super::*;
 
     fn read(range: &FileRange, check_within: Option<u32>) -> ColdRead {
-        ColdRead { range: range.clone(), check_within, in_order: false }
+        let directory = DirectoryId::ZERO;
+        ColdRead { directory, range: range.clone(), check_within, in_order: false }
     }
 
     #[tokio::test]
@@ -261,7 +265,7 @@ mod tests {
         // The system may keep the pages all the same; then there is nothing to bring in.
         let _advised = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
         let range = FileRange { file: Arc::new(file), position: 1000, length: 2 << 20 };
-        ColdReads::default().bring_in(vec![read(&range, None)]).await;
+        ColdReads::default().bring_in(vec![read(&range, None)]).await.unwrap();
         assert!(ColdReads::default().is_resident(&range, Instant::now()));
     }
 
@@ -292,7 +296,7 @@ mod tests {
         let file = tempfile::tempfile_in(".").unwrap();
         let range = FileRange { file: Arc::new(file), position: 0, length: 1 << 20 };
         let reads = vec![read(&range, Some(1 << 20)), read(&range, None)];
-        let brought = ColdReads::default().bring_in(reads).await;
+        let brought = ColdReads::default().bring_in(reads).await.unwrap();
         assert!(matches!(&brought[..], [Some(Ok(RangeCheck { good_to: 0, wrong: Some(_), .. })), None]));
         assert!(check_at_hand(&range, 1 << 20).is_none());
     }
@@ -303,7 +307,7 @@ mod tests {
         let file = File::options().write(true).open(path.path()).unwrap();
         let range = FileRange { file: Arc::new(file), position: 0, length: 1 << 20 };
         let reads = [Some(1 << 20), None].map(|check_within| read(&range, check_within));
-        let brought = ColdReads::default().bring_in(reads.into()).await;
+        let brought = ColdReads::default().bring_in(reads.into()).await.unwrap();
         assert!(matches!(&brought[..], [Some(Err(Fault::Io { .. })), Some(Err(Fault::Io { .. }))]));
     }
 }

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod cold_reads;
 pub mod connection_bounds;
+pub mod conversions;
 pub mod coordinators;
 pub mod delayed;
 pub mod directory_reports;

@@ -1,6 +1,6 @@
 //! The records of versions 0 to 3: batches become message sets of format v0 or v1, in memory (KIP-31, KIP-32, KIP-283).
 //!
-//! Runs on a thread where work may take its time, a few answers at once. A set ends where its reader's bound or the
+//! Runs on a thread where work may take its time, a few answers at once of each log directory. A set ends where its reader's bound or the
 //! answer's is reached, and the next fetch goes on from there. Readers of versions 0 to 2 ask for so many bytes of each
 //! partition and no more, and are shown the beginning of a message that is larger; version 3 sends a first one whole.
 
@@ -9,13 +9,13 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use protocol::ErrorCode;
+use protocol::id::DirectoryId;
 use protocol::records::batch::LOG_OVERHEAD;
 use protocol::records::legacy::{DownConversion, DownConversionError, DownRoom, DownScratch};
 use rustix::io::Errno;
-use tokio::sync::Semaphore;
 
 use super::answer::PartitionAnswer;
-use super::read::{PartitionRead, Reading};
+use super::read::{PartitionRead, Reading, find};
 use super::request::Limits;
 use crate::Broker;
 use crate::net::FileRange;
@@ -40,9 +40,6 @@ const STEP_BYTES: u64 = 1 << 20;
 /// The most that comes out of one compressed batch, as where it was appended.
 const DECOMPRESSED_BYTES_MAX: u64 = 1 << 30;
 
-/// How many answers are converted at once, so that their memory is bounded.
-static CONVERSIONS: Semaphore = Semaphore::const_new(4);
-
 /// Replaces the records that were read by message sets. Their memory is drawn from what requests share, and handed back to
 /// be held until the answer has left. A request that holds some already does not wait for more, as others might wait for
 /// what it holds: its answer is short then.
@@ -52,29 +49,69 @@ pub async fn convert(
     limits: Limits,
     version: i16,
 ) -> (Reading, Drawn) {
+    let parts = parts(broker, &reading);
+    let Some(first) = parts.first() else { return (reading, None) };
     let memory = &broker.request_memory;
     let (claim, bytes) = claim(memory, answer_bytes(&reading));
+    // First of all: who waits for a disk that hangs is not to hold the memory that others wait for.
+    let mut begun = Some(broker.conversions.begin(first.directory).await);
     let (drawn, bytes) = match memory.try_draw(claim) {
         Some(drawn) => (drawn, bytes),
         None if holds_some => (None, PARTITION_BYTES_MIN),
-        None => (memory.draw(claim).await, bytes),
+        None => {
+            // Who holds memory may be waiting to begin.
+            drop(begun.take());
+            (memory.draw(claim).await, bytes)
+        }
     };
-    // It is never closed.
-    let _permit = CONVERSIONS.acquire().await;
-    let broker = broker.clone();
-    let converted = tokio::task::spawn_blocking(move || {
-        let unreadable = |file: &File, errno| unreadable_files::note(&broker.log_dirs, file, errno);
-        convert_all(&mut reading, &limits, (bytes, version), &unreadable);
-        reading
-    });
-    match converted.await {
-        Ok(reading) => (reading, drawn),
-        Err(ended) => match ended.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime ends, and this with it.
-            Err(_cancelled) => std::future::pending().await,
-        },
+    let mut making = Making::new(&reading, &limits, (bytes, version));
+    for part in parts {
+        let _begun = match begun.take() {
+            Some(begun) => begun,
+            None => broker.conversions.begin(part.directory).await,
+        };
+        let broker = broker.clone();
+        let converted = tokio::task::spawn_blocking(move || {
+            let unreadable = |file: &File, errno| unreadable_files::note(&broker.log_dirs, file, errno);
+            for place in part.places {
+                making.partition(&mut reading.partitions[place], &unreadable);
+            }
+            (reading, making)
+        });
+        (reading, making) = match converted.await {
+            Ok(converted) => converted,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends, and this with it.
+                Err(_cancelled) => std::future::pending().await,
+            },
+        };
     }
+    (reading, drawn)
+}
+
+/// Partitions with records that follow one another and lie in one directory.
+struct Part {
+    directory: DirectoryId,
+    places: Vec<usize>,
+}
+
+fn parts(broker: &Broker, reading: &Reading) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for (place, read) in reading.partitions.iter().enumerate() {
+        if read.answer.records.is_none() {
+            continue;
+        }
+        let topic = find(broker, &read.wanted.key.topic);
+        let replica = topic.as_ref().and_then(|topic| topic.get(read.wanted.key.partition));
+        // One that has gone meanwhile leaves its files to who reads them.
+        let directory = replica.map_or(DirectoryId::ZERO, |replica| replica.directory().id());
+        match parts.last_mut().filter(|part| part.directory == directory) {
+            Some(part) => part.places.push(place),
+            None => parts.push(Part { directory, places: vec![place] }),
+        }
+    }
+    parts
 }
 
 /// The bytes of messages that the answer may come to.
@@ -100,35 +137,49 @@ fn claim(memory: &RequestMemory, mut bytes: usize) -> (Claim, usize) {
 /// Is told of a file that cannot be read.
 type Unreadable<'u> = &'u dyn Fn(&File, Errno);
 
-fn convert_all(
-    reading: &mut Reading,
-    limits: &Limits,
-    (bytes, version): (usize, i16),
-    unreadable: Unreadable<'_>,
-) {
-    let magic = if version < TIMESTAMPS_SINCE { 0 } else { 1 };
-    let cut = version < ANSWER_BOUND_SINCE;
-    let with_records = |read: &&mut PartitionRead| read.answer.records.is_some();
-    let count = reading.partitions.iter_mut().filter(with_records).count().max(1);
-    let mut left = usize::try_from(limits.bytes_max).unwrap_or(0);
-    let mut share = if cut { (bytes / count).max(PARTITION_BYTES_MIN) } else { bytes };
-    let mut first_whole = !cut;
-    let mut scratch = DownScratch::default();
-    for read in &mut reading.partitions {
-        let Some(range) = read.answer.records.take() else { continue };
-        let most = usize::try_from(read.wanted.bytes_max).unwrap_or(0).min(left);
-        let first = if first_whole { usize::MAX } else { most };
-        let room = DownRoom { bytes: most.min(share), first, cut };
+/// An answer in the making.
+struct Making {
+    magic: i8,
+    /// Whether a message over the bound is shown up to there.
+    cut: bool,
+    /// What the reader still takes.
+    left: usize,
+    /// What there is memory for: of each partition, or of all that are left.
+    share: usize,
+    first_whole: bool,
+    scratch: DownScratch,
+}
+
+impl Making {
+    fn new(reading: &Reading, limits: &Limits, (bytes, version): (usize, i16)) -> Self {
+        let cut = version < ANSWER_BOUND_SINCE;
+        let count = reading.partitions.iter().filter(|read| read.answer.records.is_some()).count().max(1);
+        Self {
+            magic: if version < TIMESTAMPS_SINCE { 0 } else { 1 },
+            cut,
+            left: usize::try_from(limits.bytes_max).unwrap_or(0),
+            share: if cut { (bytes / count).max(PARTITION_BYTES_MIN) } else { bytes },
+            first_whole: !cut,
+            scratch: DownScratch::default(),
+        }
+    }
+
+    fn partition(&mut self, read: &mut PartitionRead, unreadable: Unreadable<'_>) {
+        let Some(range) = read.answer.records.take() else { return };
+        let most = usize::try_from(read.wanted.bytes_max).unwrap_or(0).min(self.left);
+        let first = if self.first_whole { usize::MAX } else { most };
+        let room = DownRoom { bytes: most.min(self.share), first, cut: self.cut };
+        let from = read.wanted.fetch_offset;
         let mut conversion =
-            DownConversion::new(magic, read.wanted.fetch_offset, room, DECOMPRESSED_BYTES_MAX, &mut scratch);
+            DownConversion::new(self.magic, from, room, DECOMPRESSED_BYTES_MAX, &mut self.scratch);
         match take_range(&range, &mut conversion, unreadable) {
             Ok(()) => {
                 let set = conversion.finish();
-                left = left.saturating_sub(set.len());
-                if !cut {
-                    share = share.saturating_sub(set.len());
+                self.left = self.left.saturating_sub(set.len());
+                if !self.cut {
+                    self.share = self.share.saturating_sub(set.len());
                 }
-                first_whole &= set.is_empty();
+                self.first_whole &= set.is_empty();
                 read.answer.in_memory = Some(set);
             }
             Err(code) => read.answer = PartitionAnswer::error(read.answer.index, code),

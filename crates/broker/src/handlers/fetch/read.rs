@@ -175,8 +175,7 @@ impl Reading {
             let absent = unsure.old && !broker.cold_reads.is_resident(range, now);
             let due = suspect || (absent && check == ReadCheck::Cold);
             if absent || due {
-                let (range, in_order) = (range.clone(), unsure.in_order);
-                cold.push((place, ColdRead { range, check_within: due.then_some(segment_end), in_order }));
+                cold.push((place, unsure.cold_read(range, due)));
             }
         }
         cold
@@ -241,6 +240,16 @@ impl Unsure {
         let any = slice.length > 0 && (old || unchecked || limits.check == ReadCheck::Always);
         let (segment, in_order) = ((slice.base, slice.segment_end), slice.in_order);
         any.then(|| Self { replica: replica.clone(), segment, old, unchecked, in_order })
+    }
+
+    /// The range as it is to be brought in, and checked if that is due.
+    fn cold_read(&self, range: &FileRange, due: bool) -> ColdRead {
+        ColdRead {
+            directory: self.replica.directory().id(),
+            range: range.clone(),
+            check_within: due.then_some(self.segment.1),
+            in_order: self.in_order,
+        }
     }
 
     /// Cuts the range where it is not good any more. The code where nothing of it can be sent.
