@@ -1,7 +1,7 @@
 //! One log directory as its logs see it: where it lies, how it is, who makes files durable there and who removes them.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::id::DirectoryId;
@@ -32,6 +32,7 @@ pub struct LogDirectory<D: Disk = RealDisk> {
     pace: Pace,
     log_starts_moved: AtomicBool,
     cleaned: AtomicBool,
+    committed_cuts: AtomicUsize,
     /// Bound: one for each log.
     resume_due: Mutex<Vec<TopicPartition>>,
 }
@@ -64,6 +65,7 @@ impl<D: Disk> LogDirectory<D> {
             pace: Pace::default(),
             log_starts_moved,
             cleaned,
+            committed_cuts: AtomicUsize::new(0),
             resume_due: Mutex::default(),
         };
         if !directory.reserve.is_whole() {
@@ -85,6 +87,16 @@ impl<D: Disk> LogDirectory<D> {
     /// How many logs it has, nearly: each holds it.
     pub fn logs(self: &Arc<Self>) -> usize {
         Arc::strong_count(self)
+    }
+
+    /// How often logs of it were cut below their high watermarks.
+    pub fn committed_cuts(&self) -> usize {
+        self.committed_cuts.load(Ordering::Relaxed)
+    }
+
+    /// Counts a cut that takes away what was committed.
+    pub(crate) fn note_committed_cut(&self) {
+        self.committed_cuts.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How it is.

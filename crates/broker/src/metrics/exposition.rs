@@ -163,6 +163,11 @@ fn directories(broker: &Broker, text: &mut Text) {
             "Batches found corrupt on read since the start.",
             broker.metrics.corruption.count(),
         ),
+        (
+            "headwater_committed_cuts",
+            "Logs cut below their high watermarks since the start: committed records that are gone from here.",
+            broker.log_dirs.directories().map(|directory| directory.committed_cuts()).sum(),
+        ),
     ];
     for (name, help, value) in gauges {
         text.metric(name, Kind::Gauge, help);

@@ -24,6 +24,7 @@ impl<D: Disk> Log<D> {
         if end < self.partition.watermarks().log_start {
             return self.truncate_fully(end, now);
         }
+        self.tell_of_committed(end);
         let outcome = self.truncate_within(end, now);
         self.home.noted(outcome)
     }
@@ -46,8 +47,25 @@ impl<D: Disk> Log<D> {
     /// Drops everything; the log begins again at `start`, as when a follower is told to begin there.
     pub(crate) fn truncate_fully(&mut self, start: Offset, now: Timestamp) -> Result<(), Fault> {
         self.check()?;
+        self.tell_of_committed(start);
         let outcome = self.truncate_fully_within(start, now);
         self.home.noted(outcome)
+    }
+
+    /// What lies below the high watermark was acknowledged and may have been read: a cut there loses it, here at least, and
+    /// must never pass unseen (KAFKA-19474).
+    fn tell_of_committed(&self, end: Offset) {
+        let marks = self.partition.watermarks();
+        if end < marks.high_watermark {
+            self.home.note_committed_cut();
+            tracing::error!(
+                partition = %self.name,
+                high_watermark = %marks.high_watermark,
+                cut_to = %end,
+                "records are cut away that were committed: unless another replica has them they are lost. Compare this \
+                 partition with what its producers sent, and look for a replica that was elected without having been in sync"
+            );
+        }
     }
 
     /// What is cut must not come back, out of a cleaning or as the first batch of a log that seems to lack its own.

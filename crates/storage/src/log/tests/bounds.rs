@@ -124,3 +124,27 @@ fn a_flush_from_before_a_log_began_anew_does_not_count() {
     (ticket.done)(Ok(()));
     assert_eq!(log.recovery_point(), Offset(0));
 }
+
+#[test]
+fn a_cut_below_the_high_watermark_is_told_and_one_above_is_not() {
+    let bench = Bench::new(RealDisk);
+    let mut log = bench.create();
+    let followed = [NodeId(1), NodeId(2)];
+    log.set_in_sync(followed, []);
+    append(&mut log, plain(3, 10)).unwrap();
+    append(&mut log, plain(3, 10)).unwrap();
+    log.truncate(Offset(3), NOW).unwrap();
+    assert_eq!((log.partition().watermarks().high_watermark, bench.home.committed_cuts()), (Offset(0), 0));
+    log.truncate_fully(Offset(3), NOW).unwrap();
+    assert_eq!(bench.home.committed_cuts(), 0, "as of a follower whose leader has deleted what it lacks");
+    log.set_in_sync([NodeId(1)], []);
+    append(&mut log, plain(3, 10)).unwrap();
+    append(&mut log, plain(3, 10)).unwrap();
+    assert_eq!(log.partition().watermarks().high_watermark, Offset(9));
+    log.truncate(Offset(9), NOW).unwrap();
+    assert_eq!(bench.home.committed_cuts(), 0, "nothing was cut");
+    log.truncate(Offset(6), NOW).unwrap();
+    assert_eq!(bench.home.committed_cuts(), 1);
+    log.truncate_fully(Offset(0), NOW).unwrap();
+    assert_eq!(bench.home.committed_cuts(), 2);
+}
