@@ -266,6 +266,8 @@ fn wide_changes(client: &mut Client) -> Vec<(&'static str, Vec<u8>)> {
 const TOLD: usize = 4096;
 /// How often they say it.
 const TIMES: usize = 1000;
+/// How many producers there are of one partition.
+const PRODUCERS: i64 = 20_000;
 
 /// Groups and a transaction of which there is much to tell.
 fn make_much_to_tell(client: &mut Client) {
@@ -322,6 +324,18 @@ fn make_much_to_tell(client: &mut Client) {
     assert_eq!(ConsumerGroupHeartbeatResponse::decode(&body, 1).unwrap().error_code, 0);
     join_streams(client);
     begin_wide_transaction(client);
+    write_as_many(client);
+}
+
+/// As many producers as one pleases write to one partition.
+fn write_as_many(client: &mut Client) {
+    for id in 0..PRODUCERS {
+        let batch = raw::batch::of_producer((id, 0, 0), &["v"]);
+        let request = raw::ask::produce_request("t", 0, 0, batch);
+        let frame = client.frame(&request, 9);
+        client.send(&frame);
+    }
+    assert_eq!(client.produce("t", 0, raw::batch::batch(&["last"])).base_offset, PRODUCERS);
 }
 
 fn join_streams(client: &mut Client) {
@@ -384,6 +398,9 @@ fn begin_wide_transaction(client: &mut Client) {
 /// Small requests that ask for much by naming one thing very often.
 fn repeating_requests(client: &mut Client) -> Vec<(&'static str, Vec<u8>)> {
     let mut frames = Vec::new();
+    let topic = TopicRequest { name: "t".into(), partition_indexes: vec![0].into() };
+    let request = DescribeProducersRequest { topics: vec![topic].into() };
+    frames.push(("DescribeProducers, one partition", client.frame(&request, 0)));
     let named = |id: &'static str| vec![std::borrow::Cow::from(id); TIMES];
     let topic = OffsetFetchRequestTopic { name: "t".into(), partition_indexes: vec![0; 10 * TIMES].into() };
     let request = OffsetFetchRequest {

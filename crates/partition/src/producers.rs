@@ -4,6 +4,13 @@
 //! That memory is what makes a retried batch a duplicate instead of a second copy, a lost one a gap, and an old
 //! incarnation a zombie. It is rebuilt from the log itself, from a snapshot on, and a producer is forgotten when
 //! it has been silent for `producer.id.expiration.ms` outside of a transaction.
+//!
+//! deviation: anybody may send under any number of ids, and Kafka remembers them all. Here there is a bound
+//! (`headwater.producer.ids.max`), by which everybody else gains: those whose last batch lies furthest back are forgotten
+//! first, as if they had expired, and never one with an open transaction. Who is forgotten follows from the batches and
+//! the bound alone, so that a replay forgets the same. Where it does not, for the bound was another then or somebody has
+//! expired meanwhile, no harm is done: of a producer that is not known any sequence is taken, and one that is known too
+//! long expires.
 
 mod check;
 mod state;
@@ -22,10 +29,20 @@ pub(crate) use check::{Checked, Strictness, check_data, check_marker};
 pub use state::{BatchMetadata, ProducerState};
 use states::States;
 
+/// How many producers a log remembers where nobody says otherwise.
+pub const PRODUCER_IDS_MAX: u32 = 100_000;
+
 /// All producers of one log.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Producers {
     states: States,
+    ids_max: u32,
+}
+
+impl Default for Producers {
+    fn default() -> Self {
+        Self { states: States::default(), ids_max: PRODUCER_IDS_MAX }
+    }
 }
 
 /// One producer as `<offset>.snapshot` files keep it: of its batches only the last.
@@ -88,7 +105,30 @@ impl Producers {
                 *states.of(entry.producer_id) = state;
             }
         }
-        Self { states }
+        Self { states, ..Self::default() }
+    }
+
+    /// Bounds how many are remembered.
+    pub(crate) fn set_ids_max(&mut self, ids_max: u32) {
+        self.ids_max = ids_max.max(1);
+    }
+
+    /// Forgets the oldest if one more than may be remembered has come.
+    fn keep_bound(&mut self) {
+        let (known, most) = (self.states.len(), self.ids_max as usize);
+        // An eighth at once: to find the oldest is to look at all. And not with each that comes where none may go.
+        let step = (most / 8).max(1);
+        if known <= most || !(known - most - 1).is_multiple_of(step) {
+            return;
+        }
+        let idle = self.states.iter().filter(|(_, state)| state.is_idle());
+        let mut last_used: Vec<_> = idle.map(|(_, state)| state.last_used()).collect();
+        // Some stay in any case: many open transactions are not to cost everybody else what is known of him.
+        let excess = (known - (most + 1 - step)).min(last_used.len().saturating_sub(step));
+        if excess > 0 {
+            let (_, &mut last_gone, _) = last_used.select_nth_unstable(excess - 1);
+            self.states.retain(|state| !state.is_idle() || state.last_used() > last_gone);
+        }
     }
 
     /// What a snapshot keeps, by producer id.
@@ -124,6 +164,7 @@ impl Producers {
     }
 
     pub(crate) fn apply(&mut self, update: &ProducerUpdate) {
+        let known = self.states.len();
         match update {
             ProducerUpdate::Data(data) => {
                 let state = self.states.of(data.producer_id);
@@ -136,6 +177,9 @@ impl Producers {
                 let state = self.states.of(marker.producer_id);
                 state.end_transaction(marker.producer_epoch, marker.coordinator_epoch, marker.timestamp);
             }
+        }
+        if self.states.len() > known {
+            self.keep_bound();
         }
     }
 }

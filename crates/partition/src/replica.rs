@@ -187,6 +187,11 @@ impl Partition {
         self.advance_high_watermark()
     }
 
+    /// Bounds how many producers are remembered.
+    pub fn set_producer_ids_max(&mut self, ids_max: u32) {
+        self.producers.set_ids_max(ids_max);
+    }
+
     fn apply(&mut self, update: &ProducerUpdate) {
         match update {
             ProducerUpdate::Data(data) => {

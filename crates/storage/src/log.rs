@@ -221,6 +221,7 @@ impl<D: Disk> Log<D> {
         {
             tracing::warn!(partition = %self.name, %fault, "cannot take back a compaction");
         }
+        self.partition.set_producer_ids_max(config.producer_ids_max);
         self.config = config;
     }
 

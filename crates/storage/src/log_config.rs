@@ -1,6 +1,7 @@
 //! The topic's configuration as a log asks for it; every field can change while the log is open.
 
 use partition::compaction::CompactionRules;
+use partition::producers::PRODUCER_IDS_MAX;
 use partition::retention::RetentionRules;
 use partition::segments::RollRules;
 use partition::{AppendRules, Millis};
@@ -34,6 +35,8 @@ pub struct LogConfig {
     pub recovery_bytes: Option<u32>,
     /// `producer.id.expiration.ms`, a setting of the broker.
     pub producer_expiration: Millis,
+    /// `headwater.producer.ids.max`, a setting of the broker.
+    pub producer_ids_max: u32,
 }
 
 impl LogConfig {
@@ -58,6 +61,7 @@ impl Default for LogConfig {
             flush_after: None,
             recovery_bytes: Some(64 << 20),
             producer_expiration: Millis(24 * 3600 * 1000),
+            producer_ids_max: PRODUCER_IDS_MAX,
         }
     }
 }

@@ -46,6 +46,7 @@ impl NodeConfig {
             flush_after: bounded(topic.flush_ms).map(|_| Millis(topic.flush_ms)),
             recovery_bytes: self.log_dirs.recovery_bytes,
             producer_expiration: millis(self.log_dirs.producer_id_expiration),
+            producer_ids_max: self.log_dirs.producer_ids_max,
         }
     }
 

@@ -140,6 +140,8 @@ pub struct LogDirsConfig {
     pub batch_positions_bytes: usize,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration: Duration,
+    /// `headwater.producer.ids.max`.
+    pub producer_ids_max: u32,
     /// `producer.id.expiration.check.interval.ms`.
     pub producer_id_check_interval: Duration,
 }
@@ -486,6 +488,7 @@ fn log_dirs(settings: &Settings) -> Result<LogDirsConfig, ConfigError> {
         reserve_bytes: u64::try_from(settings.integer("headwater.disk.reserve.bytes")?).unwrap_or(0),
         batch_positions_bytes: size(settings, "headwater.batch.positions.bytes")?,
         producer_id_expiration: millis(settings, "producer.id.expiration.ms")?,
+        producer_ids_max: u32::try_from(settings.integer("headwater.producer.ids.max")?).unwrap_or(u32::MAX),
         producer_id_check_interval: millis(settings, "producer.id.expiration.check.interval.ms")?,
     })
 }

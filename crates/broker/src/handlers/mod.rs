@@ -330,7 +330,20 @@ static TABLE: &[Served] = &[
     served!(DescribeQuorum 0 to 2 by describe_quorum::DescribeQuorumRequest),
     served!(UpdateFeatures 0 to 2 by update_features::UpdateFeaturesRequest),
     served!(DescribeCluster 0 to 2 by describe_cluster::DescribeClusterRequest),
-    served!(DescribeProducers 0 to 0 by describe_producers::DescribeProducersRequest),
+    Served {
+        api: ApiKey::DescribeProducers,
+        first: 0,
+        last: 0,
+        stable: 0,
+        listed: Listed::AsServed,
+        serve: Serve::Later(|call, body| {
+            Box::pin(async move {
+                let (request, drawn) = call.request::<messages::DescribeProducersRequest<'_>>(&body).await?;
+                let (response, drawn) = describe_producers::handle(&call, request, drawn).await;
+                call.answer(&response.into(), drawn).await
+            })
+        }),
+    },
     served!(DescribeTransactions 0 to 0 by describe_transactions::DescribeTransactionsRequest),
     served!(ListTransactions 0 to 2 by list_transactions::ListTransactionsRequest),
     served_with_others!(ConsumerGroupHeartbeat 0 to 1 by consumer_group_heartbeat::ConsumerGroupHeartbeatRequest),

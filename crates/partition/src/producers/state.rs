@@ -105,10 +105,22 @@ impl ProducerState {
         })
     }
 
+    /// Whether no transaction of it is open.
+    pub(super) fn is_idle(&self) -> bool {
+        self.current_transaction_first_offset.is_none()
+    }
+
+    /// When it was last heard of, in the order of the log. Of one of whom only a marker is known the place is not: it comes
+    /// last, for its coordinator knows it, and its epoch keeps older ones out.
+    pub(super) fn last_used(&self) -> (LastOffset, Timestamp) {
+        let last_offset = self.batches.last().map_or(LastOffset(i64::MAX), |batch| batch.last_offset);
+        (last_offset, self.last_timestamp)
+    }
+
     /// Whether the producer has been silent for `expiration` outside of a transaction.
     pub fn is_expired(&self, now: Timestamp, expiration: Millis) -> bool {
         let silent = now.0.saturating_sub(self.last_timestamp.0);
-        self.current_transaction_first_offset.is_none() && silent >= expiration.0
+        self.is_idle() && silent >= expiration.0
     }
 
     pub(super) fn add_batch(&mut self, epoch: ProducerEpoch, batch: BatchMetadata) {

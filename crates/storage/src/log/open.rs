@@ -121,7 +121,7 @@ impl<D: Disk> Log<D> {
         let mut log = Self {
             name,
             topic_id: Some(topic_id),
-            partition: Partition::empty(Offset::ZERO),
+            partition: empty(Offset::ZERO, &config),
             segments,
             flush: Arc::new(FlushProgress::new(Offset::ZERO)),
             last_flush: now,
@@ -251,7 +251,7 @@ impl<D: Disk> Log<D> {
         let loaded = load(home.descriptors(), directory, input, start.offset, &mut replaying)?;
         let Loaded { segments, end, cut, restarted } = loaded;
         let partition = match restarted {
-            true => Partition::empty(end),
+            true => empty(end, &config),
             false => replaying.finish(segments.directory(), (log_start, high_watermark, end))?,
         };
         let resume = loading.resume.filter(|_| !restarted);
@@ -461,6 +461,13 @@ fn find_start_among<D: Disk>(
     Ok((loading, ReplayStart::find(disk, directory, listing, loading)?))
 }
 
+/// The machine of a log without a record, which begins at `start`.
+pub(super) fn empty(start: Offset, config: &LogConfig) -> Partition {
+    let mut partition = Partition::empty(start);
+    partition.set_producer_ids_max(config.producer_ids_max);
+    partition
+}
+
 /// Where replaying the batches begins, and with what producers.
 pub(super) struct ReplayStart {
     pub(super) offset: Offset,
@@ -546,7 +553,9 @@ impl ReplayStart {
             producers: self.producers.iter().copied(),
             leader_epochs: epochs,
         };
-        Replaying { partition: Partition::restore(restored, now, config.producer_expiration) }
+        let mut partition = Partition::restore(restored, now, config.producer_expiration);
+        partition.set_producer_ids_max(config.producer_ids_max);
+        Replaying { partition }
     }
 }
 

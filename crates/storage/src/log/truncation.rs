@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use partition::Partition;
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
 use super::open::ReplayStart;
-use super::{Log, Room};
+use super::{Log, Room, open};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::recovery;
@@ -105,7 +104,7 @@ impl<D: Disk> Log<D> {
         self.set_resume_due(0);
         self.flush.note_names_changed();
         let role = self.partition.role().clone();
-        self.partition = Partition::empty(start).with_role(role);
+        self.partition = open::empty(start, &self.config).with_role(role);
         self.home.note_log_start_moved();
         self.write_leader_epochs()
     }

@@ -24,7 +24,7 @@ pub const KEYS: &[Key] = &[
     string("headwater.fetch.check", "cold").one_of(&["off", "cold", "always"]).since("headwater").honoured()
         .doc("When records are held against their checksums before they are sent: cold when they come from the disk, and when they are first read after a start; always; or off, as Kafka does. What is corrupt is not sent: its reader is told CORRUPT_MESSAGE, and the log and the metric headwater_corrupt_batches name the place."),
     long("headwater.fetch.hot.bytes", "67108864").at_least(0).since("headwater").honoured()
-        .doc("How much of the end of a partition is taken to be in memory. A fetch of older records that are not is read by a thread of its own first, so that the disk holds up nobody else."),
+        .doc("How much of the end of a partition is taken to be in memory. A fetch of older records that are not is read by a thread of their log directory first, so that the disk holds up nobody else."),
     int("headwater.fetch.partitions.max", "100000").at_least(1).since("headwater").honoured()
         .doc("How many partitions one fetch may name. A fetch that names more ends its connection, so that its memory stays a small multiple of its bytes."),
     int("headwater.fetch.sessions.partitions.max", "250000").at_least(0).since("headwater").honoured()
@@ -37,6 +37,8 @@ pub const KEYS: &[Key] = &[
         .doc("How many bytes of unused read buffers are kept for the next requests."),
     int("headwater.open.files.max", "10000").at_least(64).since("headwater").honoured()
         .doc("How many files of logs may be open at once. Files beyond it are closed, the longest unused first, and opened again when needed."),
+    int("headwater.producer.ids.max", "100000").at_least(1).since("headwater").honoured()
+        .doc("How many producers a partition remembers. Beyond it those whose last batch lies furthest back are forgotten, as if they had expired (producer.id.expiration.ms), never one with an open transaction: anybody may send under any number of ids. Kafka has no bound."),
     int("headwater.recovery.bytes", "67108864").at_least(0).since("headwater").honoured()
         .doc("A partition that has grown by so many bytes gets another place for recovery to begin at after a crash, brought to stable storage in the background: no more than three times as much is read of it then, whatever the size of its segments. One that grows slowly, or not any more, gets a place too once more than a 64th of this would be read of it. 0 for none: recovery begins at the front of a segment, as in Kafka."),
     int("headwater.request.memory.bytes", "134217728").at_least(1048576).since("headwater").honoured()

@@ -423,3 +423,85 @@ fn snapshot_bytes(partition: &Partition) -> Vec<u8> {
     }
     out
 }
+
+fn bounded(ids_max: u32) -> Leader {
+    let mut leader = Leader::new();
+    leader.partition().set_producer_ids_max(ids_max);
+    leader
+}
+
+fn knows(leader: &Leader, id: i64) -> bool {
+    leader.partition.as_ref().unwrap().producers().get(ProducerId(id)).is_some()
+}
+
+#[test]
+fn beyond_the_bound_who_wrote_longest_ago_is_forgotten_and_nobody_in_a_transaction() {
+    let mut leader = bounded(80);
+    leader.send(transactional(1, 0, 0)).unwrap();
+    leader.send(transactional(2, 0, 0)).unwrap();
+    leader.mark((2, 1), true, 0, 2).unwrap();
+    leader.send(sent(3, 0, 0)).unwrap();
+    let (mut in_use, mut snapshot) = (0, None);
+    for id in 10..600 {
+        leader.send(sent(id, 0, 0)).unwrap();
+        if id % 20 == 0 {
+            leader.send(sent(4, 0, in_use)).unwrap();
+            in_use += 2;
+        }
+        if id == 400 {
+            let partition = leader.partition.as_ref().unwrap();
+            let end = partition.watermarks().log_end;
+            snapshot = Some((leader.log.len(), end, partition.producer_snapshot().collect::<Vec<_>>()));
+        }
+        let known = leader.partition().producers().len();
+        assert!((70..=80).contains(&known) || id < 80, "{known} producers after {id}");
+    }
+    let known = [1, 2, 3, 4, 10, 500, 540, 599].map(|id| knows(&leader, id));
+    assert_eq!(known, [true, true, false, true, false, false, true, true]);
+    assert_eq!(code(&leader.send(sent(599, 0, 9)).unwrap_err()), ErrorCode::OutOfOrderSequenceNumber);
+    // Who was forgotten goes on where he was, as one who had expired.
+    leader.send(sent(3, 0, 2)).unwrap();
+    // A replay forgets the same, of all there is and from a snapshot on.
+    let (at, end, producers) = snapshot.unwrap();
+    for (at, end, producers) in [(0, Offset(0), Vec::new()), (at, end, producers)] {
+        let restored = Restored {
+            log_start: Offset(0),
+            high_watermark: Offset(0),
+            snapshot_offset: end,
+            producers,
+            leader_epochs: Vec::new(),
+        };
+        let mut rebuilt = Partition::restore(restored, NOW, Millis(i64::MAX));
+        rebuilt.set_producer_ids_max(80);
+        for batch in Batches::new(&leader.log[at..]) {
+            rebuilt.replay(&batch).unwrap();
+        }
+        let known: Vec<_> = rebuilt.producer_snapshot().collect();
+        assert_eq!(known, leader.partition().producer_snapshot().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn open_transactions_stay_however_many_there_are() {
+    let mut leader = bounded(8);
+    for id in 0..40 {
+        leader.send(transactional(id, 0, 0)).unwrap();
+    }
+    assert!((0..40).all(|id| knows(&leader, id)));
+    leader.send(sent(50, 0, 0)).unwrap();
+    assert!(knows(&leader, 50), "others are not forgotten for them at once");
+    for id in 0..40 {
+        leader.mark((id, 0), false, 0, 0).unwrap();
+    }
+    leader.send(sent(51, 0, 0)).unwrap();
+    assert!(leader.partition().producers().len() <= 8 && knows(&leader, 51));
+}
+
+#[test]
+fn a_bound_of_one_is_kept() {
+    let mut leader = bounded(0);
+    for id in 0..5 {
+        leader.send(sent(id, 0, 0)).unwrap();
+        assert!(leader.partition().producers().len() == 1 && knows(&leader, id));
+    }
+}
