@@ -12,7 +12,7 @@ use super::static_config::{NodeConfig, is_served};
 /// The first contradiction.
 pub fn check(config: &NodeConfig) -> Result<(), ConfigError> {
     let checks: &[fn(&NodeConfig) -> Option<String>] =
-        &[quorum, controller_role, broker_only, broker_role, security, log, replication, network];
+        &[quorum, controller_role, broker_only, broker_role, groups, security, log, replication, network];
     match checks.iter().find_map(|check| check(config)) {
         Some(text) => Err(ConfigError::Conflict(text)),
         None => Ok(()),
@@ -137,6 +137,17 @@ fn broker_role(config: &NodeConfig) -> Option<String> {
     })
 }
 
+fn groups(config: &NodeConfig) -> Option<String> {
+    const KEY: &str = "group.coordinator.rebalance.protocols";
+    let protocols = config.settings.list(KEY).unwrap_or_default();
+    (!protocols.iter().any(|protocol| protocol == "classic")).then(|| {
+        format!(
+            "{KEY} is {}: groups of the classic protocol are always served, as in Kafka: add classic",
+            protocols.join(",")
+        )
+    })
+}
+
 /// Fails closed: a node that was told to be secure must not start open.
 fn security(config: &NodeConfig) -> Option<String> {
     let listeners = &config.listeners;
@@ -179,7 +190,10 @@ fn log(config: &NodeConfig) -> Option<String> {
     if config.log_dirs.directories.is_empty() {
         return Some("log.dirs is empty: name at least one directory".to_owned());
     }
-    let cordoned = config.settings.list("cordoned.log.dirs").unwrap_or_default();
+    let cordoned = &config.log_dirs.cordoned;
+    if cordoned.len() > 1 && cordoned.iter().any(|directory| directory == "*") {
+        return Some("cordoned.log.dirs has * and others: * is all of them, leave the others out".to_owned());
+    }
     let foreign = |directory: &&String| {
         directory.as_str() != "*"
             && !config.log_dirs.directories.iter().any(|known| known.as_os_str() == directory.as_str())

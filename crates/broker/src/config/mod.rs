@@ -13,6 +13,8 @@ pub mod describe;
 pub mod dynamic;
 pub mod group_config;
 pub mod group_coordinator_config;
+#[cfg(test)]
+mod honoured;
 pub mod key;
 pub mod keys;
 pub mod listeners;

@@ -144,6 +144,12 @@ pub struct LogDirsConfig {
     pub producer_ids_max: u32,
     /// `producer.id.expiration.check.interval.ms`.
     pub producer_id_check_interval: Duration,
+    /// `cordoned.log.dirs`; `*` for all.
+    pub cordoned: Vec<String>,
+    /// `num.replica.alter.log.dirs.threads`; `None` for one for each directory.
+    pub move_threads: Option<u64>,
+    /// `replica.alter.log.dirs.io.max.bytes.per.second`; `None` for no bound.
+    pub move_bytes_per_second_max: Option<u64>,
 }
 
 /// When records are held against their checksums before they are sent.
@@ -463,6 +469,10 @@ fn log_dirs(settings: &Settings) -> Result<LogDirsConfig, ConfigError> {
     let metadata_directory = settings.text("metadata.log.dir")?.or_else(|| directories.first().cloned());
     let fsync = settings.text("headwater.durability")?.as_deref() == Some("fsync");
     let flush = settings.integer("log.flush.scheduler.interval.ms")?;
+    let count = |name| {
+        let set = settings.integer_if_set(name)?;
+        Ok::<_, ConfigError>(set.and_then(|number| u64::try_from(number).ok()))
+    };
     Ok(LogDirsConfig {
         metadata_directory: PathBuf::from(metadata_directory.unwrap_or_default()),
         directories: directories.into_iter().map(PathBuf::from).collect(),
@@ -490,6 +500,9 @@ fn log_dirs(settings: &Settings) -> Result<LogDirsConfig, ConfigError> {
         producer_id_expiration: millis(settings, "producer.id.expiration.ms")?,
         producer_ids_max: u32::try_from(settings.integer("headwater.producer.ids.max")?).unwrap_or(u32::MAX),
         producer_id_check_interval: millis(settings, "producer.id.expiration.check.interval.ms")?,
+        cordoned: settings.list("cordoned.log.dirs")?,
+        move_threads: count("num.replica.alter.log.dirs.threads")?,
+        move_bytes_per_second_max: count("replica.alter.log.dirs.io.max.bytes.per.second")?,
     })
 }
 

@@ -316,6 +316,12 @@ fn reconfigure(broker: &Holdings, image: &Image) {
             for warning in left_out {
                 tracing::warn!("{warning}");
             }
+            if config.listeners != before.listeners {
+                tracing::warn!(
+                    "listeners are opened when the node starts: what was recorded of them since is kept and not obeyed. \
+                     Set them in server.properties, and restart"
+                );
+            }
             broker.log_dirs.cordon(cordoned(broker, &config));
             broker.directory_reports.look();
             broker.set_config(Arc::new(config));

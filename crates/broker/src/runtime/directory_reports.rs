@@ -132,7 +132,7 @@ fn fatal(broker: &Holdings) -> Option<Fault> {
 
 /// The directories named by `cordoned.log.dirs`, by their ids.
 pub fn cordoned(broker: &Holdings, config: &NodeConfig) -> BTreeSet<DirectoryId> {
-    let named = config.settings.list("cordoned.log.dirs").unwrap_or_default();
+    let named = &config.log_dirs.cordoned;
     let all = named.iter().any(|name| name == "*");
     let named: BTreeSet<PathBuf> = named.iter().map(|name| absolute(Path::new(name))).collect();
     let directories = broker.log_dirs.directories();

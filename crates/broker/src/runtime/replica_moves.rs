@@ -90,8 +90,7 @@ impl ReplicaMoves {
     pub fn start(broker: &Arc<Broker>, quorum: &Handle) -> std::io::Result<Self> {
         let bell = broker.moves_bell.clone();
         bell.ring();
-        let asked = broker.config().settings.integer_if_set("num.replica.alter.log.dirs.threads");
-        let asked = asked.ok().flatten().and_then(|asked| u64::try_from(asked).ok());
+        let asked = broker.config().log_dirs.move_threads;
         let directories = broker.log_dirs.directories().count() as u64;
         let count = asked.unwrap_or(directories).max(1);
         let busy_until = Arc::new(Mutex::new(Instant::now()));
@@ -161,9 +160,7 @@ impl Worker {
 
     /// How long to rest after so many bytes, with what the others have copied.
     fn throttled(&self, bytes: u64) -> Duration {
-        let config = self.broker.config();
-        let key = "replica.alter.log.dirs.io.max.bytes.per.second";
-        let rate = config.settings.integer(key).unwrap_or(i64::MAX);
+        let rate = self.broker.config().log_dirs.move_bytes_per_second_max.unwrap_or(u64::MAX);
         // Four gigabytes a second are no bound.
         let Ok(rate) = u32::try_from(rate.max(1)) else { return Duration::ZERO };
         let now = Instant::now();

@@ -373,7 +373,8 @@ impl<D: Disk> Log<D> {
     /// Draws what is taken off the next segment's greatest age, so that not all logs roll at once. It is made from the
     /// name and the offset: no source of randomness is needed to spread them.
     pub(super) fn draw_jitter(&mut self) {
-        let span = self.config.segment_jitter_max.0;
+        // Not more than the whole age, as in Kafka: else each batch would begin a segment.
+        let span = self.config.segment_jitter_max.min(self.config.roll.segment_age_max).0;
         if span <= 0 {
             self.jitter = Millis(0);
             return;

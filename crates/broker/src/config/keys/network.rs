@@ -14,9 +14,9 @@ pub const KEYS: &[Key] = &[
     Key::unset(Type::String, "inter.broker.listener.name").since("0.10.2").honoured()
         .doc("The listener that brokers use among each other. Not together with security.inter.broker.protocol."),
     string("listener.security.protocol.map", "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT").low().per_broker().since("0.10.2").honoured()
-        .doc("Which protocol each listener name speaks, as NAME:PROTOCOL entries with PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."),
+        .doc("Which protocol each listener name speaks, as NAME:PROTOCOL entries with PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL. Read when the node starts."),
     list("listeners", "PLAINTEXT://:9092").filled_list().high().per_broker().since("0.9.0").honoured()
-        .doc("Where the node listens, as NAME://host:port entries. No host means all interfaces; an IPv6 address goes in brackets."),
+        .doc("Where the node listens, as NAME://host:port entries. No host means all interfaces; an IPv6 address goes in brackets. Read when the node starts: a change while it runs is kept and shown, and is not obeyed."),
     string("security.inter.broker.protocol", "PLAINTEXT").one_of(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]).since("0.9.0").honoured()
         .doc("Protocol among brokers, when inter.broker.listener.name is not set."),
 ];

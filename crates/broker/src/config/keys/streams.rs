@@ -12,7 +12,7 @@ pub const KEYS: &[Key] = &[
         .doc("Shortest time between two assignments of a streams group."),
     boolean("group.streams.assignor.offload.enable", "true").cluster_wide().internal().since("4.4").without_effect(ASSIGNED_AT_ONCE)
         .doc("Whether assignments of streams groups are computed away from the coordinator's own task."),
-    list("group.streams.assignors", "sticky").filled_list().since("4.4").honoured()
+    list("group.streams.assignors", "sticky").filled_list().since("4.4").without_effect("there is one assignor, sticky")
         .doc("Server-side assignors of streams groups; the first is the default."),
     int("group.streams.heartbeat.interval.ms", "5000").at_least(1).since("4.1").honoured()
         .doc("How often members of a streams group report."),

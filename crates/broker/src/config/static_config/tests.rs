@@ -130,6 +130,8 @@ fn settings_that_do_not_go_together_are_refused_with_a_way_out() {
         ("max.connections.per.ip=0", "nobody could connect"),
         ("max.connections.per.ip.overrides=localhost", "host:number"),
         ("connections.max.idle.ms=50", "less than connections.max.idle.ms"),
+        ("group.coordinator.rebalance.protocols=consumer,streams", "add classic"),
+        ("cordoned.log.dirs=*,/data/a", "leave the others out"),
         ("log.cleaner.dedupe.buffer.size=1000", "above 1048576 for each thread"),
     ] {
         let text = refused(more);

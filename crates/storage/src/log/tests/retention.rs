@@ -267,3 +267,30 @@ fn a_client_may_delete_records_unless_compaction_alone_keeps_them() {
         assert_eq!(log.partition().watermarks().log_start, log_start, "delete {delete}, compact {compact}");
     }
 }
+
+/// Kafka draws no more than the whole age, however much jitter is allowed.
+#[test]
+fn segments_end_at_different_ages_where_jitter_is_allowed_and_not_with_each_batch() {
+    for jitter in [400, 50_000] {
+        let mut bench = bench(None, None);
+        bench.config.roll =
+            RollRules { segment_bytes: 1 << 30, segment_age_max: Millis(1000), ..bench.config.roll };
+        bench.config.segment_jitter_max = Millis(jitter);
+        let mut log = bench.create();
+        let (mut at, mut ages) = (0, Vec::new());
+        append(&mut log, of_time(NOW.0)).unwrap();
+        for segments in 1..=20 {
+            let begun = at;
+            while log.segment_count() == segments {
+                at += 7;
+                append(&mut log, of_time(NOW.0 + at)).unwrap();
+            }
+            ages.push(at - begun);
+        }
+        let allowed = (1000 - jitter).max(0)..=1007;
+        assert!(ages.iter().all(|age| allowed.contains(age)), "{ages:?}");
+        ages.sort_unstable();
+        ages.dedup();
+        assert!(ages.len() > 10, "{ages:?}");
+    }
+}
