@@ -2,6 +2,7 @@
 
 mod config_keys;
 mod decisions;
+mod deviations;
 mod files;
 mod links;
 mod markers;
@@ -17,6 +18,7 @@ pub fn check(house: &House) -> Vec<Problem> {
         files::check,
         markers::check,
         decisions::check,
+        deviations::check,
         links::check,
         config_keys::check_read,
         config_keys::check_used,

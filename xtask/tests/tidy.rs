@@ -118,3 +118,21 @@ fn keys_that_break_their_word_are_found() {
     assert!(found.len() == 1 && found[0].contains("nobody uses bee"), "{found:?}");
     assert_eq!(problems(vec![table, typed, user], Vec::new()), Vec::<String>::new());
 }
+
+#[test]
+fn a_deviation_stands_in_the_list_and_the_list_has_no_other() {
+    let mark = concat!("devia", "tion:");
+    let source = || file("crates/raft/src/lib.rs", &format!("//! Doc.\n//!\n//! {mark} votes.\n"));
+    let listing = |rows: &str| file("docs/protocol/deviations.md", rows);
+    let row = "| [lib.rs](../../crates/raft/src/lib.rs) | a | b | c |\n";
+    let about = |found: Vec<String>| -> Vec<String> {
+        found.into_iter().filter(|problem| problem.contains("deviation")).collect()
+    };
+    assert_eq!(about(problems(vec![source()], vec![listing(row)])), Vec::<String>::new());
+    let missing = about(problems(vec![source()], vec![listing("no rows")]));
+    assert!(missing.len() == 1 && missing[0].starts_with("crates/raft/src/lib.rs:3: "), "{missing:?}");
+    let twice = about(problems(vec![source()], vec![listing(&row.repeat(2))]));
+    assert!(twice.len() == 1 && twice[0].contains("take one out"), "{twice:?}");
+    let stale = about(problems(Vec::new(), vec![listing(row)]));
+    assert!(stale.len() == 1 && stale[0].contains("no deviation any more"), "{stale:?}");
+}

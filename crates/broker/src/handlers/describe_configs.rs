@@ -92,7 +92,7 @@ impl About {
                     return Err(Refused::new(ErrorCode::InvalidTopicException, message));
                 }
                 if self.image.topics.by_name(name).is_none() {
-                    let message = "there is no such topic on this cluster";
+                    let message = "there is no such topic on this cluster: look at its name, or create it";
                     return Err(Refused::new(ErrorCode::UnknownTopicOrPartition, message));
                 }
                 describe::topic(settings, &self.own(kind, name))

@@ -27,7 +27,7 @@ const LOADING_PAUSE: Duration = Duration::from_millis(5);
 const KEY_TYPE_GROUP: i8 = 0;
 const KEY_TYPE_TRANSACTION: i8 = 1;
 const KEY_TYPE_SHARE: i8 = 2;
-const NOT_AVAILABLE: &str = "this broker runs no share coordinators yet";
+const NOT_AVAILABLE: &str = "this broker runs no share coordinators yet: use groups of consumers";
 
 /// What is found for one key.
 type Found = Result<(i32, String, i32), (ErrorCode, String)>;

@@ -327,7 +327,11 @@ fn name<'b>(range: &Range<usize>, body: &'b [u8]) -> &'b str {
 }
 
 fn internal(replica: &Replica) -> Outcome {
-    let message = format!("topic '{}' is written by brokers only", replica.topic());
+    let message = format!(
+        "topic '{}' is written by brokers only: commit offsets and end transactions by their own requests, or write to a \
+         topic of your own",
+        replica.topic()
+    );
     Outcome::error(replica.index, ErrorCode::InvalidTopicException, Some(message))
 }
 

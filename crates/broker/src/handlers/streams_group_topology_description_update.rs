@@ -18,7 +18,7 @@ pub async fn handle(
 ) -> StreamsGroupTopologyDescriptionUpdateResponse<'static> {
     StreamsGroupTopologyDescriptionUpdateResponse {
         error_code: ErrorCode::UnsupportedVersion.into(),
-        error_message: Some("this broker keeps no descriptions of topologies".into()),
+        error_message: Some("this broker keeps no descriptions of topologies: clients need not send them, and the group works without".into()),
         ..StreamsGroupTopologyDescriptionUpdateResponse::default()
     }
 }
