@@ -6,20 +6,24 @@
 mod raw;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::id::Uuid;
 use protocol::messages::consumer_group_heartbeat::RequestTopicPartitions;
 use protocol::messages::describe_configs::DescribeConfigsResource;
 use protocol::messages::join_group::JoinGroupRequestProtocol;
+use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::streams_group_heartbeat::{KeyValue, Subtopology, Topology};
+use protocol::messages::sync_group::SyncGroupRequestAssignment;
 use protocol::messages::{
     ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupHeartbeatRequest,
     ConsumerGroupHeartbeatResponse, DeleteGroupsRequest, DeleteGroupsResponse, DescribeConfigsRequest,
     DescribeConfigsResponse, DescribeGroupsRequest, DescribeGroupsResponse, FindCoordinatorRequest,
     FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
-    Message, StreamsGroupDescribeRequest, StreamsGroupDescribeResponse, StreamsGroupHeartbeatRequest,
-    StreamsGroupHeartbeatResponse,
+    Message, OffsetCommitRequest, OffsetCommitResponse, StreamsGroupDescribeRequest,
+    StreamsGroupDescribeResponse, StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse,
+    SyncGroupRequest, SyncGroupResponse,
 };
 use raw::Client;
 use raw::node::{TestNode, start};
@@ -36,6 +40,7 @@ const UNKNOWN_MEMBER_ID: i16 = 25;
 const INVALID_SESSION_TIMEOUT: i16 = 26;
 const INCONSISTENT_GROUP_PROTOCOL: i16 = 23;
 const MEMBER_ID_REQUIRED: i16 = 79;
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 /// What a member of a streams group is told when another asks all to end.
 const SHUTDOWN_APPLICATION: i8 = 4;
 
@@ -385,4 +390,107 @@ fn a_member_that_lies_or_asks_for_too_much_moves_nothing() {
     });
     assert_eq!(beat(&mut client, &lie("me", at, held.collect())), (NONE, at));
     assert_eq!(epoch(&mut client, "g"), known);
+}
+
+/// Joins as the only member of a group, by both steps; says who.
+fn joined(client: &mut Client, group: &str) -> String {
+    let request = JoinGroupRequest { session_timeout_ms: 60_000, ..join(group) };
+    let (code, member) = ask(client, &request);
+    assert_eq!(code, MEMBER_ID_REQUIRED);
+    let request = JoinGroupRequest { member_id: member.clone().into(), ..request };
+    assert_eq!(ask(client, &request).0, NONE);
+    member
+}
+
+/// Has the leader of a generation assign; the error.
+fn assign(client: &mut Client, (group, member): (&str, &str), generation: i32, bytes: usize) -> i16 {
+    let assignment = SyncGroupRequestAssignment {
+        member_id: member.to_owned().into(),
+        assignment: vec![0x5a; bytes].into(),
+    };
+    let request = SyncGroupRequest {
+        group_id: group.to_owned().into(),
+        generation_id: generation,
+        member_id: member.to_owned().into(),
+        assignments: vec![assignment].into(),
+        ..SyncGroupRequest::default()
+    };
+    SyncGroupResponse::decode(&client.ask(&request, 3), 3).unwrap().error_code
+}
+
+/// A commit of the first partitions of so many topics that there are not.
+fn commit_of(topics: usize) -> OffsetCommitRequest<'static> {
+    let topic = |number: usize| OffsetCommitRequestTopic {
+        name: format!("{number:x}").into(),
+        partitions: vec![OffsetCommitRequestPartition::default()].into(),
+        ..OffsetCommitRequestTopic::default()
+    };
+    OffsetCommitRequest {
+        group_id: "idle".into(),
+        generation_id_or_member_epoch: -1,
+        topics: (0..topics).map(topic).collect(),
+        ..OffsetCommitRequest::default()
+    }
+}
+
+/// What a group is like: its state, and what its members have.
+fn described(client: &mut Client, group: &'static str) -> (String, Vec<usize>) {
+    let request =
+        DescribeGroupsRequest { groups: vec![group.into()].into(), ..DescribeGroupsRequest::default() };
+    let body = client.ask(&request, 4);
+    let said = DescribeGroupsResponse::decode(&body, 4).unwrap();
+    let group = said.groups.iter().next().unwrap();
+    let members = group.members.iter().map(|member| member.member_assignment.len()).collect();
+    (group.group_state.into_owned(), members)
+}
+
+#[test]
+fn an_assignment_of_ninety_megabytes_and_a_commit_of_a_million_topics_move_nothing() {
+    let (_directory, node) = node();
+    let mut client = node.connect();
+    let (member, other) = (joined(&mut client, "g"), joined(&mut client, "other"));
+    assert_eq!(assign(&mut client, ("other", &other), 1, 100), NONE);
+    let over = AtomicBool::new(false);
+    let longest = std::thread::scope(|scope| {
+        let beating = scope.spawn(|| {
+            let (mut client, mut longest) = (node.connect(), Duration::ZERO);
+            let beat = HeartbeatRequest {
+                group_id: "other".into(),
+                generation_id: 1,
+                member_id: other.as_str().into(),
+                ..HeartbeatRequest::default()
+            };
+            while !over.load(Ordering::SeqCst) {
+                let begun = Instant::now();
+                let body = client.ask(&beat, 3);
+                assert_eq!(HeartbeatResponse::decode(&body, 3).unwrap().error_code, NONE);
+                longest = longest.max(begun.elapsed());
+            }
+            longest
+        });
+        // As in Kafka: no batch of the internal topic holds it, and the group assigns anew.
+        assert_eq!(assign(&mut client, ("g", &member), 1, 90 << 20), UNKNOWN_SERVER_ERROR);
+        assert!(described(&mut client, "g").1.iter().all(|assignment| *assignment == 0));
+        let body = client.ask(&commit_of(100_000), 6);
+        let said = OffsetCommitResponse::decode(&body, 6).unwrap();
+        let errors = said.topics.iter().map(|topic| topic.partitions.iter().next().unwrap().error_code);
+        assert_eq!(errors.filter(|error| *error == UNKNOWN_TOPIC_OR_PARTITION).count(), 100_000);
+        // More than there is memory for: the log names the key.
+        let mut asking = node.connect();
+        let frame = asking.frame(&commit_of(1_000_000), 6);
+        asking.send(&frame);
+        asking.assert_closed();
+        over.store(true, Ordering::SeqCst);
+        beating.join().unwrap()
+    });
+    println!("a heartbeat took {longest:?} at most");
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+    assert_eq!(described(&mut client, "other"), ("Stable".to_owned(), vec![100]));
+    assert_eq!(described(&mut client, "idle"), ("Dead".to_owned(), Vec::new()));
+    // The member comes again, and is served.
+    let request =
+        JoinGroupRequest { member_id: member.as_str().into(), session_timeout_ms: 60_000, ..join("g") };
+    let joined = JoinGroupResponse::decode(&client.ask(&request, 5), 5).unwrap().generation_id;
+    assert_eq!(assign(&mut client, ("g", &member), joined, 1000), NONE);
+    assert_eq!(described(&mut client, "g"), ("Stable".to_owned(), vec![1000]));
 }

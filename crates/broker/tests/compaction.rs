@@ -187,3 +187,28 @@ fn a_partition_that_cannot_be_compacted_is_named_and_passed_over() {
     assert!(text.contains("headwater_log_uncleanable{topic=\"t\",partition=\"0\"} 1"));
     assert!(metric(&node, "kafka_log_logcleanermanager_uncleanable_bytes") > 1000.0);
 }
+
+#[test]
+fn a_cleaner_keeps_within_its_bytes_a_second() {
+    let directory = tempfile::tempdir().unwrap();
+    let slow = [&QUICK[..], &[("log.cleaner.io.max.bytes.per.second", "200000")]].concat();
+    let node = start(directory.path(), &slow);
+    let mut client = node.connect();
+    // Nothing is compacted before all is written.
+    let configs = [
+        ("cleanup.policy", "compact"),
+        ("internal.segment.bytes", "50000"),
+        ("min.compaction.lag.ms", "3600000"),
+    ];
+    create(&mut client, "t", &configs);
+    for round in 0..100 {
+        for key in ["a", "b"] {
+            put(&mut client, key, &format!("{key}{round}{}", "x".repeat(5000)));
+        }
+    }
+    let begun = Instant::now();
+    alter(&mut client, (2, "t"), ("min.compaction.lag.ms", "0"));
+    until("the log is compacted", || values(&mut client).len() < 50);
+    // A million bytes, which are read twice.
+    assert!(begun.elapsed() > Duration::from_secs(4), "it took only {:?}", begun.elapsed());
+}

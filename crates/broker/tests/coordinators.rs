@@ -13,16 +13,19 @@ use std::time::{Duration, Instant};
 use broker::runtime::partitions::Replica;
 use coordinator::partitioning::partition_of;
 use protocol::ErrorCode;
-use protocol::id::{PartitionIndex, Timestamp};
+use protocol::id::{PartitionIndex, Timestamp, Uuid};
 use protocol::messages::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::offset_fetch::OffsetFetchRequestTopic;
 use protocol::messages::record::{OffsetCommitKey, OffsetCommitValue};
+use protocol::messages::txn_offset_commit::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
 use protocol::messages::{
-    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, DeleteTopicsRequest,
+    AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse, DeleteTopicsRequest, EndTxnRequest, EndTxnResponse,
     FindCoordinatorRequest, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
-    JoinGroupRequest, Message, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest,
-    OffsetFetchResponse,
+    InitProducerIdRequest, InitProducerIdResponse, JoinGroupRequest, Message, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse,
 };
 use protocol::offset::Offset;
 use protocol::records::batch::TimestampType;
@@ -479,4 +482,120 @@ fn offsets_in_the_formats_before_0_11_are_loaded() {
         assert_eq!(commit(&mut client, "g", "t0", 99), 0);
         assert_eq!(fetch(&mut client, "g", "t0"), 99);
     }
+}
+
+/// The one partition's error of an offset that is committed within a transaction.
+fn commit_within(client: &mut Client, (id, epoch): (i64, i16), offset: i64) -> i16 {
+    let partition = TxnOffsetCommitRequestPartition {
+        partition_index: 0,
+        committed_offset: offset,
+        committed_leader_epoch: -1,
+        committed_metadata: Some("".into()),
+    };
+    let topic = TxnOffsetCommitRequestTopic {
+        name: "t".into(),
+        topic_id: Uuid::ZERO,
+        partitions: vec![partition].into(),
+    };
+    let request = TxnOffsetCommitRequest {
+        transactional_id: "app".into(),
+        group_id: "h".into(),
+        producer_id: id,
+        producer_epoch: epoch,
+        generation_id_or_member_epoch: -1,
+        member_id: "".into(),
+        group_instance_id: None,
+        topics: vec![topic].into(),
+    };
+    let body = client.ask(&request, 3);
+    let response = TxnOffsetCommitResponse::decode(&body, 3).unwrap();
+    response.topics.iter().next().unwrap().partitions.iter().next().unwrap().error_code
+}
+
+fn end(client: &mut Client, (id, epoch): (i64, i16)) -> i16 {
+    let request = EndTxnRequest {
+        transactional_id: "app".into(),
+        producer_id: id,
+        producer_epoch: epoch,
+        committed: true,
+    };
+    EndTxnResponse::decode(&client.ask(&request, 3), 3).unwrap().error_code
+}
+
+/// Begins a transaction that is to commit offsets of a group.
+fn begin(client: &mut Client) -> (i64, i16) {
+    let find = FindCoordinatorRequest { key: "app".into(), key_type: 1, ..FindCoordinatorRequest::default() };
+    client.ask(&find, 3);
+    let request = InitProducerIdRequest {
+        transactional_id: Some("app".into()),
+        transaction_timeout_ms: 600_000,
+        ..InitProducerIdRequest::default()
+    };
+    let producer = loop {
+        let response = InitProducerIdResponse::decode(&client.ask(&request, 4), 4).unwrap();
+        match response.error_code {
+            0 => break (response.producer_id, response.producer_epoch),
+            LOADING => std::thread::yield_now(),
+            error => panic!("{error}"),
+        }
+    };
+    let request = AddOffsetsToTxnRequest {
+        transactional_id: "app".into(),
+        producer_id: producer.0,
+        producer_epoch: producer.1,
+        group_id: "h".into(),
+    };
+    assert_eq!(AddOffsetsToTxnResponse::decode(&client.ask(&request, 3), 3).unwrap().error_code, 0);
+    producer
+}
+
+/// A member of the consumer protocol comes into a group.
+fn come(client: &mut Client, member: &'static str) -> i16 {
+    let beat = ConsumerGroupHeartbeatRequest {
+        group_id: "c".into(),
+        member_id: member.into(),
+        rebalance_timeout_ms: 60_000,
+        subscribed_topic_names: Some(vec!["t".into()].into()),
+        topic_partitions: Some(Vec::new().into()),
+        ..ConsumerGroupHeartbeatRequest::default()
+    };
+    ConsumerGroupHeartbeatResponse::decode(&client.ask(&beat, 1), 1).unwrap().error_code
+}
+
+/// What clients are told makes them come again, the consumers of Apache Kafka, too, which give up at any other code.
+#[test]
+fn a_full_disk_has_those_who_commit_come_again_and_loses_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let (node, mut client) = node(temp.path(), &["t"]);
+    assert_eq!((commit(&mut client, "g", "t", 5), come(&mut client, "first")), (0, 0));
+    assert_eq!(commit(&mut client, "h", "t", 1), 0);
+    let producer = begin(&mut client);
+    assert_eq!(commit_within(&mut client, producer, 2), 0);
+    let directory = home(&node, "g").directory();
+    directory.state().note(&Fault::Full { path: directory.path().to_owned() });
+    for _ in 0..3 {
+        let told = [
+            commit(&mut client, "g", "t", 6),
+            commit_within(&mut client, producer, 3),
+            end(&mut client, producer),
+            come(&mut client, "second"),
+        ];
+        assert_eq!(told, [ErrorCode::NotCoordinator; 4].map(i16::from));
+        // Who only asks, and who says nothing new, is answered.
+        assert_eq!(fetch(&mut client, "g", "t"), 5);
+    }
+    directory.state().has_room();
+    assert_eq!((fetch(&mut client, "g", "t"), fetch(&mut client, "h", "t")), (5, 1));
+    assert_eq!((commit(&mut client, "g", "t", 6), come(&mut client, "second")), (0, 0));
+    assert_eq!((commit_within(&mut client, producer, 3), end(&mut client, producer)), (0, 0));
+    let begun = Instant::now();
+    while fetch(&mut client, "h", "t") != 3 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the transaction is not ended");
+        std::thread::yield_now();
+    }
+    assert_eq!(fetch(&mut client, "g", "t"), 6);
+    node.stop();
+    let again = start(temp.path(), &[]);
+    let mut client = again.connect();
+    assert_eq!((fetch(&mut client, "g", "t"), fetch(&mut client, "h", "t")), (6, 3));
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use broker::runtime::partitions::Replica;
 use coordinator::transaction::{TransactionRecord, TransactionState};
 use protocol::ErrorCode;
-use protocol::id::{PartitionIndex, ProducerEpoch, ProducerId, Sequence, Timestamp};
+use protocol::id::{NodeId, PartitionIndex, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::messages::add_partitions_to_txn::AddPartitionsToTxnTopic;
 use protocol::messages::create_topics::CreatableTopic;
 use protocol::messages::describe_producers::TopicRequest;
@@ -476,6 +476,56 @@ fn markers_are_written_after_a_death_between_the_decision_and_them() {
         assert_eq!(end(&mut client, next, true, NEW.end).0, 0);
         assert_eq!((committed(&mut client), offset(&mut client, true).unwrap()), expected);
     }
+}
+
+/// Whoever is asked for its partition meanwhile has none by that name: that says nothing of whether it is gone for good.
+#[test]
+fn a_marker_waits_for_a_partition_whose_directory_is_away() {
+    let temp = tempfile::tempdir().unwrap();
+    let [a, b, away] = ["a", "b", "away"].map(|name| temp.path().join(name));
+    fs::create_dir(&b).unwrap();
+    start(&a, &[]).stop();
+    let properties = fs::read_to_string(a.join("meta.properties")).unwrap();
+    let cluster = properties.lines().find_map(|line| line.strip_prefix("cluster.id=")).unwrap();
+    storage::log_dirs::format(&storage::RealDisk, &b, (cluster, NodeId(1)), Timestamp(1)).unwrap();
+    let both = format!("{},{}", a.display(), b.display());
+    let cordoned = |directory: &Path| {
+        let cordoned = ("cordoned.log.dirs", directory.to_str().unwrap().to_owned());
+        [("log.dirs", both.clone()), cordoned]
+    };
+    // The topic lies in the one, what the coordinators write in the other.
+    let settings = cordoned(&a);
+    let first = start(&a, &settings.each_ref().map(|(key, value)| (*key, value.as_str())));
+    let mut client = first.connect();
+    client.create(&["t"]);
+    assert_eq!(client.produce("t", 0, raw::batch::batch(&["first"])).error, 0);
+    first.stop();
+    let settings = cordoned(&b);
+    let settings = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
+    let (second, mut client) = node(&a, &settings);
+    let producer = begin(&mut client, NEW.init);
+    assert_eq!(send(&mut client, producer, 0, "open", NEW.produce).error, 0);
+    second.stop();
+    decide_and_die(&a, TransactionState::PrepareAbort);
+
+    fs::rename(&b, &away).unwrap();
+    let one_left = [("log.dirs", both.as_str()), ("transaction.state.log.num.partitions", "1")];
+    let without = start(&a, &one_left);
+    let mut client = without.connect();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(2) {
+        assert_eq!(state_once_loaded(&mut client), "PrepareAbort");
+    }
+    without.stop();
+
+    fs::rename(&away, &b).unwrap();
+    let with = start(&a, &one_left);
+    let mut client = with.connect();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while state_once_loaded(&mut client) != "CompleteAbort" {
+        assert!(Instant::now() < deadline, "{}", state(&mut client));
+    }
+    assert_eq!(committed(&mut client), ["first"]);
 }
 
 #[test]
