@@ -31,6 +31,7 @@ struct Member {
 
 struct Committer<'c> {
     address: SocketAddr,
+    progress: &'c Progress,
     group: &'c str,
     topic: &'c str,
     member: Option<Member>,
@@ -49,7 +50,8 @@ pub fn run(
     let find = json!({"KeyType": 0, "CoordinatorKeys": [group]});
     patience::insist(address, ApiKey::FindCoordinator, 4, &find)?;
     let member = if is_member { Some(join(address, group)?) } else { None };
-    let mut committer = Committer { address, group, topic, member, acknowledged: -1, sent: -1, starts: 0 };
+    let mut committer =
+        Committer { address, progress, group, topic, member, acknowledged: -1, sent: -1, starts: 0 };
     while !progress.is_over() {
         committer.look().with_context(|| format!("after {} starts", committer.starts))?;
         committer.starts += 1;
@@ -76,18 +78,16 @@ fn join(address: SocketAddr, group: &str) -> Result<Member> {
     let generation = joined["GenerationId"].as_i64().context("a generation")?;
     let member = Member { id, generation };
     let part = json!([{"MemberId": member.id, "Assignment": hex(PART)}]);
-    sync(address, group, &member, &part)?;
+    let synced = patience::insist(address, ApiKey::SyncGroup, 5, &sync(group, &member, &part))?;
+    ensure!(synced["Assignment"] == hex(PART), "the part of the member of {group} is {synced}");
     Ok(member)
 }
 
 /// Asks for the part of a member, which is refused to any other.
-fn sync(address: SocketAddr, group: &str, member: &Member, assignments: &Value) -> Result<()> {
-    let sync = json!({"GroupId": group, "GenerationId": member.generation, "MemberId": member.id,
+fn sync(group: &str, member: &Member, assignments: &Value) -> Value {
+    json!({"GroupId": group, "GenerationId": member.generation, "MemberId": member.id,
         "GroupInstanceId": INSTANCE, "ProtocolType": "consumer", "ProtocolName": "range",
-        "Assignments": assignments});
-    let synced = patience::insist(address, ApiKey::SyncGroup, 5, &sync)?;
-    ensure!(synced["Assignment"] == hex(PART), "the part of the member of {group} is {synced}");
-    Ok(())
+        "Assignments": assignments})
 }
 
 impl Committer<'_> {
@@ -95,7 +95,7 @@ impl Committer<'_> {
     fn look(&self) -> Result<()> {
         let wanted = json!({"Name": self.topic, "PartitionIndexes": [0]});
         let request = json!({"Groups": [{"GroupId": self.group, "Topics": [wanted]}]});
-        let answer = patience::insist(self.address, ApiKey::OffsetFetch, 8, &request)?;
+        let Some(answer) = self.ask(ApiKey::OffsetFetch, 8, &request)? else { return Ok(()) };
         let partition = &answer["Groups"][0]["Topics"][0]["Partitions"][0];
         let offset = partition["CommittedOffset"].as_i64().context("an offset")?;
         let (acknowledged, sent) = (self.acknowledged, self.sent);
@@ -104,7 +104,31 @@ impl Committer<'_> {
             "{} is at offset {offset}, where {acknowledged} was acknowledged and {sent} sent last",
             self.group
         );
-        self.member.as_ref().map_or(Ok(()), |member| sync(self.address, self.group, member, &json!([])))
+        let Some(member) = &self.member else { return Ok(()) };
+        let request = sync(self.group, member, &json!([]));
+        let Some(synced) = self.ask(ApiKey::SyncGroup, 5, &request)? else { return Ok(()) };
+        ensure!(synced["Assignment"] == hex(PART), "the part of the member of {} is {synced}", self.group);
+        Ok(())
+    }
+
+    /// Asks until there is an answer without an error, or it is over: who kills may have given up.
+    fn ask(&self, api: ApiKey, version: i16, request: &Value) -> Result<Option<Value>> {
+        while !self.progress.is_over() {
+            let answer = Connection::open(self.address).and_then(|mut open| open.ask(api, version, request));
+            match answer {
+                Ok(Answer::Response(answer)) => {
+                    let codes = error_codes(&answer);
+                    if codes.is_empty() {
+                        return Ok(Some(answer));
+                    }
+                    ensure!(codes.into_iter().all(asks_again), "{} is answered with {answer}", api.name());
+                }
+                Err(error) if !Gone::is(&error) => return Err(error),
+                _ => {}
+            }
+            std::thread::sleep(PACE);
+        }
+        Ok(None)
     }
 
     /// Commits the next offset; whether it was taken, or `None` if the broker has gone.
