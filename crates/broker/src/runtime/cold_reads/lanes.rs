@@ -159,7 +159,8 @@ mod tests {
         // One more than there is room for, if the thread has taken out the first already.
         while waiting.len() < JOBS_MAX + 1 {
             let (lanes, work) = (lanes.clone(), counting(&count));
-            let mut submitted = tokio::spawn(async move { lanes.submit(ONE, work).await });
+            // What it is answered by is awaited later.
+            let mut submitted = tokio::spawn(async move { (lanes.submit(ONE, work).await,) });
             for _ in 0..10 {
                 yield_now().await;
             }
@@ -170,7 +171,7 @@ mod tests {
                 is_full = true;
                 break;
             }
-            waiting.push(submitted.await.unwrap());
+            waiting.push(submitted.await.unwrap().0);
         }
         assert!(is_full && waiting.len() >= JOBS_MAX - 1, "{} jobs", waiting.len());
         let kept = waiting.pop().unwrap();
