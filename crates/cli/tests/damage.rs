@@ -10,9 +10,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use binary::{Running, headwater};
+use protocol::ErrorCode;
 use raw::Client;
 use raw::batch::batch;
 use rustix::process::Signal;
+
+/// A segment of more than two of these is not read whole.
+const BATCH: usize = 30_000;
 
 /// The directory of a node that is not running.
 struct Left {
@@ -27,9 +31,9 @@ impl Left {
         let mut client = connect(&node);
         client.create(topics);
         for topic in topics {
-            // So large that each has an entry in the index.
+            // So large that each is looked up by the index.
             for value in ["a", "b", "c"] {
-                assert_eq!(client.produce(topic, 0, batch(&[&value.repeat(5000)])).error, 0);
+                assert_eq!(client.produce(topic, 0, batch(&[&value.repeat(BATCH)])).error, 0);
             }
         }
         left.end(node);
@@ -89,7 +93,7 @@ fn a_metadata_log_that_has_rotted_under_a_clean_end_is_refused_each_time() {
     }
     rot(&log, 70);
     let node = Running::start(&left.words());
-    assert_eq!(connect(&node).fetch("t", 0, 2).2, ["c".repeat(5000)]);
+    assert_eq!(connect(&node).fetch("t", 0, 2).2, ["c".repeat(BATCH)]);
     left.end(node);
 }
 
@@ -103,4 +107,25 @@ fn a_partition_whose_directory_was_taken_away_is_named() {
     let said = left.end(Running::start(&left.words()));
     let lines = lines(&said, gone);
     assert!(lines.len() == 1 && lines[0].contains("partition=taken-0 others=0"), "{said}");
+}
+
+#[test]
+fn each_file_that_is_not_what_was_written_has_its_line_once() {
+    let left = Left::with_topics(&["one", "other"]);
+    for topic in ["one", "other"] {
+        // The length of the first batch, by which the next would be found.
+        rot(&left.path(&format!("{topic}-0/00000000000000000000.log")), 8);
+    }
+    let node = Running::start(&left.words());
+    let mut client = connect(&node);
+    for topic in ["one", "one", "other"] {
+        assert_eq!(client.fetch(topic, 0, 0).0, i16::from(ErrorCode::CorruptMessage));
+        assert_eq!(client.fetch(topic, 0, 2).2, ["c".repeat(BATCH)]);
+    }
+    let said = left.end(node);
+    for topic in ["one", "other"] {
+        let file = format!("{topic}-0/00000000000000000000.log");
+        let lines = lines(&said, "a file is not what was written");
+        assert_eq!(lines.iter().filter(|line| line.contains(&file)).count(), 1, "{said}");
+    }
 }

@@ -14,7 +14,7 @@ use storage::TopicPartition;
 use storage::directory_state::DirectoryHealth;
 
 use super::Call;
-use super::partition_errors::{fault_error, tell};
+use super::partition_errors::told;
 
 /// Handles one request.
 pub async fn handle<'a>(
@@ -77,7 +77,7 @@ fn begin(call: &Call, path: &str, topic: &str, index: PartitionIndex) -> ErrorCo
     };
     match begun {
         Ok(()) => ErrorCode::None,
-        Err(fault) => tell(fault_error(&fault), &fault),
+        Err(fault) => told(&broker.metrics.corruption, &fault),
     }
 }
 

@@ -10,10 +10,11 @@ use protocol::id::PartitionIndex;
 use protocol::messages::delete_records::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
 use protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use protocol::offset::Offset;
+use storage::Fault;
 use storage::log::DeleteRecordsError;
 
 use super::Call;
-use super::partition_errors::{fault_error, tell};
+use super::partition_errors::told;
 
 /// Handles one request.
 pub async fn handle<'a>(call: &Call, request: DeleteRecordsRequest<'a>) -> DeleteRecordsResponse<'a> {
@@ -30,7 +31,7 @@ pub async fn handle<'a>(call: &Call, request: DeleteRecordsRequest<'a>) -> Delet
     match kept {
         Ok(()) => DeleteRecordsResponse { topics: topics.into(), ..DeleteRecordsResponse::default() },
         Err(fault) => {
-            let error = tell(fault_error(&fault), &fault);
+            let error = told(&call.broker.metrics.corruption, &fault);
             let topics = topics.into_iter().map(|topic| DeleteRecordsTopicResult {
                 partitions: topic
                     .partitions
@@ -74,7 +75,8 @@ fn delete(call: &Call, topic: &str, index: PartitionIndex, before: Offset) -> Re
     if metadata::image::is_internal(topic) {
         return Err(ErrorCode::InvalidTopicException);
     }
-    let mut log = replica.log().map_err(|fault| tell(fault_error(&fault), &fault))?;
+    let told = |fault: Fault| told(&call.broker.metrics.corruption, &fault);
+    let mut log = replica.log().map_err(told)?;
     let deleted = log.delete_records(before);
     drop(log);
     match deleted {
@@ -84,6 +86,6 @@ fn delete(call: &Call, topic: &str, index: PartitionIndex, before: Offset) -> Re
             Ok(log_start)
         }
         Err(DeleteRecordsError::Refused(refusal)) => Err(refusal.into()),
-        Err(DeleteRecordsError::Fault(fault)) => Err(tell(fault_error(&fault), &fault)),
+        Err(DeleteRecordsError::Fault(fault)) => Err(told(fault)),
     }
 }

@@ -17,7 +17,7 @@ use protocol::messages::{DescribeProducersRequest, DescribeProducersResponse};
 use protocol::offset::Offset;
 
 use super::Call;
-use super::partition_errors::fault_error;
+use super::partition_errors::told;
 use crate::runtime::partitions::Replica;
 use crate::runtime::request_memory::Drawn;
 
@@ -112,7 +112,8 @@ fn producers(
     room: &mut usize,
 ) -> Result<Vec<ProducerState>, Refused> {
     let replica = find(call, topic, index)?;
-    let log = replica.log().map_err(|fault| (fault_error(&fault), fault.to_string().into()))?;
+    let told = |fault| (told(&call.broker.metrics.corruption, &fault), fault.to_string().into());
+    let log = replica.log().map_err(told)?;
     let known = log.partition().producers();
     let Some(left) = room.checked_sub(known.len()) else {
         let full = format!(

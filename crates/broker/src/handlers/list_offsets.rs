@@ -23,7 +23,7 @@ use protocol::offset::Offset;
 use protocol::records::compression::Decompressors;
 use storage::log::{FoundOffset, ReadError};
 
-use super::partition_errors::{read_error, tell};
+use super::partition_errors::read_error;
 use super::{Asked, Call};
 use crate::Broker;
 use crate::net::{Outbound, Peer, Step};
@@ -177,7 +177,7 @@ fn list(
                 ..ListOffsetsPartitionResponse::default()
             }
         }
-        Err(error) => refused(asked.partition_index, tell(read_error(&error), &error)),
+        Err(error) => refused(asked.partition_index, read_error(&call.broker.metrics.corruption, &error)),
     }
 }
 
@@ -229,7 +229,7 @@ fn answer(
                 ..ListOffsetsPartitionResponse::default()
             }
         }
-        Err(error) => refused(index.0, tell(read_error(&error), &error)),
+        Err(error) => refused(index.0, read_error(&broker.metrics.corruption, &error)),
     })
 }
 

@@ -10,7 +10,7 @@ use protocol::messages::offset_for_leader_epoch::{
 use protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
 use super::Call;
-use super::partition_errors::{read_error, tell};
+use super::partition_errors::read_error;
 
 /// Handles one request.
 pub async fn handle<'a>(
@@ -47,6 +47,6 @@ fn answer(call: &Call, topic: &str, asked: &OffsetForLeaderPartition) -> EpochEn
             ..told(ErrorCode::None)
         },
         Ok(None) => told(ErrorCode::None),
-        Err(error) => told(tell(read_error(&error), &error)),
+        Err(error) => told(read_error(&call.broker.metrics.corruption, &error)),
     }
 }

@@ -34,7 +34,7 @@ use self::message_set::{Records, SetMemory};
 use self::plan::{Partition, Plan, Topic};
 use self::transaction::{Begun, Question, SEVERAL_PRODUCERS, Verdict};
 use super::Asked;
-use super::partition_errors::tell_corrupt;
+use super::partition_errors::told;
 use crate::Broker;
 use crate::net::{Answer, Close, Outbound, Peer, Step};
 use crate::runtime::partitions::{Replica, TopicReplicas};
@@ -292,14 +292,14 @@ fn append_all(
                 let bytes = &mut body[planned.records.clone()];
                 let records = if old { sets.convert(replica, bytes) } else { Ok(Records::Batch) };
                 let place = outcomes.len();
-                match records {
-                    Ok(Records::None) => Outcome::error(planned.index, ErrorCode::None, None),
-                    Ok(Records::Batch) => append(replica, (origin, now), bytes, scratch, &mut commits, place),
-                    Ok(Records::Converted(batch, origin)) => {
+                let appended = records.and_then(|records| match records {
+                    Records::None => Ok(Outcome::error(planned.index, ErrorCode::None, None)),
+                    Records::Batch => append(replica, (origin, now), bytes, scratch, &mut commits, place),
+                    Records::Converted(batch, origin) => {
                         append(replica, (origin, now), batch, scratch, &mut commits, place)
                     }
-                    Err(error) => failed(replica, origin, &error),
-                }
+                });
+                appended.unwrap_or_else(|error| failed(broker, replica, origin, &error))
             }
         };
         outcomes.push(outcome);
@@ -342,12 +342,9 @@ fn append(
     scratch: &mut Scratch,
     commits: &mut Vec<Commit>,
     place: usize,
-) -> Outcome {
+) -> Result<Outcome, AppendError> {
     replica.metrics().produce_requests.add(1);
-    let done = match replica.append(origin, now, bytes, scratch) {
-        Ok(done) => done,
-        Err(error) => return failed(replica, origin, &error),
-    };
+    let done = replica.append(origin, now, bytes, scratch)?;
     let outcome =
         Outcome { log_start_offset: done.log_start, ..Outcome::error(replica.index, ErrorCode::None, None) };
     if done.commit_due {
@@ -355,12 +352,9 @@ fn append(
             Appended::Written(written) => u64::from(written.bytes),
             Appended::Duplicate(_) => 0,
         };
-        match commit(replica, bytes) {
-            Ok(told) => commits.push((place, told)),
-            Err(fault) => return failed(replica, origin, &fault.into()),
-        }
+        commits.push((place, commit(replica, bytes)?));
     }
-    match done.appended {
+    Ok(match done.appended {
         Appended::Written(written) => {
             let log_append_time = written.log_append_time.unwrap_or(Timestamp::NONE);
             Outcome { base_offset: written.base_offset, log_append_time, ..outcome }
@@ -369,7 +363,7 @@ fn append(
             let (base_offset, log_append_time) = (duplicate.base_offset, duplicate.log_append_time);
             Outcome { base_offset, log_append_time, ..outcome }
         }
-    }
+    })
 }
 
 /// Has the log brought to stable storage, with what other appends want there; only then do readers see it.
@@ -387,11 +381,11 @@ fn commit(replica: &Arc<Replica>, bytes: u64) -> Result<oneshot::Receiver<Result
 }
 
 /// The outcome of an append that was refused or failed.
-fn failed(replica: &Replica, origin: Origin, error: &AppendError) -> Outcome {
+fn failed(broker: &Broker, replica: &Replica, origin: Origin, error: &AppendError) -> Outcome {
     replica.metrics().failed_produce_requests.add(1);
     let refusal = match error {
         AppendError::Refused(refusal) => refusal,
-        AppendError::Fault(fault) => return faulted(replica.index, fault),
+        AppendError::Fault(fault) => return faulted(broker, replica.index, fault),
     };
     let record_errors = match refusal {
         AppendRefusal::RecordsRefused(records) => {
@@ -433,10 +427,13 @@ fn tells_log_start(refusal: &AppendRefusal, origin: Origin) -> bool {
     )
 }
 
-fn faulted(index: PartitionIndex, fault: &Fault) -> Outcome {
-    tracing::debug!(%fault, "an append failed");
-    tell_corrupt(fault);
-    Outcome::error(index, ErrorCode::KafkaStorageError, Some(fault.to_string()))
+fn faulted(broker: &Broker, index: PartitionIndex, fault: &Fault) -> Outcome {
+    let error = match told(&broker.metrics.corruption, fault) {
+        // It would say that what the producer sent is corrupt.
+        ErrorCode::CorruptMessage => ErrorCode::KafkaStorageError,
+        error => error,
+    };
+    Outcome::error(index, error, Some(fault.to_string()))
 }
 
 fn write(
@@ -502,7 +499,7 @@ fn wait(
                 reason: "the log directory was closed before the append was on stable storage".into(),
             }));
             if let Err(fault) = result {
-                outcomes[place] = faulted(outcomes[place].index, &fault);
+                outcomes[place] = faulted(&broker, outcomes[place].index, &fault);
             }
         }
         let mut out = Outbound::default();

@@ -1,4 +1,5 @@
-//! The batches that readers asked for and that are not what was written any more. Each is told once to the log.
+//! The places in the files of logs that requests came upon and that are not what was written any more: mostly batches. Each is told
+//! once to the log of the process.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,13 +8,13 @@ use std::sync::{Mutex, PoisonError};
 /// So many places are told apart; beyond it they are only logged.
 const PLACES_MAX: usize = 4096;
 
-/// The corrupt batches found since the start.
+/// The corrupt places found since the start.
 #[derive(Debug, Default)]
-pub struct Corruption(Mutex<BTreeSet<(PathBuf, u32)>>);
+pub struct Corruption(Mutex<BTreeSet<(PathBuf, u64)>>);
 
 impl Corruption {
     /// Notes one by its file and position.
-    pub fn note(&self, path: &Path, position: u32, reason: &str) {
+    pub fn note(&self, path: &Path, position: u64, reason: &str) {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = !places.insert((path.to_owned(), position));
         if places.len() > PLACES_MAX {
@@ -25,8 +26,8 @@ impl Corruption {
                 path = %path.display(),
                 position,
                 reason,
-                "a batch is corrupt and is not sent: `headwater log verify` on its directory tells what else is, and \
-                 DeleteRecords or another replica gets readers past it"
+                "a file is not what was written, and nothing is sent of this place: `headwater log verify` on its directory tells \
+                 what else is wrong, and DeleteRecords or another replica gets readers past a batch"
             );
         }
     }

@@ -160,7 +160,7 @@ fn directories(broker: &Broker, text: &mut Text) {
         ),
         (
             "headwater_corrupt_batches",
-            "Batches found corrupt on read since the start.",
+            "Places in the files of logs found corrupt since the start, mostly batches.",
             broker.metrics.corruption.count(),
         ),
         (

@@ -17,7 +17,7 @@ use super::answer::PartitionAnswer;
 use super::request::Limits;
 use crate::Broker;
 use crate::config::ReadCheck;
-use crate::handlers::partition_errors::{read_error, tell};
+use crate::handlers::partition_errors::{read_error, told};
 use crate::metrics::{Corruption, TopicMetrics};
 use crate::net::FileRange;
 use crate::net::gather::SMALL;
@@ -122,7 +122,7 @@ impl Reading {
             Err(error) => {
                 self.urgent = true;
                 replica.metrics().failed_fetch_requests.add(1);
-                let code = tell(read_error(&error), &error);
+                let code = read_error(&broker.metrics.corruption, &error);
                 PartitionAnswer {
                     leader: limits.leader_told.then(|| leader(broker, &replica, code)).flatten(),
                     ..PartitionAnswer::error(index, code)
@@ -264,7 +264,7 @@ impl Unsure {
             let Ok(mut log) = self.replica.log() else { return Some(ErrorCode::KafkaStorageError) };
             let found = match log.home().noted(found.clone()) {
                 Ok(found) => found,
-                Err(fault) => return Some(tell(ErrorCode::KafkaStorageError, fault)),
+                Err(fault) => return Some(told(corruption, &fault)),
             };
             let start = u32::try_from(range.position).unwrap_or(u32::MAX);
             log.note_checked(self.segment.0, (start, found.seen_to));
@@ -273,7 +273,7 @@ impl Unsure {
             let reason = found.wrong.filter(|_| !good)?;
             let path = SegmentFile::Log.path(log.path(), self.segment.0);
             drop(log);
-            corruption.note(&path, found.good_to, &reason);
+            corruption.note(&path, found.good_to.into(), &reason);
             if found.good_to == start {
                 return Some(ErrorCode::CorruptMessage);
             }
