@@ -12,6 +12,7 @@
 mod served;
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use benches::calls::count_while;
 use benches::crowd::Crowd;
@@ -63,22 +64,32 @@ const OLD: &str = "old";
 /// More than the latest batches that a log remembers, behind those that are read.
 const STORED: u32 = REQUESTS + 1_100;
 
-/// Fills a log of several segments; answers with the bytes and records of each batch.
-fn fill(address: SocketAddr) -> (usize, u32) {
-    let workload = *WORKLOADS.iter().find(|workload| workload.name == "produce-64k").unwrap();
+/// Fills a log, of several segments where the batches are so many, with those of a workload; answers with the bytes and records of
+/// each.
+fn fill(address: SocketAddr, workload: &str, stored: u32) -> (usize, u32) {
+    let workload = *WORKLOADS.iter().find(|known| known.name == workload).unwrap();
     let (batch, records) = workload.batch().unwrap();
     let mut connection = Connection::open(address).unwrap();
     connection.create_topic(OLD, 1, &[("segment.bytes", "16777216")]).unwrap();
     let mut frame = Frame::produce(OLD, &batch);
-    connection.pump(&mut frame, AnswerShape::produce(OLD), STORED, |_, _| ()).unwrap();
+    connection.pump(&mut frame, AnswerShape::produce(OLD), stored, |_, _| ()).unwrap();
     (batch.len(), records)
+}
+
+/// A broker that was started on such a log, and remembers nothing of it; with the bytes and records of each batch.
+fn started_on(directory: &Path, workload: &str, stored: u32) -> (Served, SocketAddr, (usize, u32)) {
+    let (served, address) = Served::start(directory);
+    let filled = fill(address, workload, stored);
+    served.stop();
+    let (served, address) = Served::start(directory);
+    (served, address, filled)
 }
 
 #[test]
 fn old_batches_read_in_order_cost_no_more_than_new_ones() {
     let directory = tempfile::tempdir().unwrap();
     let (served, address) = Served::start(directory.path());
-    let (batch, records) = fill(address);
+    let (batch, records) = fill(address, "produce-64k", STORED);
     let calls = calls_to_catch_up(address, served.id(), batch, records);
     assert!(calls <= 3.0, "{calls} system calls a request of one partition");
 }
@@ -86,11 +97,8 @@ fn old_batches_read_in_order_cost_no_more_than_new_ones() {
 #[test]
 fn old_batches_of_a_log_that_was_closed_cost_no_more_either() {
     let directory = tempfile::tempdir().unwrap();
-    let (served, address) = Served::start(directory.path());
-    let (batch, records) = fill(address);
-    served.stop();
-    // Where its batches lie is remembered no more; it is learned several at a time.
-    let (served, address) = Served::start(directory.path());
+    let (served, address, (batch, records)) = started_on(directory.path(), "produce-64k", STORED);
+    // Where its batches lie is learned several at a time.
     let calls = calls_to_catch_up(address, served.id(), batch, records);
     assert!(calls <= 3.0, "{calls} system calls a request of one partition");
 }
@@ -119,16 +127,7 @@ fn calls_of_look_ups(address: SocketAddr, id: u32, (stored, records): (u32, u32)
 fn a_look_up_in_a_large_log_costs_three_calls_more_at_first_and_none_again() {
     const STORED: u32 = 6_000;
     let directory = tempfile::tempdir().unwrap();
-    let (served, address) = Served::start(directory.path());
-    let workload = *WORKLOADS.iter().find(|workload| workload.name == "fetch-16k").unwrap();
-    let (batch, records) = workload.batch().unwrap();
-    let mut connection = Connection::open(address).unwrap();
-    connection.create_topic(OLD, 1, &[("segment.bytes", "16777216")]).unwrap();
-    let mut frame = Frame::produce(OLD, &batch);
-    connection.pump(&mut frame, AnswerShape::produce(OLD), STORED, |_, _| ()).unwrap();
-    drop(connection);
-    served.stop();
-    let (served, address) = Served::start(directory.path());
+    let (served, address, (_, records)) = started_on(directory.path(), "fetch-16k", STORED);
     let look_up = || calls_of_look_ups(address, served.id(), (STORED, records));
     let (first, again) = (look_up(), look_up());
     assert!(first <= 6.3, "{first} system calls for a first look-up");
@@ -147,10 +146,7 @@ fn bytes_read(id: u32) -> u64 {
 #[test]
 fn what_is_found_and_checked_on_its_way_to_a_reader_is_read_once_for_each() {
     let directory = tempfile::tempdir().unwrap();
-    let (served, address) = Served::start(directory.path());
-    let (batch, records) = fill(address);
-    served.stop();
-    let (served, address) = Served::start(directory.path());
+    let (served, address, (batch, records)) = started_on(directory.path(), "produce-64k", STORED);
     let mut connection = Connection::open(address).unwrap();
     let mut read_through = || {
         let before = bytes_read(served.id());
@@ -171,16 +167,7 @@ fn what_is_found_and_checked_on_its_way_to_a_reader_is_read_once_for_each() {
 fn small_batches_looked_up_here_and_there_after_a_start_are_read_once_each() {
     const STORED: u32 = 512;
     let directory = tempfile::tempdir().unwrap();
-    let (served, address) = Served::start(directory.path());
-    let workload = *WORKLOADS.iter().find(|workload| workload.name == "produce-16k").unwrap();
-    let (batch, records) = workload.batch().unwrap();
-    let mut connection = Connection::open(address).unwrap();
-    connection.create_topic(OLD, 1, &[]).unwrap();
-    let mut frame = Frame::produce(OLD, &batch);
-    connection.pump(&mut frame, AnswerShape::produce(OLD), STORED, |_, _| ()).unwrap();
-    drop(connection);
-    served.stop();
-    let (served, address) = Served::start(directory.path());
+    let (served, address, (_, records)) = started_on(directory.path(), "produce-16k", STORED);
     let (before, id) = (bytes_read(served.id()), served.id());
     let counted = count_while(id, move || {
         let mut connection = Connection::open(address).unwrap();

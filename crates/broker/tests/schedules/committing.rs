@@ -1,10 +1,12 @@
 //! Commits, reads and what brings the log to safety: who is answered is told of what counts, and everybody is answered.
 
+use coordinator::group::GroupShard;
 use protocol::id::LeaderEpoch;
 use shuttle::future::block_on;
 
 use crate::log::{Log, Weather};
-use crate::sync::all_are_through;
+use crate::shared::Led;
+use crate::sync::Arc;
 use crate::{
     MOST, World, again, commit, commit_of, holds, in_a_few_orders, in_many_orders, led, offset_by, offset_in,
     settle, thread,
@@ -12,6 +14,16 @@ use crate::{
 
 const CLIENTS: i32 = 3;
 const OFFSETS: i64 = 3;
+
+/// What is told of a client's offset once it is safe; nothing where that fails.
+fn told(led: &Arc<Led<GroupShard, Log>>, client: i32) -> Option<i64> {
+    let looked = led.look(|shard| offset_in(shard, client));
+    let (told, end) = looked.map_err(|error| error.to_string()).unwrap();
+    block_on(led.safe(end, || MOST, |at| again(led, at))).ok()?;
+    let counts = offset_by(&led.replica.committed(), client);
+    assert!(counts >= told, "{told} was told, and {counts} is committed");
+    Some(told)
+}
 
 fn play(weather: Weather) {
     play_of(CLIENTS, OFFSETS, weather);
@@ -39,24 +51,15 @@ fn play_of(clients: i32, offsets: i64, weather: Weather) {
         let led = led.clone();
         move || {
             let mut seen = -1;
-            for _ in 0..offsets {
-                let looked = led.look(|shard| offset_in(shard, 0));
-                let (told, end) = looked.map_err(|error| error.to_string()).unwrap();
-                if block_on(led.safe(end, || MOST, |at| again(&led, at))).is_err() {
-                    continue;
-                }
+            for told in (0..offsets).filter_map(|_| told(&led, 0)) {
                 assert!(told >= seen, "an offset went back from {seen} to {told}");
-                let counts = offset_by(&led.replica.committed(), 0);
-                assert!(counts >= told, "{told} was told, and {counts} is committed");
                 seen = told;
             }
         }
     }));
     clients.into_iter().for_each(|client| client.join().unwrap());
     settle(&led, |at| again(&led, at));
-    all_are_through();
-    log.close();
-    kept.join().unwrap();
+    log.end(kept);
     holds(&led);
 }
 
@@ -76,19 +79,11 @@ fn reload(weather: Weather) {
     let readers: Vec<_> = (0..CLIENTS)
         .map(|client| {
             let led = led.clone();
-            thread(move || {
-                let looked = led.look(|shard| offset_in(shard, client));
-                let (told, end) = looked.map_err(|error| error.to_string()).unwrap();
-                while block_on(led.safe(end, || MOST, |at| again(&led, at))).is_err() {}
-                let counts = offset_by(&led.replica.committed(), client);
-                assert!(counts >= told, "{told} was told, and {counts} is committed");
-            })
+            thread(move || while told(&led, client).is_none() {})
         })
         .collect();
     readers.into_iter().for_each(|reader| reader.join().unwrap());
-    all_are_through();
-    log.close();
-    kept.join().unwrap();
+    log.end(kept);
     holds(&led);
 }
 
@@ -103,21 +98,11 @@ fn come_back() {
     let readers: Vec<_> = (0..CLIENTS)
         .map(|_| {
             let led = led.clone();
-            thread(move || {
-                let looked = led.look(|shard| offset_in(shard, 0));
-                let (told, end) = looked.map_err(|error| error.to_string()).unwrap();
-                block_on(led.safe(end, || MOST, |at| again(&led, at)))
-                    .map_err(|error| error.to_string())
-                    .unwrap();
-                assert_eq!(told, last);
-                assert_eq!(told, offset_by(&led.replica.committed(), 0));
-            })
+            thread(move || assert_eq!(told(&led, 0), Some(last)))
         })
         .collect();
     readers.into_iter().for_each(|reader| reader.join().unwrap());
-    all_are_through();
-    log.close();
-    kept.join().unwrap();
+    log.end(kept);
     holds(&led);
 }
 

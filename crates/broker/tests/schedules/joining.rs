@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::log::{Log, Weather, replayed};
 use crate::shared::{Answered, Led, Turn};
-use crate::sync::{Arc, AtomicI64, Ordering, all_are_through};
+use crate::sync::{Arc, AtomicI64, Ordering};
 use crate::{CoordinatorError, GROUP, MOST, World, again, holds, in_many_orders, led, settle, thread};
 
 const MEMBERS: i64 = 3;
@@ -138,9 +138,7 @@ fn play(weather: Weather, let_go: bool) {
         holds(&led);
     }
     settle(&led, |at| again(&led, at));
-    all_are_through();
-    log.close();
-    kept.join().unwrap();
+    log.end(kept);
 }
 
 #[test]

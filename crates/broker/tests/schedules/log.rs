@@ -14,7 +14,7 @@ use storage::Fault;
 use tokio::sync::Notify;
 
 use crate::shared::{Batch, Followed, Follower, Marker, Standing, Writer, Writes};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, all_are_through};
 use crate::{CoordinatorError, Figures};
 
 /// What lies in a log.
@@ -142,6 +142,13 @@ impl Log {
     pub fn close(&self) {
         self.state.lock().unwrap().closing = true;
         self.work.notify_all();
+    }
+
+    /// Ends with who keeps it, once all are through.
+    pub fn end(&self, kept: shuttle::thread::JoinHandle<()>) {
+        all_are_through();
+        self.close();
+        kept.join().unwrap();
     }
 
     /// Another reign begins: here, or elsewhere.

@@ -15,7 +15,7 @@ use shuttle::future::block_on;
 
 use crate::log::{Log, Weather, replayed};
 use crate::shared::{Answered, Led};
-use crate::sync::{Arc, Mutex, all_are_through};
+use crate::sync::{Arc, Mutex};
 use crate::{
     CoordinatorError, GROUP, MOST, TOPIC, World, again, holds, in_a_few_orders, in_many_orders, led, settle,
     thread,
@@ -164,9 +164,7 @@ fn play(members: usize, partitions: i32, weather: Weather) {
         .collect();
     members.into_iter().for_each(|member| member.join().unwrap());
     settle(&led, |at| again(&led, at));
-    all_are_through();
-    log.close();
-    kept.join().unwrap();
+    log.end(kept);
     holds(&led);
 }
 

@@ -10,7 +10,7 @@ use shuttle::future::block_on;
 
 use crate::log::{Entry, Log, Weather};
 use crate::shared::{Answered, Begun, Led, Slots};
-use crate::sync::{Arc, AtomicI64, Mutex, Ordering, all_are_through};
+use crate::sync::{Arc, AtomicI64, Mutex, Ordering};
 use crate::{
     CoordinatorError, MOST, World, again, commit, commit_of, holds, in_many_orders, led, offset_by,
     offset_in, settle, thread,
@@ -215,9 +215,7 @@ fn play(weather: Weather) {
     }
     assert!(matches!(node.find(), Err(CoordinatorError::NotCoordinator)), "nothing begins behind the end");
     node.rest();
-    all_are_through();
-    log.close();
-    kept.join().unwrap();
+    log.end(kept);
 }
 
 #[test]

@@ -213,17 +213,27 @@ fn log_behind_the_oldest_snapshot_stays() {
 #[test]
 fn indexes_of_a_segment_are_synced_before_the_next_begins() {
     let directory = fresh();
-    let disk = ScriptedDisk::default();
-    let descriptors = Descriptors::new(disk.clone(), 100);
-    let limits = MetadataLimits { segment_bytes: 1, ..LIMITS };
-    let (mut log, _) = MetadataLog::open(&descriptors, directory.path(), limits, Timestamp(0)).unwrap();
+    let (disk, mut log) = counted(directory.path(), 1);
     for offset in 0..3 {
-        let place = (Offset(offset), LeaderEpoch(1));
-        log.append(place, &[topic(offset as u8)], 33, Timestamp(5)).unwrap();
+        append(&mut log, offset, 1).unwrap();
     }
     for file in [".log", ".index", ".timeindex"] {
         assert_eq!(disk.count("fdatasync", file), 2, "{file}");
     }
+}
+
+/// A log on a disk that counts; each of its segments takes so much.
+fn counted(directory: &Path, segment_bytes: u64) -> (ScriptedDisk, MetadataLog<ScriptedDisk>) {
+    let disk = ScriptedDisk::default();
+    let limits = MetadataLimits { segment_bytes, ..LIMITS };
+    let descriptors = Descriptors::new(disk.clone(), 100);
+    let (log, _) = MetadataLog::open(&descriptors, directory, limits, Timestamp(0)).unwrap();
+    (disk, log)
+}
+
+/// Appends a topic that has the number of its offset.
+fn append(log: &mut MetadataLog<ScriptedDisk>, offset: i64, epoch: i32) -> Result<(), Fault> {
+    log.append((Offset(offset), LeaderEpoch(epoch)), &[topic(offset as u8)], 33, Timestamp(5))
 }
 
 fn epochs_on_disk(directory: &Path) -> Vec<(i32, i64)> {
@@ -235,12 +245,7 @@ fn epochs_on_disk(directory: &Path) -> Vec<(i32, i64)> {
 #[test]
 fn epochs_on_disk_are_those_of_the_log() {
     let directory = fresh();
-    let disk = ScriptedDisk::default();
-    let descriptors = Descriptors::new(disk.clone(), 100);
-    let (mut log, _) = MetadataLog::open(&descriptors, directory.path(), LIMITS, Timestamp(0)).unwrap();
-    let append = |log: &mut MetadataLog<ScriptedDisk>, base: i64, epoch: i32| {
-        log.append((Offset(base), LeaderEpoch(epoch)), &[topic(base as u8)], 33, Timestamp(5))
-    };
+    let (disk, mut log) = counted(directory.path(), LIMITS.segment_bytes);
     append(&mut log, 0, 1).unwrap();
     disk.fail_once("rename", "leader-epoch-checkpoint.tmp", rustix::io::Errno::NOSPC);
     append(&mut log, 1, 2).unwrap_err();
@@ -282,13 +287,9 @@ fn broken_snapshot_is_named() {
 #[test]
 fn name_of_a_new_segment_is_synced_before_its_records_count() {
     let directory = fresh();
-    let disk = ScriptedDisk::default();
-    let descriptors = Descriptors::new(disk.clone(), 100);
-    let limits = MetadataLimits { segment_bytes: 1, ..LIMITS };
-    let (mut log, _) = MetadataLog::open(&descriptors, directory.path(), limits, Timestamp(0)).unwrap();
+    let (disk, mut log) = counted(directory.path(), 1);
     for offset in 0..3 {
-        let place = (Offset(offset), LeaderEpoch(1));
-        log.append(place, &[topic(offset as u8)], 33, Timestamp(5)).unwrap();
+        append(&mut log, offset, 1).unwrap();
         disk.reset();
         log.flush().unwrap();
         assert_eq!(disk.count("fdatasync", ".log"), 1);
@@ -302,10 +303,8 @@ fn name_of_a_new_segment_is_synced_before_its_records_count() {
 #[test]
 fn fsync_that_fails_is_told() {
     let directory = fresh();
-    let disk = ScriptedDisk::default();
-    let descriptors = Descriptors::new(disk.clone(), 100);
-    let (mut log, _) = MetadataLog::open(&descriptors, directory.path(), LIMITS, Timestamp(0)).unwrap();
-    log.append((Offset(0), LeaderEpoch(1)), &[topic(0)], 33, Timestamp(5)).unwrap();
+    let (disk, mut log) = counted(directory.path(), LIMITS.segment_bytes);
+    append(&mut log, 0, 1).unwrap();
     disk.fail_once("fdatasync", ".log", rustix::io::Errno::IO);
     assert!(log.flush().unwrap_err().takes_directory_offline());
 }

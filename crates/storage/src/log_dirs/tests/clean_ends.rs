@@ -5,20 +5,30 @@ use crate::checkpoint::LEADER_EPOCH;
 
 const LOGS: i32 = 20;
 
-#[test]
-fn an_orderly_end_of_many_logs_brings_what_they_have_written_to_stable_storage_together() {
-    let node = Node::new(&["a"]);
-    let disk = ScriptedDisk::default();
+/// The directories of a node after an orderly end, with so many logs of a batch each.
+fn ended(node: &Node, disk: &ScriptedDisk, logs: i32) -> LogDirs<ScriptedDisk> {
     let (dirs, _) = node.start(disk.clone());
-    for partition in 0..LOGS {
+    for partition in 0..logs {
         assert!(append(&create(&dirs, &name("t", partition))));
     }
     dirs.close(BrokerEpoch(1));
     drop(dirs);
-    let (dirs, _) = node.start(disk.clone());
+    node.start(disk.clone()).0
+}
+
+/// A new leader epoch begins, which an end has to write down.
+fn append_in_new_epoch(log: &SharedLog<ScriptedDisk>) {
+    locked(log).become_leader(LeaderEpoch(1), NodeId(1), 1, [NodeId(1)]).unwrap();
+    assert!(append_in(log, LeaderEpoch(1)));
+}
+
+#[test]
+fn an_orderly_end_of_many_logs_brings_what_they_have_written_to_stable_storage_together() {
+    let node = Node::new(&["a"]);
+    let disk = ScriptedDisk::default();
+    let dirs = ended(&node, &disk, LOGS);
     for (_, log) in dirs.logs() {
-        locked(&log).become_leader(LeaderEpoch(1), NodeId(1), 1, [NodeId(1)]).unwrap();
-        assert!(append_in(&log, LeaderEpoch(1)));
+        append_in_new_epoch(&log);
     }
     disk.reset();
     dirs.close(BrokerEpoch(2));
@@ -48,16 +58,9 @@ fn an_orderly_end_of_many_logs_brings_what_they_have_written_to_stable_storage_t
 fn a_log_that_cannot_be_closed_to_the_end_leaves_no_mark() {
     let node = Node::new(&["a", "b"]);
     let disk = ScriptedDisk::default();
-    let (dirs, _) = node.start(disk.clone());
-    for partition in 0..4 {
-        assert!(append(&create(&dirs, &name("t", partition))));
-    }
-    dirs.close(BrokerEpoch(1));
-    drop(dirs);
-    let (dirs, _) = node.start(disk.clone());
+    let dirs = ended(&node, &disk, 4);
     for (_, log) in dirs.logs() {
-        locked(&log).become_leader(LeaderEpoch(1), NodeId(1), 1, [NodeId(1)]).unwrap();
-        assert!(append_in(&log, LeaderEpoch(1)));
+        append_in_new_epoch(&log);
     }
     disk.fail_once("rename", "leader-epoch-checkpoint.tmp", Errno::IO);
     dirs.close(BrokerEpoch(2));
@@ -88,16 +91,9 @@ fn a_partition_on_another_file_system_is_brought_to_stable_storage_too() {
 fn a_directory_in_which_nothing_takes_a_place_is_synced_once() {
     let node = Node::new(&["a", "b"]);
     let disk = ScriptedDisk::default();
-    let (dirs, _) = node.start(disk.clone());
-    for partition in 0..2 {
-        assert!(append(&create(&dirs, &name("t", partition))));
-    }
-    dirs.close(BrokerEpoch(1));
-    drop(dirs);
-    let (dirs, _) = node.start(disk.clone());
+    let dirs = ended(&node, &disk, 2);
     let (_, log) = dirs.logs().remove(0);
-    locked(&log).become_leader(LeaderEpoch(1), NodeId(1), 1, [NodeId(1)]).unwrap();
-    assert!(append_in(&log, LeaderEpoch(1)));
+    append_in_new_epoch(&log);
     disk.reset();
     dirs.close(BrokerEpoch(2));
     let mut times = ["a/.lock", "b/.lock"].map(|lock| disk.count("sync_all", lock));
