@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use protocol::ErrorCode;
 use protocol::id::{NodeId, Timestamp};
-use protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, Message};
 
 use ::metadata::Image;
 use storage::{LogDirs, LogDirsConfig, RealDisk};
