@@ -3,6 +3,7 @@
 //! Driven by the broker's quorum runtime: decide, append, replay, answer once committed. Handlers translate the
 //! results into Kafka's responses.
 
+pub mod bootstrap;
 pub mod brokers;
 pub mod configs;
 pub mod directories;

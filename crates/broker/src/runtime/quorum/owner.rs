@@ -1,41 +1,32 @@
 //! The thread that owns the metadata quorum: it drives raft, decides, appends, replays, syncs, publishes.
 
+mod snapshots;
+
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use metadata::controller::bootstrap;
 use metadata::controller::brokers::{Sessions, decide_fence, register_controller};
-use metadata::image::ConfigResource;
 use metadata::{Delta, Image, MetadataRecord};
 use protocol::id::{LeaderEpoch, Timestamp};
 use protocol::messages::record::abort_transaction_record::AbortTransactionRecord;
-use protocol::messages::record::begin_transaction_record::BeginTransactionRecord;
-use protocol::messages::record::config_record::ConfigRecord;
-use protocol::messages::record::end_transaction_record::EndTransactionRecord;
 use protocol::offset::Offset;
-use raft::{AppendId, Effect, Input, OffsetAndEpoch, Raft, Ticket};
+use raft::{AppendId, Effect, Input, Raft, Ticket};
 use storage::directory_lock::DirectoryLock;
 use storage::metadata_log::MetadataLog;
 use storage::reserve::Reserve;
-use storage::snapshots::{self, QuorumControl};
+use storage::snapshots::QuorumControl;
 use storage::{Fault, RealDisk};
 
+use self::snapshots::SnapshotThread;
 use super::boot::{QuorumOptions, end};
 use super::clock::{Clock, wall};
 use super::{Answer, Apply, Command, Decide, Decided, Ground, QuorumError, Shown};
 
-/// A thread that writes a snapshot.
-type SnapshotThread = JoinHandle<Result<OffsetAndEpoch, Fault>>;
-
-/// How often a snapshot that is being written is looked after, where nothing else comes.
-const SNAPSHOT_LOOK_MS: i64 = 20;
-
 /// The most requests that share one fsync.
 const BATCH: usize = 256;
-/// A snapshot that found no room is tried again after so long.
-const SNAPSHOT_RETRY_MS: i64 = 60_000;
 
 /// Records on their way into the log, between raft's leave and the append.
 struct Proposal {
@@ -206,18 +197,12 @@ impl Owner {
 
     /// Closes the log, once nobody writes beside it any more.
     fn close(&mut self) -> Result<(), Fault> {
-        if let Some(writing) = self.progress.snapshot.take() {
-            self.end_snapshot(writing)?;
-        }
+        self.wait_for_snapshot()?;
         reserved(&mut self.log, &self.reserve, MetadataLog::close)
     }
 
     fn next(&self, inbox: &Receiver<Command>) -> Result<Command, RecvTimeoutError> {
-        let snapshot = match self.progress.snapshot {
-            Some(_) => Some(Timestamp(self.clock.now().0.saturating_add(SNAPSHOT_LOOK_MS))),
-            None => self.snapshot_at(),
-        };
-        let due = [self.progress.wake_at, self.sessions.next_expiry(), snapshot];
+        let due = [self.progress.wake_at, self.sessions.next_expiry(), self.look_at_snapshot_at()];
         match due.into_iter().flatten().min() {
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => {
@@ -279,15 +264,7 @@ impl Owner {
         self.flush()?;
         self.lead_if_elected()?;
         self.answer_committed();
-        if let Some(writing) = self.progress.snapshot.take_if(|writing| writing.is_finished()) {
-            self.end_snapshot(writing)?;
-        }
-        if self.progress.snapshot.is_none()
-            && (self.snapshot_at().is_some_and(|at| at <= self.clock.now()) || self.is_snapshot_large())
-        {
-            self.begin_snapshot()?;
-        }
-        Ok(())
+        self.look_at_snapshot()
     }
 
     fn flush(&mut self) -> Result<(), Fault> {
@@ -423,8 +400,8 @@ impl Owner {
             self.propose(vec![AbortTransactionRecord { reason }.into()])?;
         }
         if self.progress.image.metadata_version() == 0 {
-            let records = self.bootstrap_records();
-            self.propose(records)?;
+            let formatted = std::mem::take(&mut self.bootstrap);
+            self.propose(bootstrap::first_records(formatted, self.options.min_insync_replicas))?;
         }
         let registered = self.progress.image.cluster.controllers.get(&self.options.node_id);
         let unknown = registered.is_none_or(|known| known.incarnation != self.options.controller.incarnation);
@@ -440,97 +417,6 @@ impl Owner {
             if broker.id != self.options.node_id {
                 self.sessions.touch(broker.id, time);
             }
-        }
-        Ok(())
-    }
-
-    /// In a transaction, as Kafka's controller begins a cluster, with the value that eligible replicas are judged by.
-    fn bootstrap_records(&mut self) -> Vec<MetadataRecord<'static>> {
-        let mut records = std::mem::take(&mut self.bootstrap);
-        if records.is_empty() {
-            records = metadata::controller::features::bootstrap_records();
-        }
-        let level = |name: &str| {
-            let levels = records.iter().filter_map(|record| match record {
-                MetadataRecord::FeatureLevel(level) if level.name == name => Some(level.feature_level),
-                _ => None,
-            });
-            levels.max().unwrap_or(0)
-        };
-        // Transactions are known since metadata.version 3.6-IV2 (KIP-868).
-        let transactional = level(metadata::image::METADATA_VERSION) >= 14;
-        if level("eligible.leader.replicas.version") > 0 {
-            let resource = ConfigResource::broker("");
-            let record = ConfigRecord {
-                resource_type: resource.kind.0,
-                resource_name: resource.name.into(),
-                name: "min.insync.replicas".into(),
-                value: Some(self.options.min_insync_replicas.to_string().into()),
-            };
-            records.push(record.into());
-        }
-        if transactional {
-            let begin = BeginTransactionRecord { name: Some("Bootstrap records".into()) };
-            records.insert(0, begin.into());
-            records.push(EndTransactionRecord.into());
-        }
-        records
-    }
-
-    fn is_snapshot_large(&self) -> bool {
-        self.log.bytes_since_snapshot() >= self.options.bytes_between_snapshots
-            && self.progress.snapshot_not_before <= self.clock.now()
-    }
-
-    /// When the age of the newest snapshot asks for another; never while nothing was appended.
-    fn snapshot_at(&self) -> Option<Timestamp> {
-        let interval = self.options.snapshot_interval_ms?;
-        let due = Timestamp(self.progress.last_snapshot.0.saturating_add(interval))
-            .max(self.progress.snapshot_not_before);
-        (self.log.bytes_since_snapshot() > 0).then_some(due)
-    }
-
-    /// Has a snapshot written by a thread of its own: a large one takes seconds, in which decisions go on.
-    fn begin_snapshot(&mut self) -> Result<(), Fault> {
-        let image = &self.progress.image;
-        if image.in_transaction() || self.progress.committed < image.end() {
-            return Ok(());
-        }
-        let directory = self.log.directory().to_owned();
-        let (image, control, time) = (image.clone(), self.control.clone(), wall());
-        let path = directory.clone();
-        let writing = std::thread::Builder::new()
-            .name("metadata-snapshot".into())
-            .spawn(move || snapshots::write(&RealDisk, &directory, &image, &control, time));
-        let writing = writing.map_err(|error| Fault::io("start the snapshot thread of", &path, error))?;
-        self.progress.snapshot = Some(writing);
-        Ok(())
-    }
-
-    /// Takes a snapshot that was written; what lies before it may go from the log.
-    fn end_snapshot(&mut self, writing: SnapshotThread) -> Result<(), Fault> {
-        let written = writing.join().unwrap_or_else(|_| {
-            let reason = "the thread that writes metadata snapshots has panicked".into();
-            Err(Fault::Mismatch { path: self.log.directory().to_owned(), reason })
-        });
-        let (time, waited_for) = (wall(), self.clock.now());
-        let id = match written {
-            // A snapshot is large, and the log says the same: it can wait for room.
-            Err(fault) if fault.no_space() => {
-                tracing::warn!(%fault, "no room for a metadata snapshot: it is tried again in a minute");
-                let retry_at = waited_for.0.saturating_add(SNAPSHOT_RETRY_MS);
-                self.progress.snapshot_not_before = Timestamp(retry_at);
-                return Ok(());
-            }
-            written => written?,
-        };
-        // What was appended meanwhile stays before the roll.
-        let end = self.progress.image.end();
-        let start = reserved(&mut self.log, &self.reserve, |log| log.snapshot_written(end, time))?;
-        self.progress.last_snapshot = waited_for;
-        tracing::info!(offset = id.offset.0, epoch = id.epoch.0, "metadata snapshot written");
-        if start.offset > self.raft.log().start().offset {
-            self.step(Input::LogStartMoved { start })?;
         }
         Ok(())
     }
