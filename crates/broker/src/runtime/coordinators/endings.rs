@@ -166,8 +166,9 @@ async fn until_it_waits<R>(work: impl Future<Output = R>, permit: impl Sized) ->
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::future::{pending, ready};
 
+    use super::super::CoordinatorError;
     use super::super::shared::endings::Endings;
     use super::*;
 
@@ -195,19 +196,25 @@ mod tests {
     fn an_end_that_comes_by_itself_while_the_one_before_is_in_hand_is_looked_for_at_once() {
         let (endings, id) = (Endings::default(), TransactionalId::from("app"));
         let claim = endings.claim(&id).unwrap();
-        assert!(endings.rests(&id, Instant::now()));
+        let taken_up = || endings.take_up(BTreeSet::from([id.clone()]), false).count();
+        assert_eq!(taken_up(), 0);
         assert!(!is_told(&endings), "it would find it claimed");
         drop(claim);
         assert!(is_told(&endings));
-        assert!(!endings.rests(&id, Instant::now()));
+        assert_eq!(taken_up(), 1);
     }
 
-    #[test]
-    fn a_decision_whose_request_has_gone_away_is_looked_for_at_once() {
+    #[tokio::test]
+    async fn a_decision_whose_request_has_gone_away_is_looked_for_at_once() {
         let endings = Endings::default();
-        endings.decision().done();
+        endings.decide(ready(Ok(()))).await.unwrap();
+        assert!(!is_told(&endings), "its request has heard of it");
+        let outcome = endings.decide(ready(Err::<(), _>(CoordinatorError::NotCoordinator))).await;
+        assert!(outcome.is_err() && is_told(&endings), "it may be decided all the same");
+        let mut asked = Box::pin(endings.decide(pending::<Answered<TransactionShard, ()>>()));
+        assert!(asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         assert!(!is_told(&endings));
-        drop(endings.decision());
+        drop(asked);
         assert!(is_told(&endings));
     }
 

@@ -160,12 +160,10 @@ impl Endings {
         &self,
         asked: impl Future<Output = Answered<TransactionShard, R>>,
     ) -> Answered<TransactionShard, R> {
-        let undone = self.decision();
+        let mut unheard = Unheard { endings: self, is_heard: false };
         let outcome = asked.await;
         // Behind any other error may stand a decision that lies in the log and is not committed yet.
-        if let Ok(_) | Err(CoordinatorError::Refused(_)) = &outcome {
-            undone.done();
-        }
+        unheard.is_heard = matches!(outcome, Ok(_) | Err(CoordinatorError::Refused(_)));
         outcome
     }
 
@@ -190,14 +188,9 @@ impl Endings {
         next.unwrap_or(most).clamp(PAUSE_MIN / 2, most)
     }
 
-    /// A decision is about to be asked for that may end a transaction.
-    pub fn decision(&self) -> Undone<'_> {
-        Undone { endings: self, is_done: false }
-    }
-
     /// Whether a transaction is not to be worked on now. Who works on it already has it looked at once more: it may have
     /// seen the end before this one.
-    pub fn rests(&self, id: &TransactionalId, now: Instant) -> bool {
+    fn rests(&self, id: &TransactionalId, now: Instant) -> bool {
         let mut state = self.state();
         if let Some(others_came) = state.claimed.get_mut(id) {
             *others_came = true;
@@ -243,21 +236,14 @@ impl Drop for Claim<'_> {
 
 /// A decision that its request has not heard of yet. Where the request goes away first, the task looks whether it has
 /// ended a transaction.
-pub struct Undone<'e> {
+struct Unheard<'e> {
     endings: &'e Endings,
-    is_done: bool,
+    is_heard: bool,
 }
 
-impl Undone<'_> {
-    /// The request has heard of it.
-    pub fn done(mut self) {
-        self.is_done = true;
-    }
-}
-
-impl Drop for Undone<'_> {
+impl Drop for Unheard<'_> {
     fn drop(&mut self) {
-        if !self.is_done {
+        if !self.is_heard {
             self.endings.left.notify_one();
         }
     }
