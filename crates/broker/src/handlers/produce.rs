@@ -11,6 +11,7 @@
 mod answer;
 mod message_set;
 mod plan;
+mod refused;
 mod transaction;
 
 use std::cell::RefCell;
@@ -20,11 +21,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use partition::{AppendRefusal, Origin, Scratch, Verification};
+use partition::{Origin, Scratch, Verification};
 use protocol::ErrorCode;
 use protocol::id::{DirectoryId, PartitionIndex, Timestamp};
 use protocol::messages::ProduceRequest;
-use protocol::offset::Offset;
 use storage::Fault;
 use storage::log::{AppendError, Appended};
 use tokio::sync::oneshot;
@@ -32,9 +32,9 @@ use tokio::sync::oneshot;
 use self::answer::{Named, Outcome};
 use self::message_set::{Records, SetMemory};
 use self::plan::{Partition, Plan, Topic};
+use self::refused::{failed, faulted, internal, refused_whole};
 use self::transaction::{Begun, Question, SEVERAL_PRODUCERS, Verdict};
 use super::Asked;
-use super::partition_errors::told;
 use crate::Broker;
 use crate::net::{Answer, Close, Outbound, Peer, Step};
 use crate::runtime::partitions::{Replica, TopicReplicas};
@@ -231,21 +231,6 @@ async fn after(step: Step, out: Outbound) -> Result<Outbound, Close> {
     }
 }
 
-/// Why all partitions are refused alike, if they are.
-fn refused_whole(acks: i16, transactional_without_id: bool) -> Option<(ErrorCode, &'static str)> {
-    if transactional_without_id {
-        return Some((
-            ErrorCode::TransactionalIdAuthorizationFailed,
-            "the batch is part of a transaction and the request names no transactional id",
-        ));
-    }
-    let unknown = !(-1..=1).contains(&acks);
-    unknown.then_some((
-        ErrorCode::InvalidRequiredAcks,
-        "acks are -1 (all in-sync replicas), 0 (none) or 1 (leader)",
-    ))
-}
-
 fn append_all(
     broker: &Broker,
     asked: &Asked,
@@ -326,15 +311,6 @@ fn name<'b>(range: &Range<usize>, body: &'b [u8]) -> &'b str {
     std::str::from_utf8(&body[range.clone()]).unwrap_or_default()
 }
 
-fn internal(replica: &Replica) -> Outcome {
-    let message = format!(
-        "topic '{}' is written by brokers only: commit offsets and end transactions by their own requests, or write to a \
-         topic of your own",
-        replica.topic()
-    );
-    Outcome::error(replica.index, ErrorCode::InvalidTopicException, Some(message))
-}
-
 fn append(
     replica: &Arc<Replica>,
     (origin, now): (Origin, Timestamp),
@@ -378,62 +354,6 @@ fn commit(replica: &Arc<Replica>, bytes: u64) -> Result<oneshot::Receiver<Result
         let _gone = tell.send(result);
     }));
     Ok(told)
-}
-
-/// The outcome of an append that was refused or failed.
-fn failed(broker: &Broker, replica: &Replica, origin: Origin, error: &AppendError) -> Outcome {
-    replica.metrics().failed_produce_requests.add(1);
-    let refusal = match error {
-        AppendError::Refused(refusal) => refusal,
-        AppendError::Fault(fault) => return faulted(broker, replica.index, fault),
-    };
-    let record_errors = match refusal {
-        AppendRefusal::RecordsRefused(records) => {
-            records.iter().map(|record| (record.index, record.reason.to_string())).collect()
-        }
-        _ => Vec::new(),
-    };
-    let known = if tells_log_start(refusal, origin) {
-        replica.log().map_or(Offset(-1), |log| log.partition().watermarks().log_start)
-    } else {
-        Offset(-1)
-    };
-    Outcome {
-        log_start_offset: known,
-        record_errors,
-        ..Outcome::error(replica.index, ErrorCode::from(refusal), Some(refusal.to_string()))
-    }
-}
-
-/// Whether Kafka tells where the log begins along with this refusal: where it looked at the log at all, and not
-/// for batches that are too large or broken.
-fn tells_log_start(refusal: &AppendRefusal, origin: Origin) -> bool {
-    // Versions without zstd ask for the codec before they look at the log.
-    if let (AppendRefusal::UnknownCodec { .. }, Origin::Client { zstd: false, .. }) = (refusal, origin) {
-        return false;
-    }
-    !matches!(
-        refusal,
-        AppendRefusal::NoBatch
-            | AppendRefusal::MoreThanOneBatch
-            | AppendRefusal::OldFormat { .. }
-            | AppendRefusal::Boundless { .. }
-            | AppendRefusal::ZstdTooEarly
-            | AppendRefusal::Framing(_)
-            | AppendRefusal::Crc(_)
-            | AppendRefusal::TooLarge { .. }
-            | AppendRefusal::LargerThanSegment { .. }
-            | AppendRefusal::NotLeader { .. }
-    )
-}
-
-fn faulted(broker: &Broker, index: PartitionIndex, fault: &Fault) -> Outcome {
-    let error = match told(&broker.metrics.corruption, fault) {
-        // It would say that what the producer sent is corrupt.
-        ErrorCode::CorruptMessage => ErrorCode::KafkaStorageError,
-        error => error,
-    };
-    Outcome::error(index, error, Some(fault.to_string()))
 }
 
 fn write(
