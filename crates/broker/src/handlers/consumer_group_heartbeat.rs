@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
 
 use coordinator::Decision;
 use coordinator::group::assignor::Partitions;
@@ -21,14 +20,11 @@ use protocol::messages::consumer_group_heartbeat::{
 };
 
 use super::sentence::sentence;
-use super::{Asked, Call, host_of};
+use super::{Asked, Call, host_of, untaken};
 use crate::Broker;
 use crate::net::{Outbound, Peer, Step};
 use crate::runtime::coordinators::CoordinatorError;
 use crate::runtime::request_memory::Drawn;
-use crate::seldom::Seldom;
-
-static NOT_TAKEN: Seldom = Seldom::new();
 
 /// A member that says nothing new, of a group that has nothing to assign, has nothing to wait for.
 pub fn at_once(
@@ -123,12 +119,7 @@ fn not_taken(
     group: &str,
     regex: Option<Arc<str>>,
 ) -> ConsumerGroupHeartbeatResponse<'static> {
-    if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error
-        && let Some(unsaid) = NOT_TAKEN.due(Instant::now())
-    {
-        let group = sentence(group.to_owned());
-        tracing::warn!(%group, %error, unsaid, "a member's heartbeat was not taken");
-    }
+    untaken::tell(group, &error);
     let message = match &error {
         CoordinatorError::Refused(GroupRefusal::InvalidRegularExpression) => invalid_regex(regex),
         CoordinatorError::Refused(refusal) => Some(refusal.to_string()),

@@ -5,22 +5,17 @@
 //! not assign (KIP-814).
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use coordinator::group::classic::{Join, JoinAnswer, Protocols};
 use coordinator::group::{Answer, GroupRefusal, Millis};
 use protocol::ErrorCode;
 use protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
 
-use super::sentence::sentence;
-use super::{Asked, Call, host_of};
+use super::{Asked, Call, host_of, untaken};
 use crate::Broker;
 use crate::net::{Outbound, Peer, Step};
 use crate::runtime::coordinators::CoordinatorError;
 use crate::runtime::request_memory::Drawn;
-use crate::seldom::Seldom;
-
-static NOT_TAKEN: Seldom = Seldom::new();
 
 /// The first version with a rebalance time-out; before, the session's counted for both.
 const REBALANCE_TIMEOUT_SINCE: i16 = 1;
@@ -107,12 +102,7 @@ fn response_to(
         Ok(Answer::Join(answer)) => response(version, answer),
         Ok(Answer::Sync(_) | Answer::Heartbeat(_)) => refused(version, member, ErrorCode::UnknownServerError),
         Err(error) => {
-            if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error
-                && let Some(unsaid) = NOT_TAKEN.due(Instant::now())
-            {
-                let group = sentence(group.to_string());
-                tracing::warn!(%group, %error, unsaid, "a member cannot join");
-            }
+            untaken::tell(group, &error);
             refused(version, member, error.into())
         }
     }

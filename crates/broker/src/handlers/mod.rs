@@ -61,6 +61,7 @@ pub mod streams_group_heartbeat;
 pub mod streams_group_topology_description_update;
 pub mod sync_group;
 pub mod txn_offset_commit;
+mod untaken;
 pub mod update_features;
 pub mod write_txn_markers;
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coordinator::group::streams::{
     Endpoint, EndpointPartitions, HeldTasks, Offsets, Status as Told, StatusCode, StreamsAnswer,
@@ -22,13 +22,10 @@ use protocol::messages::streams_group_heartbeat::{
 };
 use protocol::wire::Array;
 
-use super::Call;
 use super::sentence::sentence;
+use super::{Call, untaken};
 use crate::runtime::coordinators::CoordinatorError;
 use crate::runtime::streams_topics;
-use crate::seldom::Seldom;
-
-static NOT_TAKEN: Seldom = Seldom::new();
 
 /// How many topics are named that could not be made.
 const REFUSALS_TOLD: usize = 3;
@@ -57,12 +54,7 @@ pub async fn handle(
             response(answer)
         }
         Err(error) => {
-            if let CoordinatorError::TooLarge(_) | CoordinatorError::NotAvailable(_) = error
-                && let Some(unsaid) = NOT_TAKEN.due(Instant::now())
-            {
-                let group = sentence(request.group_id.into_owned());
-                tracing::warn!(%group, %error, unsaid, "a member's heartbeat was not taken");
-            }
+            untaken::tell(&request.group_id, &error);
             let message = match &error {
                 CoordinatorError::Refused(refusal) => Some(refusal.to_string()),
                 _ => None,
