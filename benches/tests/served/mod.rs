@@ -1,10 +1,53 @@
 //! A node in a process of its own, for what traces it.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, IoSliceMut};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use benches::calls::Calls;
+use rustix::io::{Errno, ReadWriteFlags};
+
+/// Where a node's data lies: on a file system that says whether a read would have to wait, if this machine keeps temporary files,
+/// or what cargo builds, on one. Those in memory and overlays cannot say; there other threads look into logs (ADR 0013), by more calls.
+pub struct Home {
+    directory: tempfile::TempDir,
+    says_what_waits: bool,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        let places = [std::env::temp_dir(), env!("CARGO_TARGET_TMPDIR").into()];
+        let [first, second] = places.map(|place: PathBuf| {
+            let directory = tempfile::tempdir_in(place).unwrap();
+            Self { says_what_waits: says_what_waits(directory.path()), directory }
+        });
+        if second.says_what_waits && !first.says_what_waits { second } else { first }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Whether what was asked of a look into a log holds; where the file system does not say what would wait it is not judged, which
+    /// is told.
+    pub fn or_unjudged(&self, holds: bool) -> bool {
+        if !self.says_what_waits {
+            println!("not judged: the file system of {} does not say what would wait", self.path().display());
+        }
+        holds || !self.says_what_waits
+    }
+}
+
+fn says_what_waits(directory: &Path) -> bool {
+    let path = directory.join("probe");
+    std::fs::write(&path, "probe").unwrap();
+    let (file, mut bytes) = (File::open(&path).unwrap(), [0; 5]);
+    std::fs::remove_file(path).unwrap();
+    let into = &mut [IoSliceMut::new(&mut bytes)];
+    rustix::io::preadv2(&file, into, 0, ReadWriteFlags::NOWAIT) != Err(Errno::OPNOTSUPP)
+}
 
 /// What a node does by itself meanwhile: the quorum's timers, the housekeeping.
 pub const BACKGROUND_MAX: u64 = 60;
