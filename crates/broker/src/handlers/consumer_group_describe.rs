@@ -2,8 +2,6 @@
 //!
 //! 1 says of each member which protocol it speaks (KIP-1099).
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coordinator::group::assignor::Partitions;
@@ -18,6 +16,7 @@ use protocol::messages::consumer_group_describe::{
 
 use super::Call;
 use super::authorized_operations::{GROUP, NOT_ASKED};
+use super::named_groups::{NamedGroups, refuse_modern};
 use super::sentence::sentence;
 
 /// A member that speaks the classic protocol.
@@ -33,31 +32,19 @@ pub async fn handle<'a>(
     let operations = if request.include_authorized_operations { GROUP } else { NOT_ASKED };
     let (image, config) = (call.broker.image(), call.broker.config().groups.decisions.clone());
     let enabled = call.broker.serves_consumer_groups();
-    let groups = &call.broker.coordinators.groups;
-    let ids = request.group_ids.into_vec();
-    // However often a group is named, it is looked at and held once.
-    let mut known = BTreeMap::new();
-    for id in &ids {
-        if known.contains_key(id) {
-            continue;
-        }
-        let found = if !enabled {
-            Err(ErrorCode::UnsupportedVersion)
-        } else if id.is_empty() {
-            Err(ErrorCode::InvalidGroupId)
-        } else {
-            let found = groups.read(id, |shard| shard.describe_consumers(id, &config.consumer)).await;
-            found.map_err(ErrorCode::from)
-        };
-        known.insert(id.clone(), found);
-    }
-    let known = Arc::new(Known { ids, groups: known });
-    let lengths: Vec<usize> = (0..known.ids.len()).map(|place| known.members(place).len()).collect();
-    let of_members = known.clone();
-    let member = move |place: usize, index: usize| told_member(&of_members.members(place)[index], &image);
+    let named = NamedGroups::look(
+        call,
+        request.group_ids.into_vec(),
+        |id| refuse_modern(enabled, id),
+        |shard, id| shard.describe_consumers(id, &config.consumer),
+    );
+    let named = Arc::new(named.await);
+    let lengths: Vec<usize> = (0..named.count()).map(|place| members(&named, place).len()).collect();
+    let of_members = named.clone();
+    let member = move |place: usize, index: usize| told_member(&members(&of_members, place)[index], &image);
     let described = move |place: usize, _: bool| {
-        let id = &known.ids[place];
-        let group = match &known.groups[id] {
+        let (id, group) = named.at(place);
+        let group = match group {
             Ok(Some(group)) => DescribedGroup { authorized_operations: operations, ..told(group) },
             Ok(None) => DescribedGroup {
                 error_message: Some(sentence(format!("there is no consumer group '{id}'"))),
@@ -71,20 +58,8 @@ pub async fn handle<'a>(
     InPieces::nested(bare, |response| &response.groups, &lengths, described, (|group| &group.members, member))
 }
 
-/// What was asked for, and what was seen of it.
-struct Known<'a> {
-    ids: Vec<Cow<'a, str>>,
-    groups: BTreeMap<Cow<'a, str>, Result<Option<DescribedConsumerGroup>, ErrorCode>>,
-}
-
-impl Known<'_> {
-    /// The members of the group that was asked for in this place.
-    fn members(&self, place: usize) -> &[DescribedConsumer] {
-        match &self.groups[&self.ids[place]] {
-            Ok(Some(group)) => &group.members,
-            Ok(None) | Err(_) => &[],
-        }
-    }
+fn members<'n>(named: &'n NamedGroups<'_, DescribedConsumerGroup>, place: usize) -> &'n [DescribedConsumer] {
+    named.members(place, |group| &group.members)
 }
 
 fn refused<'a>(error: ErrorCode) -> DescribedGroup<'a> {

@@ -2,8 +2,6 @@
 //!
 //! 3 adds authorized operations (KIP-430), 4 static members (KIP-345), 6 says of a group that it is not there (KIP-1043).
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coordinator::group::describe::{DescribedGroup as Described, DescribedMember};
@@ -15,6 +13,7 @@ use protocol::messages::describe_groups::{
 
 use super::Call;
 use super::authorized_operations::{GROUP, NOT_ASKED};
+use super::named_groups::NamedGroups;
 use super::sentence::sentence;
 
 /// The first version that says of a group that it is not there.
@@ -25,25 +24,17 @@ pub async fn handle<'a>(
     call: &Call,
     request: DescribeGroupsRequest<'a>,
 ) -> InPieces<'a, DescribeGroupsResponse<'a>> {
-    let groups = &call.broker.coordinators.groups;
     let version = call.asked.version;
     let operations = if request.include_authorized_operations { GROUP } else { NOT_ASKED };
     let ids = request.groups.into_vec();
-    // However often a group is named, it is looked at and held once.
-    let mut known = BTreeMap::new();
-    for id in &ids {
-        if !known.contains_key(id) {
-            let found = groups.read(id, |shard| shard.describe_classic(id)).await;
-            known.insert(id.clone(), found.map_err(ErrorCode::from));
-        }
-    }
-    let known = Arc::new(Known { ids, groups: known });
-    let lengths: Vec<usize> = (0..known.ids.len()).map(|place| known.members(place).len()).collect();
-    let of_members = known.clone();
-    let member = move |place: usize, index: usize| told_member(&of_members.members(place)[index]);
+    let named = NamedGroups::look(call, ids, |_| None, |shard, id| shard.describe_classic(id));
+    let named = Arc::new(named.await);
+    let lengths: Vec<usize> = (0..named.count()).map(|place| members(&named, place).len()).collect();
+    let of_members = named.clone();
+    let member = move |place: usize, index: usize| told_member(&members(&of_members, place)[index]);
     let described = move |place: usize, _: bool| {
-        let id = &known.ids[place];
-        let group = match &known.groups[id] {
+        let (id, group) = named.at(place);
+        let group = match group {
             Ok(Some(group)) => told(group),
             Ok(None) => absent(version, id),
             Err(error) => DescribedGroup { error_code: (*error).into(), ..DescribedGroup::default() },
@@ -55,20 +46,8 @@ pub async fn handle<'a>(
     InPieces::nested(bare, |response| &response.groups, &lengths, described, (|group| &group.members, member))
 }
 
-/// What was asked for, and what was seen of it.
-struct Known<'a> {
-    ids: Vec<Cow<'a, str>>,
-    groups: BTreeMap<Cow<'a, str>, Result<Option<Described>, ErrorCode>>,
-}
-
-impl Known<'_> {
-    /// The members of the group that was asked for in this place.
-    fn members(&self, place: usize) -> &[DescribedMember] {
-        match &self.groups[&self.ids[place]] {
-            Ok(Some(group)) => &group.members,
-            Ok(None) | Err(_) => &[],
-        }
-    }
+fn members<'n>(named: &'n NamedGroups<'_, Described>, place: usize) -> &'n [DescribedMember] {
+    named.members(place, |group| &group.members)
 }
 
 /// A group but for its members.

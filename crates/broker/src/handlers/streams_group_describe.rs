@@ -3,7 +3,6 @@
 //! 1 names the assignor, and has the description of the topology where a plugin keeps it; there is none.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use coordinator::group::streams::{
@@ -20,6 +19,7 @@ use protocol::wire::Array;
 
 use super::Call;
 use super::authorized_operations::{GROUP, NOT_ASKED};
+use super::named_groups::{NamedGroups, refuse_modern};
 use super::sentence::sentence;
 
 /// The only assignor there is.
@@ -35,30 +35,16 @@ pub async fn handle<'a>(
     let operations = if request.include_authorized_operations { GROUP } else { NOT_ASKED };
     let description = if request.include_topology_description { NOT_STORED } else { 0 };
     let enabled = call.broker.serves_streams_groups();
-    let groups = &call.broker.coordinators.groups;
     let ids = request.group_ids.into_vec();
-    // However often a group is named, it is looked at and held once.
-    let mut known = BTreeMap::new();
-    for id in &ids {
-        if known.contains_key(id) {
-            continue;
-        }
-        let found = if !enabled {
-            Err(ErrorCode::UnsupportedVersion)
-        } else if id.is_empty() {
-            Err(ErrorCode::InvalidGroupId)
-        } else {
-            groups.read(id, |shard| shard.describe_streams(id)).await.map_err(ErrorCode::from)
-        };
-        known.insert(id.clone(), found);
-    }
-    let known = Arc::new(Known { ids, groups: known });
-    let lengths: Vec<usize> = (0..known.ids.len()).map(|place| known.members(place).len()).collect();
-    let of_members = known.clone();
-    let of_place = move |place: usize, index: usize| member(&of_members.members(place)[index]);
+    let refuse = |id: &str| refuse_modern(enabled, id);
+    let named = NamedGroups::look(call, ids, refuse, |shard, id| shard.describe_streams(id));
+    let named = Arc::new(named.await);
+    let lengths: Vec<usize> = (0..named.count()).map(|place| members(&named, place).len()).collect();
+    let of_members = named.clone();
+    let of_place = move |place: usize, index: usize| member(&members(&of_members, place)[index]);
     let described = move |place: usize, begins: bool| {
-        let id = &known.ids[place];
-        let group = match &known.groups[id] {
+        let (id, group) = named.at(place);
+        let group = match group {
             Ok(Some(group)) => DescribedGroup {
                 // It may be long, and stands before the members.
                 topology: group.topology.as_ref().filter(|_| begins).map(topology),
@@ -84,20 +70,11 @@ pub async fn handle<'a>(
     )
 }
 
-/// What was asked for, and what was seen of it.
-struct Known<'a> {
-    ids: Vec<Cow<'a, str>>,
-    groups: BTreeMap<Cow<'a, str>, Result<Option<DescribedStreamsGroup>, ErrorCode>>,
-}
-
-impl Known<'_> {
-    /// The members of the group that was asked for in this place.
-    fn members(&self, place: usize) -> &[DescribedStreamsMember] {
-        match &self.groups[&self.ids[place]] {
-            Ok(Some(group)) => &group.members,
-            Ok(None) | Err(_) => &[],
-        }
-    }
+fn members<'n>(
+    named: &'n NamedGroups<'_, DescribedStreamsGroup>,
+    place: usize,
+) -> &'n [DescribedStreamsMember] {
+    named.members(place, |group| &group.members)
 }
 
 fn refused<'a>(error: ErrorCode) -> DescribedGroup<'a> {
