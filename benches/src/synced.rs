@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use storage::RealDisk;
 use storage::disk::{Access, Disk};
+use storage::group_commit::FILES_MIN;
 
 use crate::cost::Cpu;
 use crate::frames::{AnswerShape, Frame};
@@ -91,12 +92,43 @@ pub fn write(directory: &Path, batch: &[u8], together: usize, duration: Duration
     Ok(Acknowledged { batches, elapsed })
 }
 
-/// What the calls cost that bring each batch to a file of its own: all are written, and some threads sync them, again and
-/// again. Microseconds of CPU for each, of this process.
+/// What the calls cost that bring each batch to a file of its own: all are written, and synced as a broker does it that many
+/// files at a time, again and again. Microseconds of CPU for each, of this process.
 pub fn cost_of_files(directory: &Path, batch: &[u8], files: usize, duration: Duration) -> Result<f64> {
     let path = |number: usize| directory.join(format!("synced-{number}"));
     let opened = (0..files).map(|number| RealDisk.open(&path(number), Access::Create));
     let opened = opened.collect::<Result<Vec<_>, _>>()?;
+    let system = match files >= FILES_MIN {
+        true => RealDisk.open_to_sync_all(directory)?,
+        false => None,
+    };
+    let each = match system {
+        Some(system) => cost_together(&opened, &system, batch, duration)?,
+        None => cost_beside(&opened, batch, duration)?,
+    };
+    for number in 0..files {
+        std::fs::remove_file(path(number))?;
+    }
+    Ok(each)
+}
+
+/// By one call for all of the file system, and one for a file behind it.
+fn cost_together(opened: &[File], system: &File, batch: &[u8], duration: Duration) -> Result<f64> {
+    let (before, begin, mut batches, mut end) = (Cpu::of(std::process::id())?, Instant::now(), 0, 0);
+    while begin.elapsed() < duration {
+        for file in opened {
+            RealDisk.pwrite(file, batch, end)?;
+        }
+        RealDisk.sync_all(system)?;
+        opened.last().map_or(Ok(()), |file| RealDisk.fdatasync(file))?;
+        (batches, end) = (batches + opened.len(), end + batch.len() as u64);
+    }
+    Ok(Cpu::of(std::process::id())?.since(before).total() * 1e6 / batches as f64)
+}
+
+/// By one call for each file, several at a time.
+fn cost_beside(opened: &[File], batch: &[u8], duration: Duration) -> Result<f64> {
+    let files = opened.len();
     let threads = THREADS.min(files);
     let (barrier, next, ended) = (Barrier::new(threads), AtomicUsize::new(0), AtomicBool::new(false));
     // Whatever happens all meet at the barrier, or some would wait there for ever.
@@ -119,7 +151,7 @@ pub fn cost_of_files(directory: &Path, batch: &[u8], files: usize, duration: Dur
         }
     };
     let before = Cpu::of(std::process::id())?;
-    let each = std::thread::scope(|scope| -> Result<f64> {
+    std::thread::scope(|scope| -> Result<f64> {
         let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(help)).collect();
         let begin = Instant::now();
         let (mut batches, mut end, mut outcome) = (0, 0, Ok(()));
@@ -140,9 +172,5 @@ pub fn cost_of_files(directory: &Path, batch: &[u8], files: usize, duration: Dur
         }
         outcome?;
         Ok(cost? * 1e6 / batches as f64)
-    })?;
-    for number in 0..files {
-        std::fs::remove_file(path(number))?;
-    }
-    Ok(each)
+    })
 }

@@ -299,6 +299,16 @@ impl Disk for SimulatedDisk {
         self.do_change((Verb::SyncAll, &opened.path), sync, || ())
     }
 
+    fn open_to_sync_all(&self, path: &Path) -> io::Result<Option<SimulatedFile>> {
+        let inode = self.state().tree.find(path)?;
+        let (disk, path) = (self.clone(), path.to_owned());
+        Ok(Some(SimulatedFile { disk, inode, path, holds_lock: AtomicBool::new(false) }))
+    }
+
+    fn unwritten(&self) -> Option<u64> {
+        Some(0)
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         let mut state = self.state();
         state.script.look(Verb::Read, path)?;
@@ -318,6 +328,10 @@ impl Disk for SimulatedDisk {
     fn file_system(&self, path: &Path) -> io::Result<u64> {
         self.state().script.look(Verb::Read, path)?;
         Ok(0)
+    }
+
+    fn file_system_of(&self, file: &SimulatedFile) -> io::Result<u64> {
+        self.file_system(&file.path)
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

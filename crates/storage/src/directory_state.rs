@@ -42,7 +42,7 @@ pub struct DirectoryState {
 
 #[derive(Debug, Default)]
 struct Syncing {
-    /// The open files that somebody is syncing, by their addresses. Bound: one for each thread.
+    /// The open files that somebody is syncing, by their addresses. Bound: one for each thread, and those of one group.
     files: Vec<usize>,
     /// How many threads wait for one of them: telling nobody is a system call too.
     waiting: usize,
@@ -111,6 +111,26 @@ impl DirectoryState {
         let _alone = self.alone(Arc::as_ptr(file).addr());
         let synced = || disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error));
         self.check().and_then(|()| synced()).inspect_err(|fault| self.note(fault))
+    }
+
+    /// Brings several files of the directory to stable storage by one call for their file system, `system` being open there since before
+    /// they were written, while nobody else syncs one of them, and takes note if that fails. Each file is there once. Then one file is
+    /// synced by itself: a file system that has been shut down, or has lost its journal, says so there at the latest, and
+    /// one without a journal may have flushed the disk before it wrote the last of its inodes.
+    pub fn sync_together<D: Disk>(
+        &self,
+        disk: &D,
+        system: &D::File,
+        files: &[(PathBuf, Arc<D::File>)],
+    ) -> Result<(), Fault> {
+        let _alone: Vec<_> = files.iter().map(|(_, file)| self.alone(Arc::as_ptr(file).addr())).collect();
+        let all = || disk.sync_all(system).map_err(|error| Fault::io("fsync", &self.directory, error));
+        let last = || match files.last() {
+            Some((path, file)) => disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error)),
+            None => Ok(()),
+        };
+        let synced = self.check().and_then(|()| all()).and_then(|()| last());
+        synced.inspect_err(|fault| self.note(fault))
     }
 
     /// Waits until nobody syncs this file.

@@ -19,6 +19,10 @@ use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::patience;
 
+/// The file systems, by the numbers that Linux has for their kinds, of which it was read in the kernel what `syncfs` does: ext4,
+/// with a journal and without, and XFS.
+const SYNC_ALL_KNOWN: [u32; 2] = [0xef53, 0x5846_5342];
+
 /// How a file is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
@@ -83,6 +87,15 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// Brings everything on the file system of an open file to stable storage; fails too if anything there could not be
     /// brought to it since the file was opened, whoever was told of that.
     fn sync_all(&self, opened: &Self::File) -> io::Result<()>;
+    /// A directory, opened for [`Disk::sync_all`], where that tells of everything that could not be written, and brings what
+    /// it does tell nothing of to where the sync of any one file finishes it. Not every disk can.
+    fn open_to_sync_all(&self, _directory: &Path) -> io::Result<Option<Self::File>> {
+        Ok(None)
+    }
+    /// Bytes of files that are in memory and not on a disk yet, of all disks together; none where nobody knows.
+    fn unwritten(&self) -> Option<u64> {
+        None
+    }
     /// The names in a directory, in no order.
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
     /// Size and age of the file at `path`.
@@ -97,6 +110,8 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn space(&self, path: &Path) -> io::Result<Space>;
     /// A number of the file system that holds `path`, another for each.
     fn file_system(&self, path: &Path) -> io::Result<u64>;
+    /// The same of an open file.
+    fn file_system_of(&self, file: &Self::File) -> io::Result<u64>;
     /// Whether the work of a log directory's own threads waits for [`crate::group_commit::GroupCommit::step`] instead:
     /// a simulator has one thread, and says in which order things happen.
     fn stepped(&self) -> bool {
@@ -219,6 +234,20 @@ impl Disk for RealDisk {
         Ok(fs::syncfs(opened)?)
     }
 
+    fn open_to_sync_all(&self, path: &Path) -> io::Result<Option<File>> {
+        patience::wait()?;
+        let opened = File::from(directory(path)?);
+        let kind = fs::fstatfs(&opened)?.f_type;
+        let release = rustix::system::uname();
+        let tells = release.release().to_str().is_ok_and(tells_of_failed_writes);
+        Ok((tells && SYNC_ALL_KNOWN.iter().any(|known| i128::from(kind) == i128::from(*known)))
+            .then_some(opened))
+    }
+
+    fn unwritten(&self) -> Option<u64> {
+        crate::unwritten::unwritten()
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         patience::wait()?;
         let mut entries = Vec::new();
@@ -260,6 +289,10 @@ impl Disk for RealDisk {
         Ok(std::fs::metadata(path)?.dev())
     }
 
+    fn file_system_of(&self, file: &File) -> io::Result<u64> {
+        Ok(fs::fstat(file)?.st_dev)
+    }
+
     fn space(&self, path: &Path) -> io::Result<Space> {
         let facts = fs::statvfs(path)?;
         Ok(Space {
@@ -272,6 +305,15 @@ impl Disk for RealDisk {
 /// Whether files have been this process's own so far. Then nobody need note that it has read them: without a word to the
 /// system the first read after each write changes the file's inode, and has it journaled.
 static OWNER: AtomicBool = AtomicBool::new(true);
+
+/// Whether a Linux of this release has `syncfs` tell of writes that failed: 5.8 and later.
+fn tells_of_failed_writes(release: &str) -> bool {
+    let mut numbers = release.split(|digit: char| !digit.is_ascii_digit()).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (5, 8),
+        _ => false,
+    }
+}
 
 fn directory(path: &Path) -> io::Result<OwnedFd> {
     Ok(fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
@@ -298,6 +340,16 @@ mod tests {
             let file = RealDisk.open(&path, access).unwrap();
             assert_eq!(RealDisk.pread(&file, &mut [0; 7], 0).unwrap(), 7);
             assert_eq!(accessed(&path), long_ago, "{access:?}");
+        }
+    }
+
+    #[test]
+    fn releases_are_told_apart_by_their_numbers() {
+        for told in ["5.8.0", "5.10.0-28-amd64", "6.18.44-fc-v669", "10.0", "6.1+"] {
+            assert!(tells_of_failed_writes(told), "{told}");
+        }
+        for silent in ["5.7.19", "4.19.0", "5", "", "linux"] {
+            assert!(!tells_of_failed_writes(silent), "{silent}");
         }
     }
 

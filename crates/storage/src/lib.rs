@@ -99,6 +99,7 @@ mod snapshot_offsets;
 pub mod snapshots;
 pub mod time_index;
 pub mod transaction_index;
+mod unwritten;
 pub mod verify;
 pub mod whole_file;
 

@@ -20,8 +20,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::on(ScriptedDisk::default())
+    }
+
+    fn on(disk: ScriptedDisk) -> Self {
         let temp = tempfile::tempdir().unwrap();
-        let disk = ScriptedDisk::default();
         let state = Arc::new(DirectoryState::new(temp.path()));
         let commit = GroupCommit::start_beside(disk.clone(), temp.path(), Arc::clone(&state)).unwrap();
         Self { temp, disk, state, commit }
@@ -42,6 +45,14 @@ impl Bench {
             done,
         });
         outcome
+    }
+
+    /// Has some files synced as one group.
+    fn sync(&self, files: &[DirtyFile<ScriptedDisk>]) -> Result<(), Fault> {
+        let (told, outcome) = mpsc::channel();
+        let done: Done = Box::new(move |result| told.send(result).unwrap());
+        self.commit.submit(Ticket { files: files.to_vec(), directories: vec![], done });
+        outcome.recv().unwrap()
     }
 }
 
@@ -241,4 +252,101 @@ fn a_panic_over_one_of_several_files_takes_the_directory_offline() {
     }
     assert_eq!(bench.state.health(), DirectoryHealth::Offline);
     assert!(matches!(bench.submit(&one).recv().unwrap(), Err(Fault::Offline { .. })));
+}
+
+/// A directory on a file system that is synced by one call, with so many bytes unwritten, and what a group takes whose files
+/// are synced by themselves known.
+fn with_unwritten(bytes: u64) -> Bench {
+    let disk = ScriptedDisk::default();
+    disk.set_unwritten(0);
+    let bench = Bench::on(disk);
+    let files = files_of(&bench, 6);
+    bench.sync(&files).unwrap();
+    assert_eq!((bench.disk.count("fdatasync", ""), bench.disk.count("sync_all", "")), (6, 0));
+    bench.disk.set_unwritten(bytes);
+    bench.disk.reset();
+    bench
+}
+
+fn files_of(bench: &Bench, count: usize) -> Vec<DirtyFile<ScriptedDisk>> {
+    (0..count).map(|number| bench.file(&format!("file-{number:02}"))).collect()
+}
+
+/// How many files were synced by themselves, and how often all were by one call.
+fn syncs(bench: &Bench) -> (usize, usize) {
+    (bench.disk.count("fdatasync", ""), bench.disk.count("sync_all", ""))
+}
+
+#[test]
+fn a_group_of_many_files_is_one_call_for_all_and_one_for_a_file_behind_it() {
+    let bench = with_unwritten(0);
+    bench.sync(&files_of(&bench, 64)).unwrap();
+    assert_eq!(syncs(&bench), (1, 1));
+    let order = bench.disk.lasting(|_, _| true);
+    let place = bench.temp.path().display();
+    assert_eq!(order[6..], [format!("sync_all {place}"), format!("fdatasync {place}/file-63")]);
+}
+
+#[test]
+fn few_files_are_synced_by_themselves() {
+    let bench = with_unwritten(0);
+    bench.sync(&files_of(&bench, 5)).unwrap();
+    assert_eq!(syncs(&bench), (5, 0));
+    bench.sync(&files_of(&bench, 6)).unwrap();
+    assert_eq!(syncs(&bench), (6, 1));
+}
+
+#[test]
+fn nobody_waits_for_what_others_have_not_written() {
+    let (some, more) = ((16 << 20) + 8 * (64 << 10), 1);
+    let bench = with_unwritten(some + more);
+    let files = files_of(&bench, 8);
+    bench.sync(&files).unwrap();
+    assert_eq!(syncs(&bench), (8, 0));
+    bench.disk.set_unwritten(some);
+    bench.sync(&files).unwrap();
+    assert_eq!(syncs(&bench), (9, 1));
+}
+
+#[test]
+fn a_file_on_another_file_system_is_synced_by_itself() {
+    let bench = with_unwritten(0);
+    let files = files_of(&bench, 8);
+    bench.disk.put_elsewhere("file-03");
+    bench.sync(&files).unwrap();
+    assert_eq!(syncs(&bench), (2, 1));
+    assert_eq!(bench.disk.count("fdatasync", "file-03"), 1);
+}
+
+#[test]
+fn a_failed_sync_of_all_takes_the_directory_offline_and_is_never_tried_again() {
+    for (verb, path) in [("sync_all", ""), ("fdatasync", "file-07")] {
+        let bench = with_unwritten(0);
+        let files = files_of(&bench, 8);
+        bench.disk.fail_once(verb, path, Errno::IO);
+        let told = bench.sync(&files).unwrap_err().to_string();
+        assert!(told.contains("cannot fsync"), "{told}");
+        assert_eq!(bench.state.health(), DirectoryHealth::Offline);
+        bench.disk.reset();
+        assert!(matches!(bench.sync(&files), Err(Fault::Offline { .. })));
+        assert_eq!(syncs(&bench), (0, 0));
+    }
+}
+
+#[test]
+fn all_are_synced_while_nobody_else_syncs_one_of_them() {
+    let bench = with_unwritten(0);
+    let files = files_of(&bench, 8);
+    let other = GroupCommit::start(bench.disk.clone(), bench.temp.path(), Arc::clone(&bench.state)).unwrap();
+    bench.disk.fail_once("fdatasync", "file-04", Errno::IO);
+    let held = bench.disk.hold_syncs();
+    other.submit(Ticket { files: vec![files[4].clone()], directories: vec![], done: Box::new(|_| ()) });
+    bench.disk.wait_for_syncs(7);
+    let (told, outcome) = mpsc::channel();
+    let done: Done = Box::new(move |result| told.send(result).unwrap());
+    bench.commit.submit(Ticket { files, directories: vec![], done });
+    let began = bench.disk.has_syncs_within(8, Duration::from_millis(50));
+    drop(held);
+    assert!(outcome.recv().unwrap().is_err(), "the system may have told the other one only");
+    assert!(!began && syncs(&bench) == (1, 0), "{:?}", syncs(&bench));
 }
