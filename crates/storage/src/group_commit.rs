@@ -14,6 +14,7 @@
 //! fsync would succeed over the hole. The directory is offline from then on.
 
 mod beside;
+mod telling;
 mod together;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::beside::Beside;
+pub use self::telling::{after_the_group, as_a_group};
 pub use self::together::FILES_MIN;
 use self::together::Together;
 use crate::directory_state::DirectoryState;
@@ -215,9 +217,7 @@ impl<D: Disk> Shared<D> {
 
     fn cycle(&self, tickets: Vec<Ticket<D>>) {
         let outcome = self.judged(|| self.sync(&tickets));
-        for ticket in tickets {
-            (ticket.done)(outcome.clone());
-        }
+        as_a_group(|| tickets.into_iter().for_each(|ticket| (ticket.done)(outcome.clone())));
     }
 
     /// All tickets were handed in before the first file is synced, so that whatever was synced for one of them is for all.

@@ -27,6 +27,7 @@ use protocol::id::{DirectoryId, PartitionIndex, Timestamp};
 use protocol::messages::ProduceRequest;
 use storage::Fault;
 use storage::log::{AppendError, Appended};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use self::answer::{Named, Outcome};
@@ -39,6 +40,7 @@ use crate::Broker;
 use crate::net::{Answer, Close, Outbound, Peer, Step};
 use crate::runtime::partitions::{Replica, TopicReplicas};
 use crate::runtime::request_memory::{Claim, Drawn};
+use crate::runtime::synced_answers;
 
 /// The first version with topic ids.
 const IDS_SINCE: i16 = 13;
@@ -344,14 +346,13 @@ fn append(
 
 /// Has the log brought to stable storage, with what other appends want there; only then do readers see it.
 fn commit(replica: &Arc<Replica>, bytes: u64) -> Result<oneshot::Receiver<Result<(), Fault>>, Fault> {
-    let (tell, told) = oneshot::channel();
-    let appended = Arc::clone(replica);
+    let (waiting, told) = oneshot::channel();
+    let (appended, tasks) = (Arc::clone(replica), Handle::try_current().ok());
     replica.log()?.commit(Box::new(move |result| {
         if result.is_ok() {
             appended.synced(bytes);
         }
-        // Nobody may be listening any more: the connection is gone.
-        let _gone = tell.send(result);
+        synced_answers::tell(waiting, result, tasks.as_ref());
     }));
     Ok(told)
 }

@@ -22,5 +22,6 @@ pub mod short_slices;
 pub mod slow_lanes;
 pub mod stall_watch;
 pub mod streams_topics;
+pub mod synced_answers;
 pub mod topic_creation;
 pub mod unreadable_files;
