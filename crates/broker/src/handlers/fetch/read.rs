@@ -264,7 +264,10 @@ impl Unsure {
             let Ok(mut log) = self.replica.log() else { return Some(ErrorCode::KafkaStorageError) };
             let found = match log.home().noted(found.clone()) {
                 Ok(found) => found,
-                Err(fault) => return Some(told(corruption, &fault)),
+                Err(fault) => {
+                    drop(log);
+                    return Some(told(corruption, &fault));
+                }
             };
             let start = u32::try_from(range.position).unwrap_or(u32::MAX);
             log.note_checked(self.segment.0, (start, found.seen_to));

@@ -78,7 +78,8 @@ impl Subscriptions {
         let new =
             won.as_ref().filter(|name| !self.assignors.contains_key(*name)).map(|name| (name, 1)).into_iter();
         let all = known.chain(new).filter(|(_, count)| *count > 0);
-        // Of range and uniform with equally many Kafka takes uniform, which its table comes upon first.
+        // deviation: of range and uniform with equally many votes Kafka takes whichever its table comes upon first, which may be another with
+        // the next heartbeat of the same members, and assigns anew each time; here it is uniform as long as the votes are equal.
         all.max_by_key(|(name, count)| (*count, *name)).map(|(name, _)| name.clone())
     }
 
