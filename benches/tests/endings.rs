@@ -24,7 +24,8 @@ fn kill(side: &Side) {
 #[test]
 fn a_run_goes_on_without_the_turn_in_which_a_broker_ended() {
     let directory = tempfile::tempdir().unwrap();
-    let contenders = [floor("steady"), floor("weak")];
+    // Each begins in its turn: in the second one it is the steady one, which has run when the other ends.
+    let contenders = [floor("weak"), floor("steady")];
     let mut sides = Sides::start(&contenders, directory.path(), Duration::ZERO).unwrap();
     let (mut runs, weak) = (0, |side: &Side| side.name == "weak");
     let mut warmed = std::cell::Cell::new(0);

@@ -125,7 +125,11 @@ fn a_script_leaves_little_memory_and_few_open_files() {
     println!("open after: {open} files");
     assert!(open <= OPEN_MAX, "{open} files are open after the script, {files} before");
     let left = settled(sockets, || served.open_sockets());
-    assert_eq!(left, sockets, "sockets after the script, when all connections are closed");
+    // One that asked whether the broker serves may have been open still.
+    assert!(
+        left <= sockets,
+        "{left} sockets after the script, when all connections are closed, and {sockets} before"
+    );
     // As if connections kept their buffers, and deleted topics their files.
     let kept = unfinished(address);
     let kib = grown(ANONYMOUS_KIB_MAX, || served.anonymous_kib());

@@ -149,7 +149,7 @@ fn kill_again_and_again(
     );
     // One start may meet whatever else a machine does, half of them do not.
     ensure!(
-        launch.kind != Kind::Headwater || median <= READY_AFTER_KILL * 2,
+        launch.kind != Kind::Headwater || median <= READY_AFTER_KILL * 5,
         "half of {kills} starts after a kill take more than {median:?} to acknowledge, and their figure is {READY_AFTER_KILL:?}"
     );
     progress.wait_for(20)?;

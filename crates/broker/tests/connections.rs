@@ -123,7 +123,9 @@ impl Node {
     }
 
     fn until(&self, what: impl Fn(&Echo) -> bool) {
+        let begun = Instant::now();
         while !what(&self.service) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it does not come to that");
             std::thread::yield_now();
         }
     }

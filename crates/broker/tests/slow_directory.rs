@@ -157,6 +157,8 @@ fn read_old(client: &mut Client, topic: &str, version: i16) {
 }
 
 /// While `free` has not been called, those who read what lies on one directory wait, and those of the other do not.
+/// What is read here comes by way of threads that give way to everybody, also to the tests beside this one: so the bound is that of who
+/// does not wait for the stall.
 fn stalled_readers(node: &TestNode, [stalled, sound]: &[String; 2], versions: &[i16], free: impl FnOnce()) {
     let on = AtomicBool::new(true);
     std::thread::scope(|scope| {
@@ -179,7 +181,7 @@ fn stalled_readers(node: &TestNode, [stalled, sound]: &[String; 2], versions: &[
             let p99 = times[times.len() * 99 / 100];
             println!("version {version}: {} answers, p99 {p99:?}, slowest {:?}", times.len(), times.last());
             assert!(
-                times.len() > 100 && p99 < P99_MAX,
+                times.len() > 100 && p99 < STALL / 2,
                 "version {version}: {} answers, {p99:?}",
                 times.len()
             );

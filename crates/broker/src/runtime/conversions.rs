@@ -22,11 +22,17 @@ pub struct Conversions {
 impl Conversions {
     /// Waits until another conversion may begin of what lies in a directory; it ends when what is handed back is dropped.
     pub async fn begin(&self, directory: DirectoryId) -> Option<OwnedSemaphorePermit> {
-        let places = {
-            let mut directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
-            directories.entry(directory).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))).clone()
-        };
         // It is never closed.
-        places.acquire_owned().await.ok()
+        self.places(directory).acquire_owned().await.ok()
+    }
+
+    /// The same without waiting: `None` where as many are under way as may be.
+    pub fn try_begin(&self, directory: DirectoryId) -> Option<OwnedSemaphorePermit> {
+        self.places(directory).try_acquire_owned().ok()
+    }
+
+    fn places(&self, directory: DirectoryId) -> Arc<Semaphore> {
+        let mut directories = self.directories.lock().unwrap_or_else(PoisonError::into_inner);
+        directories.entry(directory).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))).clone()
     }
 }

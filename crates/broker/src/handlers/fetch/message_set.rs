@@ -53,32 +53,43 @@ pub async fn convert(
     let Some(first) = parts.first() else { return (reading, None) };
     let memory = &broker.request_memory;
     let (claim, bytes) = claim(memory, answer_bytes(&reading));
-    // First of all: who waits for a disk that hangs is not to hold the memory that others wait for.
-    let mut begun = Some(broker.conversions.begin(first.directory).await);
-    let (drawn, bytes) = match memory.try_draw(claim) {
-        Some(drawn) => (drawn, bytes),
-        None if holds_some => (None, PARTITION_BYTES_MIN),
-        None => {
-            // Who holds memory may be waiting to begin.
-            drop(begun.take());
-            (memory.draw(claim).await, bytes)
+    // Who waits for a disk that hangs is not to hold the memory that others wait for.
+    let mut begun = broker.conversions.begin(first.directory).await;
+    let (mut drawn, bytes) = loop {
+        if let Some(drawn) = memory.try_draw(claim) {
+            break (drawn, bytes);
         }
+        if holds_some {
+            break (None, PARTITION_BYTES_MIN);
+        }
+        // Nor who waits for memory a place that who holds some may wait for.
+        drop(begun.take());
+        let drawn = memory.draw(claim).await;
+        begun = broker.conversions.try_begin(first.directory);
+        if begun.is_some() {
+            break (drawn, bytes);
+        }
+        drop(drawn);
+        begun = broker.conversions.begin(first.directory).await;
     };
     let mut making = Making::new(&reading, &limits, (bytes, version));
     for part in parts {
-        let _begun = match begun.take() {
-            Some(begun) => begun,
-            None => broker.conversions.begin(part.directory).await,
+        let Some(place) = begun.take().or_else(|| broker.conversions.try_begin(part.directory)) else {
+            // It holds memory, and does not wait with it: the reader comes again.
+            part.places.iter().for_each(|place| leave_out(&mut reading.partitions[*place]));
+            continue;
         };
         let broker = broker.clone();
+        // What it takes goes along: if the connection ends meanwhile, a disk that hangs keeps both for as long as it hangs.
         let converted = tokio::task::spawn_blocking(move || {
             let unreadable = |file: &File, errno| unreadable_files::note(&broker.log_dirs, file, errno);
             for place in part.places {
                 making.partition(&mut reading.partitions[place], &unreadable);
             }
-            (reading, making)
+            drop(place);
+            (reading, making, drawn)
         });
-        (reading, making) = match converted.await {
+        (reading, making, drawn) = match converted.await {
             Ok(converted) => converted,
             Err(ended) => match ended.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -88,6 +99,12 @@ pub async fn convert(
         };
     }
     (reading, drawn)
+}
+
+/// Answers with nothing yet.
+fn leave_out(read: &mut PartitionRead) {
+    read.answer.records = None;
+    read.answer.in_memory = Some(Vec::new());
 }
 
 /// Partitions with records that follow one another and lie in one directory.
