@@ -5,6 +5,7 @@
 //! snapshots.
 
 mod cleaned;
+mod damaged;
 pub mod dump;
 mod groups;
 mod late;
@@ -94,6 +95,8 @@ impl ThereAndBack {
             println!("{} passed, 0 failed", journey.passed);
             return Ok(());
         }
+        let heard = damaged::is_heard(&directory.join("damaged"))?;
+        println!("ok   kafka-dump-log is heard to complain of {heard} kinds of damage");
         journey.leg(Kind::Headwater, End::Clean)?;
         journey.dumped()?;
         journey.leg(Kind::ApacheKafka, End::Killed)?;
