@@ -1,8 +1,8 @@
 //! One data directory, opened by Headwater and by Apache Kafka in turn, twice there and back: each serves what the other
 //! wrote, to the offset, timestamp, config and topic id, after clean ends and after kills, and Apache Kafka's
 //! kafka-dump-log reads every file. Three log directories, logs whose first records have no files yet, every codec,
-//! compacted and rolled logs, transactions that end and that do not, consumer groups, producers that go on, metadata
-//! snapshots.
+//! compacted and rolled logs, transactions that end and that do not, groups with and without members, configs, producers that
+//! go on, metadata snapshots.
 
 mod cleaned;
 mod damaged;
@@ -11,6 +11,8 @@ mod groups;
 mod late;
 mod picture;
 mod repeated;
+mod settings;
+mod staying;
 mod transactions;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +31,7 @@ use serde_json::{Value, json};
 use late::Late;
 use picture::Picture;
 use repeated::Repeated;
+use staying::Staying;
 use transactions::Transactions;
 
 /// How many partitions each topic has.
@@ -73,6 +76,7 @@ struct Journey {
     seen: Picture,
     transactions: Transactions,
     repeated: Repeated,
+    staying: Staying,
     late: Late,
     /// Whether the consumer protocol of KIP-848 is there: not in a cluster that Apache Kafka 3.9 has made.
     modern_groups: bool,
@@ -126,6 +130,11 @@ impl Journey {
                 // Places for recovery to begin at are among what is left.
                 .set("headwater.recovery.bytes", 2000)
                 .set("group.initial.rebalance.delay.ms", 0)
+                // Nobody who stays is to be thought gone.
+                .set("group.consumer.max.session.timeout.ms", staying::SESSION_MS)
+                .set("group.consumer.session.timeout.ms", staying::SESSION_MS)
+                .set("group.streams.max.session.timeout.ms", staying::SESSION_MS)
+                .set("group.streams.session.timeout.ms", staying::SESSION_MS)
         };
         let headwater = Launch::new(Kind::Headwater, directory)?;
         let port = headwater.port;
@@ -138,6 +147,7 @@ impl Journey {
             seen: Picture::default(),
             transactions: Transactions::default(),
             repeated: Repeated::default(),
+            staying: Staying::default(),
             late: Late::default(),
             modern_groups: true,
             leg: 0,
@@ -153,13 +163,13 @@ impl Journey {
             self.create(&broker)?;
         } else {
             let opened = || format!("leg {}: {who:?} opened it", self.leg + 1);
-            let now = Picture::take(broker.address())?;
+            let now = Picture::take(broker.address(), self.modern_groups)?;
             self.seen.expect(&now).with_context(opened)?;
             self.late.expect(broker.address(), who).with_context(opened)?;
         }
         self.leg += 1;
         self.add(&broker)?;
-        self.seen = Picture::take(broker.address())?;
+        self.seen = Picture::take(broker.address(), self.modern_groups)?;
         let launch = if who == Kind::Headwater { &self.headwater } else { &self.kafka };
         self.late.end((launch, broker), (self.leg, end), &self.directories)?;
         self.passed += 1;
@@ -186,6 +196,8 @@ impl Journey {
         let address = broker.address();
         self.repeated.go_on(address).context("a producer that goes on")?;
         groups::go_on(address, self.leg, self.modern_groups).context("consumer groups")?;
+        self.staying.go_on(address, self.modern_groups).context("members that stay")?;
+        settings::go_on(address, self.leg, self.modern_groups).context("settings")?;
         self.transactions.go_on(address, self.leg).context("transactions")?;
         cleaned::go_on(address, self.leg).context("compaction")?;
         for (name, codec, _) in TOPICS {

@@ -56,7 +56,8 @@ pub fn picture(address: SocketAddr) -> Result<BTreeMap<String, Value>> {
     Ok(all)
 }
 
-fn sort(value: &mut Value) {
+/// Puts lists in an order, for theirs is nobody's affair.
+pub fn sort(value: &mut Value) {
     match value {
         Value::Array(elements) => {
             elements.iter_mut().for_each(sort);

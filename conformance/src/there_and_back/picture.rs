@@ -1,4 +1,4 @@
-//! What a cluster shows: its topics with ids, configs, and every record, the internal ones too, and its consumer groups.
+//! What a cluster shows: its topics with ids, configs, and every record, the internal ones too, its groups and settings.
 //! Only the topics of [`late`] are left to it: what is missing of these is for another to judge.
 
 use std::collections::BTreeMap;
@@ -10,13 +10,14 @@ use conformance::patience;
 use protocol::api_key::ApiKey;
 use serde_json::{Value, json};
 
-use super::{groups, late};
+use super::{groups, late, settings, staying};
 
 /// All that is shown.
 #[derive(Debug, Default)]
 pub struct Picture {
     topics: BTreeMap<String, TopicPicture>,
     groups: BTreeMap<String, Value>,
+    settings: BTreeMap<String, Value>,
 }
 
 #[derive(Debug)]
@@ -41,9 +42,11 @@ struct Rules {
 
 impl Picture {
     /// Asks a broker for everything.
-    pub fn take(address: SocketAddr) -> Result<Self> {
+    pub fn take(address: SocketAddr, modern_groups: bool) -> Result<Self> {
         // First, because asking for groups makes their topic.
-        let groups = groups::picture(address)?;
+        let mut groups = groups::picture(address)?;
+        groups.extend(staying::picture(address, modern_groups)?);
+        let settings = settings::picture(address, modern_groups)?;
         let metadata = patience::insist(address, ApiKey::Metadata, 12, &json!({"Topics": null}))?;
         let mut topics = BTreeMap::new();
         for topic in metadata["Topics"].as_array().context("topics")? {
@@ -63,7 +66,7 @@ impl Picture {
             let id = topic["TopicId"].clone();
             topics.insert(name.to_owned(), TopicPicture { id, configs, partitions, committed, rules });
         }
-        Ok(Self { topics, groups })
+        Ok(Self { topics, groups, settings })
     }
 
     /// How many records it holds.
@@ -95,6 +98,10 @@ impl Picture {
         for (name, before) in &self.groups {
             let after = &now.groups[name];
             ensure!(before == after, "group {name} was {before} and is {after}");
+        }
+        for (name, before) in &self.settings {
+            let after = &now.settings[name];
+            ensure!(before == after, "what is set of {name} was {before} and is {after}");
         }
         Ok(())
     }
