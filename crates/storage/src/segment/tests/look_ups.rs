@@ -165,3 +165,24 @@ fn of_who_looks_up_here_and_there_little_is_read_and_of_who_goes_on_much() {
     }
     assert!(disk.count("pread", ".log") <= 3, "{} reads", disk.count("pread", ".log"));
 }
+
+/// In a sparse segment what lies behind is a hole, of which the system makes pages when it is read.
+#[test]
+fn who_looks_up_right_behind_what_another_has_looked_up_has_little_read_ahead() {
+    let dir = Dir::new();
+    let size = batch(0, 400).len() as u32;
+    let count = (4 << 20) / size;
+    let segment = dir.filled(i64::from(count), 400);
+    let mut segment = dir.reopened(segment);
+    let disk = dir.descriptors.disk();
+    // The second one is found from an index entry right behind the first, where that comes out so.
+    let places = (10..i64::from(count) - 10).step_by(101).flat_map(|first| [first, first + 3, first + 4]);
+    for number in places {
+        disk.reset();
+        look_up(&mut segment, number, size);
+        let position = number as u32 * size;
+        segment.note_checked(position, position + size);
+        let read = disk.bytes_read(".log");
+        assert!(read <= u64::from(16 * 3 * size), "{number}: {read} bytes");
+    }
+}
