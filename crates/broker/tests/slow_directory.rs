@@ -210,13 +210,16 @@ fn a_stalled_directory_holds_up_its_own_cold_readers_only() {
     let directory = replica(&node, &topics[0]).directory().id();
     let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (free, hangs) = std::sync::mpsc::channel::<()>();
+    let (hang, is_hung) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         let hung = || {
             broker.cold_reads.hold_up(directory, move || {
+                hang.send(()).unwrap();
                 let _freed = hangs.recv();
             })
         };
         scope.spawn(|| runtime().block_on(hung()).unwrap());
+        is_hung.recv().unwrap();
         stalled_readers(&node, &topics, &[12, 2], || drop(free));
     });
     // The same where the old readers come to the disk themselves.
