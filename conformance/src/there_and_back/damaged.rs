@@ -17,6 +17,9 @@ const TRANSACTION_KEY: &[u8] = b"\0\0\0\x01i";
 /// A version that no record has.
 const UNKNOWN_VERSION: &[u8] = b"\0\x63";
 
+/// How files are to be read, what is to be said of them, and their endings and bytes.
+type Planted<'p> = (&'p str, &'p str, Vec<(&'p str, Vec<u8>)>);
+
 /// Has each kind of damage read; an error if one is not heard.
 pub fn is_heard(directory: &Path) -> Result<usize> {
     let [metadata, offsets, transactions, others] = KINDS.map(|(_, option)| option);
@@ -31,7 +34,7 @@ pub fn is_heard(directory: &Path) -> Result<usize> {
     let far_time = [&(WRITTEN.0 + 9).to_be_bytes()[..], &7i32.to_be_bytes()].concat();
     let far_offset = [0, 0, 0, 7, 0, 0, 0, 0];
     let log = |bytes| ("log", bytes);
-    let planted: [(&str, &str, Vec<(&str, Vec<u8>)>); 9] = [
+    let planted: [Planted<'_>; 9] = [
         (metadata, "Error at 0, skipping.", vec![log(record(None, b"\x01\x02\x63"))]),
         (offsets, "Error at offset 0, skipping.", vec![log(odd_value(OFFSET_KEY))]),
         (offsets, "Unknown record type 99 at offset 0", vec![log(odd_value(UNKNOWN_VERSION))]),

@@ -8,9 +8,9 @@
 //! deviation: anybody may send under any number of ids, and Kafka remembers them all. Here there is a bound
 //! (`headwater.producer.ids.max`), by which everybody else gains: those whose last batch lies furthest back are forgotten
 //! first, as if they had expired, and never one with an open transaction. Who is forgotten follows from the batches and
-//! the bound alone, so that a replay forgets the same. Where it does not, for the bound was another then or somebody has
-//! expired meanwhile, no harm is done: of a producer that is not known any sequence is taken, and one that is known too
-//! long expires.
+//! the bound alone, so that a replay forgets the same, unless the bound was another then or somebody has expired meanwhile. Of a
+//! producer that is not known any sequence is taken, as after it has expired: what it sends again is stored again. One that is
+//! known too long expires.
 
 mod check;
 mod state;
