@@ -27,7 +27,11 @@ pub(super) fn text(figures: &Figures, prefix: &str, text: &mut Text) {
     text.sample(&name, &[], figures.waiting());
     for (what, help, times) in [
         ("event_queue_time_ms", "How long requests waited for a shard", &figures.queued),
-        ("event_processing_time_ms", "How long requests had a shard", &figures.processed),
+        (
+            "event_processing_time_ms",
+            "How long requests had a shard, and those that waited for nothing were under way",
+            &figures.processed,
+        ),
         ("batch_flush_time_ms", "How long writing records took", &figures.flushed),
     ] {
         quantiles(&format!("{prefix}{what}"), help, times, text);

@@ -75,7 +75,7 @@ pub enum Step {
 
 /// What serves the frames of a connection.
 pub trait Service: Send + Sync + 'static {
-    /// Serves one frame (without its length prefix) that was whole at this time. The service may change the frame's bytes in
+    /// Serves one frame (without its length prefix) that was whole by this time. The service may change the frame's bytes in
     /// place.
     fn call(&self, peer: &Arc<Peer>, at: Instant, frame: &mut [u8], out: &mut Outbound) -> Step;
 

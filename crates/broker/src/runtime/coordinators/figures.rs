@@ -15,7 +15,7 @@ pub struct Figures {
     waiting: AtomicUsize,
     /// How long they waited.
     pub queued: Histogram,
-    /// How long they had it, the write of its log included.
+    /// How long they had it, the write of its log included; of who is answered on the spot, since it was heard of.
     pub processed: Histogram,
     /// How long those writes took.
     pub flushed: Histogram,
