@@ -16,7 +16,7 @@ use protocol::messages::join_group::JoinGroupRequestProtocol;
 use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::{
-    ApiVersionsRequest, DeleteTopicsRequest, DescribeGroupsRequest, DescribeGroupsResponse,
+    ApiVersionsRequest, DeleteTopicsRequest, DescribeGroupsRequest, DescribeGroupsResponse, FetchResponse,
     FindCoordinatorRequest, JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest, ListOffsetsResponse,
     Message, MetadataRequest, OffsetCommitRequest, OffsetCommitResponse,
 };
@@ -230,6 +230,19 @@ fn a_stalled_directory_holds_up_its_own_cold_readers_only() {
         }
         begun
     });
+    // Who asks for what lies on both holds memory by then, and does not wait with it for the one that hangs.
+    let mut request = raw::ask::fetch_request(&topics[1], 0, 0, 0);
+    let other = raw::ask::fetch_request(&topics[0], 0, 0, 0);
+    let both = request.topics.into_vec().into_iter().chain(other.topics.into_vec());
+    request.topics = both.collect::<Vec<_>>().into();
+    let body = client.ask(&request, 2);
+    let response = FetchResponse::decode(&body, 2).unwrap();
+    let sizes: Vec<_> = response
+        .responses
+        .iter()
+        .map(|topic| topic.partitions.iter().next().unwrap().records.map_or(0, |records| records.len()))
+        .collect();
+    assert!(matches!(sizes[..], [sound, 0] if sound > 100 << 10), "{sizes:?}");
     stalled_readers(&node, &topics, &[2], || drop(begun));
 }
 

@@ -19,9 +19,9 @@ use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::patience;
 
-/// The file systems, by the numbers that Linux has for their kinds, of which it was read in the kernel what `syncfs` does: ext4,
-/// with a journal and without, and XFS.
-const SYNC_ALL_KNOWN: [u32; 2] = [0xef53, 0x5846_5342];
+/// The file system, by the number that Linux has for its kind, of which it was read in the kernel what `syncfs` does: ext4, with
+/// a journal and without.
+const SYNC_ALL_KNOWN: u32 = 0xef53;
 
 /// How a file is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -240,8 +240,7 @@ impl Disk for RealDisk {
         let kind = fs::fstatfs(&opened)?.f_type;
         let release = rustix::system::uname();
         let tells = release.release().to_str().is_ok_and(tells_of_failed_writes);
-        Ok((tells && SYNC_ALL_KNOWN.iter().any(|known| i128::from(kind) == i128::from(*known)))
-            .then_some(opened))
+        Ok((tells && i128::from(kind) == i128::from(SYNC_ALL_KNOWN)).then_some(opened))
     }
 
     fn unwritten(&self) -> Option<u64> {

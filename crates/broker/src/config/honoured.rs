@@ -38,7 +38,7 @@ const GIVEN: &[Given] = &[
     ]),
     ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,MORE:PLAINTEXT,CONTROLLER:PLAINTEXT", &[]),
     ("listeners", "PLAINTEXT://localhost:9192,CONTROLLER://localhost:9093", &[]),
-    ("log.dir", "/elsewhere", &[("log.dirs", None)]),
+    ("log.dir", "/elsewhere", &[("log.dirs", None), ("log.dir", Some("/somewhere"))]),
     ("max.connections.per.ip.overrides", "localhost:3", &[]),
     ("process.roles", "broker", &[("listeners", Some("PLAINTEXT://localhost:9092"))]),
     ("security.inter.broker.protocol", "SSL", &[

@@ -1,7 +1,7 @@
 //! Java's `.properties` format: the text of `server.properties`.
 //!
 //! Lines of `key=value`, `key:value` or `key value`; `#` and `!` start a comment; a backslash at the end
-//! continues the line; `\t \n \r \f \uXXXX` and `\` before any other character are escapes. A key that
+//! continues the line; `\t \n \r \f`, `\u` with four hexadecimal digits, and `\` before any other character are escapes. A key that
 //! comes twice keeps its last value. This file knows nothing about which keys exist.
 
 use thiserror::Error;

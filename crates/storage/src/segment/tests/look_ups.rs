@@ -15,16 +15,22 @@ fn look_up(segment: &mut Segment<ScriptedDisk>, number: i64, size: u32) {
     assert_eq!(found, Some((number as u32 * size, size)), "{number}");
 }
 
-#[test]
-fn a_small_segment_is_learnt_by_one_read_and_its_index_is_not_opened() {
-    let dir = Dir::new();
+/// A small segment of which nothing is remembered, how many batches it has, and of which size.
+fn small(dir: &Dir) -> (Segment<ScriptedDisk>, u32, u32) {
     let size = batch(0, 400).len() as u32;
     let count = WHOLE / size;
     let segment = dir.filled(i64::from(count), 400);
-    let mut segment = dir.reopened(segment);
+    let segment = dir.reopened(segment);
     dir.descriptors.close_all();
+    dir.descriptors.disk().reset();
+    (segment, count, size)
+}
+
+#[test]
+fn a_small_segment_is_learnt_by_one_read_and_its_index_is_not_opened() {
+    let dir = Dir::new();
+    let (mut segment, count, size) = small(&dir);
     let disk = dir.descriptors.disk();
-    disk.reset();
     for number in shuffled(count) {
         look_up(&mut segment, number, size);
     }
@@ -40,13 +46,8 @@ fn look_up_time(segment: &mut Segment<ScriptedDisk>, number: i64, size: u32) {
 #[test]
 fn a_time_in_a_small_segment_is_found_by_the_same_read() {
     let dir = Dir::new();
-    let size = batch(0, 400).len() as u32;
-    let count = WHOLE / size;
-    let segment = dir.filled(i64::from(count), 400);
-    let mut segment = dir.reopened(segment);
-    dir.descriptors.close_all();
+    let (mut segment, count, size) = small(&dir);
     let disk = dir.descriptors.disk();
-    disk.reset();
     for number in shuffled(count) {
         look_up_time(&mut segment, number, size);
         look_up(&mut segment, number, size);
