@@ -78,7 +78,7 @@ impl Clients {
     }
 }
 
-/// What lets nobody wait for members that have gone, or for more of them to come.
+/// What lets nobody wait for members that have gone, or for more of them to come, or for what is ended by time.
 fn settings(launch: Launch) -> Launch {
     let launch = match launch.kind {
         // It knows nothing of the consumer protocol's bounds by default.
@@ -88,7 +88,10 @@ fn settings(launch: Launch) -> Launch {
             .set("group.consumer.min.heartbeat.interval.ms", 100)
             .set("group.consumer.heartbeat.interval.ms", 500),
     };
-    launch.set("group.min.session.timeout.ms", 1000).set("group.initial.rebalance.delay.ms", 0)
+    launch
+        .set("group.min.session.timeout.ms", 1000)
+        .set("group.initial.rebalance.delay.ms", 0)
+        .set("transaction.abort.timed.out.transaction.cleanup.interval.ms", 200)
 }
 
 /// Runs one client, passes on what it prints and reads the counts off its last line.

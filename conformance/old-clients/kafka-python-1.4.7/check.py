@@ -1,13 +1,17 @@
 """kafka-python 1.4.7 in the versions of old brokers, and today's against it: message sets, lists of offsets, groups."""
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import kafka
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
-from checks import BASE_TIME, Checks, record, same, topic
+from checks import BASE_TIME, Checks, record, same, topic, until
 
 BOOTSTRAP, TODAY = sys.argv[1], sys.argv[2]
 COUNT = 60
@@ -131,6 +135,50 @@ def joins(version):
     reader.close()
 
 
+def shares(version):
+    """Two members share the partitions, one leaves, and who stays goes on where it was."""
+    group, names = name_of(version, "shared"), [name_of(version, "none"), name_of(version, "gzip")]
+
+    def member():
+        reader = consumer(version, group_id=group, auto_offset_reset="earliest", max_poll_records=10, heartbeat_interval_ms=500,
+                          session_timeout_ms=10_000, partition_assignment_strategy=[RoundRobinPartitionAssignor])
+        reader.subscribe(names)
+        return reader
+
+    def other():
+        with contextlib.closing(member()) as second:
+            while time.time() < end and not taken:
+                for where, batch in second.poll(100).items():
+                    taken.append((where, batch[0].offset))
+                    left.update({where: batch[-1].offset + 1})
+                    # The next one goes on after what is committed.
+                    second.commit({where: OffsetAndMetadata(batch[-1].offset + 1, "")})
+            while time.time() < end and not told.wait(0.1):
+                second.poll(100, max_records=1)
+
+    end, taken, left, told, got = time.time() + 40, [], {}, threading.Event(), {}
+    with contextlib.closing(member()) as first:
+        until("both partitions", lambda: first.poll(100) is not None and len(first.assignment()) == 2)
+        first.seek_to_beginning()
+        thread = threading.Thread(target=other)
+        thread.start()
+        try:
+            until("one partition for each", lambda: first.poll(100) is not None and taken and len(first.assignment()) == 1, 30)
+            same({taken[0][0]} & first.assignment(), set(), "partitions of two owners")
+        finally:
+            told.set()
+            thread.join()
+        where = taken[0][0]
+
+        def resumed():
+            for part, batch in first.poll(100).items():
+                got.setdefault(part, batch[0].offset)
+            return where in got
+
+        until("what the other left", resumed, 30)
+        same(got[where], left[where], "where who stays goes on")
+
+
 for version in VERSIONS:
     shown = ".".join(map(str, version))
     for codec in ["none", "gzip", "snappy", "lz4"]:
@@ -139,4 +187,5 @@ for version in VERSIONS:
     check(f"{shown}: committed offsets", commits, version)
     if version >= (0, 9):
         check(f"{shown}: a group", joins, version)
+        check(f"{shown}: a group of two", shares, version)
 CHECKS.finish()
