@@ -50,8 +50,10 @@ final class Groups {
         // Side by side, for both wait until a session ends.
         var modern = threads.submit(() -> oneIsKilled("consumer"));
         var classic = threads.submit(() -> oneIsKilled("classic"));
+        var both = threads.submit(this::ofBoth);
         Check.check("one of two members of KIP-848 is killed, and every record is read once", modern::get);
         Check.check("one of two cooperative members is killed, and every record is read once", classic::get);
+        Check.check("a group with members of both protocols goes from one to the other and back, twice, and loses nothing", both::get);
         threads.shutdown();
         Check.check("a static member of KIP-848 comes back to its part, and nobody takes its place", () -> comesBack("consumer"));
         Check.check("a static cooperative member comes back to its part, and whoever takes its place has it", () -> comesBack("classic"));
@@ -146,6 +148,12 @@ final class Groups {
         return null;
     }
 
+    private Void ofBoth() throws Exception {
+        String topic = create("of-both");
+        new Mixed(admin, topic, group("consumer", topic), PARTITIONS).check();
+        return null;
+    }
+
     private void comesBack(String protocol) throws Exception {
         String topic = create("static-" + protocol), group = group(protocol, topic);
         var taken = new Taken();
@@ -214,7 +222,7 @@ final class Groups {
         });
     }
 
-    private static void lines(Process process, Collection<String> into) {
+    static void lines(Process process, Collection<String> into) {
         try (var lines = new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8))) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) into.add(line);
         } catch (java.io.IOException ended) {
