@@ -21,9 +21,10 @@ use super::gather::gathered;
 use super::outbound::{Outbound, Piece, Sent};
 use super::watch::watch;
 
-/// So much of a file is sent before the other connections that share the thread get their turn: to send a megabyte takes
-/// longer than to serve most of what they ask.
-const RANGE_AT_ONCE: usize = 256 << 10;
+/// So much of a file is sent before the other connections that share the thread get their turn: as much as a fetch brings of a
+/// partition unless its client says otherwise (`max.partition.fetch.bytes`), which takes a few tenths of a millisecond. Each turn
+/// costs a call or two of the kernel, and often has another thread woken that finds nothing to do.
+const RANGE_AT_ONCE: usize = 1 << 20;
 
 /// A connected, non-blocking socket.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl Socket {
     /// Sends all of `out` and leaves it empty. The other end may take its time as long as it takes something within
     /// `patience`. Says whether it was waited for, or others were let go on.
     pub async fn send(&self, out: &mut Outbound, patience: Option<Duration>) -> Result<bool, Close> {
-        let mut sent = Sent::default();
+        let (mut sent, mut at_once) = (Sent::default(), 0);
         let mut waited = false;
         // There is room nearly always, and the first call tells where there is none: it is not asked for before.
         let mut asks = false;
@@ -56,7 +57,9 @@ impl Socket {
             match self.send_some(out, sent, piece)? {
                 Ok(count) => {
                     out.advance(&mut sent, count);
-                    if count >= RANGE_AT_ONCE {
+                    at_once += count;
+                    if at_once >= RANGE_AT_ONCE && out.piece(sent).is_some() {
+                        at_once = 0;
                         tokio::task::yield_now().await;
                         waited = true;
                     }
