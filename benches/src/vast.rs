@@ -33,6 +33,9 @@ const VALUE_BYTES: usize = 1000;
 const BEGIN: i64 = 1_700_000_000_000;
 const INDEX_INTERVAL: u32 = 4096;
 const REQUESTS: u32 = 4_000;
+/// Different places that either log is asked for, one small batch each: who knows more of them has more in memory that nobody has
+/// touched for a while, whatever the size of the log.
+const PLACES: u32 = 1024 * EDGE;
 const ROUNDS: usize = 15;
 /// What is asked for.
 const RATIO_MAX: f64 = 1.05;
@@ -51,8 +54,10 @@ pub struct Vast {
 /// A node on a directory of its own.
 struct Side {
     launch: Launch,
-    /// How many records can be asked for.
-    records: u32,
+    /// Over how many segments the places lie that can be asked for.
+    segments: u32,
+    /// And how many of them are at the beginning of each.
+    places: u32,
     _directory: tempfile::TempDir,
 }
 
@@ -60,11 +65,11 @@ impl Vast {
     /// Makes both logs, and prints what they cost.
     pub fn run(self, parent: Option<&Path>, goals: &Goals) -> Result<()> {
         pin_load()?;
-        let lean = Side::new(parent)?;
-        let mut vast = Side::new(parent)?;
+        let lean = Side::new(parent, PLACES)?;
+        let mut vast = Side::new(parent, EDGE)?;
         let begin = Instant::now();
         let bytes = self.write(&vast.partition())?;
-        vast.records = self.segments * BATCHES;
+        (vast.segments, vast.places) = (self.segments, EDGE);
         println!(
             "log         {} segments, {:.3} TB, written in {:.1} s",
             self.segments,
@@ -227,19 +232,19 @@ impl Ask {
 }
 
 impl Side {
-    /// A node that has the topic with a few records in it, and has ended.
-    fn new(parent: Option<&Path>) -> Result<Self> {
+    /// A node that has the topic with so many records in one segment, and has ended.
+    fn new(parent: Option<&Path>, records: u32) -> Result<Self> {
         let directory = match parent {
             Some(parent) => tempfile::tempdir_in(parent)?,
             None => tempfile::tempdir()?,
         };
         let mut launch = Launch::new(Kind::Headwater, directory.path())?;
         launch.wrapper = broker_wrapper();
-        let side = Self { launch, records: EDGE, _directory: directory };
+        let side = Self { launch, segments: 1, places: records, _directory: directory };
         let broker = side.launch.start()?;
         let mut connection = Connection::open(broker.address())?;
         connection.create_topic(TOPIC, 1, &[("retention.ms", "-1")])?;
-        for offset in 0..EDGE {
+        for offset in 0..records {
             let mut builder = BatchBuilder::new(BatchOptions::default());
             builder.push(Timestamp(BEGIN + i64::from(offset)), None, Some(&[b'v'; VALUE_BYTES]), &[]);
             let batch = builder.finish_uncompressed();
@@ -247,6 +252,11 @@ impl Side {
         }
         broker.end()?;
         Ok(side)
+    }
+
+    /// The offset of one of [`PLACES`]: a batch at an edge, never the hole, and one after the other in segments far apart.
+    fn offset(&self, place: u32) -> i64 {
+        i64::from(place % self.segments * BATCHES + place / self.segments % self.places)
     }
 
     fn partition(&self) -> std::path::PathBuf {
@@ -265,9 +275,7 @@ impl Side {
             random ^= random << 13;
             random ^= random >> 17;
             random ^= random << 5;
-            // A batch at an edge, never the hole.
-            let (segment, batch) = (random / BATCHES % self.records.div_ceil(BATCHES), random % EDGE);
-            i64::from(segment * BATCHES + batch)
+            self.offset(random % PLACES)
         };
         let requests = (REQUESTS, in_flight);
         let begin = Instant::now();
