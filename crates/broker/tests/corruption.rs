@@ -71,3 +71,37 @@ fn nothing_is_checked_where_that_is_turned_off() {
     let fetched = node.connect().ask(&raw::ask::fetch_request("t", 0, 0, 0), 11);
     assert!(fetched.len() > 3 * usize::try_from(size).unwrap(), "all of it is sent, as by Kafka");
 }
+
+/// The second of its batches, as large as one that the index names, has rotted in its header.
+#[test]
+fn a_broken_header_hides_no_other_batch_and_nobody_is_sent_on_behind_its_segment() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = [("log.segment.bytes", "1048576")];
+    let value = |number: i64| format!("{number:08000}");
+    let size = batch(&[&value(0)]).len() as u64;
+    let node = start(directory.path(), &settings);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    for number in 0..200 {
+        assert_eq!(client.produce("t", 0, batch(&[&value(number)])).error, 0);
+    }
+    node.stop();
+    let zeros = [0; 61];
+    let path = directory.path().join("t-0/00000000000000000000.log");
+    let segment = std::fs::metadata(&path).unwrap().len() / size;
+    assert!((100..200).contains(&segment), "two segments");
+    std::fs::File::options().write(true).open(path).unwrap().write_all_at(&zeros, 50 * size).unwrap();
+    let node = start(directory.path(), &settings);
+    let mut client = node.connect();
+    let mut fetch = |offset| {
+        let (error, _, values) = client.fetch("t", 0, offset);
+        (error, values.iter().map(|value| value.parse().unwrap()).collect::<Vec<i64>>())
+    };
+    for _ in 0..3 {
+        assert_eq!(fetch(51).1.first(), Some(&51));
+        assert_eq!(fetch(50), (i16::from(ErrorCode::CorruptMessage), vec![]));
+        assert_eq!(fetch(49), (0, vec![49]));
+        assert_eq!(fetch(0), (0, (0..50).collect()));
+        assert_eq!(fetch(199), (0, vec![199]));
+    }
+}

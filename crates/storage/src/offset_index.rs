@@ -60,6 +60,21 @@ impl<D: Disk> OffsetIndex<D> {
         Ok(found.map(|entry| self.read(&entry)))
     }
 
+    /// The first entry whose batch ends behind `target`.
+    pub fn after(&mut self, target: Offset) -> Result<Option<OffsetPosition>, Fault> {
+        let before = match relative(self.base, target) {
+            Some(relative) => {
+                self.entries.partition_point(|entry| i64::from(read(entry).0), relative.into())?
+            }
+            None => 0,
+        };
+        if before == self.entries.count()? {
+            return Ok(None);
+        }
+        let entry = self.entries.get(before)?;
+        Ok(Some(self.read(&entry)))
+    }
+
     /// The last entry.
     pub fn last(&mut self) -> Result<Option<OffsetPosition>, Fault> {
         let last = self.entries.last()?;

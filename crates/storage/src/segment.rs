@@ -3,6 +3,7 @@
 //! A segment appends at its end, finds batches by offset, and knows the largest timestamp it holds. It does not judge
 //! what it is given, does not know the rest of the log, and rolls only when told.
 
+mod healing;
 mod places;
 mod resume;
 
@@ -87,6 +88,8 @@ pub struct Segment<D: Disk = RealDisk> {
     size: u32,
     /// Set when a failed write left bytes beyond `size` that could not be cut.
     torn: bool,
+    /// Whether a walk through the whole log has met a batch that is broken.
+    broken: bool,
     /// Whether anything was added since the indexes were last ended.
     unfinished: bool,
     log: LazyFile<D>,
@@ -212,6 +215,7 @@ impl<D: Disk> Segment<D> {
             start: 0,
             size: facts.size,
             torn: false,
+            broken: false,
             unfinished: !(facts.offset_index && facts.time_index),
             log: descriptors.file(directory, SegmentFile::Log, base),
             present: Present {
@@ -600,6 +604,7 @@ impl<D: Disk> Segment<D> {
         }
         (self.largest, self.first_timestamp) = (Largest::None, None);
         (self.bytes_since_entry, self.size, self.unfinished) = (0, 0, true);
+        self.broken = false;
         // What is filled in again is checked on the way.
         self.unchecked_to = 0;
     }
@@ -611,7 +616,7 @@ impl<D: Disk> Segment<D> {
             .disk()
             .truncate(&file, u64::from(size))
             .map_err(|error| Fault::io("truncate", &self.log.path(), error))?;
-        (self.size, self.torn) = (size, false);
+        (self.size, self.torn, self.broken) = (size, false, false);
         self.unchecked_to = self.unchecked_to.min(size);
         Ok(())
     }

@@ -3,8 +3,7 @@
 //!
 //! Who reads on where a known run of batches ends is met by a large read that learns the next ones, so that reading old
 //! records in order costs few system calls. A small segment is learnt as a whole the first time: one read is less than what
-//! its index takes, which then is not even opened. An index that contradicts the batches is made anew from them, as Kafka does
-//! with one that fails its sanity check. An entry may name an earlier batch than that of its offset: before Kafka 3.9 an
+//! its index takes, which then is not even opened. An entry may name an earlier batch than that of its offset: before Kafka 3.9 an
 //! append of several batches, of a follower, a cleaner or a producer of messages, had one, of its last offset and its
 //! first position.
 
@@ -14,15 +13,13 @@ use protocol::id::Timestamp;
 use protocol::offset::{LastOffset, Offset};
 use protocol::records::batch::BATCH_OVERHEAD;
 
-use super::{FoundBatch, Largest, Segment};
+use super::{FoundBatch, Segment};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::known_batches::{AsYoung, BLOCK_MAX, Walked};
 use crate::offset_index::OffsetPosition;
-use crate::patience;
 use crate::recent_batches::RecentBatch;
 use crate::scan::BatchSpan;
-use crate::segments::IndexLimits;
 use crate::whole_file::read_up_to;
 
 /// What is read for one place alone: most batches lie no farther from what the index says of them.
@@ -70,7 +67,7 @@ impl<D: Disk> Segment<D> {
         }
         let found = self.with_indexes(|segment| {
             let start = segment.start_for(target, in_order)?;
-            segment.walk_to(start, |span| span.last_offset.next() > target, |_| None)
+            segment.walk_over(start, target, |span| span.last_offset.next() > target, |_| None)
         })?;
         Ok(found.map(|found| (found.position, found.size)))
     }
@@ -130,6 +127,29 @@ impl<D: Disk> Segment<D> {
             false => self.checked.length_to(position),
         };
         read.saturating_mul(AHEAD_TIMES).clamp(LONE, AHEAD)
+    }
+
+    /// Walks to the first batch that is wanted, of which none lies before `target`. One that is broken on the way is passed
+    /// over where the index names a batch behind it that `target` does not lie before either.
+    fn walk_over(
+        &mut self,
+        start: Start,
+        target: Offset,
+        wanted: impl Fn(&BatchSpan) -> bool,
+        keep: impl Fn(&[u8]) -> Option<Box<[u8]>>,
+    ) -> Result<Option<FoundBatch>, Fault> {
+        let fault = match self.walk_to(start, &wanted, &keep) {
+            Err(fault) => fault,
+            found => return found,
+        };
+        let Some(broken) = self.broken_at(&fault) else { return Err(fault) };
+        match self.entry_behind(broken, target)? {
+            Some(entry) => {
+                let (position, indexed) = (entry.position, Some(entry.offset));
+                self.walk_to(Start { position, first: None, indexed, bytes: LONE }, wanted, keep)
+            }
+            None => Err(fault),
+        }
     }
 
     /// Walks over the headers to the first batch that is wanted, and remembers them. Of its bytes, if all have been read, it
@@ -197,7 +217,7 @@ impl<D: Disk> Segment<D> {
         };
         match indexed.take() {
             Some(last) if !span.as_ref().is_ok_and(|span| leads_to(span, last)) => {
-                Err(self.astray(OffsetPosition { offset: last, position }))
+                Err(self.astray(OffsetPosition { offset: last, position }, span.err()))
             }
             _ => span.map_err(|reason| Fault::corrupt(&self.log.path(), u64::from(position), reason)),
         }
@@ -255,7 +275,7 @@ impl<D: Disk> Segment<D> {
             if segment.size > WHOLE {
                 start.bytes = LONE;
             }
-            segment.walk_to(start, wanted, |bytes| Some(bytes.into()))
+            segment.walk_over(start, from, wanted, |bytes| Some(bytes.into()))
         })
     }
 
@@ -278,18 +298,12 @@ impl<D: Disk> Segment<D> {
     fn indexed_position(&mut self, offset: Offset) -> Result<u32, Fault> {
         let Some(entry) = self.indexes().offsets.lookup(offset)? else { return Ok(0) };
         self.check_position(entry.position)?;
-        let there = self.scan(entry.position, |scan| scan.next_span());
-        match there {
+        match self.scan(entry.position, |scan| scan.next_span()) {
             Ok(Some(span)) if leads_to(&span, entry.offset) => Ok(entry.position),
-            Ok(_) | Err(Fault::Corrupt { .. }) => Err(self.astray(entry)),
+            Ok(_) => Err(self.astray(entry, None)),
+            Err(Fault::Corrupt { reason, .. }) => Err(self.astray(entry, Some(reason))),
             Err(fault) => Err(fault),
         }
-    }
-
-    fn astray(&mut self, OffsetPosition { offset, position }: OffsetPosition) -> Fault {
-        self.index_fault(format!(
-            "no batch from which offset {offset} can be found is at position {position}"
-        ))
     }
 
     fn check_position(&mut self, position: u32) -> Result<(), Fault> {
@@ -299,63 +313,6 @@ impl<D: Disk> Segment<D> {
         let size = self.size;
         Err(self.index_fault(format!("an entry points to position {position} of a log of {size} bytes")))
     }
-
-    fn index_fault(&mut self, reason: String) -> Fault {
-        Fault::corrupt(&self.indexes().offsets.entries().file().path(), 0, reason)
-    }
-
-    /// Does what needs the indexes. Where they turn out to be wrong they are made anew, and it is done once more:
-    /// by who may wait, for it is to read the whole segment.
-    pub(super) fn with_indexes<R>(
-        &mut self,
-        mut act: impl FnMut(&mut Self) -> Result<R, Fault>,
-    ) -> Result<R, Fault> {
-        match act(self) {
-            Err(Fault::Corrupt { path, position, reason })
-                if patience::may_wait()
-                    && (path == self.indexes().offsets.entries().file().path()
-                        || path == self.indexes().times.entries().file().path()) =>
-            {
-                tracing::warn!(path = %path.display(), position, reason, "an index is wrong and is made anew");
-                self.rebuild_indexes()?;
-                act(self)
-            }
-            outcome => outcome,
-        }
-    }
-
-    /// Makes offset and time index anew from the headers of the batches.
-    fn rebuild_indexes(&mut self) -> Result<(), Fault> {
-        let (file, path, disk, size) =
-            (self.log.open()?, self.log.path(), self.log.disk().clone(), self.size);
-        self.recent.clear();
-        self.known.clear();
-        self.indexes().offsets.entries().reset();
-        self.indexes().times.reset();
-        (self.largest, self.first_timestamp) = (Largest::None, None);
-        (self.bytes_since_entry, self.size) = (0, 0);
-        let mut scan = crate::scan::Scan::new(&disk, &file, &path, 0, size);
-        let interval = IndexLimits::default().interval_bytes;
-        let walked = loop {
-            match scan.next_span() {
-                Ok(Some(span)) => {
-                    self.note(&span, interval);
-                    if let Err(fault) = self.make_index_room() {
-                        break Err(fault);
-                    }
-                }
-                Ok(None) => break Ok(()),
-                Err(fault) => break Err(fault),
-            }
-        };
-        self.size = size;
-        walked?;
-        if let Some(largest) = self.largest.known(self.base).flatten() {
-            self.indexes().times.push(largest);
-        }
-        self.indexes().offsets.entries().trim()?;
-        self.indexes().times.entries().trim()
-    }
 }
 
 /// The last place in `read` bytes where a whole header can begin, with `left` bytes of log from the place on.
@@ -364,6 +321,6 @@ fn begin_of_last(read: usize, left: u32) -> usize {
 }
 
 /// Whether an index entry for `offset` may name this batch: none of what the offset's readers want lies before it.
-fn leads_to(span: &BatchSpan, offset: LastOffset) -> bool {
+pub(super) fn leads_to(span: &BatchSpan, offset: LastOffset) -> bool {
     span.base_offset.0 <= offset.0
 }

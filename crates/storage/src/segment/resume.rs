@@ -68,6 +68,7 @@ impl<D: Disk> Segment<D> {
         indexes.transactions.entries().resume(transactions);
         (self.largest, self.first_timestamp) = (Largest::of(point.largest, self.base), None);
         (self.bytes_since_entry, self.size, self.unfinished) = (0, point.position, true);
+        self.broken = false;
         // What was there before is as it was found; what follows is checked on the way.
         self.unchecked_to = point.position;
         Ok(())

@@ -6,6 +6,7 @@ use super::places::{AHEAD, LONE, WHOLE};
 use super::*;
 use crate::scripted_disk::ScriptedDisk;
 
+mod broken;
 mod look_ups;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);

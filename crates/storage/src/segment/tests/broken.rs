@@ -1,0 +1,125 @@
+//! Batches whose headers have rotted: what lies before and behind them is found, nothing is made of them, and whoever would
+//! have to know what they were is told where they lie.
+
+use super::*;
+
+fn log_path(dir: &Dir) -> PathBuf {
+    dir.temp.path().join("00000000000000000000.log")
+}
+
+/// Changes bytes of the log from `position` on.
+fn rot(dir: &Dir, position: u32, change: impl FnOnce(&mut [u8])) {
+    let mut bytes = std::fs::read(log_path(dir)).unwrap();
+    change(&mut bytes[position as usize..]);
+    std::fs::write(log_path(dir), bytes).unwrap();
+}
+
+/// As a page that the disk has lost: a header of zeros.
+fn lose_header(dir: &Dir, position: u32) {
+    rot(dir, position, |bytes| bytes[..61].fill(0));
+}
+
+fn indexes(dir: &Dir) -> [Vec<u8>; 2] {
+    [".index", ".timeindex"]
+        .map(|suffix| std::fs::read(dir.temp.path().join(format!("00000000000000000000{suffix}"))).unwrap())
+}
+
+#[track_caller]
+fn is_blamed<T: std::fmt::Debug>(dir: &Dir, found: Result<T, Fault>, position: u32) {
+    let fault = found.unwrap_err();
+    let blamed = matches!(&fault, Fault::Corrupt { path, position: at, .. } if *path == log_path(dir) && *at == u64::from(position));
+    assert!(blamed, "{fault}, and not {position} of the log");
+}
+
+/// Batches of this size have an entry each, but for the first.
+const PAYLOAD: usize = 2000;
+
+#[test]
+fn a_broken_batch_that_an_entry_names_hides_no_other_and_nothing_is_made_of_it() {
+    for active in [false, true] {
+        let dir = Dir::new();
+        let segment = dir.filled(300, PAYLOAD);
+        let mut segment = dir.reopened(segment);
+        let size = batch(0, PAYLOAD).len() as u32;
+        let largest = segment.largest().unwrap();
+        let mut segment = dir.reopened(segment);
+        if active {
+            segment.append(&batch(900, PAYLOAD), INTERVAL).unwrap();
+        }
+        lose_header(&dir, 100 * size);
+        let sound = indexes(&dir);
+        for _ in 0..3 {
+            is_blamed(&dir, segment.find(Offset(302)), 100 * size);
+            is_blamed(&dir, segment.find(Offset(300)), 100 * size);
+            assert_eq!(segment.find(Offset(303)).unwrap(), Some((101 * size, size)));
+            assert_eq!(segment.find(Offset(299)).unwrap(), Some((99 * size, size)));
+            assert_eq!(segment.find(Offset(899)).unwrap(), Some((299 * size, size)));
+            assert_eq!(segment.find(Offset(900)).unwrap(), active.then_some((300 * size, size)));
+        }
+        assert_eq!(indexes(&dir), sound);
+        let younger = TimestampOffset { timestamp: Timestamp(NOW.0 + 902), offset: LastOffset(902) };
+        assert_eq!(segment.largest().unwrap(), if active { Some(younger) } else { largest });
+        segment.finish().unwrap();
+        assert!(indexes(&dir)[0].starts_with(&sound[0]), "a sound index stays");
+    }
+}
+
+#[test]
+fn a_time_behind_a_broken_batch_that_an_entry_names_is_found() {
+    let dir = Dir::new();
+    let segment = dir.filled(300, PAYLOAD);
+    let mut segment = dir.reopened(segment);
+    let size = batch(0, PAYLOAD).len() as u32;
+    lose_header(&dir, 100 * size);
+    let sound = indexes(&dir);
+    for _ in 0..3 {
+        for number in [99, 101, 102, 299] {
+            let time = Timestamp(NOW.0 + i64::from(number) * 3 + 1);
+            let found = segment.first_as_young(time, Offset::ZERO).unwrap().unwrap();
+            assert_eq!((found.position, found.size), (number * size, size), "{number}");
+        }
+        is_blamed(&dir, segment.first_as_young(Timestamp(NOW.0 + 301), Offset::ZERO), 100 * size);
+    }
+    assert_eq!(indexes(&dir), sound);
+}
+
+/// A lost stretch takes the batches along whose entries are the nearest witnesses.
+#[test]
+fn what_lies_behind_many_broken_batches_is_found() {
+    let dir = Dir::new();
+    let segment = dir.filled(300, PAYLOAD);
+    let mut segment = dir.reopened(segment);
+    let size = batch(0, PAYLOAD).len() as u32;
+    rot(&dir, 100 * size, |bytes| bytes[..10 * size as usize].fill(0));
+    for _ in 0..2 {
+        for number in [0, 99, 110, 111, 299] {
+            let found = segment.find(Offset(i64::from(number) * 3 + 2)).unwrap();
+            assert_eq!(found, Some((number * size, size)), "{number}");
+        }
+        for number in 100..110 {
+            let fault = segment.find(Offset(number * 3 + 2)).unwrap_err();
+            assert!(matches!(&fault, Fault::Corrupt { path, .. } if *path == log_path(&dir)), "{fault}");
+        }
+    }
+}
+
+/// A disk that fails half way leaves no memory of the front that would pass for one of the whole.
+#[test]
+fn a_reindexing_that_fails_half_way_leaves_nothing_to_be_believed() {
+    let dir = Dir::new();
+    let segment = dir.filled(3000, PAYLOAD);
+    let mut segment = dir.reopened(segment);
+    let size = batch(0, PAYLOAD).len() as u32;
+    let largest = segment.largest().unwrap();
+    let mut segment = dir.reopened(segment);
+    let path = dir.temp.path().join("00000000000000000000.index");
+    let mut entries = std::fs::read(&path).unwrap();
+    entries.iter_mut().skip(7).step_by(8).for_each(|byte| *byte ^= 5);
+    std::fs::write(&path, entries).unwrap();
+    dir.descriptors.disk().fail("pwrite", ".index", rustix::io::Errno::NOSPC);
+    segment.find(Offset(6000)).unwrap_err();
+    dir.descriptors.disk().mend();
+    assert_eq!(segment.find(Offset(6000)).unwrap(), Some((2000 * size, size)));
+    assert_eq!(segment.find(Offset(8999)).unwrap(), Some((2999 * size, size)));
+    assert_eq!(segment.largest().unwrap(), largest);
+}
