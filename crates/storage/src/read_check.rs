@@ -29,14 +29,16 @@ pub struct RangeCheck {
 }
 
 impl RangeCheck {
-    /// What came of the walk over batches that `next` hands out, up to `end`.
+    /// What came of the walk over batches of the segment that begins with `base`, which `next` hands out, up to `end`.
     fn walk(
         (start, end): (u32, u32),
+        base: Offset,
         mut check: impl FnMut(Offset) -> Result<Option<Result<BatchSpan, String>>, Fault>,
     ) -> Result<Self, Fault> {
-        let (mut good_to, mut next) = (start, Offset::ZERO);
+        let (mut good_to, mut next) = (start, base);
         while good_to < end {
-            match check(next)? {
+            let found = check(next)?;
+            match found.map(|found| found.and_then(|span| span.belongs(base, next).map(|()| span))) {
                 None => break,
                 Some(Ok(span)) => (good_to, next) = (span.end(), span.last_offset.next()),
                 Some(Err(reason)) => return Ok(Self { good_to, seen_to: good_to, wrong: Some(reason) }),
@@ -47,15 +49,17 @@ impl RangeCheck {
 }
 
 /// Checks the batches of a log file from `start`, where one begins, to `end`. One that reaches beyond `end` is not even
-/// read: it is left to the reader who gets all of it.
+/// read: it is left to the reader who gets all of it. Of their segment it is said with which offset it begins and where it
+/// ends.
 pub fn check_range<D: Disk>(
     disk: &D,
     (file, path): (&D::File, &Path),
-    (start, end, segment_end): (u32, u32, u32),
+    (start, end): (u32, u32),
+    (base, segment_end): (Offset, u32),
 ) -> Result<RangeCheck, Fault> {
     let block = (end.saturating_sub(start) as usize).clamp(1, BLOCK_MAX);
     let mut batches = WholeBatches::new(disk, file, path, start, segment_end).in_blocks_of(block);
-    RangeCheck::walk((start, end), |next| {
+    RangeCheck::walk((start, end), base, |next| {
         Ok(match batches.next_up_to(end)? {
             Next::End => None,
             Next::Torn(reason) => Some(Err(reason)),
@@ -65,10 +69,10 @@ pub fn check_range<D: Disk>(
 }
 
 /// The same of bytes in memory, which lie at `start` in their log file.
-pub fn check_bytes(bytes: &[u8], (start, segment_end): (u32, u32)) -> RangeCheck {
+pub fn check_bytes(bytes: &[u8], start: u32, (base, segment_end): (Offset, u32)) -> RangeCheck {
     let end = start.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
     let mut rest = bytes;
-    let walked = RangeCheck::walk((start, end), |next| {
+    let walked = RangeCheck::walk((start, end), base, |next| {
         let position = end - rest.len() as u32;
         let span = match BatchSpan::parse(rest, position) {
             Ok(span) if span.end() > segment_end => {
@@ -106,8 +110,9 @@ mod tests {
         let path = directory.path().join("0.log");
         std::fs::write(&path, bytes).unwrap();
         let file = RealDisk.open(&path, Access::Read).unwrap();
-        let found = check_range(&RealDisk, (&file, &path), (0, end as u32, bytes.len() as u32)).unwrap();
-        assert_eq!(check_bytes(&bytes[..end], (0, bytes.len() as u32)).good_to, found.good_to);
+        let segment = (Offset::ZERO, bytes.len() as u32);
+        let found = check_range(&RealDisk, (&file, &path), (0, end as u32), segment).unwrap();
+        assert_eq!(check_bytes(&bytes[..end], 0, segment).good_to, found.good_to);
         found
     }
 
@@ -127,7 +132,8 @@ mod tests {
         // What would be missed is not there.
         std::fs::write(&path, &[one.clone(), large].concat()[..end]).unwrap();
         let file = RealDisk.open(&path, Access::Read).unwrap();
-        let seen = check_range(&RealDisk, (&file, &path), (0, end as u32, length as u32)).unwrap();
+        let segment = (Offset::ZERO, length as u32);
+        let seen = check_range(&RealDisk, (&file, &path), (0, end as u32), segment).unwrap();
         assert_eq!(seen, found(one.len(), end));
     }
 
@@ -136,7 +142,12 @@ mod tests {
         let (one, two) = (batch(0), batch(1));
         let whole = [one.clone(), two].concat();
         assert_eq!(checked(&whole, whole.len()), found(whole.len(), whole.len()));
-        // The base offset and the leader epoch of the second batch are not covered by its checksum.
+        // The leader epoch is not covered by the checksum, nor is the base offset, of which only so much is known.
+        for at in 0..4 {
+            let mut rotten = whole.clone();
+            rotten[one.len() + at] ^= 0x10;
+            assert_eq!(checked(&rotten, rotten.len()).good_to as usize, one.len(), "byte {at}");
+        }
         for at in one.len() + 16..whole.len() {
             let mut rotten = whole.clone();
             rotten[at] ^= 0x10;

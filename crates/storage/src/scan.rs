@@ -43,6 +43,19 @@ impl BatchSpan {
         self.position.saturating_add(self.size)
     }
 
+    /// Whether it may lie in the segment that begins with `base`, behind batches that end before `least`; says what is wrong.
+    /// No checksum covers where a batch begins.
+    pub fn belongs(&self, base: Offset, least: Offset) -> Result<(), String> {
+        let Self { base_offset: first, last_offset: last, magic, .. } = *self;
+        if first < base || last.0.saturating_sub(base.0) > i64::from(i32::MAX) {
+            return Err(format!("a batch of offsets {first} to {last} in the segment of {base}"));
+        }
+        if magic == MAGIC_V2 && first < least {
+            return Err(format!("a batch that begins with offset {first} where {least} is next"));
+        }
+        Ok(())
+    }
+
     /// Reads the header at the front of `bytes`, which lie at `position`; says what is wrong with it.
     pub fn parse(bytes: &[u8], position: u32) -> Result<Self, String> {
         match batch::magic(bytes) {

@@ -19,6 +19,7 @@ use std::sync::{Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use protocol::id::DirectoryId;
+use protocol::offset::Offset;
 use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
 use storage::read_check::{RangeCheck, check_bytes, check_range};
@@ -67,8 +68,8 @@ pub struct ColdRead {
     pub directory: DirectoryId,
     /// The range; it begins with a batch.
     pub range: FileRange,
-    /// Where its segment ends, to have its batches checked.
-    pub check_within: Option<u32>,
+    /// With which offset its segment begins and where it ends, to have its batches checked.
+    pub check_within: Option<(Offset, u32)>,
     /// Whether its reader goes on in order: then what follows is checked along.
     pub in_order: bool,
 }
@@ -129,7 +130,7 @@ fn bring_all(reads: &[ColdRead], scratch: &mut [u8]) -> Vec<Brought> {
         let _advised = rustix::fs::fadvise(&*range.file, range.position, length, Advice::WillNeed);
     }
     let brought = reads.iter().map(|read| match read.check_within {
-        Some(segment_end) => Some(check(&read.range, segment_end, read.in_order)),
+        Some(segment) => Some(check(&read.range, segment, read.in_order)),
         None => bring(&read.range, scratch).err().map(Err),
     });
     brought.collect()
@@ -137,12 +138,12 @@ fn bring_all(reads: &[ColdRead], scratch: &mut [u8]) -> Vec<Brought> {
 
 /// Reads a range whole and holds its batches against their checksums, and for who reads on in order those behind it some
 /// way, so that they need not come here each time.
-fn check(range: &FileRange, segment_end: u32, in_order: bool) -> Result<RangeCheck, Fault> {
+fn check(range: &FileRange, segment: (Offset, u32), in_order: bool) -> Result<RangeCheck, Fault> {
     let place = |at: u64| u32::try_from(at).unwrap_or(u32::MAX);
     let end = range.position + if in_order { range.length.max(CHECKED_AHEAD) } else { range.length };
-    let (start, end) = (place(range.position), place(end).min(segment_end));
+    let (start, end) = (place(range.position), place(end).min(segment.1));
     // The caller knows the path, and names it where something is wrong.
-    check_range(&RealDisk, (&range.file, Path::new("the log")), (start, end, segment_end))
+    check_range(&RealDisk, (&range.file, Path::new("the log")), (start, end), segment)
 }
 
 fn bring(range: &FileRange, scratch: &mut [u8]) -> Result<(), Fault> {
@@ -179,7 +180,7 @@ fn read_now(range: &FileRange, into: &mut [u8]) -> bool {
 }
 
 /// Holds the batches of a small range against their checksums if all of it can be read without waiting.
-pub fn check_at_hand(range: &FileRange, segment_end: u32) -> Option<RangeCheck> {
+pub fn check_at_hand(range: &FileRange, segment: (Offset, u32)) -> Option<RangeCheck> {
     if range.length > AT_HAND_MAX {
         return None;
     }
@@ -187,7 +188,7 @@ pub fn check_at_hand(range: &FileRange, segment_end: u32) -> Option<RangeCheck> 
     AT_HAND.with_borrow_mut(|buffer| {
         buffer.resize(AT_HAND_MAX as usize, 0);
         let wanted = &mut buffer[..usize::try_from(range.length).ok()?];
-        read_now(range, wanted).then(|| check_bytes(wanted, (start, segment_end)))
+        read_now(range, wanted).then(|| check_bytes(wanted, start, segment))
     })
 }
 
@@ -252,7 +253,7 @@ mod tests {
 
     use super::*;
 
-    fn read(range: &FileRange, check_within: Option<u32>) -> ColdRead {
+    fn read(range: &FileRange, check_within: Option<(Offset, u32)>) -> ColdRead {
         let directory = DirectoryId::ZERO;
         ColdRead { directory, range: range.clone(), check_within, in_order: false }
     }
@@ -295,10 +296,10 @@ mod tests {
     async fn a_range_that_is_not_there_ends_the_wait() {
         let file = tempfile::tempfile_in(".").unwrap();
         let range = FileRange { file: Arc::new(file), position: 0, length: 1 << 20 };
-        let reads = vec![read(&range, Some(1 << 20)), read(&range, None)];
+        let reads = vec![read(&range, Some((Offset::ZERO, 1 << 20))), read(&range, None)];
         let brought = ColdReads::default().bring_in(reads).await.unwrap();
         assert!(matches!(&brought[..], [Some(Ok(RangeCheck { good_to: 0, wrong: Some(_), .. })), None]));
-        assert!(check_at_hand(&range, 1 << 20).is_none());
+        assert!(check_at_hand(&range, (Offset::ZERO, 1 << 20)).is_none());
     }
 
     #[tokio::test]
@@ -306,7 +307,7 @@ mod tests {
         let path = tempfile::NamedTempFile::new_in(".").unwrap();
         let file = File::options().write(true).open(path.path()).unwrap();
         let range = FileRange { file: Arc::new(file), position: 0, length: 1 << 20 };
-        let reads = [Some(1 << 20), None].map(|check_within| read(&range, check_within));
+        let reads = [Some((Offset::ZERO, 1 << 20)), None].map(|check_within| read(&range, check_within));
         let brought = ColdReads::default().bring_in(reads.into()).await.unwrap();
         assert!(matches!(&brought[..], [Some(Err(Fault::Io { .. })), Some(Err(Fault::Io { .. }))]));
     }

@@ -96,7 +96,11 @@ impl<D: Disk> Segment<D> {
     ) -> Result<(), Fault> {
         let (file, path, disk) = (self.log.open()?, self.log.path(), self.log.disk().clone());
         let mut scan = Scan::new(&disk, &file, &path, 0, size);
+        let mut least = self.base;
         while let Some(span) = scan.next_span()? {
+            let wrong = |reason| Fault::corrupt(&path, u64::from(span.position), reason);
+            span.belongs(self.base, least).map_err(wrong)?;
+            least = span.last_offset.next();
             see(self, &span)?;
         }
         Ok(())
@@ -125,7 +129,11 @@ impl<D: Disk> Segment<D> {
                 continue;
             }
             match self.scan(entry.position, |scan| scan.next_span()) {
-                Ok(Some(span)) if leads_to(&span, entry.offset) && span.base_offset <= target => {
+                Ok(Some(span))
+                    if leads_to(&span, entry.offset)
+                        && span.base_offset <= target
+                        && span.belongs(self.base, self.base).is_ok() =>
+                {
                     return Ok(Some(entry));
                 }
                 Ok(_) | Err(Fault::Corrupt { .. }) => {}

@@ -162,6 +162,7 @@ impl<D: Disk> Segment<D> {
     ) -> Result<Option<FoundBatch>, Fault> {
         let file = self.log.open()?;
         let Start { position: mut next, mut first, mut indexed, bytes } = start;
+        let mut least = self.base.plus(first.unwrap_or(0).into());
         let mut run: Vec<Walked> = Vec::new();
         let mut found = None;
         BUFFER.with_borrow_mut(|buffer| {
@@ -179,7 +180,15 @@ impl<D: Disk> Segment<D> {
                     if at > begin_of_last(read, self.size - next) {
                         break;
                     }
-                    let span = self.span(&buffer[at..read], next, &mut indexed)?;
+                    let span = match self.span(&buffer[at..read], next, (&mut indexed, least)) {
+                        Ok(span) => span,
+                        // What was looked for is there; the next one to come here is told.
+                        Err(_) if found.is_some() => break,
+                        Err(fault) => {
+                            self.remember(&mut first, &mut run);
+                            return Err(fault);
+                        }
+                    };
                     let (base, last) = (self.relative(span.base_offset.0), self.relative(span.last_offset.0));
                     first.get_or_insert(base);
                     run.push((RecentBatch { last, position: next, size: span.size }, span.max_timestamp));
@@ -187,7 +196,7 @@ impl<D: Disk> Segment<D> {
                         let bytes = buffer[at..read].get(..span.size as usize).and_then(&keep);
                         found = Some(FoundBatch { bytes, ..FoundBatch::at(span.position, span.size) });
                     }
-                    next = span.end();
+                    (next, least) = (span.end(), span.last_offset.next());
                 }
                 if next == begin {
                     let reason = "the file ends inside a header";
@@ -202,16 +211,17 @@ impl<D: Disk> Segment<D> {
         })
     }
 
-    /// The batch at `position`, whose header `bytes` begin with; it must be one that the index may tell of.
+    /// The batch at `position`, whose header `bytes` begin with; it must be one that the index may tell of, and that may
+    /// follow on batches which end before `least`.
     fn span(
         &mut self,
         bytes: &[u8],
         position: u32,
-        indexed: &mut Option<LastOffset>,
+        (indexed, least): (&mut Option<LastOffset>, Offset),
     ) -> Result<BatchSpan, Fault> {
         let left = self.size - position;
         let span = match BatchSpan::parse(bytes, position) {
-            Ok(span) if span.size <= left => Ok(span),
+            Ok(span) if span.size <= left => span.belongs(self.base, least).map(|()| span),
             Ok(span) => Err(format!("a batch of {} bytes where {left} are left", span.size)),
             Err(reason) => Err(reason),
         };

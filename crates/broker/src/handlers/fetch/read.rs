@@ -152,7 +152,7 @@ impl Reading {
                 ReadCheck::Cold => unsure.unchecked,
                 ReadCheck::Always => true,
             };
-            let segment_end = unsure.segment.1;
+            let segment = unsure.segment;
             // Who reads on in order has what follows checked along, but for little that is looked at as it is sent: many who look
             // something up come upon what lies behind that of another.
             let in_order = suspect && unsure.in_order;
@@ -160,14 +160,14 @@ impl Reading {
             if small && let Some(bytes) = read_at_hand(range) {
                 room -= range.length;
                 let start = u32::try_from(range.position).unwrap_or(u32::MAX);
-                let found = suspect.then(|| check_bytes(&bytes, (start, segment_end)));
+                let found = suspect.then(|| check_bytes(&bytes, start, segment));
                 read.take_bytes(broker, bytes, found);
                 continue;
             }
             if suspect
                 && !small
                 && !in_order
-                && let Some(found) = check_at_hand(range, segment_end)
+                && let Some(found) = check_at_hand(range, segment)
             {
                 read.take_in(broker, &Ok(found));
                 continue;
@@ -247,7 +247,7 @@ impl Unsure {
         ColdRead {
             directory: self.replica.directory().id(),
             range: range.clone(),
-            check_within: due.then_some(self.segment.1),
+            check_within: due.then_some(self.segment),
             in_order: self.in_order,
         }
     }

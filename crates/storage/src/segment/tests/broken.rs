@@ -123,3 +123,88 @@ fn a_reindexing_that_fails_half_way_leaves_nothing_to_be_believed() {
     assert_eq!(segment.find(Offset(8999)).unwrap(), Some((2999 * size, size)));
     assert_eq!(segment.largest().unwrap(), largest);
 }
+
+#[test]
+fn a_broken_batch_of_a_small_segment_hides_no_other() {
+    for (number, entries) in [(0, 7), (30, 7), (39, 7), (30, 0)] {
+        let dir = Dir::new();
+        let segment = dir.filled(40, 300);
+        let mut segment = dir.reopened(segment);
+        let size = batch(0, 300).len() as u32;
+        assert!(segment.size() <= WHOLE);
+        // The magic, as a bit flips.
+        rot(&dir, number * size, |bytes| bytes[16] ^= 4);
+        let path = dir.temp.path().join("00000000000000000000.index");
+        if entries == 0 {
+            std::fs::write(path, []).unwrap();
+        } else {
+            assert_eq!(std::fs::metadata(path).unwrap().len(), entries * 8);
+        }
+        for _ in 0..2 {
+            for before in 0..number {
+                let found = segment.find(Offset(i64::from(before) * 3 + 2)).unwrap();
+                assert_eq!(found, Some((before * size, size)), "{before} of {number}");
+            }
+            is_blamed(&dir, segment.find(Offset(i64::from(number) * 3)), number * size);
+            // Up to the next entry nobody can tell where a batch begins.
+            for behind in number + 1..40 {
+                match segment.find(Offset(i64::from(behind) * 3)) {
+                    Ok(found) => assert_eq!(found, Some((behind * size, size)), "{behind} of {number}"),
+                    Err(_) => {
+                        assert!(entries == 0 || behind - number < 4096 / size + 2, "{behind} of {number}")
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn who_reads_in_order_is_served_up_to_a_broken_batch_that_was_read_ahead() {
+    let dir = Dir::new();
+    let segment = dir.filled(600, 300);
+    let mut segment = dir.reopened(segment);
+    let size = batch(0, 300).len() as u32;
+    rot(&dir, 500 * size, |bytes| bytes[16] ^= 4);
+    for number in 0..500 {
+        let found = segment.find(Offset(i64::from(number) * 3)).unwrap();
+        assert_eq!(found, Some((number * size, size)), "{number}");
+        segment.note_checked(number * size, (number + 1) * size);
+    }
+    is_blamed(&dir, segment.find(Offset(1500)), 500 * size);
+    let mut segment = dir.reopened(segment);
+    segment.find_for(Offset(0), true).unwrap();
+    assert_eq!(segment.find(Offset(1499)).unwrap(), Some((499 * size, size)));
+    // Nor is a cut before it hindered.
+    segment.truncate(Offset(1400)).unwrap();
+    assert_eq!((segment.size(), segment.find(Offset(1398)).unwrap()), (466 * size, None));
+}
+
+/// No checksum covers where a batch begins.
+#[test]
+fn a_batch_with_offsets_out_of_the_segments_reach_or_out_of_order_is_not_believed() {
+    let base = |offset: i64| move |bytes: &mut [u8]| bytes[..8].copy_from_slice(&offset.to_be_bytes());
+    for (count, number, offset) in [
+        (40, 0, 1 << 40),
+        (40, 7, 1 << 40),
+        (40, 7, 18),
+        (600, 0, 1 << 40),
+        (600, 300, 1 << 31),
+        (600, 301, 0),
+    ] {
+        let dir = Dir::new();
+        let segment = dir.filled(count, 300);
+        let mut segment = dir.reopened(segment);
+        let size = batch(0, 300).len() as u32;
+        rot(&dir, number * size, base(offset));
+        for _ in 0..2 {
+            for before in 0..number {
+                let found = segment.find(Offset(i64::from(before) * 3)).unwrap();
+                assert_eq!(found, Some((before * size, size)), "{before} of {number}");
+            }
+            is_blamed(&dir, segment.find(Offset(i64::from(number) * 3)), number * size);
+            let last = i64::from(count as u32 - 1);
+            assert_eq!(segment.find(Offset(last * 3)).unwrap(), Some((last as u32 * size, size)));
+        }
+    }
+}
