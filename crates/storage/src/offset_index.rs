@@ -86,15 +86,15 @@ impl<D: Disk> OffsetIndex<D> {
         OffsetPosition { offset: LastOffset(self.base.0.saturating_add(i64::from(relative))), position }
     }
 
-    /// The last offset of the first batch in the index that starts at `position` or later.
-    pub fn first_from(&mut self, position: u32) -> Result<Option<LastOffset>, Fault> {
+    /// The first entry of a batch that starts at `position` or later.
+    pub fn from_position(&mut self, position: u32) -> Result<Option<OffsetPosition>, Fault> {
         let index =
             self.entries.partition_point(|entry| i64::from(read(entry).1), i64::from(position) - 1)?;
         if index == self.entries.count()? {
             return Ok(None);
         }
-        let (relative, _) = read(&self.entries.get(index)?);
-        Ok(Some(LastOffset(self.base.0.saturating_add(i64::from(relative)))))
+        let entry = self.entries.get(index)?;
+        Ok(Some(self.read(&entry)))
     }
 
     /// Drops the entries of `end` and later.

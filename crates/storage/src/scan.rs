@@ -159,6 +159,14 @@ impl<'a, D: Disk> Scan<'a, D> {
         Ok(Some(span))
     }
 
+    /// Tells of all batches from here on.
+    pub fn each(&mut self, mut see: impl FnMut(&BatchSpan)) -> Result<(), Fault> {
+        while let Some(span) = self.next_span()? {
+            see(&span);
+        }
+        Ok(())
+    }
+
     /// The bytes of the batch that was told last, if all of them were read along.
     pub fn bytes_of(&self, span: &BatchSpan) -> Option<&[u8]> {
         let from = span.position.checked_sub(self.block_start)? as usize;

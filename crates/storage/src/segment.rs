@@ -337,7 +337,8 @@ impl<D: Disk> Segment<D> {
 
     /// The last offset of the first indexed batch that starts at `position` or later.
     pub fn offset_from_position(&mut self, position: u32) -> Result<Option<LastOffset>, Fault> {
-        self.with_indexes(|segment| segment.indexes().offsets.first_from(position))
+        let entry = self.with_indexes(|segment| segment.indexes().offsets.from_position(position))?;
+        Ok(entry.map(|entry| entry.offset))
     }
 
     /// Appends whole batches with one write. After an error the segment is as it was.
@@ -450,13 +451,18 @@ impl<D: Disk> Segment<D> {
         if self.size - start > distance {
             return Ok(None);
         }
-        self.scan(start, |scan| {
-            let mut last = None;
-            while let Some(span) = scan.next_span()? {
-                last = Some(span);
+        let mut last = None;
+        let walked = self.scan(start, |scan| scan.each(|span| last = Some(*span)));
+        let Err(fault) = walked else { return Ok(last) };
+        // What is broken may lie before the last entry all the same.
+        let entry = if start == 0 { self.indexes().offsets.last()? } else { None };
+        match entry.filter(|entry| (1..self.size).contains(&entry.position)) {
+            Some(entry) if self.broken_at(&fault).is_some() => {
+                self.scan(entry.position, |scan| scan.each(|span| last = Some(*span)))?;
+                Ok(last)
             }
-            Ok(last)
-        })
+            _ => Err(fault),
+        }
     }
 
     /// The first batch from `start` on, the start of a batch, that is wanted.
@@ -476,25 +482,30 @@ impl<D: Disk> Segment<D> {
         })
     }
 
-    /// The largest timestamp and the last offset of the batch that holds it; `None` if no batch has one.
+    /// The largest timestamp and the last offset of the batch that holds it; `None` if no batch has one. Of batches that are
+    /// broken it is not asked how young they are.
     pub fn largest(&mut self) -> Result<Option<TimestampOffset>, Fault> {
         if let Some(known) = self.largest.known(self.base) {
             return Ok(known);
         }
         let mut largest = self.with_indexes(|segment| segment.indexes().times.last())?;
-        let start = match largest {
-            Some(entry) => self.position_for_offset(Offset(entry.offset.0))?,
-            None => 0,
+        let mut start = match largest {
+            Some(entry) => self.position_for_offset(Offset(entry.offset.0)),
+            None => Ok(0),
         };
-        self.scan(start, |scan| {
-            while let Some(span) = scan.next_span()? {
-                if span.max_timestamp > largest.map_or(Timestamp::NONE, |largest| largest.timestamp) {
-                    largest =
-                        Some(TimestampOffset { timestamp: span.max_timestamp, offset: span.last_offset });
-                }
+        let mut note = |span: &BatchSpan| {
+            if span.max_timestamp > largest.map_or(Timestamp::NONE, |largest| largest.timestamp) {
+                largest = Some(TimestampOffset { timestamp: span.max_timestamp, offset: span.last_offset });
             }
-            Ok(())
-        })?;
+        };
+        while let Err(fault) = start.and_then(|start| self.scan(start, |scan| scan.each(&mut note))) {
+            let Some(broken) = self.broken_at(&fault) else { return Err(fault) };
+            tracing::warn!(%fault, "how young its records are is told by those that can be read");
+            match self.with_indexes(|segment| segment.indexed_from(broken.saturating_add(1)))? {
+                Some(span) => start = Ok(span.position),
+                None => break,
+            }
+        }
         self.largest = Largest::of(largest, self.base);
         Ok(largest)
     }
@@ -513,11 +524,17 @@ impl<D: Disk> Segment<D> {
         Ok(self.log.facts()?.modified)
     }
 
-    /// The largest timestamp of the first batch; `None` in an empty segment.
+    /// The largest timestamp of the first batch, or of the first one that can be read; `None` in an empty segment.
     pub fn first_timestamp(&mut self) -> Result<Option<Timestamp>, Fault> {
         if self.first_timestamp.is_none() && self.size > 0 {
-            let first = self.scan(0, |scan| scan.next_span())?;
-            self.first_timestamp = first.map(|span| span.max_timestamp);
+            self.first_timestamp = match self.scan(0, |scan| scan.next_span()) {
+                Ok(first) => first.map(|span| span.max_timestamp),
+                Err(fault) if self.broken_at(&fault).is_some() => {
+                    let indexed = self.with_indexes(|segment| segment.indexed_from(0))?;
+                    Some(indexed.map_or(self.created, |span| span.max_timestamp))
+                }
+                Err(fault) => return Err(fault),
+            };
         }
         Ok(self.first_timestamp)
     }

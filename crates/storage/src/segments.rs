@@ -413,12 +413,13 @@ impl<D: Disk> Segments<D> {
             }
         }
         let place = count_up_to(known.len(), |place| known[place].0, timestamp.0.saturating_sub(1));
+        let found = place < known.len();
         // What was learnt stays so for who asks again: whoever must not wait is often told to come later.
         self.list.set_youngest(known);
-        learnt?;
-        if place < closed {
+        if found {
             return Ok(Some(place));
         }
+        learnt?;
         let young = self.active().largest()?.is_some_and(|largest| largest.timestamp >= timestamp);
         Ok(young.then_some(place))
     }

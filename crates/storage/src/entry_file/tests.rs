@@ -66,7 +66,7 @@ fn kafkas_offset_index_is_read_and_written_to_the_byte() {
     }
     assert_eq!(index.last().unwrap(), Some(OffsetPosition { offset: mid(100, 14), position: 0x28c }));
     for (position, offset) in [(0, Some(105)), (0xa2, Some(105)), (0xa3, Some(108)), (0x28d, None)] {
-        assert_eq!(index.first_from(position).unwrap().map(|offset| offset.0), offset, "{position}");
+        assert_eq!(index.from_position(position).unwrap().map(|entry| entry.offset.0), offset, "{position}");
     }
     let mut copy = OffsetIndex::absent(written, dir.file(SegmentFile::OffsetIndex, written));
     for (relative, position) in [(5, 0xa2), (8, 0x144), (11, 0x1e6), (14, 0x28c)] {

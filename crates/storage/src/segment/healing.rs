@@ -124,23 +124,35 @@ impl<D: Disk> Segment<D> {
         target: Offset,
     ) -> Result<Option<OffsetPosition>, Fault> {
         let entries = [self.indexes().offsets.lookup(target)?, self.indexes().offsets.after(target)?];
-        for entry in entries.into_iter().flatten() {
-            if entry.position <= broken || entry.position >= self.size {
-                continue;
-            }
-            match self.scan(entry.position, |scan| scan.next_span()) {
-                Ok(Some(span))
-                    if leads_to(&span, entry.offset)
-                        && span.base_offset <= target
-                        && span.belongs(self.base, self.base).is_ok() =>
-                {
-                    return Ok(Some(entry));
-                }
-                Ok(_) | Err(Fault::Corrupt { .. }) => {}
-                Err(fault) => return Err(fault),
+        for entry in entries.into_iter().flatten().filter(|entry| entry.position > broken) {
+            if self.named(entry)?.is_some_and(|span| span.base_offset <= target) {
+                return Ok(Some(entry));
             }
         }
         Ok(None)
+    }
+
+    /// The first sound batch that starts at `position` or later and has an entry.
+    pub(super) fn indexed_from(&mut self, position: u32) -> Result<Option<BatchSpan>, Fault> {
+        let mut from = position;
+        while let Some(entry) = self.indexes().offsets.from_position(from)? {
+            if let Some(span) = self.named(entry)? {
+                return Ok(Some(span));
+            }
+            from = entry.position.saturating_add(1);
+        }
+        Ok(None)
+    }
+
+    /// The batch that an entry names, if it is a sound one.
+    fn named(&self, entry: OffsetPosition) -> Result<Option<BatchSpan>, Fault> {
+        let sound =
+            |span: &BatchSpan| leads_to(span, entry.offset) && span.belongs(self.base, self.base).is_ok();
+        match self.scan(entry.position, |scan| scan.next_span()) {
+            Ok(span) => Ok(span.filter(sound)),
+            Err(Fault::Corrupt { .. }) => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// What is wrong where an entry names a place at which there is no batch, because of `reason`, or not the one it means.

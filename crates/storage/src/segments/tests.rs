@@ -597,7 +597,7 @@ fn what_was_learnt_of_segments_before_an_error_is_not_learnt_again() {
     drop(segments);
     let mut segments = dir.load(Loading { end: Some(Offset(8)), ..self::clean() }).segments;
     disk.fail_after(5, "open", ".timeindex", Errno::MFILE);
-    assert!(segments.first_segment_as_young(Timestamp(NOW.0 + 3)).is_err());
+    assert!(segments.first_segment_as_young(Timestamp(NOW.0 + 6)).is_err());
     assert_eq!(segments.list.take_youngest().len(), 5);
 }
 
@@ -712,4 +712,23 @@ fn the_indexes_of_a_small_segment_are_not_opened_by_a_start_and_a_first_append()
         assert_eq!(entries, 2, "clean: {clean}");
         assert_eq!(again.segments.first_segment_as_young(Timestamp(NOW.0 + 3)).unwrap(), Some(0));
     }
+}
+
+/// What is known of the first segments answers, though a later one cannot be looked into.
+#[test]
+fn a_segment_that_cannot_be_read_hides_no_younger_one_before_it() {
+    let dir = Dir::new(ScriptedDisk::default());
+    let mut segments = dir.create();
+    for base in 0..5 {
+        segments.append(&batch(base, 1, 10)).unwrap();
+        segments.roll(Offset(base + 1), NOW).unwrap();
+    }
+    segments.finish().unwrap();
+    drop(segments);
+    let mut segments = dir.load(clean()).segments;
+    dir.descriptors.close_all();
+    dir.descriptors.disk().fail("open", "3.timeindex", Errno::MFILE);
+    dir.descriptors.disk().fail("open", "3.log", Errno::MFILE);
+    assert_eq!(segments.first_segment_as_young(Timestamp(NOW.0 + 2)).unwrap(), Some(2));
+    segments.first_segment_as_young(Timestamp(NOW.0 + 3)).unwrap_err();
 }

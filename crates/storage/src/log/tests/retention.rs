@@ -294,3 +294,68 @@ fn segments_end_at_different_ages_where_jitter_is_allowed_and_not_with_each_batc
         assert!(ages.len() > 10, "{ages:?}");
     }
 }
+
+/// Who cannot read how young a segment's last records are goes by those it can.
+#[test]
+fn a_broken_batch_stops_neither_retention_nor_appends_nor_look_ups_by_time() {
+    for broken in [0, 3, 4] {
+        let bench = bench(Some(500), None);
+        let mut log = fill(&bench);
+        let checkpoints = Checkpoints { clean: true, ..unclean(&log) };
+        log.close().unwrap();
+        drop(log);
+        // Where the very last one is broken the log's end is not known, and it is not opened.
+        for base in [0, 15].into_iter().filter(|base| *base == 0 || broken < 4) {
+            let path = crate::names::SegmentFile::Log.path(&bench.home.path().join("t-0"), Offset(base));
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(&file, &[0; 61], broken * 200).unwrap();
+        }
+        let mut log = bench.open(checkpoints);
+        let decompressors = &mut Decompressors::default();
+        let young = log.offset_for_timestamp(Timestamp(NOW.0 + 3000), Isolation::LogEnd, decompressors);
+        assert_eq!(young.unwrap().map(|found| found.offset), Some(Offset(12)));
+        append(&mut log, of_time(NOW.0 + 4000)).unwrap();
+        let gone = log.retain(Timestamp(NOW.0 + 3501)).unwrap().reasons.len();
+        assert_eq!(gone, 3, "batch {broken}");
+        assert_eq!(log.retain(Timestamp(NOW.0 + 99_999)).unwrap().reasons.len(), 1, "batch {broken}");
+    }
+}
+
+/// As small as segments and bounds can be: whoever reads in order meets every record that was not deleted.
+#[test]
+fn readers_miss_nothing_but_what_is_gone_where_very_little_is_kept() {
+    let mut bench = bench(Some(1), Some(600));
+    bench.config.roll.segment_bytes = 400;
+    let mut log = bench.create();
+    let (mut next, mut skipped) = (Offset(0), 0);
+    for at in 0..600 {
+        let written = append(&mut log, of_time(NOW.0 + at)).unwrap();
+        assert_eq!(written.base_offset, Offset(at));
+        if at % 3 == 0 {
+            log.retain(Timestamp(NOW.0 + at)).unwrap();
+        }
+        if at % 97 == 0 {
+            log = again(&bench, log, at % 2 == 0);
+        }
+        let marks = log.partition().watermarks();
+        assert!(log.size() <= 3 * 400 && marks.log_end == Offset(at + 1), "{} bytes at {at}", log.size());
+        // A reader that is sometimes behind.
+        if at % 7 < 4 {
+            continue;
+        }
+        if next < marks.log_start {
+            skipped += marks.log_start.0 - next.0;
+            next = marks.log_start;
+        }
+        while next < marks.log_end {
+            let slice = log.read(next, marks.log_end, 450, true).unwrap();
+            let mut bytes = vec![0; slice.length as usize];
+            read_up_to(log.home().disk(), &slice.file, &mut bytes, slice.position).unwrap();
+            for batch in Batches::new(&bytes) {
+                assert_eq!(batch.header.base_offset, next, "a hole that nobody has made");
+                next = batch.header.next_offset();
+            }
+        }
+    }
+    assert!(skipped > 0, "it was left behind at times");
+}
