@@ -431,13 +431,20 @@ impl<D: Disk> Segments<D> {
         self.list.changed();
         let mut renamed = Vec::new();
         let list = self.list.all_mut();
-        for _ in 0..count.min(list.len() - 1) {
-            // Taken out only once its files are out of the way: an error leaves the rest in order.
-            let files = list[0].files();
-            renamed.extend(rename_deleted(&disk, files)?);
-            list.remove(0);
-        }
-        Ok(renamed)
+        let going = count.min(list.len() - 1);
+        // Taken out only once its files are out of the way: an error leaves the rest in order.
+        let failed = list[..going].iter_mut().enumerate().find_map(|(place, segment)| {
+            match rename_deleted(&disk, segment.files()) {
+                Ok(files) => {
+                    renamed.extend(files);
+                    None
+                }
+                Err(fault) => Some((place, fault)),
+            }
+        });
+        // At once, for of very many each would move all that stay.
+        list.drain(..failed.as_ref().map_or(going, |(place, _)| *place));
+        failed.map_or(Ok(renamed), |(_, fault)| Err(fault))
     }
 
     /// The segment whose name says `base`.

@@ -714,6 +714,28 @@ fn the_indexes_of_a_small_segment_are_not_opened_by_a_start_and_a_first_append()
     }
 }
 
+/// A rename that fails half way leaves those that were not renamed, in order.
+#[test]
+fn segments_that_cannot_be_dropped_stay() {
+    let dir = Dir::new(ScriptedDisk::default());
+    let mut segments = dir.create();
+    for base in 0..40 {
+        segments.append(&batch(base, 1, 10)).unwrap();
+        segments.roll(Offset(base + 1), NOW).unwrap();
+    }
+    dir.descriptors.disk().fail("rename", "00000000000000000005.log", Errno::NOSPC);
+    segments.drop_front(10).unwrap_err();
+    assert_eq!((segments.count(), segments.first_base()), (36, Offset(5)));
+    dir.descriptors.disk().mend();
+    // Each has a log and, ended, two indexes.
+    let renamed = segments.drop_front(10).unwrap();
+    assert!(renamed.len() >= 10 && renamed.iter().all(|path| path.exists()), "{renamed:?}");
+    assert_eq!((segments.count(), segments.first_base()), (26, Offset(15)));
+    assert_eq!(segments.index_of(Offset(20)), 5);
+    segments.drop_front(99).unwrap();
+    assert_eq!((segments.count(), segments.first_base()), (1, Offset(40)));
+}
+
 /// What is known of the first segments answers, though a later one cannot be looked into.
 #[test]
 fn a_segment_that_cannot_be_read_hides_no_younger_one_before_it() {
