@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 use broker::runtime::partitions::Replica;
 use coordinator::partitioning::partition_of;
 use protocol::id::{NodeId, PartitionIndex, Timestamp};
+use protocol::messages::fetch::{FetchPartition, FetchTopic};
 use protocol::messages::join_group::JoinGroupRequestProtocol;
 use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::{
-    ApiVersionsRequest, DeleteTopicsRequest, DescribeGroupsRequest, DescribeGroupsResponse, FetchResponse,
-    FindCoordinatorRequest, JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest, ListOffsetsResponse,
-    Message, MetadataRequest, OffsetCommitRequest, OffsetCommitResponse,
+    ApiVersionsRequest, DeleteTopicsRequest, DescribeGroupsRequest, DescribeGroupsResponse, FetchRequest,
+    FetchResponse, FindCoordinatorRequest, JoinGroupRequest, JoinGroupResponse, ListOffsetsRequest,
+    ListOffsetsResponse, Message, MetadataRequest, OffsetCommitRequest, OffsetCommitResponse,
 };
 use raw::Client;
 use raw::batch::batch;
@@ -244,6 +245,69 @@ fn a_stalled_directory_holds_up_its_own_cold_readers_only() {
         .collect();
     assert!(matches!(sizes[..], [sound, 0] if sound > 100 << 10), "{sizes:?}");
     stalled_readers(&node, &topics, &[2], || drop(begun));
+}
+
+/// A fetch of the first partition and very many that there are not: it draws more than half a mebibyte that all share.
+fn of_very_many(topic: &str) -> FetchRequest<'static> {
+    let mut request = raw::ask::fetch_request(topic, 0, 0, 0);
+    let partition =
+        |partition| FetchPartition { partition, partition_max_bytes: 1 << 20, ..Default::default() };
+    let partitions = (0..3000).map(partition).collect();
+    request.topics =
+        vec![FetchTopic { topic: topic.to_owned().into(), partitions, ..Default::default() }].into();
+    request
+}
+
+/// The bytes of the first partition's records.
+fn first_of(body: &[u8]) -> usize {
+    let response = FetchResponse::decode(body, 11).unwrap();
+    let topic = response.responses.iter().next().unwrap();
+    let first = topic.partitions.iter().find(|partition| partition.partition_index == 0).unwrap();
+    first.records.as_ref().map_or(0, |records| records.len())
+}
+
+#[test]
+fn who_waits_for_a_disk_that_hangs_gives_the_memory_of_all_back() {
+    let cold = [("headwater.fetch.check", "always"), ("headwater.request.memory.bytes", "1048576")];
+    let (_root, node, [stalled, sound]) = node_with(&cold);
+    let mut client = node.connect();
+    let value = "v".repeat(300 << 10);
+    for topic in [&stalled, &sound] {
+        for _ in 0..2 {
+            assert_eq!(client.produce(topic, 0, batch(&[&value])).error, 0);
+        }
+    }
+    let broker = node.node().broker();
+    let directory = replica(&node, &stalled).directory().id();
+    let (free, hangs) = std::sync::mpsc::channel::<()>();
+    let (hang, is_hung) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let hung = broker.cold_reads.hold_up(directory, move || {
+                hang.send(()).unwrap();
+                let _freed = hangs.recv();
+            });
+            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(hung).unwrap();
+        });
+        is_hung.recv().unwrap();
+        let (node, stalled) = (&node, &stalled);
+        let waiting =
+            [(), ()].map(|()| scope.spawn(move || first_of(&node.connect().ask(&of_very_many(stalled), 11))));
+        while broker.request_memory.bytes_left() > 512 << 10 {
+            std::thread::yield_now();
+        }
+        let (answered, is_answered) = std::sync::mpsc::channel();
+        let sound = &sound;
+        scope.spawn(move || {
+            let _late = answered.send(first_of(&node.connect().ask(&of_very_many(sound), 11)));
+        });
+        let answered = is_answered.recv_timeout(Duration::from_secs(20));
+        drop(free);
+        assert!(answered.is_ok_and(|bytes| bytes > 300 << 10), "{answered:?}");
+        for waiting in waiting {
+            assert_eq!(waiting.join().unwrap(), 0, "it comes again");
+        }
+    });
 }
 
 /// Commits an offset of a topic for a group that nobody has joined.

@@ -79,11 +79,15 @@ pub type Brought = Option<Result<RangeCheck, Fault>>;
 
 impl ColdReads {
     /// Waits until the ranges are in memory, and says what was found of each that was to be checked, and of each that cannot
-    /// be read.
+    /// be read; and which have not come until the last moment to wait for, if there is one.
     ///
     /// # Errors
     /// The end of the connection, if the reading panicked: what is unchecked is not sent.
-    pub async fn bring_in(&self, reads: Vec<ColdRead>) -> Result<Vec<Brought>, Close> {
+    pub async fn bring_in(
+        &self,
+        reads: Vec<ColdRead>,
+        until: Option<tokio::time::Instant>,
+    ) -> Result<(Vec<Brought>, Vec<usize>), Close> {
         let mut brought = vec![None; reads.len()];
         let mut directories: BTreeMap<DirectoryId, (Vec<usize>, Vec<ColdRead>)> = BTreeMap::new();
         for (place, read) in reads.into_iter().enumerate() {
@@ -91,18 +95,25 @@ impl ColdReads {
             places.push(place);
             reads.push(read);
         }
-        let mut under_way = Vec::new();
+        let (mut under_way, mut late) = (Vec::new(), Vec::new());
         for (directory, (places, reads)) in directories {
             let work = move |scratch: &mut [u8]| bring_all(&reads, scratch);
-            under_way.push((places, self.lanes.submit(directory, Box::new(work)).await));
+            match within(until, self.lanes.submit(directory, Box::new(work))).await {
+                Some(is_done) => under_way.push((places, is_done)),
+                None => late.extend(places),
+            }
         }
         for (places, is_done) in under_way {
-            let found = is_done.await.map_err(|_| Close::Unfinished)?;
+            let Some(found) = within(until, is_done).await else {
+                late.extend(places);
+                continue;
+            };
+            let found = found.map_err(|_| Close::Unfinished)?;
             for (place, found) in places.into_iter().zip(found) {
                 brought[place] = found;
             }
         }
-        Ok(brought)
+        Ok((brought, late))
     }
 
     /// Has the thread that reads from a directory do something else first: with it a disk can be made to hang.
@@ -120,6 +131,14 @@ impl ColdReads {
         };
         let is_done = self.lanes.submit(directory, Box::new(work)).await;
         is_done.await.map(drop).map_err(|_| Close::Unfinished)
+    }
+}
+
+/// What comes of some work, if that is there in time.
+pub async fn within<T>(until: Option<tokio::time::Instant>, work: impl Future<Output = T>) -> Option<T> {
+    match until {
+        Some(until) => tokio::time::timeout_at(until, work).await.ok(),
+        None => Some(work.await),
     }
 }
 
@@ -266,7 +285,7 @@ mod tests {
         // The system may keep the pages all the same; then there is nothing to bring in.
         let _advised = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
         let range = FileRange { file: Arc::new(file), position: 1000, length: 2 << 20 };
-        ColdReads::default().bring_in(vec![read(&range, None)]).await.unwrap();
+        ColdReads::default().bring_in(vec![read(&range, None)], None).await.unwrap();
         assert!(ColdReads::default().is_resident(&range, Instant::now()));
     }
 
@@ -297,7 +316,7 @@ mod tests {
         let file = tempfile::tempfile_in(".").unwrap();
         let range = FileRange { file: Arc::new(file), position: 0, length: 1 << 20 };
         let reads = vec![read(&range, Some((Offset::ZERO, 1 << 20))), read(&range, None)];
-        let brought = ColdReads::default().bring_in(reads).await.unwrap();
+        let (brought, _) = ColdReads::default().bring_in(reads, None).await.unwrap();
         assert!(matches!(&brought[..], [Some(Ok(RangeCheck { good_to: 0, wrong: Some(_), .. })), None]));
         assert!(check_at_hand(&range, (Offset::ZERO, 1 << 20)).is_none());
     }
@@ -308,7 +327,7 @@ mod tests {
         let file = File::options().write(true).open(path.path()).unwrap();
         let range = FileRange { file: Arc::new(file), position: 0, length: 1 << 20 };
         let reads = [Some((Offset::ZERO, 1 << 20)), None].map(|check_within| read(&range, check_within));
-        let brought = ColdReads::default().bring_in(reads.into()).await.unwrap();
+        let (brought, _) = ColdReads::default().bring_in(reads.into(), None).await.unwrap();
         assert!(matches!(&brought[..], [Some(Err(Fault::Io { .. })), Some(Err(Fault::Io { .. }))]));
     }
 }

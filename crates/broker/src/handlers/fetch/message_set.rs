@@ -13,12 +13,14 @@ use protocol::id::DirectoryId;
 use protocol::records::batch::LOG_OVERHEAD;
 use protocol::records::legacy::{DownConversion, DownConversionError, DownRoom, DownScratch};
 use rustix::io::Errno;
+use tokio::time::Instant;
 
 use super::answer::PartitionAnswer;
 use super::read::{PartitionRead, Reading, find};
 use super::request::Limits;
 use crate::Broker;
 use crate::net::FileRange;
+use crate::runtime::cold_reads::within;
 use crate::runtime::request_memory::{Claim, Drawn, RequestMemory};
 use crate::runtime::unreadable_files;
 
@@ -41,10 +43,10 @@ const STEP_BYTES: u64 = 1 << 20;
 const DECOMPRESSED_BYTES_MAX: u64 = 1 << 30;
 
 /// Replaces the records that were read by message sets. Their memory is drawn from what requests share, and handed back to
-/// be held until the answer has left. A request that holds some already does not wait for more, as others might wait for
-/// what it holds: its answer is short then.
+/// be held until the answer has left. A request that holds some already waits `until` a moment for its turn, and not for
+/// more, as others might wait for what it holds: its answer is short then.
 pub async fn convert(
-    (broker, holds_some): (&Arc<Broker>, bool),
+    (broker, until): (&Arc<Broker>, Option<Instant>),
     mut reading: Reading,
     limits: Limits,
     version: i16,
@@ -53,13 +55,13 @@ pub async fn convert(
     let Some(first) = parts.first() else { return (reading, None) };
     let memory = &broker.request_memory;
     let (claim, bytes) = claim(memory, answer_bytes(&reading));
-    // Who waits for a disk that hangs is not to hold the memory that others wait for.
-    let mut begun = broker.conversions.begin(first.directory).await;
+    // Who waits for a disk that hangs is not to hold the memory that others wait for, or not for long.
+    let mut begun = within(until, broker.conversions.begin(first.directory)).await.flatten();
     let (mut drawn, bytes) = loop {
         if let Some(drawn) = memory.try_draw(claim) {
             break (drawn, bytes);
         }
-        if holds_some {
+        if until.is_some() {
             break (None, PARTITION_BYTES_MIN);
         }
         // Nor who waits for memory a place that who holds some may wait for.
@@ -76,7 +78,7 @@ pub async fn convert(
     for part in parts {
         let Some(place) = begun.take().or_else(|| broker.conversions.try_begin(part.directory)) else {
             // It holds memory, and does not wait with it: the reader comes again.
-            part.places.iter().for_each(|place| leave_out(&mut reading.partitions[*place]));
+            part.places.iter().for_each(|place| reading.partitions[*place].leave_out());
             continue;
         };
         let broker = broker.clone();
@@ -99,12 +101,6 @@ pub async fn convert(
         };
     }
     (reading, drawn)
-}
-
-/// Answers with nothing yet.
-fn leave_out(read: &mut PartitionRead) {
-    read.answer.records = None;
-    read.answer.in_memory = Some(Vec::new());
 }
 
 /// Partitions with records that follow one another and lie in one directory.
