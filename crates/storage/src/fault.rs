@@ -154,8 +154,11 @@ mod tests {
 
     #[test]
     fn errors_of_the_disk_take_its_directory_offline() {
-        for errno in [Errno::IO, Errno::ROFS] {
-            for doing in ["open", "read", "write", "fsync", "rename"] {
+        let ill =
+            [Errno::IO, Errno::ROFS, Errno::NODEV, Errno::NXIO, Errno::STALE, Errno::UCLEAN, Errno::BADMSG];
+        for errno in ill {
+            let all = ["open", "read", "write", "truncate", "fsync", "rename", "remove", "list", "look at"];
+            for doing in all {
                 assert!(fault(doing, errno).takes_directory_offline(), "{doing} {errno}");
             }
         }

@@ -315,6 +315,29 @@ fn tombstones_stay_until_their_horizon() {
     }
 }
 
+/// A batch is written anew each time one of its records goes, and its tombstones are none the younger for that.
+#[test]
+fn tombstones_keep_their_horizon_however_often_their_batch_is_written_anew() {
+    let bench = Bench::new(crate::disk::RealDisk);
+    let log = bench.create();
+    put(&log, &[("a", Some("1"))]);
+    put(&log, &[("a", None), ("b", Some("1")), ("c", Some("1"))]);
+    put(&log, &[("z", Some("1"))]);
+    roll(&log);
+    clean(&log, OPTIONS, NOW).unwrap().unwrap();
+    let horizon = Some(NOW.0 + RETENTION);
+    for (later, key, left) in [(1, "b", 2), (RETENTION - 1, "c", 1)] {
+        put(&log, &[(key, Some("2"))]);
+        roll(&log);
+        clean(&log, OPTIONS, Timestamp(NOW.0 + later)).unwrap().unwrap();
+        assert_eq!(headers(&log)[0], (1, 3, left, horizon), "{later} ms later");
+    }
+    put(&log, &[("z", Some("2"))]);
+    roll(&log);
+    clean(&log, OPTIONS, Timestamp(NOW.0 + RETENTION)).unwrap().unwrap();
+    assert_eq!(summary(&log), "5:b=2 6:c=2 7:z=2");
+}
+
 /// The log's end is the end of its last batch to all who read nothing else of it.
 #[test]
 fn the_last_batch_of_all_stays_though_nothing_in_it_does() {

@@ -193,6 +193,34 @@ fn snapshot_replaces_the_log_before_it() {
 }
 
 /// Whoever follows from the oldest snapshot on reads the log from there.
+/// What does not fit into one batch goes on in the next, behind its offsets.
+#[test]
+fn batches_of_a_large_snapshot_follow_one_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut image = Image::default();
+    for number in 0..5000_u16 {
+        let [high, low] = number.to_be_bytes();
+        let mut id = [1; 16];
+        (id[0], id[1]) = (high, low);
+        let name = format!("{number:0>240}").into();
+        image.replay(Offset(i64::from(number)), &TopicRecord { name, topic_id: Uuid(id) }.into());
+    }
+    image.advance(Offset(5000), LeaderEpoch(1), Timestamp(5));
+    let control = QuorumControl::default();
+    let id = snapshots::write(&RealDisk, directory.path(), &image, &control, Timestamp(9)).unwrap();
+    let bytes = fs::read(snapshots::path(directory.path(), id)).unwrap();
+    let (mut next, mut of_data) = (Offset(0), 0);
+    for batch in protocol::records::batches::Batches::new(&bytes) {
+        batch.verify_crc().unwrap();
+        assert_eq!(batch.header.base_offset, next);
+        next = batch.header.next_offset();
+        of_data += u32::from(!batch.header.attributes.is_control());
+    }
+    assert!(of_data > 2, "{of_data} batches of {} bytes", bytes.len());
+    let read = snapshots::read(&RealDisk, directory.path(), id).unwrap();
+    assert_eq!(read.image.topics.len(), 5000);
+}
+
 #[test]
 fn log_behind_the_oldest_snapshot_stays() {
     let directory = fresh();

@@ -246,6 +246,10 @@ fn a_cut_takes_along_what_was_indexed_and_remembered_of_the_tail() {
         segment.abort(&aborted(3, 32));
         if reopened {
             segment = dir.reopened_with(segment, true);
+            // What is known of the batches from a look at them is known no longer.
+            assert!(
+                segment.find(Offset(20)).unwrap().is_some() && segment.find(Offset(40)).unwrap().is_some()
+            );
         }
         // The last offset of the eleventh batch, which goes as a whole.
         segment.truncate(Offset(32)).unwrap();
@@ -263,6 +267,7 @@ fn a_cut_takes_along_what_was_indexed_and_remembered_of_the_tail() {
         segment.append(&batch(30, 100), INTERVAL).unwrap();
         let small = batch(30, 100).len() as u32;
         assert_eq!(segment.find(Offset(32)).unwrap(), Some((10 * size, small)), "not one that was there");
+        assert_eq!(segment.find(Offset(33)).unwrap(), None);
     }
 }
 
@@ -280,4 +285,53 @@ fn what_counts_as_checked_is_what_was_read_or_written_and_nothing_in_between() {
     assert!(segment.is_checked(300, 400) && !segment.is_checked(200, 400));
     segment.append(&batch(30, 100), INTERVAL).unwrap();
     assert!(segment.is_checked(size, segment.size()) && !segment.is_checked(size - 1, segment.size()));
+}
+
+/// Kafka counts positions in 31 bits: a segment of which no more is left takes nothing, and finds what is in its last bytes.
+#[test]
+fn a_segment_ends_at_two_gibibytes() {
+    let dir = Dir::new();
+    let (one, last) = (batch(0, 100), batch(3, 100));
+    let position = i32::MAX as u32 - last.len() as u32;
+    let file = std::fs::File::create(dir.temp.path().join("00000000000000000000.log")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &one, 0).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &last, u64::from(position)).unwrap();
+    let entry = [5_u32.to_be_bytes(), position.to_be_bytes()].concat();
+    std::fs::write(dir.temp.path().join("00000000000000000000.index"), entry).unwrap();
+    let largest = TimestampOffset { timestamp: Timestamp(NOW.0 + 5), offset: LastOffset(5) };
+    let facts =
+        |size| SegmentFacts { size, offset_index: true, largest: Some(Some(largest)), ..Default::default() };
+    let open = |size| Segment::open(&dir.descriptors, &dir.temp.path().into(), Offset(0), facts(size));
+    let mut full = open(i32::MAX as u32);
+    assert_eq!(full.find(Offset(5)).unwrap(), Some((position, last.len() as u32)));
+    let refused = full.append(&batch(6, 100), INTERVAL).unwrap_err();
+    assert!(matches!(&refused, Fault::Mismatch { reason, .. } if reason.contains("2 GiB")), "{refused}");
+    let mut nearly = open(position);
+    nearly.append(&batch(3, 101), INTERVAL).unwrap_err();
+    nearly.append(&last, INTERVAL).unwrap();
+    assert_eq!(nearly.size(), i32::MAX as u32);
+}
+
+#[test]
+fn of_batches_of_one_time_the_first_is_found_by_it() {
+    let dir = Dir::new();
+    let directory: Arc<Path> = dir.temp.path().into();
+    let mut segment = Segment::create(&dir.descriptors, &directory, Offset(0), NOW).unwrap();
+    for base in 0..100 {
+        let mut builder =
+            BatchBuilder::new(BatchOptions { base_offset: Offset(base), ..BatchOptions::default() });
+        // Ten batches of each time.
+        builder.push(Timestamp(NOW.0 + base / 10), None, Some(&[b'x'; 2000]), &[]);
+        segment.append(&builder.finish_uncompressed(), INTERVAL).unwrap();
+    }
+    let size = segment.size() / 100;
+    for _ in 0..2 {
+        let youngest = TimestampOffset { timestamp: Timestamp(NOW.0 + 9), offset: LastOffset(90) };
+        assert_eq!(segment.largest().unwrap(), Some(youngest));
+        for time in 0..10 {
+            let found = segment.first_as_young(Timestamp(NOW.0 + time), Offset::ZERO).unwrap();
+            assert_eq!(found.map(|found| found.position), Some(time as u32 * 10 * size), "{time}");
+        }
+        segment = dir.reopened(segment);
+    }
 }

@@ -714,6 +714,23 @@ fn the_indexes_of_a_small_segment_are_not_opened_by_a_start_and_a_first_append()
     }
 }
 
+/// Offsets count in 31 bits from the segment's base, in the indexes and so everywhere.
+#[test]
+fn recovery_ends_a_segment_before_a_batch_out_of_its_reach() {
+    let reach = i64::from(i32::MAX);
+    for (last, taken) in [(reach, true), (reach + 1, false), (reach * 2 + 3, false)] {
+        let dir = Dir::new(RealDisk);
+        let bytes = [batch(0, 3, 10), batch(last, 1, 10)].concat();
+        std::fs::write(dir.temp.path().join("00000000000000000000.log"), &bytes).unwrap();
+        let mut loaded = dir.load(unclean(0));
+        let (end, size) = if taken { (last + 1, bytes.len()) } else { (3, batch(0, 3, 10).len()) };
+        assert_eq!((loaded.end, loaded.segments.size()), (Offset(end), size as u64), "{last}");
+        assert_eq!(loaded.cut.is_none(), taken, "{last}: {:?}", loaded.cut);
+        let found = loaded.segments.read(Offset(3), (Offset(end), Offset(end)), 400, true).unwrap();
+        assert_eq!(found.length > 0, taken, "{last}");
+    }
+}
+
 /// A rename that fails half way leaves those that were not renamed, in order.
 #[test]
 fn segments_that_cannot_be_dropped_stay() {

@@ -146,6 +146,49 @@ fn a_transaction_that_began_before_the_log_start_may_be_known_from_there_on() {
 }
 
 #[test]
+fn what_a_snapshot_says_of_a_producer_is_held_against_its_batches() {
+    let (_temp, directory) = written();
+    let of = |base, sequence| {
+        let producer = (ProducerId(7), ProducerEpoch(2), Sequence(sequence));
+        let options = BatchOptions {
+            base_offset: Offset(base),
+            leader_epoch: LeaderEpoch(3),
+            producer,
+            ..BatchOptions::default()
+        };
+        let mut builder = BatchBuilder::new(options);
+        builder.push(NOW, None, Some(b"value"), &[]);
+        builder.push(NOW, None, Some(b"value"), &[]);
+        builder.finish_uncompressed()
+    };
+    std::fs::write(directory.join("00000000000000000040.log"), [of(40, 5), of(42, 7)].concat()).unwrap();
+    let entry = ProducerEntry {
+        producer_id: ProducerId(7),
+        producer_epoch: ProducerEpoch(2),
+        last_sequence: Sequence(8),
+        last_offset: LastOffset(43),
+        offset_delta: 1,
+        timestamp: NOW,
+        coordinator_epoch: CoordinatorEpoch(-1),
+        current_transaction_first_offset: None,
+    };
+    let snapshot = SegmentFile::ProducerSnapshot.path(&directory, Offset(44));
+    let said = |entry: ProducerEntry| {
+        producer_snapshot::write(&RealDisk, &snapshot, &[entry]).unwrap();
+        let problems = report(&directory).problems.into_iter();
+        problems.filter(|problem| problem.path == snapshot).map(|problem| problem.what).collect::<Vec<_>>()
+    };
+    assert_eq!(said(entry), [""; 0]);
+    for (wrong, what) in [
+        (ProducerEntry { last_sequence: Sequence(7), ..entry }, "sequence 7, and has come to 8"),
+        (ProducerEntry { last_sequence: Sequence(9), ..entry }, "sequence 9, and has come to 8"),
+    ] {
+        let [told] = &said(wrong)[..] else { panic!("nothing is said of the snapshot") };
+        assert!(told.contains(what), "{told}");
+    }
+}
+
+#[test]
 fn a_torn_tail_is_named_as_one_and_zeros_are_none() {
     let (_temp, directory) = written();
     let path = directory.join("00000000000000000020.log");

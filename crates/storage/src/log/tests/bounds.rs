@@ -148,3 +148,63 @@ fn a_cut_below_the_high_watermark_is_told_and_one_above_is_not() {
     log.truncate_fully(Offset(0), NOW).unwrap();
     assert_eq!(bench.home.committed_cuts(), 2);
 }
+
+/// A time leads only those readers to a record who are shown it.
+#[test]
+fn no_time_leads_a_reader_to_what_it_is_not_shown() {
+    let bench = Bench::new(RealDisk);
+    let mut log = bench.create();
+    log.set_in_sync([NodeId(1), NodeId(2)], []);
+    for (base, producer) in [(0, -1), (2, 9), (4, -1)] {
+        let producer = (ProducerId(producer), ProducerEpoch(if producer < 0 { -1 } else { 0 }), Sequence(0));
+        let transactional = producer.0.0 >= 0;
+        let mut builder =
+            BatchBuilder::new(BatchOptions { producer, transactional, ..BatchOptions::default() });
+        for at in [base, base + 1] {
+            builder.push(Timestamp(NOW.0 + at), None, Some(b"x"), &[]);
+        }
+        append(&mut log, builder.finish_uncompressed()).unwrap();
+    }
+    // The second batch is one of an open transaction, the third is not on the follower yet.
+    log.follower_reached(NodeId(2), Offset(4));
+    let decompressors = &mut Decompressors::default();
+    let mut found = |time: Timestamp, isolation| {
+        log.offset_for_timestamp(time, isolation, decompressors).unwrap().map(|found| found.offset.0)
+    };
+    for (isolation, shown) in
+        [(Isolation::LogEnd, 6), (Isolation::HighWatermark, 4), (Isolation::LastStableOffset, 2)]
+    {
+        assert_eq!(found(LATEST, isolation), Some(shown), "{isolation:?}");
+        for offset in 0..6 {
+            let expected = (offset < shown).then_some(offset);
+            assert_eq!(found(Timestamp(NOW.0 + offset), isolation), expected, "{isolation:?}");
+        }
+        assert_eq!(found(MAX_TIMESTAMP, isolation), (shown == 6).then_some(5), "{isolation:?}");
+    }
+}
+
+/// Of records of one time the first is the youngest, as in Kafka, in whichever segment.
+#[test]
+fn of_the_youngest_records_of_one_time_the_first_is_told() {
+    let bench = Bench::new(RealDisk);
+    let mut log = bench.create();
+    let of_time = |at: i64| {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        builder.push(Timestamp(NOW.0 + at), None, Some(&[b'x'; 600]), &[]);
+        builder.finish_uncompressed()
+    };
+    for at in [5, 9, 3, 9, 9, 1, 9] {
+        append(&mut log, of_time(at)).unwrap();
+    }
+    assert!(log.segment_count() >= 3);
+    let decompressors = &mut Decompressors::default();
+    for restarts in [false, true] {
+        let found = log.offset_for_timestamp(MAX_TIMESTAMP, Isolation::LogEnd, decompressors).unwrap();
+        assert_eq!(found.map(|found| (found.timestamp.0 - NOW.0, found.offset.0)), Some((9, 1)));
+        if !restarts {
+            let checkpoints = unclean(&log);
+            drop(log);
+            log = bench.open(checkpoints);
+        }
+    }
+}
