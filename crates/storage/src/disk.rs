@@ -6,7 +6,6 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
-use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -14,14 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 use protocol::id::Timestamp;
-use rustix::fs::{self, Advice, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{self, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use crate::patience;
-
-/// The file system, by the number that Linux has for its kind, of which it was read in the kernel what `syncfs` does: ext4, with
-/// a journal and without.
-const SYNC_ALL_KNOWN: u32 = 0xef53;
+use crate::{patience, sync_all, write_out};
 
 /// How a file is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,8 +63,14 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// Cuts or extends the file to `length`.
     fn truncate(&self, file: &Self::File, length: u64) -> io::Result<()>;
     /// Has the system begin to write these bytes of the file out, or for a length of 0 all from there on, and returns at once:
-    /// what a later fsync has to wait for is less. Promises nothing; a disk may pass over it.
-    fn begin_writeback(&self, _file: &Self::File, _from: u64, _length: u64) {}
+    /// what a later fsync has to wait for is less. Promises nothing; a disk may pass over it. An error is one of the fsync to
+    /// come, which need not tell of it again.
+    fn begin_writeback(&self, _file: &Self::File, _from: u64, _length: u64) -> io::Result<()> {
+        Ok(())
+    }
+    /// Has the system write all bytes of the file out, and waits until the disk has taken them; fails if that could not be done with
+    /// any of them. They are not on stable storage by that, nor is the file's length.
+    fn write_out(&self, file: &Self::File) -> io::Result<()>;
     /// Brings the file's bytes and length to stable storage.
     fn fdatasync(&self, file: &Self::File) -> io::Result<()>;
     /// Takes the exclusive lock of a file, held until it is dropped. `false` if another process has it.
@@ -85,10 +86,11 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// Brings the names in a directory to stable storage.
     fn fsync_dir(&self, path: &Path) -> io::Result<()>;
     /// Brings everything on the file system of an open file to stable storage; fails too if anything there could not be
-    /// brought to it since the file was opened, whoever was told of that.
+    /// written since the file was opened, whoever was told of that, or before, if nobody was. Of bytes that found no place on the file
+    /// system it tells nothing: [`Disk::write_out`] does.
     fn sync_all(&self, opened: &Self::File) -> io::Result<()>;
-    /// A directory, opened for [`Disk::sync_all`], where that tells of everything that could not be written, and brings what
-    /// it does tell nothing of to where the sync of any one file finishes it. Not every disk can.
+    /// A directory, opened for [`Disk::sync_all`], where that brings files which were written out before, all of them, to where the sync of
+    /// any one of them finishes it. Not every disk can.
     fn open_to_sync_all(&self, _directory: &Path) -> io::Result<Option<Self::File>> {
         Ok(None)
     }
@@ -180,10 +182,14 @@ impl Disk for RealDisk {
         Ok(retried(|| fs::ftruncate(file, length))?)
     }
 
-    fn begin_writeback(&self, file: &File, from: u64, length: u64) {
-        // Of this advice Linux writes out what is dirty and drops what is clean: of bytes that were just written nothing is.
-        // A file system that cannot do it says so, and fsync does it later.
-        let _advised = fs::fadvise(file, from, NonZeroU64::new(length), Advice::DontNeed);
+    fn begin_writeback(&self, file: &File, from: u64, length: u64) -> io::Result<()> {
+        patience::wait()?;
+        write_out::begin(file, from, length)
+    }
+
+    fn write_out(&self, file: &File) -> io::Result<()> {
+        patience::wait()?;
+        write_out::all(file)
     }
 
     fn fdatasync(&self, file: &File) -> io::Result<()> {
@@ -237,10 +243,7 @@ impl Disk for RealDisk {
     fn open_to_sync_all(&self, path: &Path) -> io::Result<Option<File>> {
         patience::wait()?;
         let opened = File::from(directory(path)?);
-        let kind = fs::fstatfs(&opened)?.f_type;
-        let release = rustix::system::uname();
-        let tells = release.release().to_str().is_ok_and(tells_of_failed_writes);
-        Ok((tells && i128::from(kind) == i128::from(SYNC_ALL_KNOWN)).then_some(opened))
+        Ok(sync_all::is_known(&opened).then_some(opened))
     }
 
     fn unwritten(&self) -> Option<u64> {
@@ -305,15 +308,6 @@ impl Disk for RealDisk {
 /// system the first read after each write changes the file's inode, and has it journaled.
 static OWNER: AtomicBool = AtomicBool::new(true);
 
-/// Whether a Linux of this release has `syncfs` tell of writes that failed: 5.8 and later.
-fn tells_of_failed_writes(release: &str) -> bool {
-    let mut numbers = release.split(|digit: char| !digit.is_ascii_digit()).map(str::parse::<u32>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (5, 8),
-        _ => false,
-    }
-}
-
 fn directory(path: &Path) -> io::Result<OwnedFd> {
     Ok(fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
@@ -339,16 +333,6 @@ mod tests {
             let file = RealDisk.open(&path, access).unwrap();
             assert_eq!(RealDisk.pread(&file, &mut [0; 7], 0).unwrap(), 7);
             assert_eq!(accessed(&path), long_ago, "{access:?}");
-        }
-    }
-
-    #[test]
-    fn releases_are_told_apart_by_their_numbers() {
-        for told in ["5.8.0", "5.10.0-28-amd64", "6.18.44-fc-v669", "10.0", "6.1+"] {
-            assert!(tells_of_failed_writes(told), "{told}");
-        }
-        for silent in ["5.7.19", "4.19.0", "5", "", "linux"] {
-            assert!(!tells_of_failed_writes(silent), "{silent}");
         }
     }
 

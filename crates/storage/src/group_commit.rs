@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use self::beside::Beside;
 pub use self::telling::{after_the_group, as_a_group};
 pub use self::together::FILES_MIN;
-use self::together::Together;
+use self::together::{Left, Together};
 use crate::directory_state::DirectoryState;
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
@@ -267,7 +267,7 @@ impl<D: Disk> Shared<D> {
         let files: Vec<DirtyFile<D>> = files.cloned().collect();
         let left = match &self.together {
             Some(together) => together.sync(&self.disk, &self.state, files)?,
-            None => files,
+            None => Left { files, tells: false },
         };
         self.sync_by_themselves(left)?;
         let mut directories: Vec<&PathBuf> = tickets.iter().flat_map(|ticket| &ticket.directories).collect();
@@ -276,7 +276,7 @@ impl<D: Disk> Shared<D> {
         directories.into_iter().try_for_each(|directory| self.sync_names(directory))
     }
 
-    fn sync_by_themselves(&self, files: Vec<DirtyFile<D>>) -> Result<(), Fault> {
+    fn sync_by_themselves(&self, Left { files, tells }: Left<D>) -> Result<(), Fault> {
         let (disk, state, count, begun) =
             (self.disk.clone(), self.state.clone(), files.len(), Instant::now());
         let sync = move |number: usize| {
@@ -287,7 +287,9 @@ impl<D: Disk> Shared<D> {
             Some(beside) if count > 1 => beside.each(self.state.directory(), count, sync)?,
             _ => (0..count).try_for_each(sync)?,
         }
-        if let Some(together) = &self.together {
+        if let Some(together) = &self.together
+            && tells
+        {
             together.note_by_themselves(count, begun.elapsed());
         }
         Ok(())

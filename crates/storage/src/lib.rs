@@ -97,11 +97,13 @@ pub mod segment;
 pub mod segments;
 mod snapshot_offsets;
 pub mod snapshots;
+mod sync_all;
 pub mod time_index;
 pub mod transaction_index;
 mod unwritten;
 pub mod verify;
 pub mod whole_file;
+mod write_out;
 
 pub use disk::{Disk, RealDisk};
 pub use fault::Fault;

@@ -275,7 +275,7 @@ impl ScriptedDisk {
         let mut state = self.script.state.lock().unwrap();
         state.note_under_lock(verb, path);
         state.calls.entry(verb).or_default().push(path.to_owned());
-        if ["rename", "fsync_dir", "fdatasync", "sync_all"].contains(&verb) {
+        if ["rename", "fsync_dir", "fdatasync", "write_out", "sync_all"].contains(&verb) {
             state.lasting.push((verb, path.to_owned()));
         }
         match &mut state.left {
@@ -345,6 +345,14 @@ impl Disk for ScriptedDisk {
     fn truncate(&self, file: &ScriptedFile, length: u64) -> io::Result<()> {
         self.call("truncate", &file.path)?;
         RealDisk.truncate(&file.file, length)
+    }
+
+    fn begin_writeback(&self, file: &ScriptedFile, _: u64, _: u64) -> io::Result<()> {
+        self.call("begin_writeback", &file.path)
+    }
+
+    fn write_out(&self, file: &ScriptedFile) -> io::Result<()> {
+        self.call("write_out", &file.path)
     }
 
     fn fdatasync(&self, file: &ScriptedFile) -> io::Result<()> {

@@ -114,7 +114,8 @@ impl<D: Disk> Run<'_, D> {
             return Ok(());
         }
         for (path, file) in cleaned.dirty_files(false)? {
-            self.disk.begin_writeback(&file, written.begun, size - written.begun);
+            let begun = self.disk.begin_writeback(&file, written.begun, size - written.begun);
+            begun.map_err(|error| Fault::io("fsync", &path, error))?;
             if size - written.synced >= SYNC_BYTES {
                 self.disk.fdatasync(&file).map_err(|error| Fault::io("fsync", &path, error))?;
                 written.synced = size;
@@ -131,9 +132,10 @@ impl<D: Disk> Run<'_, D> {
         cleaned: &mut Segment<D>,
         written: &Written,
     ) -> Result<(), CleanError> {
-        for (index, (_, file)) in cleaned.dirty_files(true)?.iter().enumerate() {
+        for (index, (path, file)) in cleaned.dirty_files(true)?.iter().enumerate() {
             // The first is the log.
-            self.disk.begin_writeback(file, if index == 0 { written.begun } else { 0 }, 0);
+            let begun = self.disk.begin_writeback(file, if index == 0 { written.begun } else { 0 }, 0);
+            begun.map_err(|error| Fault::io("fsync", path, error))?;
         }
         Ok(())
     }

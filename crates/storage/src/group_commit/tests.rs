@@ -262,7 +262,7 @@ fn with_unwritten(bytes: u64) -> Bench {
     let bench = Bench::on(disk);
     let files = files_of(&bench, 6);
     bench.sync(&files).unwrap();
-    assert_eq!((bench.disk.count("fdatasync", ""), bench.disk.count("sync_all", "")), (6, 0));
+    assert_eq!(syncs(&bench), (6, 1), "it was asked for what had failed before, and not relied on");
     bench.disk.set_unwritten(bytes);
     bench.disk.reset();
     bench
@@ -284,7 +284,11 @@ fn a_group_of_many_files_is_one_call_for_all_and_one_for_a_file_behind_it() {
     assert_eq!(syncs(&bench), (1, 1));
     let order = bench.disk.lasting(|_, _| true);
     let place = bench.temp.path().display();
-    assert_eq!(order[6..], [format!("sync_all {place}"), format!("fdatasync {place}/file-63")]);
+    let (written_out, synced) = order[7..].split_at(64);
+    let each = (0..64).map(|number| format!("write_out {place}/file-{number:02}"));
+    assert!(written_out.iter().eq(&each.collect::<Vec<_>>()), "{written_out:?}");
+    assert_eq!(synced, [format!("sync_all {place}"), format!("fdatasync {place}/file-63")]);
+    assert_eq!(bench.disk.count("begin_writeback", ""), 64);
 }
 
 #[test]
@@ -320,7 +324,8 @@ fn a_file_on_another_file_system_is_synced_by_itself() {
 
 #[test]
 fn a_failed_sync_of_all_takes_the_directory_offline_and_is_never_tried_again() {
-    for (verb, path) in [("sync_all", ""), ("fdatasync", "file-07")] {
+    let verbs = [("begin_writeback", "file-03"), ("write_out", "file-03"), ("sync_all", "")];
+    for (verb, path) in verbs.into_iter().chain([("fdatasync", "file-07")]) {
         let bench = with_unwritten(0);
         let files = files_of(&bench, 8);
         bench.disk.fail_once(verb, path, Errno::IO);
@@ -330,6 +335,35 @@ fn a_failed_sync_of_all_takes_the_directory_offline_and_is_never_tried_again() {
         bench.disk.reset();
         assert!(matches!(bench.sync(&files), Err(Fault::Offline { .. })));
         assert_eq!(syncs(&bench), (0, 0));
+    }
+}
+
+/// The system tells whoever asks first of a write that failed before anything was opened here.
+#[test]
+fn what_a_file_system_has_failed_to_write_before_is_nobodys_fault_here() {
+    let disk = ScriptedDisk::default();
+    disk.set_unwritten(0);
+    disk.fail_once("sync_all", "", Errno::NOSPC);
+    let bench = Bench::on(disk);
+    let files = files_of(&bench, 6);
+    bench.sync(&files).unwrap();
+    assert_eq!((bench.state.health(), syncs(&bench)), (DirectoryHealth::Online, (6, 1)));
+    bench.sync(&files).unwrap();
+    assert_eq!(syncs(&bench), (7, 2));
+    bench.disk.fail_once("sync_all", "", Errno::IO);
+    bench.sync(&files).unwrap_err();
+    assert_eq!(bench.state.health(), DirectoryHealth::Offline);
+}
+
+#[test]
+fn what_files_take_elsewhere_says_nothing_of_those_here() {
+    let disk = ScriptedDisk::default();
+    disk.set_unwritten(0);
+    disk.put_elsewhere("file-06");
+    let bench = Bench::on(disk);
+    for (count, expected) in [(7, (7, 1)), (6, (13, 1)), (6, (14, 2))] {
+        bench.sync(&files_of(&bench, count)).unwrap();
+        assert_eq!(syncs(&bench), expected);
     }
 }
 

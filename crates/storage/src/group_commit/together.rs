@@ -4,8 +4,12 @@
 //! once or twice, however many files there are. But it also writes what others have left in memory there, and whoever asked waits for
 //! that too. So this is done only for several files, while little is in memory that is not written, and as long as it takes no
 //! longer than the files by themselves would take. It never decides what is synced, nor who is told.
+//!
+//! A file system keeps the error of a write that nobody has asked it for, be it weeks old and of somebody else's file, for who asks
+//! first. So it is asked once before its word counts.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,8 +39,18 @@ pub struct Together<D: Disk> {
     /// The directory, open since before any of its files was written: it is told of every write that failed since.
     directory: D::File,
     system: u64,
+    /// Whether the file system has been asked for what failed before that.
+    asked: AtomicBool,
     /// None on a disk that is stepped, where nothing depends on a clock.
     times: Option<Mutex<Times>>,
+}
+
+/// Files that are left to be synced by themselves.
+pub struct Left<D: Disk> {
+    /// Each once.
+    pub files: Vec<DirtyFile<D>>,
+    /// Whether what they take says what files of this file system take.
+    pub tells: bool,
 }
 
 /// What it has been seen to take.
@@ -54,33 +68,28 @@ impl<D: Disk> Together<D> {
         let opened = disk.open_to_sync_all(directory).ok().flatten()?;
         let system = disk.file_system_of(&opened).ok()?;
         let times = (!disk.stepped()).then(Mutex::default);
-        Some(Self { directory: opened, system, times })
+        Some(Self { directory: opened, system, asked: AtomicBool::new(false), times })
     }
 
     /// Brings those of some files to stable storage for which that is better; the others are left to whoever called. Each file
     /// is there once.
-    pub fn sync(
-        &self,
-        disk: &D,
-        state: &DirectoryState,
-        files: Vec<DirtyFile<D>>,
-    ) -> Result<Vec<DirtyFile<D>>, Fault> {
+    pub fn sync(&self, disk: &D, state: &DirectoryState, files: Vec<DirtyFile<D>>) -> Result<Left<D>, Fault> {
         if files.len() < FILES_MIN {
-            return Ok(files);
+            return Ok(Left { files, tells: false });
         }
         // A partition, or a file of it, may be a link to another file system.
         let here =
             |(_, file): &DirtyFile<D>| disk.file_system_of(file).is_ok_and(|system| system == self.system);
         let (here, elsewhere): (Vec<_>, Vec<_>) = files.into_iter().partition(here);
-        let begun = Instant::now();
-        if !self.is_worth(here.len(), disk.unwritten(), begun) {
-            return Ok(here.into_iter().chain(elsewhere).collect());
+        if !self.is_worth(disk, state, here.len()) {
+            let tells = elsewhere.is_empty();
+            return Ok(Left { files: here.into_iter().chain(elsewhere).collect(), tells });
         }
-        state.sync_together(disk, &self.directory, &here)?;
+        let took = state.sync_together(disk, &self.directory, &here)?;
         if let Some(mut times) = self.times() {
-            times.note_together(here.len(), begun.elapsed(), Instant::now());
+            times.note_together(here.len(), took, Instant::now());
         }
-        Ok(elsewhere)
+        Ok(Left { files: elsewhere, tells: false })
     }
 
     /// Takes note of how long files took that were synced by themselves.
@@ -92,10 +101,19 @@ impl<D: Disk> Together<D> {
         }
     }
 
-    fn is_worth(&self, files: usize, unwritten: Option<u64>, now: Instant) -> bool {
+    fn is_worth(&self, disk: &D, state: &DirectoryState, files: usize) -> bool {
         let room = UNWRITTEN_MAX + UNWRITTEN_MAX_A_FILE * files as u64;
-        let little = unwritten.is_some_and(|unwritten| unwritten <= room);
-        files >= FILES_MIN && little && self.times().is_none_or(|mut times| times.allow(now))
+        let little = || disk.unwritten().is_some_and(|unwritten| unwritten <= room);
+        if files < FILES_MIN || !little() {
+            return false;
+        }
+        if !self.asked.swap(true, Ordering::Relaxed) {
+            if let Err(error) = disk.sync_all(&self.directory) {
+                let directory = state.directory().display();
+                tracing::warn!(%directory, %error, "the file system has failed to write something, maybe long ago and not of Headwater's");
+            }
+        }
+        self.times().is_none_or(|mut times| times.allow(Instant::now()))
     }
 
     fn times(&self) -> Option<MutexGuard<'_, Times>> {

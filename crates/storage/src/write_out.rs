@@ -1,0 +1,60 @@
+//! Having the system write the bytes of a file out, apart from its inode and from the disk's own memory. Called by
+//! [`crate::RealDisk`]; it never says that anything is on stable storage.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+use rustix::io::Errno;
+
+/// Begins to write these bytes out, or for a length of 0 all from there on, and does not wait for that. A file that cannot do so
+/// is passed over. An error is told here and nowhere else: a file system that finds no place for bytes forgets them.
+pub fn begin(file: &File, from: u64, length: u64) -> io::Result<()> {
+    match range(file, from, length, libc::SYNC_FILE_RANGE_WRITE) {
+        Err(error) if cannot(&error) => Ok(()),
+        begun => begun,
+    }
+}
+
+/// Writes all out that is not written, and waits until the disk has taken it.
+pub fn all(file: &File) -> io::Result<()> {
+    let all =
+        libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    range(file, 0, 0, all)
+}
+
+fn cannot(error: &io::Error) -> bool {
+    let silent = [Errno::NOSYS, Errno::OPNOTSUPP, Errno::INVAL, Errno::SPIPE];
+    Errno::from_io_error(error).is_some_and(|errno| silent.contains(&errno))
+}
+
+#[expect(unsafe_code, reason = "rustix does not have the call")]
+fn range(file: &File, from: u64, length: u64, flags: libc::c_uint) -> io::Result<()> {
+    let (Ok(from), Ok(length)) = (i64::try_from(from), i64::try_from(length)) else {
+        return Err(Errno::OVERFLOW.into());
+    };
+    // SAFETY: the descriptor is open as long as the file is borrowed, and the call touches no memory of this process.
+    match unsafe { libc::sync_file_range(file.as_raw_fd(), from, length, flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_out_and_what_is_none_is_passed_over_or_refused() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&[7; 100_000], 0).unwrap();
+        begin(&file, 4096, 8192).unwrap();
+        begin(&file, 0, 0).unwrap();
+        all(&file).unwrap();
+        let none = File::open("/dev/null").unwrap();
+        begin(&none, 0, 0).unwrap();
+        assert!(all(&none).is_err(), "nobody may take it for written");
+    }
+}
