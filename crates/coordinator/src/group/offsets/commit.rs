@@ -144,7 +144,8 @@ impl May<'_> {
     }
 }
 
-/// The record of an offset, made of what the request says: there may be very many, and they are written at once.
+/// The record of an offset, made of what the request says: there may be very many, and they are written at once. With a time of
+/// its own it is written as it was before there were leader epochs and topic ids, so that it says nothing of them.
 fn record<'r>(
     group: &'r str,
     offset: &'r NewOffset,
@@ -156,13 +157,14 @@ fn record<'r>(
         topic: (&*offset.topic).into(),
         partition: offset.partition.0,
     };
+    let is_of_old = expires_at != Timestamp::NONE;
     let value = OffsetCommitValue {
         offset: offset.offset.0,
-        leader_epoch: offset.leader_epoch.0,
+        leader_epoch: if is_of_old { LeaderEpoch::NONE } else { offset.leader_epoch }.0,
         metadata: (&*offset.metadata).into(),
         commit_timestamp: offset.committed_at.unwrap_or(now).0,
         expire_timestamp: expires_at.0,
-        topic_id: offset.topic_id,
+        topic_id: if is_of_old { TopicId::ZERO } else { offset.topic_id },
     };
     GroupRecord::OffsetCommit(key, Some(value))
 }
