@@ -113,3 +113,36 @@ fn topics_that_are_deleted_meanwhile_have_their_turn_afterwards() {
     assert_eq!(shard.offsets().len(), GROUPS, "what was deleted meanwhile is forgotten, too");
     assert!(!shard.forgets_topic("gone") && !shard.forgets_topic("later 1"));
 }
+
+#[test]
+fn a_sweep_goes_on_where_its_last_part_ended() {
+    // More than one part looks at, all of them to be kept.
+    const KEPT: i32 = 100_001;
+    let config = GroupConfig::default();
+    let image = Image::default();
+    let now = Timestamp(config.offsets_retention.0);
+    let ground = Ground { now, image: &image, config: &config, token: Token(0), random: &Uuid::ZERO };
+    let mut shard = GroupShard::default();
+    ["a", "b"].into_iter().for_each(|group| commit(&mut shard, group, "old", 0));
+    // What is kept is of the group that is looked at first.
+    let order: Vec<_> = shard.groups().map(|(id, _)| id.clone()).collect();
+    for partition in 0..KEPT {
+        let key = OffsetCommitKey { group: (&*order[0]).into(), topic: "new".into(), partition };
+        let value = OffsetCommitValue { commit_timestamp: now.0, ..OffsetCommitValue::default() };
+        take(&mut shard, &GroupRecord::OffsetCommit(key, Some(value)));
+    }
+    shard.loaded(Timestamp(0), &config);
+    let mut pauses = Vec::new();
+    let mut at = ground.now;
+    while pauses.len() < 2 {
+        let Some(part) = shard.wake(&Ground { now: at, ..ground }) else { break };
+        carry_out(&mut shard, part);
+        let next = shard.wake_at().unwrap();
+        pauses.push(next.0 - at.0);
+        at = next;
+    }
+    let soon = |pause: &i64| *pause < config.offsets_check_interval.0;
+    assert_eq!(pauses.iter().map(soon).collect::<Vec<_>>(), [true, false], "{pauses:?}");
+    assert!(shard.group(&order[1]).is_none(), "the second part goes on behind the first");
+    assert_eq!(shard.offsets().len(), KEPT as usize);
+}

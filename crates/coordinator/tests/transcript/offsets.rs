@@ -30,8 +30,8 @@ pub fn ask(stage: &mut Stage, name: &str, words: &Words) -> bool {
             stage.say(format!("<- {name} {}", told.join(" ")));
         }
         "fetch-all" => {
-            let id = topic_id(stage, words);
-            let all = stage.shard.fetch_all_offsets(words.get(1), |_| id, false);
+            let (id, stable) = (topic_id(stage, words), words.from(2).contains(&"stable".to_owned()));
+            let all = stage.shard.fetch_all_offsets(words.get(1), |_| id, stable);
             let all = all.iter().flat_map(|(topic, offsets)| {
                 offsets.iter().map(move |offset| told(&format!("{topic}-{}", offset.partition), offset))
             });
