@@ -3,7 +3,7 @@
 //! Many of them are driven in step by one thread: all send, then all read. So the load costs little, and a request that
 //! waits for others costs nothing at all.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,8 @@ use protocol::messages::header::{
     RequestHeader, ResponseHeader, request_header_version, response_header_version,
 };
 use protocol::messages::{Message, Request};
+
+use crate::guard;
 
 /// The length before an answer.
 const PREFIX: usize = 4;
@@ -25,6 +27,8 @@ pub struct Asker {
     answer: Vec<u8>,
     /// How much of it has been received.
     received: usize,
+    /// Whether requests leave in two pieces.
+    torn: bool,
 }
 
 /// A request as it goes over the wire.
@@ -63,7 +67,7 @@ impl Asker {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(120)))?;
-        Ok(Self { stream, answer: Vec::new(), received: 0 })
+        Ok(Self { stream, answer: Vec::new(), received: 0, torn: false })
     }
 
     /// So many of them. Each is known to be accepted before the next comes: only so many may wait for that.
@@ -79,9 +83,14 @@ impl Asker {
             .collect()
     }
 
+    /// Has requests leave in two pieces from here on, or whole: what is planted to see guards of system calls trip.
+    pub fn tear(&mut self, torn: bool) {
+        self.torn = torn;
+    }
+
     /// Sends a request.
     pub fn send(&mut self, request: &Encoded) -> Result<()> {
-        Ok(self.stream.write_all(&request.bytes)?)
+        Ok(guard::send(&self.stream, &request.bytes, self.torn)?)
     }
 
     /// Reads the body of the answer to a request.

@@ -12,6 +12,7 @@ pub mod echo;
 pub mod floor;
 pub mod frames;
 pub mod goals;
+pub mod guard;
 pub mod latency;
 pub mod load;
 pub mod machine;

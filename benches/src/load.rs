@@ -2,7 +2,7 @@
 //!
 //! Answers come in order, so that no request needs remembering: for every answer read one request is sent.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::frames::{AnswerShape, Frame};
+use crate::guard;
 use crate::workload::{Direction, Workload};
 
 /// How many batches a fetch workload reads round and round.
@@ -25,6 +26,8 @@ pub struct Connection {
     scratch: Vec<u8>,
     sent: i32,
     answered: i32,
+    /// Whether requests leave in two pieces.
+    torn: bool,
 }
 
 /// What a run of a workload moved.
@@ -46,14 +49,19 @@ impl Connection {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        Ok(Self { stream, scratch: vec![0; 256 * 1024], sent: 0, answered: 0 })
+        Ok(Self { stream, scratch: vec![0; 256 * 1024], sent: 0, answered: 0, torn: false })
+    }
+
+    /// Has requests leave in two pieces from here on, or whole: what is planted to see guards of system calls trip.
+    pub fn tear(&mut self, torn: bool) {
+        self.torn = torn;
     }
 
     /// Sends one request.
     pub fn send(&mut self, frame: &mut Frame) -> Result<()> {
         frame.set_correlation(self.sent);
         self.sent = self.sent.wrapping_add(1);
-        Ok(self.stream.write_all(frame.bytes())?)
+        Ok(guard::send(&self.stream, frame.bytes(), self.torn)?)
     }
 
     /// Reads one answer and returns how many bytes it had.
@@ -213,6 +221,11 @@ impl Prepared {
             logical_bytes: u64::from(requests) * logical as u64,
             elapsed,
         })
+    }
+
+    /// Has requests leave in two pieces from here on, or whole.
+    pub fn tear(&mut self, torn: bool) {
+        self.connection.tear(torn);
     }
 
     /// Deletes the topic.

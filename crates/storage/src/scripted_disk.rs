@@ -65,6 +65,17 @@ struct State {
     held_lock: Option<(ThreadId, HeldLock)>,
     /// The calls made under it, each with the number of the hold.
     under_lock: Vec<(usize, &'static str, PathBuf)>,
+    /// Each call is counted as if it were made twice.
+    doubled: bool,
+}
+
+/// Judges a guard of calls as things are, and on a disk of which each call is made twice: that is planted, and it must notice.
+pub fn guarded(guard: impl Fn(ScriptedDisk)) {
+    guard(ScriptedDisk::default());
+    let planted = ScriptedDisk::default();
+    planted.script.state.lock().unwrap().doubled = true;
+    let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| guard(planted)));
+    assert!(judged.is_err(), "that each call is made twice goes unnoticed");
 }
 
 thread_local! {
@@ -186,6 +197,13 @@ impl ScriptedDisk {
         self.script.state.lock().unwrap().calls.values().map(Vec::len).sum()
     }
 
+    /// Judges that there were so many calls at most, and that twice as many would be noticed.
+    pub fn judge_at_most(&self, most: usize, what: &str) {
+        let calls = self.total();
+        assert!(calls <= most, "{calls} calls {what}, and {most} are allowed");
+        assert!(calls * 2 > most, "that each of {calls} calls {what} is made twice goes unnoticed");
+    }
+
     /// Forgets the calls so far.
     pub fn reset(&self) {
         let mut state = self.script.state.lock().unwrap();
@@ -274,7 +292,9 @@ impl ScriptedDisk {
     fn call(&self, verb: &'static str, path: &Path) -> io::Result<()> {
         let mut state = self.script.state.lock().unwrap();
         state.note_under_lock(verb, path);
-        state.calls.entry(verb).or_default().push(path.to_owned());
+        for _ in 0..=usize::from(state.doubled) {
+            state.calls.entry(verb).or_default().push(path.to_owned());
+        }
         if ["rename", "fsync_dir", "fdatasync", "write_out", "sync_all"].contains(&verb) {
             state.lasting.push((verb, path.to_owned()));
         }
@@ -329,7 +349,9 @@ impl Disk for ScriptedDisk {
             }
             read => read?,
         };
-        self.script.state.lock().unwrap().read.push((file.path.clone(), count as u64));
+        let mut state = self.script.state.lock().unwrap();
+        let read = if state.doubled { count * 2 } else { count };
+        state.read.push((file.path.clone(), read as u64));
         Ok(count)
     }
 

@@ -22,7 +22,7 @@ mod small_files;
 use super::*;
 use crate::descriptors::Descriptors;
 use crate::directory_state::DirectoryHealth;
-use crate::scripted_disk::ScriptedDisk;
+use crate::scripted_disk::{ScriptedDisk, guarded};
 use crate::whole_file::read_up_to;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -141,15 +141,17 @@ fn read_all<D: Disk>(log: &mut Log<D>) -> Vec<u8> {
 
 #[test]
 fn a_steady_append_is_one_system_call() {
-    let mut bench = Bench::new(ScriptedDisk::default());
-    bench.config.roll.segment_bytes = 1 << 30;
-    let mut log = bench.create();
-    append(&mut log, plain(1, 300)).unwrap();
-    bench.home.disk().reset();
-    for _ in 0..50 {
+    guarded(|disk| {
+        let mut bench = Bench::new(disk);
+        bench.config.roll.segment_bytes = 1 << 30;
+        let mut log = bench.create();
         append(&mut log, plain(1, 300)).unwrap();
-    }
-    assert_eq!((bench.home.disk().count("pwrite", ".log"), bench.home.disk().total()), (50, 50));
+        bench.home.disk().reset();
+        for _ in 0..50 {
+            append(&mut log, plain(1, 300)).unwrap();
+        }
+        assert_eq!((bench.home.disk().count("pwrite", ".log"), bench.home.disk().total()), (50, 50));
+    });
 }
 
 #[test]
@@ -779,16 +781,20 @@ fn a_read_that_the_disk_fails_takes_its_directory_offline() {
     assert!(refused.contains("is offline after an earlier error: cannot read"), "{refused}");
 }
 
-/// A node may have a hundred thousand of each.
+/// A node may have a hundred thousand of each. What is planted is a word more in each.
 #[test]
 fn what_each_log_has_takes_no_more_room_than_it_did() {
     let table = [
-        ("machine", size_of::<Partition>(), 152),
-        ("log", size_of::<Log>(), 360),
-        ("segment", size_of::<crate::segment::Segment>(), 136),
-        ("flush progress", size_of::<FlushProgress>(), 64),
+        ("machine", size_of::<Partition>(), size_of::<(Partition, usize)>(), 152),
+        ("log", size_of::<Log>(), size_of::<(Log, usize)>(), 360),
+        ("segment", size_of::<crate::segment::Segment>(), size_of::<(crate::segment::Segment, usize)>(), 136),
+        ("flush progress", size_of::<FlushProgress>(), size_of::<(FlushProgress, usize)>(), 64),
     ];
-    for (what, size, most) in table {
+    for (what, size, planted, most) in table {
         assert!(size <= most, "{what}: {size} bytes, and {most} are allowed");
+        assert!(
+            planted > most,
+            "{what}: a word more goes unnoticed, {planted} bytes where {most} are allowed"
+        );
     }
 }

@@ -144,7 +144,7 @@ fn a_planned_log_costs_the_disk_nothing_before_its_first_record() {
     let log = dirs.get(&name("t", 3)).unwrap();
     locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
     assert!(append(&log));
-    assert!(disk.total() <= 2, "{} calls for its first record", disk.total());
+    disk.judge_at_most(2, "for its first record");
     assert_eq!(disk.count("fdatasync", "") + disk.count("fsync_dir", "") + disk.count("rename", ""), 0);
     dirs.close(BrokerEpoch(1));
     drop((log, dirs));
@@ -171,7 +171,7 @@ fn a_clean_start_reads_no_more_than_it_must() {
     disk.reset();
     let report = dirs.load(|_, _| Placement::Here(Arc::default()), NOW);
     assert_eq!(report.loaded, 50);
-    assert!(disk.total() <= 50 * 16 + 16, "{} calls for 50 logs", disk.total());
+    disk.judge_at_most(50 * 2 + 16, "for 50 logs");
     assert_eq!(disk.count("pwrite", "") + disk.count("fdatasync", "") + disk.count("rename", ""), 0);
     assert_eq!(dirs.homes[0].directory.descriptors().open(), 0, "nobody has asked for a log yet");
 }
@@ -197,7 +197,7 @@ fn a_start_takes_a_clean_ends_word_for_what_has_not_changed() {
         NOW,
     );
     assert_eq!((report.loaded, report.strays.len()), (50, 0));
-    assert!(disk.total() <= 50 * 2 + 16, "{} calls for 50 logs", disk.total());
+    disk.judge_at_most(50 * 2 + 16, "for 50 logs");
     for partition in 0..50 {
         let log = create(&dirs, &name("t", partition));
         assert_eq!(end(&log), Offset(i64::from(partition) + 1));

@@ -28,8 +28,11 @@ struct Dir {
 
 impl Dir {
     fn new() -> Self {
-        let temp = tempfile::tempdir().unwrap();
-        Self { temp, descriptors: Descriptors::new(ScriptedDisk::default(), 10) }
+        Self::on(ScriptedDisk::default())
+    }
+
+    fn on(disk: ScriptedDisk) -> Self {
+        Self { temp: tempfile::tempdir().unwrap(), descriptors: Descriptors::new(disk, 10) }
     }
 
     /// A segment of `count` batches of three records.

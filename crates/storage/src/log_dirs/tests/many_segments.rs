@@ -48,14 +48,14 @@ fn a_start_an_append_and_a_look_at_the_tail_make_none_of_the_older_segments() {
     let dirs = LogDirs::open(disk.clone(), &node.config, NOW).unwrap();
     disk.reset();
     assert_eq!(dirs.load(|_, _| Placement::Here(Arc::default()), NOW).loaded, 1);
-    assert!(disk.total() <= 20, "{} calls", disk.total());
+    disk.judge_at_most(20, "to start");
     let log = led(&dirs);
     disk.reset();
     assert!(append_in(&log, LeaderEpoch(1)));
     assert_eq!(read(&log, SEGMENTS * 2).0, SEGMENTS * 2 - 2);
     assert_eq!(end(&log), Offset(SEGMENTS * 2 + 1));
     assert_eq!(locked(&log).segment_count() as i64, SEGMENTS);
-    assert!(disk.total() <= 4, "{} calls", disk.total());
+    disk.judge_at_most(4, "for an append and a look at the tail");
     assert!(locked(&log).older_are_unmade());
     let size = locked(&log).size() / (SEGMENTS as u64 * 2 + 1);
     assert!(!locked(&log).older_are_unmade());
