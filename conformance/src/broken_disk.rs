@@ -30,6 +30,18 @@ const WRITE: &str = "pwrite64";
 const SYNC: &str = "fdatasync";
 const READ: &str = "pread64";
 const SEND: &str = "sendfile";
+/// How each fails: as disks do, as file systems that are broken or lie elsewhere do, and where room that was promised is missing.
+const TROUBLES: [(&str, &str); 9] = [
+    (WRITE, "EIO"),
+    (WRITE, "EUCLEAN"),
+    (SYNC, "EIO"),
+    (SYNC, "ENOSPC"),
+    (SYNC, "EDQUOT"),
+    (READ, "EIO"),
+    (READ, "ESTALE"),
+    (SEND, "EIO"),
+    (SEND, "EBADMSG"),
+];
 /// How many records each partition begins with, and of how many bytes these are and those that come later.
 const BEGUN: u64 = 5;
 const SMALL: usize = 64 << 10;
@@ -76,11 +88,12 @@ impl BrokenDisk {
             // A directory of its own: ext4 has one at the root that is not ours.
             return Story::play(directory.path(), bad.join("logs"), Trouble::Device(device));
         }
-        for call in [WRITE, SYNC, READ, SEND] {
-            println!("== {call}");
+        for (call, error) in TROUBLES {
+            println!("== {call} fails with {error}");
             let directory = tempfile::tempdir()?;
-            let trouble = Trouble::Call(Injected::new(call, directory.path().join("calls")));
-            Story::play(directory.path(), directory.path().join("bad"), trouble).with_context(|| call)?;
+            let trouble = Trouble::Call(Injected::new((call, error), directory.path().join("calls")));
+            Story::play(directory.path(), directory.path().join("bad"), trouble)
+                .with_context(|| format!("{call} fails with {error}"))?;
         }
         Ok(())
     }

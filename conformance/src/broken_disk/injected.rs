@@ -1,4 +1,4 @@
-//! Errors put into the system calls that a running broker makes on some files, by strace.
+//! Errors, by the names that strace knows, put into the system calls that a running broker makes on some files, by strace.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -8,9 +8,10 @@ use anyhow::{Context, Result, ensure};
 
 use super::SOON;
 
-/// One system call of a broker that fails with EIO on some files.
+/// One system call of a broker that fails on some files.
 pub struct Injected {
     call: &'static str,
+    error: &'static str,
     /// What traces the broker, while it does.
     strace: Option<Child>,
     /// Where it writes down each call.
@@ -20,8 +21,8 @@ pub struct Injected {
 
 impl Injected {
     /// Nothing fails yet. `seen` is a file to write down in what has.
-    pub fn new(call: &'static str, seen: PathBuf) -> Self {
-        Self { call, strace: None, seen, files: Vec::new() }
+    pub fn new((call, error): (&'static str, &'static str), seen: PathBuf) -> Self {
+        Self { call, error, strace: None, seen, files: Vec::new() }
     }
 
     /// The system call.
@@ -38,7 +39,7 @@ impl Injected {
             "-e",
             &format!("trace={}", self.call),
             "-e",
-            &format!("inject={}:error=EIO", self.call),
+            &format!("inject={}:error={}", self.call, self.error),
         ]);
         for file in &self.files {
             strace.arg("-P").arg(file);

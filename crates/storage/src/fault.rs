@@ -119,16 +119,33 @@ impl Fault {
         if self.no_space() || self.not_found() || errno(source) == Some(Errno::AGAIN) {
             return false;
         }
-        let ill =
-            [Errno::IO, Errno::ROFS, Errno::NODEV, Errno::NXIO, Errno::STALE, Errno::UCLEAN, Errno::BADMSG];
         // Out of descriptors or memory is this process's trouble, not the disk's.
         let short = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
         match errno(source) {
-            Some(errno) if ill.contains(&errno) => true,
+            Some(errno) if is_of_a_disk(errno) || errno == Errno::ROFS || errno == Errno::TIMEDOUT => true,
             Some(errno) if short.contains(&errno) => false,
             _ => matches!(*doing, "write" | "truncate"),
         }
     }
+}
+
+/// Whether the system says this of an ill disk, of a file system that is broken, or that is not there any more, and never of a
+/// connection: what block devices, local file systems and those of the network give back.
+pub fn is_of_a_disk(errno: Errno) -> bool {
+    let ill = [
+        Errno::IO,
+        Errno::NODEV,
+        Errno::NXIO,
+        Errno::NODATA,
+        Errno::NOMEDIUM,
+        Errno::NOLINK,
+        Errno::REMOTEIO,
+        Errno::ILSEQ,
+        Errno::STALE,
+        Errno::UCLEAN,
+        Errno::BADMSG,
+    ];
+    ill.contains(&errno)
 }
 
 fn errno(error: &io::Error) -> Option<Errno> {
@@ -143,24 +160,47 @@ mod tests {
         Fault::io(doing, Path::new("/d/t-0/0.log"), errno.into())
     }
 
+    /// What is done to files and directories.
+    const DONE: [&str; 9] =
+        ["open", "create", "read", "write", "truncate", "fsync", "rename", "remove", "list"];
+
     #[test]
     fn room_missing_at_write_is_no_space_but_at_fsync_it_is_loss() {
-        assert!(fault("write", Errno::NOSPC).no_space());
-        assert!(fault("write", Errno::DQUOT).no_space());
-        assert!(!fault("write", Errno::NOSPC).takes_directory_offline());
-        assert!(!fault("fsync", Errno::NOSPC).no_space());
-        assert!(fault("fsync", Errno::NOSPC).takes_directory_offline());
+        for errno in [Errno::NOSPC, Errno::DQUOT] {
+            for doing in DONE {
+                let (fault, lost) = (fault(doing, errno), doing == "fsync");
+                assert_eq!((fault.no_space(), fault.takes_directory_offline()), (!lost, lost), "{fault}");
+            }
+        }
     }
 
     #[test]
     fn errors_of_the_disk_take_its_directory_offline() {
-        let ill =
-            [Errno::IO, Errno::ROFS, Errno::NODEV, Errno::NXIO, Errno::STALE, Errno::UCLEAN, Errno::BADMSG];
-        for errno in ill {
-            let all = ["open", "read", "write", "truncate", "fsync", "rename", "remove", "list", "look at"];
-            for doing in all {
-                assert!(fault(doing, errno).takes_directory_offline(), "{doing} {errno}");
+        for errno in [
+            Errno::IO,
+            Errno::ROFS,
+            Errno::NODEV,
+            Errno::NXIO,
+            Errno::NODATA,
+            Errno::NOMEDIUM,
+            Errno::NOLINK,
+            Errno::REMOTEIO,
+            Errno::ILSEQ,
+            Errno::STALE,
+            Errno::UCLEAN,
+            Errno::BADMSG,
+            Errno::TIMEDOUT,
+        ] {
+            for doing in DONE {
+                let fault = fault(doing, errno);
+                assert!(fault.takes_directory_offline() && !fault.is_passing(), "{fault}");
             }
+            // Sockets are read-only never, and time out.
+            let is_of_a_socket_too = [Errno::ROFS, Errno::TIMEDOUT].contains(&errno);
+            assert_eq!(is_of_a_disk(errno), !is_of_a_socket_too, "{errno}");
+        }
+        for errno in [Errno::PIPE, Errno::CONNRESET, Errno::TIMEDOUT, Errno::AGAIN, Errno::NOMEM] {
+            assert!(!is_of_a_disk(errno), "{errno}");
         }
         assert!(fault("write", Errno::FBIG).takes_directory_offline());
         for (doing, errno) in [

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
+use storage::fault::is_of_a_disk;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
 use super::Close;
@@ -89,7 +90,7 @@ impl Socket {
                 let length = length.min(RANGE_AT_ONCE);
                 match rustix::fs::sendfile(self.fd.as_fd(), &*range.file, Some(&mut position), length) {
                     Ok(0) => return Err(Close::FileEnded { missing: range.length }),
-                    Err(errno) if is_of_a_file(errno) => {
+                    Err(errno) if is_of_a_disk(errno) => {
                         return Err(Close::FileUnreadable { file: range.file.clone(), errno });
                     }
                     other => other,
@@ -149,10 +150,4 @@ impl Readable<'_> {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// Whether the system says this of an ill disk, and never of a connection.
-fn is_of_a_file(errno: Errno) -> bool {
-    let ill = [Errno::IO, Errno::NODEV, Errno::NXIO, Errno::STALE, Errno::UCLEAN, Errno::BADMSG];
-    ill.contains(&errno)
 }

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 mod bounds;
 mod copies;
+mod ill_disk;
 mod look_ups;
 mod resume;
 mod retention;
