@@ -194,6 +194,50 @@ fn a_fetch_waits_no_longer_than_it_asked() {
 }
 
 #[test]
+fn a_fetch_that_wants_more_than_it_takes_does_not_wait_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    client.produce("t", 0, batch(&["a"]));
+    let begun = Instant::now();
+    let request = FetchRequest { min_bytes: 1 << 20, max_bytes: 10, ..fetch_request("t", 0, 0, 15_000) };
+    assert_eq!(fetched(&client.ask(&request, 11), 11).2, ["a"]);
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn partitions_that_nobody_could_look_for_come_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let mut request = fetch_request("nowhere", 0, 0, 0);
+    let mut topics = request.topics.into_vec();
+    topics.extend(fetch_request("t", 0, 0, 0).topics.into_vec());
+    request.topics = topics.into();
+    let body = client.ask(&request, 11);
+    let response = FetchResponse::decode(&body, 11).unwrap();
+    let names: Vec<_> = response.responses.iter().map(|topic| topic.topic.into_owned()).collect();
+    assert_eq!(names, ["t", "nowhere"]);
+}
+
+#[test]
+fn who_knows_no_sessions_takes_no_place_for_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let request = FetchRequest { session_epoch: 0, ..fetch_request("t", 0, 0, 0) };
+    for version in 0..7 {
+        client.ask(&request, version);
+        assert_eq!(node.node().broker().fetch_sessions.counts(), (0, 0, 0), "version {version}");
+    }
+    client.ask(&request, 7);
+    assert_eq!(node.node().broker().fetch_sessions.counts(), (1, 1, 0));
+}
+
+#[test]
 fn a_stopping_node_answers_the_fetches_that_wait() {
     let directory = tempfile::tempdir().unwrap();
     let node = start(directory.path(), &[]);

@@ -250,4 +250,37 @@ mod tests {
         counts.set_bounds(ConnectionBounds::default());
         assert!(counts.try_place(&listener, address(1)).unwrap().is_ok());
     }
+
+    #[test]
+    fn who_has_no_connection_takes_no_room() {
+        let overrides = HashMap::from([(address(2), 0)]);
+        let counts =
+            counts(ConnectionBounds { per_address_overrides: overrides, ..ConnectionBounds::default() });
+        let listener = bound("PLAINTEXT", 9);
+        let placed: Vec<_> = [1, 1, 3].map(|last| counts.try_place(&listener, address(last))).into();
+        assert!(counts.try_place(&listener, address(2)).unwrap().is_err());
+        let addresses = || counts.counts.lock().unwrap().by_address.len();
+        assert_eq!(addresses(), 2, "one was refused");
+        drop(placed);
+        assert_eq!(addresses(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_place_gets_one_when_the_bound_is_raised() {
+        let counts = counts(ConnectionBounds { total: 0, ..ConnectionBounds::default() });
+        let listener = bound("PLAINTEXT", 9);
+        let mut waiting = std::pin::pin!(counts.place(&listener, address(1)));
+        assert!(by_now(waiting.as_mut()).await.is_none());
+        counts.set_bounds(ConnectionBounds::default());
+        assert!(by_now(waiting).await.unwrap().is_ok());
+    }
+
+    /// What a future has by now.
+    async fn by_now<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        std::future::poll_fn(|context| match future.as_mut().poll(context) {
+            std::task::Poll::Ready(done) => std::task::Poll::Ready(Some(done)),
+            std::task::Poll::Pending => std::task::Poll::Ready(None),
+        })
+        .await
+    }
 }

@@ -4,8 +4,8 @@ use super::*;
 use crate::messages::list_offsets::ListOffsetsTopic;
 use crate::messages::schema::Versions;
 use crate::messages::{
-    FetchRequest, HeartbeatResponse, ListOffsetsRequest, Message, MetadataRequest, ProduceRequest,
-    RequestHeader,
+    FetchRequest, FetchResponse, HeartbeatResponse, ListOffsetsRequest, Message, MetadataRequest,
+    ProduceRequest, RequestHeader,
 };
 use crate::messages::{fetch, list_offsets::ListOffsetsPartition, metadata};
 
@@ -205,4 +205,14 @@ fn elements_are_counted_within_elements_too() {
     request.encode(7, &mut bytes).unwrap();
     let (_, reader) = ListOffsetsRequest::decode_counted(&bytes, 7).unwrap();
     assert_eq!(reader.elements(), 8);
+}
+
+#[test]
+fn elements_of_tagged_fields_are_counted_too() {
+    let endpoints = vec![fetch::NodeEndpoint::default(); 5];
+    let response = FetchResponse { node_endpoints: endpoints.into(), ..FetchResponse::default() };
+    let mut bytes = Vec::new();
+    response.encode(16, &mut bytes).unwrap();
+    let (_, reader) = FetchResponse::decode_counted(&bytes, 16).unwrap();
+    assert_eq!(reader.elements(), 5);
 }

@@ -138,9 +138,10 @@ fn range_in(frame: &[u8], slice: &[u8]) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
-    use protocol::id::Uuid;
+    use protocol::id::{Timestamp, Uuid};
     use protocol::messages::Message;
     use protocol::messages::produce::PartitionProduceData;
+    use protocol::records::build::{BatchBuilder, BatchOptions};
 
     use super::*;
 
@@ -184,6 +185,35 @@ mod tests {
                 vec![topic("a", &[(0, b"first"), (1, b"")]), topic("b", &[]), topic("c", &[(7, b"last")])];
             let expected = [one("a", 0, b"first"), one("a", 1, b""), one("c", 7, b"last")];
             assert_eq!(planned(version, topics), expected, "{version}");
+        }
+    }
+
+    #[test]
+    fn one_batch_of_a_transaction_makes_a_request_transactional() {
+        let batch = |transactional| {
+            let mut builder = BatchBuilder::new(BatchOptions { transactional, ..BatchOptions::default() });
+            builder.push(Timestamp(1), None, Some(b"x"), &[]);
+            builder.finish_uncompressed()
+        };
+        let (of_one, plain) = (batch(true), batch(false));
+        for (batches, transactional) in
+            [([&of_one, &plain], true), ([&plain, &of_one], true), ([&plain, &plain], false)]
+        {
+            let partition = |(index, batch): (i32, &&Vec<u8>)| PartitionProduceData {
+                index,
+                records: Some(batch.as_slice().into()),
+            };
+            let topic = TopicProduceData {
+                name: "a".into(),
+                partition_data: (0..).zip(&batches).map(partition).collect(),
+                ..TopicProduceData::default()
+            };
+            let request = ProduceRequest { topic_data: vec![topic].into(), ..ProduceRequest::default() };
+            let mut body = Vec::new();
+            request.encode(9, &mut body).unwrap();
+            let mut plan = Plan::default();
+            plan.fill(&body, &ProduceRequest::decode(&body, 9).unwrap(), false);
+            assert_eq!(plan.transactional, transactional);
         }
     }
 

@@ -112,8 +112,25 @@ fn a_partition_whose_records_were_sent_goes_to_the_end() {
     let id = open(&sessions, 3);
     let session = session(begin(&sessions, asked(id, 1), vec![], vec![]));
     session.answer().tell(&key(0), told(9, true));
-    let order: Vec<_> = session.wanted().iter().map(|wanted| wanted.key.partition.0).collect();
-    assert_eq!(order, [1, 2, 0]);
+    let order = || session.wanted().iter().map(|wanted| wanted.key.partition.0).collect::<Vec<_>>();
+    assert_eq!(order(), [1, 2, 0]);
+    assert!(
+        !session.answer().tell(&key(0), told(9, false)),
+        "what was told of it is remembered where it went"
+    );
+    begin(&sessions, asked(id, 2), vec![wanted(0, 7)], vec![]).unwrap();
+    assert_eq!(order(), [1, 2, 0], "and so is where it is read from");
+    assert_eq!(session.wanted()[2], wanted(0, 7));
+}
+
+#[test]
+fn what_diverged_when_a_session_began_is_told_once_it_is_sound() {
+    let sessions = FetchSessions::new(10, 1000);
+    let diverges = Told { always: true, unsound: true, ..told(5, false) };
+    let id = sessions.open(Instant::now(), false, [(wanted(0, 0), diverges)].into_iter());
+    let session = session(begin(&sessions, asked(id, 1), vec![], vec![]));
+    assert!(session.answer().tell(&key(0), told(5, false)));
+    assert!(!session.answer().tell(&key(0), told(5, false)));
 }
 
 #[test]
