@@ -3,7 +3,7 @@
 //!
 //! Only one of the two runs at a time: for long after its load a JVM compiles, on the core that both are given.
 
-mod commits;
+pub mod commits;
 mod consumers;
 mod joins;
 mod load;

@@ -6,6 +6,7 @@ mod groups;
 mod instructions;
 mod killed;
 mod left_alone;
+mod mixed;
 mod scale;
 mod size;
 mod sweep;
@@ -46,6 +47,8 @@ enum What {
     Cleaning(cleaning::Cleaning),
     /// Count what a request costs in instructions, by callgrind.
     Instructions(instructions::Instructions),
+    /// Put everything on Headwater at once, for long, and see that nothing rises without end.
+    Mixed(mixed::Mixed),
     /// Run the brokers in turn with many connections, many readers at rest, stable storage and old records.
     Scale(scale::Scale),
     /// Make very many partitions and print what they cost.
@@ -71,6 +74,7 @@ fn main() -> anyhow::Result<()> {
         What::Groups(groups) => groups.run(),
         What::Cleaning(cleaning) => cleaning.run(),
         What::Instructions(instructions) => instructions.run(),
+        What::Mixed(mixed) => mixed.run(),
         What::Scale(scale) => scale.run(),
         What::Size(size) => size.run(),
         What::Serve { directory, set } => {
