@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::case::Case;
 
 /// Cases of which Kafka 3.9 says something else in old versions: they ask about what those do not have or do not check,
-/// or about what another release has in its configuration. `message_sets` asks what takes their place.
-const OTHERWISE: [(ApiKey, &[&str]); 5] = [
+/// or about what another release has in its configuration, or they need members of a consumer group, which 3.9 does not
+/// have unasked. `message_sets` asks what takes their place.
+const OTHERWISE: [(ApiKey, &[&str]); 6] = [
     (
         ApiKey::DescribeConfigs,
         &[
@@ -38,6 +39,14 @@ const OTHERWISE: [(ApiKey, &[&str]); 5] = [
     ),
     (ApiKey::Fetch, &["an unknown isolation level", "with less than nothing allowed"]),
     (ApiKey::ListOffsets, &["the same partition twice", "the same topic twice"]),
+    (
+        ApiKey::OffsetCommit,
+        &[
+            "nobody into a consumer group with members",
+            "nobody into a consumer group without members",
+            "a classic member whose group was upgraded",
+        ],
+    ),
     (
         ApiKey::OffsetForLeaderEpoch,
         &["a later epoch than the leader's", "an earlier epoch than the leader's"],
