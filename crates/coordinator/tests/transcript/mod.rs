@@ -399,6 +399,15 @@ impl Stage {
         self.log.len()
     }
 
+    /// The bytes of the records of the log from this one on: key, and value where it is no tombstone.
+    pub fn bytes_from(&self, number: usize) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let records = self.log[number..].iter().filter_map(|logged| match logged {
+            Logged::Record { key, value, .. } => Some((key.clone(), value.clone())),
+            Logged::End { .. } => None,
+        });
+        records.collect()
+    }
+
     fn end_transaction(&mut self, words: &Words) {
         let (producer, committed) = (ProducerId(words.number(1)), words.get(2) == "commit");
         self.shard.replay_end(self.end, producer, committed);

@@ -128,11 +128,12 @@ pub(super) fn current(group: &str, id: &str, member: &Member) -> GroupRecord<'st
     GroupRecord::StreamsGroupCurrentMemberAssignment(current_key(group, id), Some(value))
 }
 
+/// Tasks that are given at no epoch: there is a list of none, which takes no bytes, and not no list, which does.
 fn plain(tasks: &Tasks) -> Array<'static, CurrentTaskIds<'static>> {
     let of_subtopology = |(id, tasks): (&Arc<str>, &BTreeSet<PartitionIndex>)| CurrentTaskIds {
         subtopology_id: text(id),
         partitions: tasks.iter().map(|task| task.0).collect(),
-        assignment_epochs: None,
+        assignment_epochs: Some(Array::default()),
     };
     tasks.iter().map(of_subtopology).collect()
 }
