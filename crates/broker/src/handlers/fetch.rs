@@ -35,9 +35,9 @@ use crate::runtime::resting::Waiting;
 
 /// The longest a fetch may wait that holds memory which all connections share.
 const WAIT_DRAWN_MAX: Duration = Duration::from_secs(30);
-/// The longest it waits for a disk with that in its hands: what has not come by then its reader asks for again, in line
-/// behind those who wait for the memory.
-const WAIT_DISK_MAX: Duration = Duration::from_secs(3);
+/// The longest it waits for each disk with that in its hands: what has not come by then its reader asks for again, in line
+/// behind those who wait for the memory. A disk that works takes less for all that may be in line for it.
+const WAIT_DISK_MAX: Duration = Duration::from_secs(10);
 /// The first version with sessions.
 const SESSIONS_SINCE: i16 = 7;
 
@@ -280,13 +280,13 @@ impl Fetch {
         drawn: Drawn,
     ) -> Result<Outbound, Close> {
         let (places, reads): (Vec<_>, Vec<_>) = cold.into_iter().unzip();
-        let until = drawn.is_some().then(|| tokio::time::Instant::now() + WAIT_DISK_MAX);
-        let (found, late) = self.broker.cold_reads.bring_in(reads, until).await?;
+        let patience = drawn.is_some().then_some(WAIT_DISK_MAX);
+        let (found, late) = self.broker.cold_reads.bring_in(reads, patience).await?;
         reading.brought(&self.broker, &places, found);
         late.into_iter().for_each(|late| reading.partitions[places[late]].leave_out());
         let mut out = Outbound::default();
         if self.asked.version < message_set::BATCHES_SINCE {
-            let whose = (&self.broker, until);
+            let whose = (&self.broker, patience);
             let (converted, held) =
                 message_set::convert(whose, reading, self.limits, self.asked.version).await;
             reading = converted;

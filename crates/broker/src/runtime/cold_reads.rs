@@ -79,14 +79,14 @@ pub type Brought = Option<Result<RangeCheck, Fault>>;
 
 impl ColdReads {
     /// Waits until the ranges are in memory, and says what was found of each that was to be checked, and of each that cannot
-    /// be read; and which have not come until the last moment to wait for, if there is one.
+    /// be read; and which have not come, where there is a longest time to wait for each directory.
     ///
     /// # Errors
     /// The end of the connection, if the reading panicked: what is unchecked is not sent.
     pub async fn bring_in(
         &self,
         reads: Vec<ColdRead>,
-        until: Option<tokio::time::Instant>,
+        patience: Option<Duration>,
     ) -> Result<(Vec<Brought>, Vec<usize>), Close> {
         let mut brought = vec![None; reads.len()];
         let mut directories: BTreeMap<DirectoryId, (Vec<usize>, Vec<ColdRead>)> = BTreeMap::new();
@@ -98,13 +98,13 @@ impl ColdReads {
         let (mut under_way, mut late) = (Vec::new(), Vec::new());
         for (directory, (places, reads)) in directories {
             let work = move |scratch: &mut [u8]| bring_all(&reads, scratch);
-            match within(until, self.lanes.submit(directory, Box::new(work))).await {
+            match within(patience, self.lanes.submit(directory, Box::new(work))).await {
                 Some(is_done) => under_way.push((places, is_done)),
                 None => late.extend(places),
             }
         }
         for (places, is_done) in under_way {
-            let Some(found) = within(until, is_done).await else {
+            let Some(found) = within(patience, is_done).await else {
                 late.extend(places);
                 continue;
             };
@@ -135,9 +135,9 @@ impl ColdReads {
 }
 
 /// What comes of some work, if that is there in time.
-pub async fn within<T>(until: Option<tokio::time::Instant>, work: impl Future<Output = T>) -> Option<T> {
-    match until {
-        Some(until) => tokio::time::timeout_at(until, work).await.ok(),
+pub async fn within<T>(patience: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match patience {
+        Some(patience) => tokio::time::timeout(patience, work).await.ok(),
         None => Some(work.await),
     }
 }

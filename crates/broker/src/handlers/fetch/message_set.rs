@@ -7,13 +7,13 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::ErrorCode;
 use protocol::id::DirectoryId;
 use protocol::records::batch::LOG_OVERHEAD;
 use protocol::records::legacy::{DownConversion, DownConversionError, DownRoom, DownScratch};
 use rustix::io::Errno;
-use tokio::time::Instant;
 
 use super::answer::PartitionAnswer;
 use super::read::{PartitionRead, Reading, find};
@@ -43,10 +43,10 @@ const STEP_BYTES: u64 = 1 << 20;
 const DECOMPRESSED_BYTES_MAX: u64 = 1 << 30;
 
 /// Replaces the records that were read by message sets. Their memory is drawn from what requests share, and handed back to
-/// be held until the answer has left. A request that holds some already waits `until` a moment for its turn, and not for
+/// be held until the answer has left. A request that holds some already waits with `patience` for its turn, and not for
 /// more, as others might wait for what it holds: its answer is short then.
 pub async fn convert(
-    (broker, until): (&Arc<Broker>, Option<Instant>),
+    (broker, patience): (&Arc<Broker>, Option<Duration>),
     mut reading: Reading,
     limits: Limits,
     version: i16,
@@ -56,12 +56,12 @@ pub async fn convert(
     let memory = &broker.request_memory;
     let (claim, bytes) = claim(memory, answer_bytes(&reading));
     // Who waits for a disk that hangs is not to hold the memory that others wait for, or not for long.
-    let mut begun = within(until, broker.conversions.begin(first.directory)).await.flatten();
+    let mut begun = within(patience, broker.conversions.begin(first.directory)).await.flatten();
     let (mut drawn, bytes) = loop {
         if let Some(drawn) = memory.try_draw(claim) {
             break (drawn, bytes);
         }
-        if until.is_some() {
+        if patience.is_some() {
             break (None, PARTITION_BYTES_MIN);
         }
         // Nor who waits for memory a place that who holds some may wait for.
