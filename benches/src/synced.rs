@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use storage::RealDisk;
 use storage::disk::{Access, Disk};
-use storage::group_commit::FILES_MIN;
 
 use crate::cost::Cpu;
 use crate::frames::{AnswerShape, Frame};
@@ -98,32 +97,11 @@ pub fn cost_of_files(directory: &Path, batch: &[u8], files: usize, duration: Dur
     let path = |number: usize| directory.join(format!("synced-{number}"));
     let opened = (0..files).map(|number| RealDisk.open(&path(number), Access::Create));
     let opened = opened.collect::<Result<Vec<_>, _>>()?;
-    let system = match files >= FILES_MIN {
-        true => RealDisk.open_to_sync_all(directory)?,
-        false => None,
-    };
-    let each = match system {
-        Some(system) => cost_together(&opened, &system, batch, duration)?,
-        None => cost_beside(&opened, batch, duration)?,
-    };
+    let each = cost_beside(&opened, batch, duration)?;
     for number in 0..files {
         std::fs::remove_file(path(number))?;
     }
     Ok(each)
-}
-
-/// By one call for all of the file system, and one for a file behind it.
-fn cost_together(opened: &[File], system: &File, batch: &[u8], duration: Duration) -> Result<f64> {
-    let (before, begin, mut batches, mut end) = (Cpu::of(std::process::id())?, Instant::now(), 0, 0);
-    while begin.elapsed() < duration {
-        for file in opened {
-            RealDisk.pwrite(file, batch, end)?;
-        }
-        RealDisk.sync_all(system)?;
-        opened.last().map_or(Ok(()), |file| RealDisk.fdatasync(file))?;
-        (batches, end) = (batches + opened.len(), end + batch.len() as u64);
-    }
-    Ok(Cpu::of(std::process::id())?.since(before).total() * 1e6 / batches as f64)
 }
 
 /// By one call for each file, several at a time.
@@ -156,9 +134,9 @@ fn cost_beside(opened: &[File], batch: &[u8], duration: Duration) -> Result<f64>
         let begin = Instant::now();
         let (mut batches, mut end, mut outcome) = (0, 0, Ok(()));
         while begin.elapsed() < duration && outcome.is_ok() {
-            let written = opened
-                .iter()
-                .try_for_each(|file| -> std::io::Result<()> { RealDisk.pwrite(file, batch, end).map(drop) });
+            let written = opened.iter().try_for_each(|file| RealDisk.pwrite(file, batch, end).map(drop));
+            let written = written
+                .and_then(|()| opened.iter().try_for_each(|file| RealDisk.begin_writeback(file, 0, 0)));
             next.store(0, Ordering::Relaxed);
             barrier.wait();
             outcome = sync().and(written);

@@ -82,11 +82,6 @@ impl SimulatedDisk {
         self.state().script.changes
     }
 
-    /// How many groups of files were synced by one call for all.
-    pub fn groups(&self) -> u64 {
-        self.state().script.groups
-    }
-
     /// Cuts the power before the change of this number, the first being 0.
     pub fn cut_at(&self, change: u64) {
         self.state().script.cut_at = Some(change);
@@ -170,22 +165,6 @@ impl SimulatedDisk {
         Ok(state.tree.body(state.tree.find(path)?)?.seen.clone())
     }
 
-    /// What came of a call, after which more is gone if it has failed and the power is on.
-    fn lost(
-        &self,
-        outcome: io::Result<()>,
-        lose: impl FnOnce(&mut Tree, &mut Dice) -> io::Result<()>,
-    ) -> io::Result<()> {
-        if outcome.is_err() {
-            let mut state = self.state();
-            if !state.script.off {
-                let mut dice = Dice::new(state.script.changes);
-                lose(&mut state.tree, &mut dice)?;
-            }
-        }
-        outcome
-    }
-
     fn do_change<T>(
         &self,
         (verb, path): (Verb, &Path),
@@ -265,16 +244,15 @@ impl Disk for SimulatedDisk {
         self.do_change((Verb::Truncate, &file.path), cut, || ())
     }
 
-    fn write_out(&self, file: &SimulatedFile) -> io::Result<()> {
-        self.state().script.written_out = true;
-        let outcome =
-            self.do_change((Verb::WriteOut, &file.path), |tree, _| tree.write_out(file.inode), || ());
-        self.lost(outcome, |tree, _| tree.lose_pending(file.inode))
-    }
-
     fn fdatasync(&self, file: &SimulatedFile) -> io::Result<()> {
         let outcome = self.do_change((Verb::Sync, &file.path), |tree, _| tree.sync_file(file.inode), || ());
-        self.lost(outcome, |tree, _| tree.lose_pending(file.inode))
+        if outcome.is_err() {
+            let mut state = self.state();
+            if !state.script.off {
+                state.tree.lose_pending(file.inode)?;
+            }
+        }
+        outcome
     }
 
     fn lock(&self, file: &SimulatedFile) -> io::Result<bool> {
@@ -314,35 +292,11 @@ impl Disk for SimulatedDisk {
     }
 
     fn sync_all(&self, opened: &SimulatedFile) -> io::Result<()> {
-        let mut dice = Dice::new(self.changes());
-        {
-            let mut state = self.state();
-            let written_out = std::mem::take(&mut state.script.written_out);
-            state.script.groups += u64::from(written_out);
-        }
         let sync = |tree: &mut Tree, _| {
-            match tree.directory(opened.inode) {
-                // Of a directory: a group that syncs something behind it, and the names that it needs.
-                Ok(_) => tree.write_all_out(&mut dice),
-                Err(_) => tree.sync_all(),
-            }
+            tree.sync_all();
             Ok(())
         };
-        let outcome = self.do_change((Verb::SyncAll, &opened.path), sync, || ());
-        self.lost(outcome, |tree, dice| {
-            tree.lose_some(dice);
-            Ok(())
-        })
-    }
-
-    fn open_to_sync_all(&self, path: &Path) -> io::Result<Option<SimulatedFile>> {
-        let inode = self.state().tree.find(path)?;
-        let (disk, path) = (self.clone(), path.to_owned());
-        Ok(Some(SimulatedFile { disk, inode, path, holds_lock: AtomicBool::new(false) }))
-    }
-
-    fn unwritten(&self) -> Option<u64> {
-        Some(0)
+        self.do_change((Verb::SyncAll, &opened.path), sync, || ())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
@@ -364,10 +318,6 @@ impl Disk for SimulatedDisk {
     fn file_system(&self, path: &Path) -> io::Result<u64> {
         self.state().script.look(Verb::Read, path)?;
         Ok(0)
-    }
-
-    fn file_system_of(&self, file: &SimulatedFile) -> io::Result<u64> {
-        self.file_system(&file.path)
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

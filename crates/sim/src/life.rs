@@ -50,8 +50,6 @@ pub struct Lived {
     pub batches: u64,
     /// How many recoveries began at a place within a segment, all starts together.
     pub resumed: usize,
-    /// How many groups of files were brought to stable storage by one call for all of the file system until the power was cut.
-    pub groups: u64,
 }
 
 impl Cut {
@@ -80,7 +78,7 @@ impl Cut {
             (None, _) => {}
         }
         let mut life = Life::new(disk, self.life);
-        let mut lived = Lived { changes: 0, batches: 0, resumed: 0, groups: 0 };
+        let mut lived = Lived { changes: 0, batches: 0, resumed: 0 };
         let outcome = self.live_on((&mut life, goes_on), &mut lived, prepare);
         lived.resumed = life.resumed();
         outcome.map_err(|reason| {
@@ -101,7 +99,7 @@ impl Cut {
     ) -> Result<(), String> {
         let mut dice = Dice::new(self.seed);
         let cut = life.live(&self.steps)?;
-        (lived.changes, lived.batches, lived.groups) = (life.changes(), life.batches(), life.groups());
+        (lived.changes, lived.batches) = (life.changes(), life.batches());
         if !cut {
             return life.reopen_after_end();
         }

@@ -45,12 +45,11 @@ fn all_live(cuts: &[Cut], prepare: impl Fn(&SimulatedDisk) + Sync) -> usize {
 
 #[test]
 fn a_life_that_is_not_cut_holds_together() {
-    let Lived { changes, batches, groups, .. } = uncut(scripted(), 1).live(honest).unwrap();
+    let Lived { changes, batches, .. } = uncut(scripted(), 1).live(honest).unwrap();
     assert!(changes > 250 && batches > 70, "{changes} changes and {batches} batches are few");
-    assert!(groups > 4, "{groups} groups that one call brought to stable storage are few");
-    let lived = (0..20).map(|seed| uncut(random(seed), seed).live(honest).unwrap());
-    let with_groups = lived.filter(|lived| lived.groups > 0).count();
-    assert!(with_groups >= 5, "{with_groups} of 20 lives with such groups are few");
+    for seed in 0..20 {
+        uncut(random(seed), seed).live(honest).unwrap();
+    }
 }
 
 #[test]

@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
 
 use crate::disk::Disk;
 use crate::fault::Fault;
@@ -44,7 +43,7 @@ pub struct DirectoryState {
 
 #[derive(Debug, Default)]
 struct Syncing {
-    /// The open files that somebody is syncing, by their addresses. Bound: one for each thread, and those of one group.
+    /// The open files that somebody is syncing, by their addresses. Bound: one for each thread.
     files: BTreeSet<usize>,
     /// How many threads wait for one of them: telling nobody is a system call too.
     waiting: usize,
@@ -110,53 +109,28 @@ impl DirectoryState {
     /// system tells of lost pages once for each open file: who came after the one who was told, and before that was noted,
     /// would take them for saved. Whoever syncs a file that others may hold open too does it here.
     pub fn sync<D: Disk>(&self, disk: &D, path: &Path, file: &Arc<D::File>) -> Result<(), Fault> {
-        let key = [Arc::as_ptr(file).addr()];
-        let _alone = self.alone(&key);
+        let _alone = self.alone(Arc::as_ptr(file).addr());
         let synced = || disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error));
         self.check().and_then(|()| synced()).inspect_err(|fault| self.note(fault))
     }
 
-    /// Brings several files of the directory to stable storage by one call for their file system, `system` being open there since before
-    /// they were written, while nobody else syncs one of them, and takes note if that fails. Each file is there once. All of them are
-    /// written out first, beside one another, for of bytes that find no place that call does not tell. Behind it one file is synced by itself: a
-    /// file system that has been shut down, or has lost its journal, says so there at the latest. Says how long that took.
-    pub fn sync_together<D: Disk>(
-        &self,
-        disk: &D,
-        system: &D::File,
-        files: &[(PathBuf, Arc<D::File>)],
-    ) -> Result<Duration, Fault> {
-        let keys: Vec<_> = files.iter().map(|(_, file)| Arc::as_ptr(file).addr()).collect();
-        let _alone = self.alone(&keys);
-        let begun = Instant::now();
-        let written_out = || {
-            let fault = |path: &Path, outcome: std::io::Result<()>| {
-                outcome.map_err(|error| Fault::io("fsync", path, error))
-            };
-            files.iter().try_for_each(|(path, file)| fault(path, disk.begin_writeback(file, 0, 0)))?;
-            files.iter().try_for_each(|(path, file)| fault(path, disk.write_out(file)))
-        };
-        let all = || disk.sync_all(system).map_err(|error| Fault::io("fsync", &self.directory, error));
-        let last = || match files.last() {
-            Some((path, file)) => disk.fdatasync(file).map_err(|error| Fault::io("fsync", path, error)),
-            None => Ok(()),
-        };
-        let synced = self.check().and_then(|()| written_out()).and_then(|()| all()).and_then(|()| last());
-        synced.inspect_err(|fault| self.note(fault))?;
-        Ok(begun.elapsed())
+    /// Has the system begin to write a file out that is going to be synced, while nobody else syncs it, and takes note if it says that it
+    /// cannot: of some errors it tells only here.
+    pub fn begin_sync<D: Disk>(&self, disk: &D, path: &Path, file: &Arc<D::File>) -> Result<(), Fault> {
+        let _alone = self.alone(Arc::as_ptr(file).addr());
+        let begun = || disk.begin_writeback(file, 0, 0).map_err(|error| Fault::io("fsync", path, error));
+        self.check().and_then(|()| begun()).inspect_err(|fault| self.note(fault))
     }
 
-    /// Waits until nobody else syncs one of these files, of which each is there once.
-    fn alone<'a>(&'a self, keys: &'a [usize]) -> Alone<'a> {
+    /// Waits until nobody else syncs this file.
+    fn alone(&self, key: usize) -> Alone<'_> {
         let mut syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in keys {
-            while !syncing.files.insert(*key) {
-                syncing.waiting += 1;
-                syncing = self.synced.wait(syncing).unwrap_or_else(PoisonError::into_inner);
-                syncing.waiting -= 1;
-            }
+        while !syncing.files.insert(key) {
+            syncing.waiting += 1;
+            syncing = self.synced.wait(syncing).unwrap_or_else(PoisonError::into_inner);
+            syncing.waiting -= 1;
         }
-        Alone { state: self, keys }
+        Alone { state: self, key }
     }
 
     /// Stops using the directory, because of `reason`.
@@ -176,18 +150,16 @@ impl DirectoryState {
     }
 }
 
-/// While it lives nobody else syncs the files; not longer, whatever panics.
+/// While it lives nobody else syncs the file; not longer, whatever panics.
 struct Alone<'a> {
     state: &'a DirectoryState,
-    keys: &'a [usize],
+    key: usize,
 }
 
 impl Drop for Alone<'_> {
     fn drop(&mut self) {
         let mut syncing = self.state.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in self.keys {
-            syncing.files.remove(key);
-        }
+        syncing.files.remove(&self.key);
         if syncing.waiting > 0 {
             self.state.synced.notify_all();
         }
@@ -245,12 +217,12 @@ mod tests {
         let state = DirectoryState::new(Path::new("/d"));
         let panicked = std::thread::scope(|scope| {
             let panicking = scope.spawn(|| {
-                let _alone = state.alone(&[1]);
+                let _alone = state.alone(1);
                 panic!("on purpose");
             });
             panicking.join().is_err()
         });
         assert!(panicked);
-        drop(state.alone(&[1]));
+        drop(state.alone(1));
     }
 }

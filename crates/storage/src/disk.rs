@@ -16,7 +16,7 @@ use protocol::id::Timestamp;
 use rustix::fs::{self, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use crate::{patience, sync_all, write_out};
+use crate::{patience, write_out};
 
 /// How a file is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,9 +68,6 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn begin_writeback(&self, _file: &Self::File, _from: u64, _length: u64) -> io::Result<()> {
         Ok(())
     }
-    /// Has the system write all bytes of the file out, and waits until the disk has taken them; fails if that could not be done with
-    /// any of them. They are not on stable storage by that, nor is the file's length.
-    fn write_out(&self, file: &Self::File) -> io::Result<()>;
     /// Brings the file's bytes and length to stable storage.
     fn fdatasync(&self, file: &Self::File) -> io::Result<()>;
     /// Takes the exclusive lock of a file, held until it is dropped. `false` if another process has it.
@@ -87,17 +84,8 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn fsync_dir(&self, path: &Path) -> io::Result<()>;
     /// Brings everything on the file system of an open file to stable storage; fails too if anything there could not be
     /// written since the file was opened, whoever was told of that, or before, if nobody was. Of bytes that found no place on the file
-    /// system it tells nothing: [`Disk::write_out`] does.
+    /// system it tells nothing.
     fn sync_all(&self, opened: &Self::File) -> io::Result<()>;
-    /// A directory, opened for [`Disk::sync_all`], where that brings files which were written out before, all of them, to where the sync of
-    /// any one of them finishes it. Not every disk can.
-    fn open_to_sync_all(&self, _directory: &Path) -> io::Result<Option<Self::File>> {
-        Ok(None)
-    }
-    /// Bytes of files that are in memory and not on a disk yet, of all disks together; none where nobody knows.
-    fn unwritten(&self) -> Option<u64> {
-        None
-    }
     /// The names in a directory, in no order.
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
     /// Size and age of the file at `path`.
@@ -112,8 +100,6 @@ pub trait Disk: Clone + Send + Sync + 'static {
     fn space(&self, path: &Path) -> io::Result<Space>;
     /// A number of the file system that holds `path`, another for each.
     fn file_system(&self, path: &Path) -> io::Result<u64>;
-    /// The same of an open file.
-    fn file_system_of(&self, file: &Self::File) -> io::Result<u64>;
     /// Whether the work of a log directory's own threads waits for [`crate::group_commit::GroupCommit::step`] instead:
     /// a simulator has one thread, and says in which order things happen.
     fn stepped(&self) -> bool {
@@ -187,11 +173,6 @@ impl Disk for RealDisk {
         write_out::begin(file, from, length)
     }
 
-    fn write_out(&self, file: &File) -> io::Result<()> {
-        patience::wait()?;
-        write_out::all(file)
-    }
-
     fn fdatasync(&self, file: &File) -> io::Result<()> {
         patience::wait()?;
         // Not retried: after an error the pages may be dropped, and a second call would succeed over the hole.
@@ -240,16 +221,6 @@ impl Disk for RealDisk {
         Ok(fs::syncfs(opened)?)
     }
 
-    fn open_to_sync_all(&self, path: &Path) -> io::Result<Option<File>> {
-        patience::wait()?;
-        let opened = File::from(directory(path)?);
-        Ok(sync_all::is_known(&opened).then_some(opened))
-    }
-
-    fn unwritten(&self) -> Option<u64> {
-        crate::unwritten::unwritten()
-    }
-
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         patience::wait()?;
         let mut entries = Vec::new();
@@ -289,10 +260,6 @@ impl Disk for RealDisk {
     fn file_system(&self, path: &Path) -> io::Result<u64> {
         patience::wait()?;
         Ok(std::fs::metadata(path)?.dev())
-    }
-
-    fn file_system_of(&self, file: &File) -> io::Result<u64> {
-        Ok(fs::fstat(file)?.st_dev)
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

@@ -3,8 +3,8 @@
 //! Each log directory has one thread that makes files durable. An append whose log asks for it hands in a ticket with
 //! the files it made dirty; while one fsync runs the tickets of all other partitions gather, and the next cycle brings
 //! every file of theirs to stable storage once and then completes them together. So k concurrent appends cost the
-//! fsyncs of the files they touched, not k; and where somebody waits for several, they run beside one another ([`beside`]), or
-//! become one call for all of the file system ([`together`]).
+//! fsyncs of the files they touched, not k; and where somebody waits for several, all of them are begun to be written out, and the fsyncs
+//! run beside one another ([`beside`]). One call for the file system as a whole would not tell of every loss (ADR 0028).
 //!
 //! Another thread like it takes what nobody waits for, at leisure: all that was handed in, each file once, and each ticket is
 //! told when its last file is there. After a file that took long it leaves the disk to others for a while, for whoever appends
@@ -15,7 +15,6 @@
 
 mod beside;
 mod telling;
-mod together;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,8 +25,6 @@ use std::time::{Duration, Instant};
 
 use self::beside::Beside;
 pub use self::telling::{after_the_group, as_a_group};
-pub use self::together::FILES_MIN;
-use self::together::{Left, Together};
 use crate::directory_state::DirectoryState;
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
@@ -68,8 +65,6 @@ struct Shared<D: Disk> {
     wake: Condvar,
     /// None where nobody waits and files are synced one after the other, and on a disk that is stepped.
     beside: Option<Beside>,
-    /// None where nobody waits, and where the file system has no such call.
-    together: Option<Together<D>>,
 }
 
 struct Queue<D: Disk> {
@@ -84,14 +79,13 @@ struct Queue<D: Disk> {
 impl<D: Disk> GroupCommit<D> {
     /// Starts the thread of a log directory, which syncs one file after the other: for whoever does not wait.
     pub fn start(disk: D, directory: &Path, state: Arc<DirectoryState>) -> Result<Self, Fault> {
-        Self::start_with(disk, directory, state, None, None)
+        Self::start_with(disk, directory, state, None)
     }
 
-    /// Starts one for those who wait, which syncs the files of a group by one call, or beside one another with threads that come
-    /// as they are needed. Nothing has been written to any of them yet.
+    /// Starts one for those who wait, which syncs the files of a group beside one another with threads that come as they are
+    /// needed.
     pub fn start_beside(disk: D, directory: &Path, state: Arc<DirectoryState>) -> Result<Self, Fault> {
-        let together = Together::open(&disk, directory);
-        Self::start_with(disk, directory, state, Some(Beside::default()), together)
+        Self::start_with(disk, directory, state, Some(Beside::default()))
     }
 
     fn start_with(
@@ -99,12 +93,11 @@ impl<D: Disk> GroupCommit<D> {
         directory: &Path,
         state: Arc<DirectoryState>,
         beside: Option<Beside>,
-        together: Option<Together<D>>,
     ) -> Result<Self, Fault> {
         let queue = Mutex::new(Queue { tickets: Vec::new(), asleep: false, closing: false });
         let stepped = disk.stepped();
         let beside = beside.filter(|_| !stepped);
-        let shared = Arc::new(Shared { disk, state, queue, wake: Condvar::new(), beside, together });
+        let shared = Arc::new(Shared { disk, state, queue, wake: Condvar::new(), beside });
         if stepped {
             return Ok(Self { shared, thread: None });
         }
@@ -265,34 +258,27 @@ impl<D: Disk> Shared<D> {
         let files = tickets.iter().flat_map(|ticket| &ticket.files);
         let files = files.filter(|(_, file)| known.insert(Arc::as_ptr(file).addr()));
         let files: Vec<DirtyFile<D>> = files.cloned().collect();
-        let left = match &self.together {
-            Some(together) => together.sync(&self.disk, &self.state, files)?,
-            None => Left { files, tells: false },
-        };
-        self.sync_by_themselves(left)?;
+        self.sync_files(files)?;
         let mut directories: Vec<&PathBuf> = tickets.iter().flat_map(|ticket| &ticket.directories).collect();
         directories.sort();
         directories.dedup();
         directories.into_iter().try_for_each(|directory| self.sync_names(directory))
     }
 
-    fn sync_by_themselves(&self, Left { files, tells }: Left<D>) -> Result<(), Fault> {
-        let (disk, state, count, begun) =
-            (self.disk.clone(), self.state.clone(), files.len(), Instant::now());
+    /// Each file is there once. Of several all are begun to be written out before one is waited for.
+    fn sync_files(&self, files: Vec<DirtyFile<D>>) -> Result<(), Fault> {
+        if files.len() > 1 {
+            files.iter().try_for_each(|(path, file)| self.state.begin_sync(&self.disk, path, file))?;
+        }
+        let (disk, state, count) = (self.disk.clone(), self.state.clone(), files.len());
         let sync = move |number: usize| {
             let Some((path, file)) = files.get(number) else { return Ok(()) };
             state.sync(&disk, path, file)
         };
         match &self.beside {
-            Some(beside) if count > 1 => beside.each(self.state.directory(), count, sync)?,
-            _ => (0..count).try_for_each(sync)?,
+            Some(beside) if count > 1 => beside.each(self.state.directory(), count, sync),
+            _ => (0..count).try_for_each(sync),
         }
-        if let Some(together) = &self.together
-            && tells
-        {
-            together.note_by_themselves(count, begun.elapsed());
-        }
-        Ok(())
     }
 
     fn sync_names(&self, directory: &Path) -> Result<(), Fault> {

@@ -54,8 +54,6 @@ struct State {
     left: Option<usize>,
     /// What the file system says is free.
     usable: Option<u64>,
-    /// What the system says is unwritten; without it nothing is known of the file system, either.
-    unwritten: Option<u64>,
     /// Paths that end so lie on another file system.
     elsewhere: Option<&'static str>,
     /// How many files are open, and the most that were since the calls were last forgotten.
@@ -270,11 +268,6 @@ impl ScriptedDisk {
         self.script.state.lock().unwrap().usable = Some(bytes);
     }
 
-    /// Has the file system tell what a sync of all of it comes to, and the system how much is unwritten.
-    pub fn set_unwritten(&self, bytes: u64) {
-        self.script.state.lock().unwrap().unwritten = Some(bytes);
-    }
-
     /// From here on takes note of the calls that this thread makes while it says that a lock is held.
     pub fn watch(&self, held_lock: impl Fn() -> bool + Send + 'static) {
         self.script.state.lock().unwrap().held_lock = Some((thread::current().id(), Box::new(held_lock)));
@@ -295,7 +288,7 @@ impl ScriptedDisk {
         for _ in 0..=usize::from(state.doubled) {
             state.calls.entry(verb).or_default().push(path.to_owned());
         }
-        if ["rename", "fsync_dir", "fdatasync", "write_out", "sync_all"].contains(&verb) {
+        if ["rename", "fsync_dir", "fdatasync", "sync_all"].contains(&verb) {
             state.lasting.push((verb, path.to_owned()));
         }
         match &mut state.left {
@@ -373,10 +366,6 @@ impl Disk for ScriptedDisk {
         self.call("begin_writeback", &file.path)
     }
 
-    fn write_out(&self, file: &ScriptedFile) -> io::Result<()> {
-        self.call("write_out", &file.path)
-    }
-
     fn fdatasync(&self, file: &ScriptedFile) -> io::Result<()> {
         let mut state = self.script.state.lock().unwrap();
         state.syncing += 1;
@@ -425,14 +414,6 @@ impl Disk for ScriptedDisk {
         self.call("sync_all", &opened.path)
     }
 
-    fn open_to_sync_all(&self, path: &Path) -> io::Result<Option<ScriptedFile>> {
-        self.unwritten().map(|_| self.open(path, Access::Read)).transpose()
-    }
-
-    fn unwritten(&self) -> Option<u64> {
-        self.script.state.lock().unwrap().unwritten
-    }
-
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
         self.call("list", path)?;
         RealDisk.list(path)
@@ -456,10 +437,6 @@ impl Disk for ScriptedDisk {
     fn file_system(&self, path: &Path) -> io::Result<u64> {
         let elsewhere = self.script.state.lock().unwrap().elsewhere;
         Ok(u64::from(elsewhere.is_some_and(|suffix| path.to_string_lossy().ends_with(suffix))))
-    }
-
-    fn file_system_of(&self, file: &ScriptedFile) -> io::Result<u64> {
-        self.file_system(&file.path)
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {

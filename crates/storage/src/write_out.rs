@@ -16,15 +16,9 @@ pub fn begin(file: &File, from: u64, length: u64) -> io::Result<()> {
     }
 }
 
-/// Writes all out that is not written, and waits until the disk has taken it.
-pub fn all(file: &File) -> io::Result<()> {
-    let all =
-        libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
-    range(file, 0, 0, all)
-}
-
 fn cannot(error: &io::Error) -> bool {
-    let silent = [Errno::NOSYS, Errno::OPNOTSUPP, Errno::INVAL, Errno::SPIPE];
+    // A sandbox that does not know the call says that it is not permitted.
+    let silent = [Errno::NOSYS, Errno::PERM, Errno::OPNOTSUPP, Errno::INVAL, Errno::SPIPE];
     Errno::from_io_error(error).is_some_and(|errno| silent.contains(&errno))
 }
 
@@ -47,14 +41,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_written_out_and_what_is_none_is_passed_over_or_refused() {
+    fn a_file_is_begun_to_be_written_out_and_what_is_none_is_passed_over() {
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(&[7; 100_000], 0).unwrap();
         begin(&file, 4096, 8192).unwrap();
         begin(&file, 0, 0).unwrap();
-        all(&file).unwrap();
         let none = File::open("/dev/null").unwrap();
         begin(&none, 0, 0).unwrap();
-        assert!(all(&none).is_err(), "nobody may take it for written");
     }
 }

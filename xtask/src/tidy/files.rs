@@ -14,7 +14,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("crates/broker/src/heap.rs", "no safe crate asks the C library to give free memory back"),
     ("crates/broker/src/net/watch.rs", "tokio cannot prove that a watched descriptor stays open"),
     ("crates/broker/src/runtime/short_slices.rs", "no safe crate asks Linux for a shorter slice"),
-    ("crates/storage/src/write_out.rs", "no safe crate has Linux write a file out and wait"),
+    ("crates/storage/src/write_out.rs", "no safe crate has Linux begin to write a file out"),
 ];
 
 /// Names that say nothing, alone or as the last part of a name.

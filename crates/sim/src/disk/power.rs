@@ -63,7 +63,6 @@ pub(super) fn survivor(tree: &Tree, fate: Fate, dice: &mut Dice) -> Tree {
                 body.seen = bytes_left(body, fate, dice);
                 body.durable = body.seen.clone();
                 body.pending.clear();
-                body.written_out = 0;
             }
             Node::Directory(names) => names.seen = names.durable.clone(),
         }

@@ -24,8 +24,6 @@ pub enum Verb {
     Write,
     /// Setting a file's length.
     Truncate,
-    /// Having a file written out.
-    WriteOut,
     /// Bringing a file to stable storage.
     Sync,
     /// Renaming.
@@ -54,9 +52,6 @@ pub(super) struct Script {
     pub(super) fail_at: Option<(u64, Errno)>,
     /// Whether anything was made to fail.
     pub(super) failed: bool,
-    /// Whether files were written out since everything was last synced, and how often that came before a sync of everything.
-    pub(super) written_out: bool,
-    pub(super) groups: u64,
     pretences: Vec<(Verb, String)>,
     /// Bound: [`REMEMBERED`].
     last: VecDeque<String>,
@@ -75,7 +70,7 @@ impl Script {
     pub(super) fn copy_from(&mut self, other: &Self) {
         self.shorten.clone_from(&other.shorten);
         self.pretences.clone_from(&other.pretences);
-        (self.room, self.changes, self.groups) = (other.room, other.changes, other.groups);
+        (self.room, self.changes) = (other.room, other.changes);
     }
 
     /// A call that changes nothing.

@@ -131,63 +131,6 @@ fn a_failed_fsync_loses_what_it_should_have_written() {
 }
 
 #[test]
-fn what_the_disk_was_given_is_durable_once_anything_is_synced_behind_it() {
-    let disk = disk();
-    let given = write(&disk, FILE, b"abc", 0);
-    disk.fsync_dir(Path::new("/d")).unwrap();
-    disk.write_out(&given).unwrap();
-    assert_eq!(bytes(&disk.power_on(Fate::Lost, 0), FILE), Some(Vec::new()));
-    let disk = disk.process_killed();
-    let other = write(&disk, "/d/g", b"x", 0);
-    write(&disk, FILE, b"d", 3);
-    disk.fdatasync(&other).unwrap();
-    assert_eq!(bytes(&disk.power_on(Fate::Lost, 0), FILE), Some(b"abc".to_vec()));
-}
-
-#[test]
-fn a_group_is_durable_by_its_one_call_and_the_sync_behind_it_but_not_its_names() {
-    let mut named = 0;
-    for seed in 0..20 {
-        let disk = disk();
-        (0..seed).for_each(|_| disk.fsync_dir(Path::new("/")).unwrap());
-        let all = disk.open_to_sync_all(Path::new("/d")).unwrap().unwrap();
-        let file = write(&disk, FILE, b"abc", 0);
-        disk.sync_all(&all).unwrap();
-        let left = bytes(&disk.power_on(Fate::Lost, 0), FILE);
-        assert!(left.as_ref().is_none_or(Vec::is_empty), "it is in the disk's own memory");
-        named += usize::from(left.is_some());
-        let disk = disk.process_killed();
-        drop(file);
-        disk.fsync_dir(Path::new("/d")).unwrap();
-        assert_eq!(bytes(&disk.power_on(Fate::Lost, 0), FILE), Some(b"abc".to_vec()));
-    }
-    assert!((1..20).contains(&named), "{named}");
-}
-
-#[test]
-fn a_failed_sync_of_all_loses_some_files_and_tells_those_that_the_disk_had_not_been_given() {
-    let (mut told, mut gone) = (0, 0);
-    for seed in 0..40 {
-        let disk = disk();
-        (0..seed).for_each(|_| disk.fsync_dir(Path::new("/")).unwrap());
-        let all = disk.open_to_sync_all(Path::new("/d")).unwrap().unwrap();
-        let (given, kept) = (write(&disk, "/d/given", b"abc", 0), write(&disk, "/d/kept", b"abc", 0));
-        disk.write_out(&given).unwrap();
-        disk.fail_once(Verb::SyncAll, "/d", Errno::IO);
-        disk.sync_all(&all).unwrap_err();
-        disk.fdatasync(&given).unwrap();
-        gone += usize::from(bytes(&disk.power_on(Fate::Kept, 0), "/d/given") == Some(Vec::new()));
-        let disk = disk.process_killed();
-        let lost = bytes(&disk.power_on(Fate::Kept, 0), "/d/kept") == Some(Vec::new());
-        let disk = disk.process_killed();
-        assert_eq!(disk.fdatasync(&disk.open(Path::new("/d/kept"), Access::Write).unwrap()).is_err(), lost);
-        drop(kept);
-        told += usize::from(lost);
-    }
-    assert!((5..35).contains(&told) && (5..35).contains(&gone), "{told} and {gone}");
-}
-
-#[test]
 fn power_goes_before_the_change_that_was_named_and_stays_off() {
     let disk = disk();
     disk.cut_at(disk.changes() + 2);

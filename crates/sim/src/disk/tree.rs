@@ -9,8 +9,6 @@ use protocol::id::Timestamp;
 use rustix::io::Errno;
 use storage::disk::{Entry, FileFacts};
 
-use crate::dice::Dice;
-
 /// The number of a file or directory.
 pub(super) type Inode = usize;
 
@@ -38,10 +36,6 @@ pub(super) struct Body {
     pub(super) durable: Vec<u8>,
     /// What was done to it since it was synced.
     pub(super) pending: Vec<Change>,
-    /// How much of that the disk has in its own memory: whatever is synced next makes it durable.
-    pub(super) written_out: usize,
-    /// Whether something of it is gone that it has not been told of.
-    pub(super) lost: bool,
     pub(super) modified: Timestamp,
 }
 
@@ -62,15 +56,6 @@ pub(super) struct Names {
 #[derive(Clone)]
 pub(super) struct NameChange {
     pub(super) parts: Vec<(Inode, OsString, Option<Inode>)>,
-}
-
-impl Node {
-    fn file(&mut self) -> Option<&mut Body> {
-        match self {
-            Self::File(body) => Some(body),
-            Self::Directory(_) => None,
-        }
-    }
 }
 
 impl Change {
@@ -242,67 +227,22 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes a file durable, and with it what the disk has in its own memory of all others.
     pub(super) fn sync_file(&mut self, inode: Inode) -> io::Result<()> {
-        self.write_out(inode)?;
-        self.flush();
-        Ok(())
-    }
-
-    /// Has the disk take a file into its own memory.
-    pub(super) fn write_out(&mut self, inode: Inode) -> io::Result<()> {
         let body = self.body_mut(inode)?;
-        if std::mem::take(&mut body.lost) {
-            return Err(Errno::IO.into());
+        for change in std::mem::take(&mut body.pending) {
+            change.apply(&mut body.durable);
         }
-        body.written_out = body.pending.len();
         Ok(())
-    }
-
-    /// The disk makes durable what it has in its own memory.
-    fn flush(&mut self) {
-        for body in self.nodes.iter_mut().filter_map(Node::file) {
-            for change in body.pending.drain(..std::mem::take(&mut body.written_out)) {
-                change.apply(&mut body.durable);
-            }
-        }
     }
 
     /// What was not synced never will be, though the process still sees it: what a failed fsync leaves.
     pub(super) fn lose_pending(&mut self, inode: Inode) -> io::Result<()> {
-        let body = self.body_mut(inode)?;
-        body.pending.clear();
-        body.written_out = 0;
+        self.body_mut(inode)?.pending.clear();
         Ok(())
-    }
-
-    /// Of half of the files goes what was not synced: what a failed sync of all leaves. What the disk had not been given yet the
-    /// files are told of, but nobody of what was gone from its own memory.
-    pub(super) fn lose_some(&mut self, dice: &mut Dice) {
-        for body in self.nodes.iter_mut().filter_map(Node::file) {
-            if dice.percent(50) {
-                body.lost = body.pending.len() > body.written_out;
-                body.pending.clear();
-                body.written_out = 0;
-            }
-        }
-    }
-
-    /// Has the disk take all files into its own memory, and some of the names, for those are somebody else's to ask for.
-    pub(super) fn write_all_out(&mut self, dice: &mut Dice) {
-        for body in self.nodes.iter_mut().filter_map(Node::file) {
-            body.written_out = body.pending.len();
-        }
-        if dice.percent(50) {
-            for change in std::mem::take(&mut self.names) {
-                self.make_durable(&change);
-            }
-        }
     }
 
     /// Makes the names of a directory durable, with all that they rest on.
     pub(super) fn sync_directory(&mut self, directory: Inode) {
-        self.flush();
         let names = std::mem::take(&mut self.names);
         let mut keep: Vec<bool> = names.iter().map(|change| change.touches(directory)).collect();
         for later in (0..names.len()).rev().filter(|later| keep[*later]).collect::<Vec<_>>() {
@@ -323,10 +263,13 @@ impl Tree {
         for change in std::mem::take(&mut self.names) {
             self.make_durable(&change);
         }
-        for body in self.nodes.iter_mut().filter_map(Node::file) {
-            body.written_out = body.pending.len();
+        for node in &mut self.nodes {
+            if let Node::File(body) = node {
+                for change in std::mem::take(&mut body.pending) {
+                    change.apply(&mut body.durable);
+                }
+            }
         }
-        self.flush();
     }
 
     pub(super) fn make_durable(&mut self, change: &NameChange) {

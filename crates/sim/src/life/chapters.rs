@@ -93,11 +93,6 @@ impl Life {
         self.batches
     }
 
-    /// How many groups of files were synced by one call.
-    pub(super) fn groups(&self) -> u64 {
-        self.disk.groups()
-    }
-
     /// How many recoveries began within a segment.
     pub(super) fn resumed(&self) -> usize {
         self.resumed

@@ -82,20 +82,7 @@ fn of_one_log() -> Vec<Scene> {
 }
 
 fn of_logs_that_come_and_move() -> Vec<Scene> {
-    let of_many = [1, 3, 4, 5].map(append);
     vec![
-        (
-            "many files that one call brings to stable storage",
-            1,
-            [
-                vec![Create(3), Create(4), Create(5)],
-                of_many.to_vec(),
-                vec![Commit],
-                of_many.to_vec(),
-                vec![Commit],
-            ]
-            .concat(),
-        ),
         (
             "a record before the log has files, and files before all of it is cut away",
             0,

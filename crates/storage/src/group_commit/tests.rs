@@ -254,133 +254,48 @@ fn a_panic_over_one_of_several_files_takes_the_directory_offline() {
     assert!(matches!(bench.submit(&one).recv().unwrap(), Err(Fault::Offline { .. })));
 }
 
-/// A directory on a file system that is synced by one call, with so many bytes unwritten, and what a group takes whose files
-/// are synced by themselves known.
-fn with_unwritten(bytes: u64) -> Bench {
-    let disk = ScriptedDisk::default();
-    disk.set_unwritten(0);
-    let bench = Bench::on(disk);
-    let files = files_of(&bench, 6);
-    bench.sync(&files).unwrap();
-    assert_eq!(syncs(&bench), (6, 1), "it was asked for what had failed before, and not relied on");
-    bench.disk.set_unwritten(bytes);
-    bench.disk.reset();
-    bench
-}
-
 fn files_of(bench: &Bench, count: usize) -> Vec<DirtyFile<ScriptedDisk>> {
     (0..count).map(|number| bench.file(&format!("file-{number:02}"))).collect()
 }
 
-/// How many files were synced by themselves, and how often all were by one call.
-fn syncs(bench: &Bench) -> (usize, usize) {
-    (bench.disk.count("fdatasync", ""), bench.disk.count("sync_all", ""))
-}
-
 #[test]
-fn a_group_of_many_files_is_one_call_for_all_and_one_for_a_file_behind_it() {
-    let bench = with_unwritten(0);
-    bench.sync(&files_of(&bench, 64)).unwrap();
-    assert_eq!(syncs(&bench), (1, 1));
-    let order = bench.disk.lasting(|_, _| true);
-    let place = bench.temp.path().display();
-    let (written_out, synced) = order[7..].split_at(64);
-    let each = (0..64).map(|number| format!("write_out {place}/file-{number:02}"));
-    assert!(written_out.iter().eq(&each.collect::<Vec<_>>()), "{written_out:?}");
-    assert_eq!(synced, [format!("sync_all {place}"), format!("fdatasync {place}/file-63")]);
-    assert_eq!(bench.disk.count("begin_writeback", ""), 64);
-}
-
-#[test]
-fn few_files_are_synced_by_themselves() {
-    let bench = with_unwritten(0);
-    bench.sync(&files_of(&bench, 5)).unwrap();
-    assert_eq!(syncs(&bench), (5, 0));
-    bench.sync(&files_of(&bench, 6)).unwrap();
-    assert_eq!(syncs(&bench), (6, 1));
-}
-
-#[test]
-fn nobody_waits_for_what_others_have_not_written() {
-    let (some, more) = ((16 << 20) + 8 * (64 << 10), 1);
-    let bench = with_unwritten(some + more);
-    let files = files_of(&bench, 8);
-    bench.sync(&files).unwrap();
-    assert_eq!(syncs(&bench), (8, 0));
-    bench.disk.set_unwritten(some);
-    bench.sync(&files).unwrap();
-    assert_eq!(syncs(&bench), (9, 1));
-}
-
-#[test]
-fn a_file_on_another_file_system_is_synced_by_itself() {
-    let bench = with_unwritten(0);
-    let files = files_of(&bench, 8);
-    bench.disk.put_elsewhere("file-03");
-    bench.sync(&files).unwrap();
-    assert_eq!(syncs(&bench), (2, 1));
-    assert_eq!(bench.disk.count("fdatasync", "file-03"), 1);
-}
-
-#[test]
-fn a_failed_sync_of_all_takes_the_directory_offline_and_is_never_tried_again() {
-    let verbs = [("begin_writeback", "file-03"), ("write_out", "file-03"), ("sync_all", "")];
-    for (verb, path) in verbs.into_iter().chain([("fdatasync", "file-07")]) {
-        let bench = with_unwritten(0);
-        let files = files_of(&bench, 8);
-        bench.disk.fail_once(verb, path, Errno::IO);
-        let told = bench.sync(&files).unwrap_err().to_string();
-        assert!(told.contains("cannot fsync"), "{told}");
-        assert_eq!(bench.state.health(), DirectoryHealth::Offline);
+fn all_of_several_files_are_begun_to_be_written_out_and_each_is_synced_by_itself() {
+    let bench = Bench::new();
+    for (count, begun) in [(1, 0), (2, 2), (64, 64)] {
         bench.disk.reset();
-        assert!(matches!(bench.sync(&files), Err(Fault::Offline { .. })));
-        assert_eq!(syncs(&bench), (0, 0));
-    }
-}
-
-/// The system tells whoever asks first of a write that failed before anything was opened here.
-#[test]
-fn what_a_file_system_has_failed_to_write_before_is_nobodys_fault_here() {
-    let disk = ScriptedDisk::default();
-    disk.set_unwritten(0);
-    disk.fail_once("sync_all", "", Errno::NOSPC);
-    let bench = Bench::on(disk);
-    let files = files_of(&bench, 6);
-    bench.sync(&files).unwrap();
-    assert_eq!((bench.state.health(), syncs(&bench)), (DirectoryHealth::Online, (6, 1)));
-    bench.sync(&files).unwrap();
-    assert_eq!(syncs(&bench), (7, 2));
-    bench.disk.fail_once("sync_all", "", Errno::IO);
-    bench.sync(&files).unwrap_err();
-    assert_eq!(bench.state.health(), DirectoryHealth::Offline);
-}
-
-#[test]
-fn what_files_take_elsewhere_says_nothing_of_those_here() {
-    let disk = ScriptedDisk::default();
-    disk.set_unwritten(0);
-    disk.put_elsewhere("file-06");
-    let bench = Bench::on(disk);
-    for (count, expected) in [(7, (7, 1)), (6, (13, 1)), (6, (14, 2))] {
         bench.sync(&files_of(&bench, count)).unwrap();
-        assert_eq!(syncs(&bench), expected);
+        assert_eq!(bench.disk.count("begin_writeback", ""), begun);
+        assert_eq!(bench.disk.count("fdatasync", ""), count);
     }
 }
 
+/// Of bytes that find no place the system tells only who had them written out.
 #[test]
-fn all_are_synced_while_nobody_else_syncs_one_of_them() {
-    let bench = with_unwritten(0);
+fn an_error_of_what_is_begun_takes_the_directory_offline_before_anything_is_waited_for() {
+    let bench = Bench::new();
+    let files = files_of(&bench, 8);
+    bench.disk.fail_once("begin_writeback", "file-03", Errno::NOSPC);
+    let told = bench.sync(&files).unwrap_err().to_string();
+    assert!(told.contains("cannot fsync"), "{told}");
+    assert_eq!(bench.state.health(), DirectoryHealth::Offline);
+    assert!(matches!(bench.sync(&files), Err(Fault::Offline { .. })));
+    assert_eq!(bench.disk.count("fdatasync", ""), 0);
+}
+
+#[test]
+fn nothing_is_begun_while_somebody_else_syncs_the_file() {
+    let bench = Bench::new();
     let files = files_of(&bench, 8);
     let other = GroupCommit::start(bench.disk.clone(), bench.temp.path(), Arc::clone(&bench.state)).unwrap();
     bench.disk.fail_once("fdatasync", "file-04", Errno::IO);
     let held = bench.disk.hold_syncs();
     other.submit(Ticket { files: vec![files[4].clone()], directories: vec![], done: Box::new(|_| ()) });
-    bench.disk.wait_for_syncs(7);
+    bench.disk.wait_for_syncs(1);
     let (told, outcome) = mpsc::channel();
     let done: Done = Box::new(move |result| told.send(result).unwrap());
     bench.commit.submit(Ticket { files, directories: vec![], done });
-    let began = bench.disk.has_syncs_within(8, Duration::from_millis(50));
+    let began = bench.disk.has_syncs_within(2, Duration::from_millis(50));
     drop(held);
     assert!(outcome.recv().unwrap().is_err(), "the system may have told the other one only");
-    assert!(!began && syncs(&bench) == (1, 0), "{:?}", syncs(&bench));
+    assert!(!began && bench.disk.count("fdatasync", "") == 1);
 }
