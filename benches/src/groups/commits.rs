@@ -43,7 +43,7 @@ pub fn check(body: &[u8], version: i16) -> Result<()> {
     Ok(())
 }
 
-pub fn run(_: &Groups, side: &mut Side) -> Result<Run> {
+pub(super) fn run(_: &Groups, side: &mut Side) -> Result<Run> {
     let topic = side.fresh("commits");
     side.create_topic(&topic, PARTITIONS)?;
     let mut askers = Asker::open_many(side.address(), CLIENTS)?;

@@ -162,8 +162,7 @@ impl Load {
             }
         }
         let all: u32 = kinds.iter().map(|(weight, ..)| weight).sum();
-        let mut pace = self.pace(PRODUCED);
-        while let Some(due) = pace.next() {
+        for due in self.pace(PRODUCED) {
             let mut left = dice.below(all.into()) as u32;
             let chosen = kinds.iter_mut().find(|(weight, ..)| match left.checked_sub(*weight) {
                 Some(rest) => {

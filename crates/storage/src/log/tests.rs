@@ -793,9 +793,6 @@ fn what_each_log_has_takes_no_more_room_than_it_did() {
     ];
     for (what, size, planted, most) in table {
         assert!(size <= most, "{what}: {size} bytes, and {most} are allowed");
-        assert!(
-            planted > most,
-            "{what}: a word more goes unnoticed, {planted} bytes where {most} are allowed"
-        );
+        assert!(planted > most, "{what}: a word more goes unnoticed, {planted} bytes of {most}");
     }
 }

@@ -139,7 +139,9 @@ impl<D: Disk> Segment<D> {
             if let Some(span) = self.named(entry)? {
                 return Ok(Some(span));
             }
-            from = entry.position.saturating_add(1);
+            // An entry that rotted may name the last place of all.
+            let Some(behind) = entry.position.checked_add(1) else { return Ok(None) };
+            from = behind;
         }
         Ok(None)
     }

@@ -196,16 +196,17 @@ mod tests {
             builder.finish_uncompressed()
         };
         let (of_one, plain) = (batch(true), batch(false));
+        let (of_one, plain) = (of_one.as_slice(), plain.as_slice());
         for (batches, transactional) in
-            [([&of_one, &plain], true), ([&plain, &of_one], true), ([&plain, &plain], false)]
+            [([of_one, plain], true), ([plain, of_one], true), ([plain, plain], false)]
         {
-            let partition = |(index, batch): (i32, &&Vec<u8>)| PartitionProduceData {
+            let partition = |(index, batch): (i32, &[u8])| PartitionProduceData {
                 index,
-                records: Some(batch.as_slice().into()),
+                records: Some(batch.to_vec().into()),
             };
             let topic = TopicProduceData {
                 name: "a".into(),
-                partition_data: (0..).zip(&batches).map(partition).collect(),
+                partition_data: (0..).zip(batches).map(partition).collect(),
                 ..TopicProduceData::default()
             };
             let request = ProduceRequest { topic_data: vec![topic].into(), ..ProduceRequest::default() };
