@@ -5,6 +5,7 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.ProducerFencedException;
 
 /** What the clients of 0.11 to 2.0 do in transactions, which know nothing of the second version of the protocol. */
@@ -95,10 +96,11 @@ public class Transactional extends Checks {
     static void isFenced(Checks.Action action) throws Exception {
         try {
             action.run();
-        } catch (ProducerFencedException fenced) {
-            return;
-        } catch (ExecutionException failed) {
-            if (failed.getCause() instanceof ProducerFencedException) return;
+        } catch (KafkaException | ExecutionException failed) {
+            // Clients of then say so as the cause of another error where the answer is there before they are asked again.
+            for (Throwable cause = failed; cause != null; cause = cause.getCause()) {
+                if (cause instanceof ProducerFencedException) return;
+            }
             throw failed;
         }
         throw new AssertionError("a fenced producer goes on");
