@@ -181,8 +181,9 @@ fn stalled_readers(node: &TestNode, [stalled, sound]: &[String; 2], versions: &[
             let times = times.join().unwrap();
             let p99 = times[times.len() * 99 / 100];
             println!("version {version}: {} answers, p99 {p99:?}, slowest {:?}", times.len(), times.last());
+            // Who waits for the stall has one answer at most.
             assert!(
-                times.len() > 100 && p99 < STALL / 2,
+                times.len() > 10 && p99 < STALL / 2,
                 "version {version}: {} answers, {p99:?}",
                 times.len()
             );
