@@ -88,8 +88,8 @@ fn cost(node: &InProcess, workload: Workload) -> (f64, f64) {
 const POLLS: u32 = 20;
 const POLL: Duration = Duration::from_millis(10);
 /// What a consumer at rest takes for asking and being answered, with what its own request takes.
-const BYTES_A_POLL_MAX: f64 = 8192.0;
-const PLANTED_BYTES: usize = 8192;
+const BYTES_A_POLL_MAX: f64 = 6144.0;
+const PLANTED_BYTES: usize = 4096;
 
 /// Judges the allocated bytes of a request of a fetch session of so many partitions in which nothing happens.
 fn judge_at_rest(node: &InProcess, directory: &Path, partitions: i32) {

@@ -9,7 +9,7 @@ use super::case::Case;
 
 /// Cases of which Kafka 3.9 says something else in old versions: they ask about what those do not have or do not check,
 /// or about what another release has in its configuration, or they need members of a consumer group, which 3.9 does not
-/// have unasked. `message_sets` asks what takes their place.
+/// have unasked. `message_sets` asks what takes the place of those about records.
 const OTHERWISE: [(ApiKey, &[&str]); 6] = [
     (
         ApiKey::DescribeConfigs,
