@@ -4,6 +4,8 @@
 
 mod raw;
 
+use std::time::{Duration, Instant};
+
 use protocol::ErrorCode;
 use protocol::messages::join_group::JoinGroupRequestProtocol;
 use protocol::messages::leave_group::MemberIdentity;
@@ -20,6 +22,7 @@ use protocol::messages::{
     OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetFetchRequest, OffsetFetchResponse,
     SyncGroupRequest, SyncGroupResponse,
 };
+use protocol::wire::Array;
 use raw::Client;
 use raw::ask::{produce_request, produced};
 use raw::batch::batch;
@@ -101,25 +104,43 @@ fn commit(
     offset: i64,
     version: i16,
 ) -> i16 {
+    let request = commit_request((group, member, generation), offset, version);
+    committed(client, &request, version)
+}
+
+fn commit_request(
+    (group, member, generation): (&str, &str, i32),
+    offset: i64,
+    version: i16,
+) -> OffsetCommitRequest<'static> {
     let partition = OffsetCommitRequestPartition {
         committed_offset: offset,
         committed_leader_epoch: if version >= 6 { 0 } else { -1 },
         committed_metadata: Some("note".into()),
         ..OffsetCommitRequestPartition::default()
     };
+    OffsetCommitRequest {
+        group_id: group.to_owned().into(),
+        generation_id_or_member_epoch: generation,
+        member_id: member.to_owned().into(),
+        topics: of_topic(partition),
+        ..OffsetCommitRequest::default()
+    }
+}
+
+fn of_topic(
+    partition: OffsetCommitRequestPartition<'static>,
+) -> Array<'static, OffsetCommitRequestTopic<'static>> {
     let topic = OffsetCommitRequestTopic {
         name: "t".into(),
         partitions: vec![partition].into(),
         ..OffsetCommitRequestTopic::default()
     };
-    let request = OffsetCommitRequest {
-        group_id: group.to_owned().into(),
-        generation_id_or_member_epoch: generation,
-        member_id: member.to_owned().into(),
-        topics: vec![topic].into(),
-        ..OffsetCommitRequest::default()
-    };
-    let body = client.ask(&request, version);
+    vec![topic].into()
+}
+
+fn committed(client: &mut Client, request: &OffsetCommitRequest<'_>, version: i16) -> i16 {
+    let body = client.ask(request, version);
     let committed = OffsetCommitResponse::decode(&body, version).unwrap();
     let topic = committed.topics.iter().next().unwrap();
     topic.partitions.iter().next().unwrap().error_code
@@ -235,6 +256,63 @@ fn offsets_are_kept_in_every_version_that_names_topics() {
     let topic = OffsetDeleteRequestTopic { name: "t".into(), partitions: vec![partition].into() };
     client.ask(&OffsetDeleteRequest { group_id: "v0".into(), topics: vec![topic].into() }, 0);
     assert_eq!(fetch(&mut client, "v0", 1), (-1, String::new()));
+}
+
+/// Before KIP-211 a commit said itself how long it was to be kept, and before that from when on.
+#[test]
+fn offsets_expire_by_what_old_clients_say_of_them() {
+    let directory = tempfile::tempdir().unwrap();
+    // One shard looks at all that it has at once: what it leaves beside what it takes is to be kept.
+    let settings = [
+        ("offsets.topic.num.partitions", "1"),
+        ("offsets.retention.check.interval.ms", "20"),
+        ("offsets.retention.minutes", "60"),
+    ];
+    let (_node, mut client) = node(directory.path(), &settings);
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = i64::try_from(since.as_millis()).unwrap();
+    let aged = |group: &str, time: i64| {
+        let partition = OffsetCommitRequestPartition {
+            committed_offset: 5,
+            commit_timestamp: time,
+            ..OffsetCommitRequestPartition::default()
+        };
+        OffsetCommitRequest { topics: of_topic(partition), ..commit_request((group, "", -1), 5, 1) }
+    };
+    let kept_for = |group: &str, version: i16, millis: i64| OffsetCommitRequest {
+        retention_time_ms: millis,
+        ..commit_request((group, "", -1), 5, version)
+    };
+    let stay = [
+        ("of today", 1, aged("of today", now)),
+        ("undated", 1, aged("undated", -1)),
+        ("as the broker says", 4, kept_for("as the broker says", 4, -1)),
+        ("an hour", 4, kept_for("an hour", 4, 3_600_000)),
+        ("for ever", 4, kept_for("for ever", 4, i64::MAX)),
+        ("nothing said", 5, commit_request(("nothing said", "", -1), 5, 5)),
+    ];
+    let go = [
+        ("an hour old", 1, aged("an hour old", now - 3_600_000)),
+        ("brief in 2", 2, kept_for("brief in 2", 2, 1)),
+        ("brief in 3", 3, kept_for("brief in 3", 3, 1)),
+        ("brief in 4", 4, kept_for("brief in 4", 4, 1)),
+        ("no time", 4, kept_for("no time", 4, 0)),
+        ("before its time", 4, kept_for("before its time", 4, -2)),
+        ("at the beginning of time", 4, kept_for("at the beginning of time", 4, i64::MIN)),
+    ];
+    for (group, version, request) in stay.iter().chain(&go) {
+        assert_eq!(committed(&mut client, request, *version), 0, "{group}");
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    for (group, ..) in go {
+        while fetch(&mut client, group, 5).0 != -1 {
+            assert!(Instant::now() < deadline, "{group} is kept");
+            std::thread::yield_now();
+        }
+    }
+    for (group, ..) in stay {
+        assert_eq!(fetch(&mut client, group, 5).0, 5, "{group}");
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ async fn commit(call: &Call, request: &OffsetCommitRequest<'_>, offsets: Vec<New
             instance: request.group_instance_id.as_deref().map(Arc::from),
             generation: Generation(request.generation_id_or_member_epoch),
         },
-        retention: (request.retention_time_ms >= 0).then_some(Millis(request.retention_time_ms)),
+        retention: (request.retention_time_ms != -1).then_some(Millis(request.retention_time_ms)),
         offsets,
         transaction: None,
         knows_missing_groups: call.asked.version >= MISSING_GROUPS_SINCE,

@@ -103,6 +103,8 @@ impl GroupShard {
             None if knows => return Err(GroupRefusal::GroupIdNotFound),
             None => return Err(GroupRefusal::IllegalGeneration),
         }
+        // deviation: Apache Kafka's sum overflows, so that what is to be kept as long as can be said is gone at once; who says so
+        // has it kept.
         let expires_at = commit.retention.map_or(Timestamp::NONE, |retention| retention.after(ground.now));
         let mut outcomes = Vec::with_capacity(commit.offsets.len());
         decision.records.reserve(commit.offsets.len());
