@@ -30,6 +30,8 @@ mod producers;
 mod streams_groups;
 mod topics;
 mod transactions;
+mod two_phase;
+mod txn_offsets;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -190,6 +192,8 @@ fn cases() -> Vec<Case> {
         groups::cases(),
         consumer_groups::cases(),
         transactions::cases(),
+        txn_offsets::cases(),
+        two_phase::cases(),
         streams_groups::cases(),
         message_sets::cases(),
         list_offsets::cases(),

@@ -1,6 +1,6 @@
 //! Fetch: bounds, epochs and sessions (KIP-227).
 
-use protocol::api_key::ApiKey::Fetch;
+use protocol::api_key::ApiKey::{Fetch, Produce};
 use protocol::error_code::ErrorCode::{
     FencedLeaderEpoch, FetchSessionIdNotFound, FetchSessionTopicIdError, InconsistentTopicId,
     InvalidFetchSessionEpoch, InvalidRequest, NotLeaderOrFollower, OffsetOutOfRange, UnknownLeaderEpoch,
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::batches::{compressed, large, plain};
 use super::case::{Case, case};
+use super::produce::produce;
 use super::scene::Scene;
 
 fn partition(index: i32, offset: i64) -> Value {
@@ -39,7 +40,7 @@ fn filled(what: &'static str) -> Case {
 
 /// The table.
 pub fn cases() -> Vec<Case> {
-    [good(), odd(), refused(), epochs(), restarted(), sessions(), running_sessions()]
+    [good(), bounded(), odd(), refused(), epochs(), restarted(), sessions(), running_sessions()]
         .into_iter()
         .flatten()
         .collect()
@@ -82,6 +83,33 @@ fn good() -> Vec<Case> {
             json!({"MaxWaitMs": 100, "MinBytes": 1, "MaxBytes": 10_000_000, "Topics": [{"Topic": s.topic,
                 "TopicId": s.topic_id, "Partitions": [partition(0, 0), partition(0, 3)]}]})
         }),
+    ]
+}
+
+/// Three partitions with a batch each, of which not all may come.
+fn bounded() -> Vec<Case> {
+    const BYTES: usize = 4000;
+    let filled = |what| {
+        [1, 2].into_iter().fold(case(Fetch, what).topic(3).batch(large(BYTES)), |case, index| {
+            case.asked(Produce, 9, move |s| produce(s, index, -1, &json!(large(BYTES))))
+        })
+    };
+    let batch = i32::try_from(large(BYTES).len() / 2).expect("a small batch");
+    let asked = |most: i32, each: i32| {
+        move |s: &Scene| {
+            let partitions = [0, 1, 2]
+                .map(|index| json!({"Partition": index, "FetchOffset": 0, "PartitionMaxBytes": each}));
+            json!({"MaxWaitMs": 100, "MinBytes": 1, "MaxBytes": most,
+                "Topics": [{"Topic": s.topic, "TopicId": s.topic_id, "Partitions": partitions}]})
+        }
+    };
+    vec![
+        filled("three partitions, of which one fits").ask(asked(batch, i32::MAX)),
+        filled("three partitions, of which one fits and some").ask(asked(batch + 100, i32::MAX)),
+        filled("three partitions, of which two fit").ask(asked(2 * batch, i32::MAX)),
+        filled("three partitions, of which each fits").ask(asked(i32::MAX, batch)),
+        filled("three partitions, of which none fits").ask(asked(100, 100)),
+        filled("three partitions, each with nothing allowed").ask(asked(i32::MAX, 0)),
     ]
 }
 

@@ -1,17 +1,15 @@
-//! Transactions: InitProducerId to EndTxn, the markers, and what tells of them. A case's transactional id and group are
+//! Transactions: InitProducerId to EndTxn, the markers, and what tells of them; offsets in them are in `txn_offsets`. A case's transactional id and group are
 //! called as its topic.
 
 use protocol::api_key::ApiKey::{
     AddOffsetsToTxn, AddPartitionsToTxn, DescribeProducers, DescribeTransactions, EndTxn, Fetch,
-    FindCoordinator, InitProducerId, ListOffsets, ListTransactions, OffsetFetch, Produce, TxnOffsetCommit,
-    WriteTxnMarkers,
+    FindCoordinator, InitProducerId, ListOffsets, ListTransactions, Produce, WriteTxnMarkers,
 };
 use protocol::error_code::ErrorCode::{
-    ConcurrentTransactions, GroupIdNotFound, IllegalGeneration, InvalidGroupId, InvalidProducerEpoch,
-    InvalidProducerIdMapping, InvalidRegularExpression, InvalidRequest, InvalidTransactionTimeout,
-    InvalidTxnState, OperationNotAttempted, OutOfOrderSequenceNumber, ProducerFenced, TransactionAbortable,
-    TransactionCoordinatorFenced, TransactionalIdNotFound, UnknownMemberId, UnknownTopicId,
-    UnknownTopicOrPartition, UnstableOffsetCommit,
+    ConcurrentTransactions, InvalidProducerEpoch, InvalidProducerIdMapping, InvalidRegularExpression,
+    InvalidRequest, InvalidTransactionTimeout, InvalidTxnState, OperationNotAttempted,
+    OutOfOrderSequenceNumber, ProducerFenced, TransactionAbortable, TransactionCoordinatorFenced,
+    TransactionalIdNotFound, UnknownTopicOrPartition,
 };
 use serde_json::{Value, json};
 
@@ -38,8 +36,6 @@ pub fn cases() -> Vec<Case> {
         produces(),
         reads(),
         markers(),
-        commits(),
-        commits_refused(),
     ]
     .into_iter()
     .flatten()
@@ -74,7 +70,7 @@ pub fn describe(s: &Scene) -> Value {
     json!({"TransactionalIds": [s.topic]})
 }
 
-fn with(mut request: Value, more: &Value) -> Value {
+pub fn with(mut request: Value, more: &Value) -> Value {
     for (name, value) in more.as_object().into_iter().flatten() {
         request[name] = value.clone();
     }
@@ -602,108 +598,5 @@ fn markers() -> Vec<Case> {
             stored,
         ),
         marked("no marker").ask(|_| json!({"Markers": []})),
-    ]
-}
-
-/// A commit of offsets of the scene's topic in its transaction.
-fn commit(s: &Scene, partitions: &[i32]) -> Value {
-    let partitions: Vec<_> = partitions
-        .iter()
-        .map(|index| json!({"PartitionIndex": index, "CommittedOffset": 5, "CommittedMetadata": "m"}))
-        .collect();
-    json!({"TransactionalId": s.topic, "GroupId": s.topic, "ProducerId": s.producer_id.0,
-        "ProducerEpoch": s.producer_epoch.0, "Topics": [{"Name": s.topic, "TopicId": s.topic_id,
-        "Partitions": partitions}]})
-}
-
-fn committed(s: &Scene) -> Value {
-    json!({"Groups": [{"GroupId": s.topic, "Topics": [{"Name": s.topic, "PartitionIndexes": [0]}]}],
-        "RequireStable": true})
-}
-
-/// With the scene's group in its transaction.
-fn with_group(case: Case) -> Case {
-    case.fresh().topic(1).transactional().asked(AddOffsetsToTxn, 3, |s| {
-        json!({"TransactionalId": s.topic, "ProducerId": s.producer_id.0,
-            "ProducerEpoch": s.producer_epoch.0, "GroupId": s.topic})
-    })
-}
-
-fn commits() -> Vec<Case> {
-    vec![
-        with_group(case(TxnOffsetCommit, "an offset")).ask(|s| commit(s, &[0])).then(
-            OffsetFetch,
-            8,
-            committed,
-        ),
-        with_group(case(OffsetFetch, "what a transaction is committing"))
-            .versions(8, 9)
-            .errors(&[UnstableOffsetCommit])
-            .asked(TxnOffsetCommit, 3, |s| commit(s, &[0]))
-            .ask(committed),
-        with_group(case(OffsetFetch, "what a transaction has committed"))
-            .versions(8, 9)
-            .asked(TxnOffsetCommit, 3, |s| commit(s, &[0]))
-            .ended(true)
-            .ask(committed),
-        with_group(case(OffsetFetch, "what a transaction has not committed"))
-            .versions(8, 9)
-            .asked(TxnOffsetCommit, 3, |s| commit(s, &[0]))
-            .ended(false)
-            .ask(committed),
-        case(TxnOffsetCommit, "a group that comes into the transaction by this")
-            .versions(5, 6)
-            .fresh()
-            .topic(1)
-            .transactional()
-            .ask(|s| commit(s, &[0]))
-            .then(DescribeTransactions, 0, describe),
-        case(TxnOffsetCommit, "a group that is not in the transaction")
-            .versions(0, 4)
-            .fresh()
-            .topic(1)
-            .transactional()
-            .errors(&[InvalidTxnState, TransactionAbortable])
-            .ask(|s| commit(s, &[0]))
-            .then(OffsetFetch, 8, committed),
-    ]
-}
-
-fn commits_refused() -> Vec<Case> {
-    let refused = |what| with_group(case(TxnOffsetCommit, what));
-    let changed = |more: Value| move |s: &Scene| with(commit(s, &[0]), &more);
-    vec![
-        refused("a partition that is not there, beside one that is")
-            .errors(&[UnknownTopicOrPartition])
-            .ask(|s| commit(s, &[0, 7])),
-        refused("a topic that is not there")
-            .errors(&[UnknownTopicOrPartition, UnknownTopicId])
-            .ask(changed(json!({"Topics": [{"Name": "nowhere", "TopicId": "AAAAAAAAAAAAAAAAAAAABQ",
-                "Partitions": [{"PartitionIndex": 0, "CommittedOffset": 5, "CommittedMetadata": null}]}]}))),
-        refused("a group without a name").errors(&[InvalidGroupId]).ask(changed(json!({"GroupId": ""}))),
-        refused("a later epoch").errors(&[InvalidProducerEpoch]).ask(changed(json!({"ProducerEpoch": 1}))),
-        refused("another's producer id")
-            .errors(&[InvalidProducerIdMapping])
-            .ask(changed(json!({"ProducerId": 987_654_321}))),
-        refused("a member that nobody knows")
-            .versions(3, 6)
-            .member()
-            .errors(&[UnknownMemberId])
-            .ask(changed(json!({"GenerationIdOrMemberEpoch": 1, "MemberId": "somebody"}))),
-        refused("a member of another generation").versions(3, 6).member().errors(&[IllegalGeneration]).ask(
-            |s| {
-                let more = json!({"GenerationIdOrMemberEpoch": 7, "MemberId": s.member_id,
-                    "GroupInstanceId": "one"});
-                with(commit(s, &[0]), &more)
-            },
-        ),
-        refused("a member of a group that is not there")
-            .versions(3, 6)
-            .errors(&[IllegalGeneration, GroupIdNotFound])
-            .ask(changed(json!({"GenerationIdOrMemberEpoch": 1, "MemberId": "somebody"}))),
-        refused("a generation of nobody")
-            .versions(3, 6)
-            .errors(&[IllegalGeneration, GroupIdNotFound])
-            .ask(changed(json!({"GenerationIdOrMemberEpoch": 1}))),
     ]
 }

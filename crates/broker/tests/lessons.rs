@@ -10,7 +10,7 @@
 //! | a clean mark that vouches for too much (KAFKA-10471, KAFKA-15375) | `storage/clean_shutdown`, `storage/log_dirs`: `a_log_that_could_not_be_loaded_keeps_its_checkpoints_and_is_not_called_clean` |
 //! | appends after an error of the disk, half an append (KAFKA-10778, KAFKA-7866) | `storage/log`: `an_error_of_the_disk_ends_appends_at_once`, `each_failing_step_of_an_append_leaves_log_and_machine_as_they_were` |
 //! | preallocated indexes, tails of zeros, lost indexes (KAFKA-19200, KAFKA-13603) | `storage/entry_file`, `storage/segments` |
-//! | a restart that reads everything (KAFKA-12520) | `storage/log_dirs`: `a_clean_start_reads_no_more_than_it_must` |
+//! | a restart that reads everything (KAFKA-12520) | `storage/log_dirs`: `a_clean_start_reads_no_more_than_it_must`; `records.rs`: `checkpoints_are_written_while_the_broker_runs` |
 //! | offsets and positions beyond 31 bits (KAFKA-1670, KAFKA-6264) | `partition/segments`: `each_bound_rolls_just_past_it` |
 //! | an fsync that is tried again | `storage/group_commit`: `a_failed_fsync_fails_all_who_waited_and_is_never_tried_again` |
 //! | only the last batch of a producer is known | `partition/append`: `the_last_five_batches_are_known_again_by_their_first_offset` |
@@ -24,14 +24,14 @@
 //! | data of a topic under the name of another (KAFKA-2143, KAFKA-14616) | `storage/log_dirs`: `a_topic_made_anew_does_not_begin_where_the_old_one_did` |
 //! | aborted records read where the high watermark moves meanwhile, or by who takes the last stable offset for a record (KAFKA-9807) | `transactions.rs`: `what_old_clients_commit_is_seen_and_what_they_abort_is_not`; `sim/transactions`; `coordinator/tests/hundred_producers` |
 //! | offsets looked up beyond the last stable one (KAFKA-5522) | the same |
-//! | a transaction completed twice or never (KAFKA-10080, KAFKA-16352) | `sim/transactions`; `transactions.rs`: `markers_are_written_after_a_death_between_the_decision_and_them`; `schedules`: `a_marker_ends_the_transaction_it_was_written_for` |
+//! | a transaction completed twice or never (KAFKA-10080, KAFKA-16352) | `sim/transactions`; `transaction_ends.rs`: `markers_are_written_after_a_death_between_the_decision_and_them`; `schedules`: `a_marker_ends_the_transaction_it_was_written_for` |
 //! | epochs that grow though nothing is written, or run out (KAFKA-9666, KAFKA-18660, KAFKA-20090) | `coordinator/tests/transactions`: `full-disk.txt`, `exhausted.txt`; `transaction_interleavings` |
 //! | a commit that meets a time-out (KAFKA-20785), an end that is asked for twice or by an epoch to come (KAFKA-9600) | `coordinator/tests/transactions`: `timeout.txt`, `again.txt` |
 //! | what comes late joins the next transaction (KIP-890) | `transactions.rs`: `each_transaction_of_new_clients_has_an_epoch_of_its_own`; `sim/transactions` |
 //! | a coordinator that dies in the middle of a transaction | `coordinator/tests/transactions`: `crash.txt`; `conformance transactions` |
 //! | a partition with two owners (KAFKA-16147, KAFKA-12984) | `consumer_interleavings`, `streams_interleavings`, with a hundred members too; `schedules`: `no_partition_has_two_owners`; `assignor/tests`: `a_wrong_past_is_mended` |
-//! | a group that waits for ever (KAFKA-12890, KAFKA-9752) | `coordinator/tests/transcripts`: `silent.txt`; `interleavings` |
-//! | offsets that expire too early (KAFKA-13636, KAFKA-8069) or while a transaction commits them | `coordinator/tests/transcripts`: `expire.txt`, `transaction.txt` |
+//! | a group that waits for ever (KAFKA-12890, KAFKA-9752) | `coordinator/tests/transcripts`: `silent.txt`, `consumer-upgrade.txt`; `interleavings` |
+//! | offsets that expire too early (KAFKA-13636, KAFKA-8069) or while a transaction commits them | `coordinator/tests/transcripts`: `expire.txt`, `streams-expire.txt`, `transaction.txt`; `groups.rs`: `offsets_expire_by_what_old_clients_say_of_them` |
 //! | memory and log that differ (KAFKA-20845) | each step of every transcript and interleaving |
 //! | a coordinator that lost its partition and goes on (KAFKA-20115, KAFKA-4362) | `coordinators.rs`: `a_coordinator_whose_partition_is_lost_answers_nobody` |
 //! | a log that cannot be loaded once compacted (KAFKA-17306) | `interleavings`: `a_log_that_was_compacted_says_the_same` |

@@ -7,8 +7,10 @@ mod raw;
 use std::time::{Duration, Instant};
 
 use protocol::ErrorCode;
+use protocol::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
+use protocol::messages::fetch::{FetchPartition, FetchTopic};
 use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
-use protocol::messages::{DeleteTopicsRequest, FetchRequest, FetchResponse};
+use protocol::messages::{DeleteRecordsRequest, DeleteTopicsRequest, FetchRequest, FetchResponse};
 use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, Message};
 use raw::ask::{fetch_request, fetched, produce_request, produced};
 use raw::batch::{batch, of_producer};
@@ -296,6 +298,83 @@ fn an_append_of_a_durable_topic_is_answered_once_it_is_on_disk() {
         assert_eq!(replica.log().unwrap().recovery_point().0, number + 1);
         assert_eq!(client.fetch("t", 0, number), (0, number + 1, vec!["x".to_owned()]), "and then read");
     }
+}
+
+/// What starts after a kill reads no more of a log than what its checkpoints do not vouch for.
+#[test]
+fn checkpoints_are_written_while_the_broker_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let soon = [
+        ("log.flush.offset.checkpoint.interval.ms", "20"),
+        ("log.flush.start.offset.checkpoint.interval.ms", "20"),
+        ("replica.high.watermark.checkpoint.interval.ms", "20"),
+        ("log.initial.task.delay.ms", "0"),
+        ("log.flush.interval.messages", "1"),
+    ];
+    let node = start(directory.path(), &soon);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    for number in 0..5 {
+        assert_eq!(client.produce("t", 0, batch(&["x"])).base_offset, number);
+    }
+    let partition = DeleteRecordsPartition { partition_index: 0, offset: 2 };
+    let topic = DeleteRecordsTopic { name: "t".into(), partitions: vec![partition].into() };
+    let request = DeleteRecordsRequest { topics: vec![topic].into(), timeout_ms: 10_000 };
+    client.ask(&request, 2);
+    for (file, line) in [
+        // One less than what is on stable storage: the segment is appended to, and nothing is said of its indexes.
+        ("recovery-point-offset-checkpoint", "t 0 4"),
+        ("log-start-offset-checkpoint", "t 0 2"),
+        ("replication-offset-checkpoint", "t 0 5"),
+    ] {
+        let begun = Instant::now();
+        let written = || std::fs::read_to_string(directory.path().join(file)).unwrap_or_default();
+        while !written().lines().any(|said| said == line) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{file} says {:?}", written());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// What each partition may have and what all may have together bound an answer alike; the first has its first batch.
+#[test]
+fn an_answer_over_several_partitions_takes_no_more_than_it_may() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[("num.partitions", "3")]);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let value = "x".repeat(4000);
+    let whole = batch(&[&value]).len() as i32;
+    for partition in 0..3 {
+        for _ in 0..2 {
+            client.produce("t", partition, batch(&[&value]));
+        }
+    }
+    let mut lengths = |most: i32, each: i32| {
+        let partition =
+            |partition| FetchPartition { partition, partition_max_bytes: each, ..FetchPartition::default() };
+        let topic = FetchTopic {
+            topic: "t".into(),
+            partitions: (0..3).map(partition).collect(),
+            ..FetchTopic::default()
+        };
+        let request =
+            FetchRequest { max_bytes: most, topics: vec![topic].into(), ..fetch_request("t", 0, 0, 0) };
+        let body = client.ask(&request, 11);
+        let response = FetchResponse::decode(&body, 11).unwrap();
+        let topic = response.responses.iter().next().unwrap();
+        let length = |records: &[u8]| i32::try_from(records.len()).unwrap();
+        topic
+            .partitions
+            .iter()
+            .map(|partition| length(partition.records.as_deref().unwrap_or_default()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lengths(1 << 20, 1 << 20), [2 * whole; 3]);
+    assert_eq!(lengths(1 << 20, whole), [whole; 3]);
+    assert_eq!(lengths(2 * whole, 1 << 20), [2 * whole, 0, 0]);
+    assert_eq!(lengths(2 * whole, whole), [whole, whole, 0]);
+    assert_eq!(lengths(1, 1 << 20)[1..], [0, 0], "the first partition's first batch is there");
 }
 
 #[test]

@@ -1,242 +1,46 @@
-//! Transactions through a whole node: both kinds of clients, fences, offsets, time-outs, and a death between the decision
-//! and its markers.
+//! Transactions through a whole node: both kinds of clients, fences, offsets, time-outs, bad input. How they end is in
+//! `transaction_ends.rs`.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod raw;
+mod transactional;
 
 use std::fs;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use broker::runtime::partitions::Replica;
-use coordinator::transaction::{TransactionRecord, TransactionState};
 use protocol::ErrorCode;
-use protocol::id::{NodeId, PartitionIndex, ProducerEpoch, ProducerId, Sequence, Timestamp};
-use protocol::messages::add_partitions_to_txn::AddPartitionsToTxnTopic;
-use protocol::messages::create_topics::CreatableTopic;
 use protocol::messages::describe_producers::TopicRequest;
 use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
-use protocol::messages::offset_fetch::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
-use protocol::messages::txn_offset_commit::{TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
+use protocol::messages::offset_fetch::OffsetFetchRequestTopic;
 use protocol::messages::write_txn_markers::{WritableTxnMarker, WritableTxnMarkerTopic};
 use protocol::messages::{
-    AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
-    CreateTopicsRequest, DeleteTopicsRequest, DescribeProducersRequest, DescribeProducersResponse,
-    DescribeTransactionsRequest, DescribeTransactionsResponse, EndTxnRequest, EndTxnResponse, FetchResponse,
-    FindCoordinatorRequest, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
+    AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, DeleteTopicsRequest, DescribeProducersRequest,
+    DescribeProducersResponse, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
     ListOffsetsResponse, ListTransactionsRequest, ListTransactionsResponse, Message, OffsetFetchRequest,
-    OffsetFetchResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse, WriteTxnMarkersRequest,
-    WriteTxnMarkersResponse,
+    OffsetFetchResponse, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
-use protocol::records::batches::Batches;
-use protocol::records::build::{BatchBuilder, BatchOptions};
-use protocol::records::record::Records;
 use raw::Client;
-use raw::ask::{Produced, fetch_request, fetched, produce_request, produced};
-use raw::node::{TestNode, start};
+use raw::ask::{fetch_request, fetched, produce_request, produced};
+use raw::node::start;
+use transactional::{
+    ID, NEW, OLD, Producer, Versions, add, begin, code, commit_offset, committed, end, init, node, offset,
+    seen, send, state, state_once_loaded, transactional,
+};
 
-const ID: &str = "payments";
-/// Old clients' versions, and those of KIP-890.
-const OLD: Versions = Versions { init: 4, produce: 9, end: 3, offsets: 3 };
-const NEW: Versions = Versions { init: 5, produce: 12, end: 5, offsets: 5 };
-
-#[derive(Clone, Copy, Debug)]
-struct Versions {
-    init: i16,
-    produce: i16,
-    end: i16,
-    offsets: i16,
-}
-
-/// A producer as it knows itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Producer {
-    id: i64,
-    epoch: i16,
-}
-
-fn node(directory: &Path, settings: &[(&str, &str)]) -> (TestNode, Client) {
-    let few = [("transaction.state.log.num.partitions", "1"), ("offsets.topic.num.partitions", "1")];
-    let node = start(directory, &[&few, settings].concat());
-    let mut client = node.connect();
-    client.create(&["t"]);
-    for (key, key_type) in [("g", 0), (ID, 1)] {
-        let request =
-            FindCoordinatorRequest { key: key.into(), key_type, ..FindCoordinatorRequest::default() };
-        client.ask(&request, 3);
-    }
-    (node, client)
-}
-
-fn init(client: &mut Client, timeout: i32, version: i16) -> (i16, Producer) {
-    let request = InitProducerIdRequest {
-        transactional_id: Some(ID.into()),
-        transaction_timeout_ms: timeout,
-        ..InitProducerIdRequest::default()
-    };
-    let body = client.ask(&request, version);
-    let said = InitProducerIdResponse::decode(&body, version).unwrap();
-    (said.error_code, Producer { id: said.producer_id, epoch: said.producer_epoch })
-}
-
-fn begin(client: &mut Client, version: i16) -> Producer {
-    let (error, producer) = init(client, 60_000, version);
-    assert_eq!(error, 0);
-    producer
-}
-
-fn add(client: &mut Client, producer: Producer, topic: &str, version: i16) -> i16 {
-    let topics = vec![AddPartitionsToTxnTopic { name: topic.to_owned().into(), partitions: vec![0].into() }];
-    let request = AddPartitionsToTxnRequest {
-        v3_and_below_transactional_id: ID.into(),
-        v3_and_below_producer_id: producer.id,
-        v3_and_below_producer_epoch: producer.epoch,
-        v3_and_below_topics: topics.into(),
-        ..AddPartitionsToTxnRequest::default()
-    };
-    let body = client.ask(&request, version);
-    let said = AddPartitionsToTxnResponse::decode(&body, version).unwrap();
-    let topic = said.results_by_topic_v3_and_below.iter().next().unwrap();
-    topic.results_by_partition.iter().next().unwrap().partition_error_code
-}
-
-/// A batch of one record in a transaction.
-fn transactional(producer: Producer, sequence: i32, value: &str) -> Vec<u8> {
-    let options = BatchOptions {
-        producer: (ProducerId(producer.id), ProducerEpoch(producer.epoch), Sequence(sequence)),
-        transactional: true,
-        ..BatchOptions::default()
-    };
-    let mut builder = BatchBuilder::new(options);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    builder.push(Timestamp(now.as_millis() as i64), None, Some(value.as_bytes()), &[]);
-    builder.finish_uncompressed()
-}
-
-fn send(client: &mut Client, producer: Producer, sequence: i32, value: &str, version: i16) -> Produced {
-    let mut request = produce_request("t", 0, -1, transactional(producer, sequence, value));
-    request.transactional_id = Some(ID.into());
-    produced(&client.ask(&request, version), version)
-}
-
-fn end(client: &mut Client, producer: Producer, committed: bool, version: i16) -> (i16, Producer) {
-    let request = EndTxnRequest {
-        transactional_id: ID.into(),
-        producer_id: producer.id,
-        producer_epoch: producer.epoch,
-        committed,
-    };
-    let body = client.ask(&request, version);
-    let said = EndTxnResponse::decode(&body, version).unwrap();
-    (said.error_code, Producer { id: said.producer_id, epoch: said.producer_epoch })
-}
-
-/// What a reader of committed data sees.
-fn committed(client: &mut Client) -> Vec<String> {
-    seen(client, 1)
-}
-
-/// What a reader of this isolation sees: values whose transaction is not among the aborted ones that it is told of.
-fn seen(client: &mut Client, isolation_level: i8) -> Vec<String> {
-    let mut request = fetch_request("t", 0, 0, 0);
-    request.isolation_level = isolation_level;
-    let body = client.ask(&request, 11);
-    let response = FetchResponse::decode(&body, 11).unwrap();
-    let topic = response.responses.iter().next().unwrap();
-    let partition = topic.partitions.iter().next().unwrap();
-    assert_eq!(partition.error_code, 0);
-    let mut aborted: Vec<_> = partition
-        .aborted_transactions
-        .iter()
-        .flatten()
-        .map(|aborted| (aborted.first_offset, aborted.producer_id))
-        .collect();
-    let (mut skipped, mut values) = (std::collections::BTreeSet::new(), Vec::new());
-    for batch in Batches::new(partition.records.as_deref().unwrap_or_default()) {
-        let header = batch.header;
-        assert!(isolation_level == 0 || header.base_offset.0 < partition.last_stable_offset);
-        let id = header.producer_id.0;
-        aborted.retain(|(first, producer)| {
-            let begins = *first <= header.last_offset().0;
-            begins.then(|| skipped.insert(*producer));
-            !begins
-        });
-        if header.attributes.is_control() {
-            skipped.remove(&id);
-        } else if !(header.attributes.is_transactional() && skipped.contains(&id)) {
-            for record in Records::new(batch.payload(), header.count) {
-                values.push(String::from_utf8(record.unwrap().value.unwrap().to_vec()).unwrap());
-            }
-        }
-    }
-    values
-}
-
-/// The state of the transaction, once what was decided of it is done: markers that have to wait are written later.
-fn state(client: &mut Client) -> String {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let request = DescribeTransactionsRequest { transactional_ids: vec![ID.into()].into() };
-        let body = client.ask(&request, 0);
-        let said = DescribeTransactionsResponse::decode(&body, 0).unwrap();
-        let state = said.transaction_states.iter().next().unwrap();
-        assert_eq!(state.error_code, 0);
-        if !state.transaction_state.starts_with("Prepare") {
-            return state.transaction_state.into_owned();
-        }
-        assert!(Instant::now() < deadline, "it is still {}", state.transaction_state);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn commit_offset(client: &mut Client, producer: Producer, offset: i64, version: i16) -> i16 {
-    let partition = TxnOffsetCommitRequestPartition {
-        partition_index: 0,
-        committed_offset: offset,
-        ..Default::default()
-    };
-    let topic = TxnOffsetCommitRequestTopic {
-        name: "t".into(),
-        partitions: vec![partition].into(),
-        ..Default::default()
-    };
-    let request = TxnOffsetCommitRequest {
-        transactional_id: ID.into(),
+/// The error of the group's offset where it must be stable, in a version that names one group; of all topics or of one.
+fn unstable(client: &mut Client, all: bool, version: i16) -> i16 {
+    let topic = OffsetFetchRequestTopic { name: "t".into(), partition_indexes: vec![0].into() };
+    let request = OffsetFetchRequest {
         group_id: "g".into(),
-        producer_id: producer.id,
-        producer_epoch: producer.epoch,
-        topics: vec![topic].into(),
-        ..TxnOffsetCommitRequest::default()
+        topics: (!all).then(|| vec![topic].into()),
+        require_stable: true,
+        ..OffsetFetchRequest::default()
     };
     let body = client.ask(&request, version);
-    let said = TxnOffsetCommitResponse::decode(&body, version).unwrap();
+    let said = OffsetFetchResponse::decode(&body, version).unwrap();
     let topic = said.topics.iter().next().unwrap();
     topic.partitions.iter().next().unwrap().error_code
-}
-
-/// The group's offset, or the error where it must be stable and is not.
-fn offset(client: &mut Client, stable: bool) -> Result<i64, i16> {
-    let topic = OffsetFetchRequestTopics {
-        name: "t".into(),
-        partition_indexes: vec![0].into(),
-        ..Default::default()
-    };
-    let group = OffsetFetchRequestGroup {
-        group_id: "g".into(),
-        topics: Some(vec![topic].into()),
-        ..Default::default()
-    };
-    let request =
-        OffsetFetchRequest { groups: vec![group].into(), require_stable: stable, ..Default::default() };
-    let body = client.ask(&request, 8);
-    let said = OffsetFetchResponse::decode(&body, 8).unwrap();
-    let group = said.groups.iter().next().unwrap();
-    let topic = group.topics.iter().next().unwrap();
-    let partition = topic.partitions.iter().next().unwrap();
-    if partition.error_code == 0 { Ok(partition.committed_offset) } else { Err(partition.error_code) }
 }
 
 /// Where the log ends for readers of this isolation.
@@ -253,10 +57,6 @@ fn latest(client: &mut Client, isolation_level: i8) -> i64 {
     let said = ListOffsetsResponse::decode(&body, 5).unwrap();
     let topic = said.topics.iter().next().unwrap();
     topic.partitions.iter().next().unwrap().offset
-}
-
-fn code(error: ErrorCode) -> i16 {
-    error.into()
 }
 
 #[test]
@@ -358,6 +158,9 @@ fn offsets_count_when_their_transaction_commits() {
     assert_eq!(offset(&mut client, true), Ok(3));
 
     assert_eq!(commit_offset(&mut client, producer, 9, NEW.offsets), 0, "a commit adds the group by itself");
+    // From the first version on that can ask for it, and of all topics as of one.
+    let refused = code(ErrorCode::UnstableOffsetCommit);
+    assert_eq!([false, true].map(|all| unstable(&mut client, all, 7)), [refused, refused]);
     producer = end(&mut client, producer, false, NEW.end).1;
     assert_eq!(offset(&mut client, true), Ok(3));
     let stale = Producer { epoch: producer.epoch - 1, ..producer };
@@ -406,126 +209,6 @@ fn whoever_begins_anew_ends_what_was_open() {
     assert_eq!(send(&mut client, next, 0, "new", NEW.produce).error, 0);
     assert_eq!(end(&mut client, next, true, NEW.end).0, 0);
     assert_eq!(committed(&mut client), ["new"]);
-}
-
-fn state_once_loaded(client: &mut Client) -> String {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let request = DescribeTransactionsRequest { transactional_ids: vec![ID.into()].into() };
-        let body = client.ask(&request, 0);
-        let said = DescribeTransactionsResponse::decode(&body, 0).unwrap();
-        let state = said.transaction_states.iter().next().unwrap();
-        if state.error_code == 0 {
-            return state.transaction_state.into_owned();
-        }
-        assert_eq!(state.error_code, code(ErrorCode::CoordinatorLoadInProgress));
-        assert!(Instant::now() < deadline);
-        std::thread::yield_now();
-    }
-}
-
-/// Puts a record behind the last of `__transaction_state`, as if the node had died right after it.
-fn decide_and_die(directory: &Path, to: TransactionState) {
-    let log = directory.join("__transaction_state-0");
-    let segment = log.join("00000000000000000000.log");
-    let mut bytes = fs::read(&segment).unwrap();
-    let last = Batches::new(&bytes).last().unwrap();
-    let record = Records::new(last.payload(), last.header.count).last().unwrap().unwrap();
-    let mut record = TransactionRecord::decode(record.key.unwrap(), record.value).unwrap().unwrap();
-    let value = record.value.as_mut().unwrap();
-    value.transaction_status = to.id();
-    value.producer_epoch += 1;
-    let (mut key, mut encoded) = (Vec::new(), Vec::new());
-    assert!(record.encode(&mut key, &mut encoded).unwrap());
-    let mut builder =
-        BatchBuilder::new(BatchOptions { leader_epoch: last.header.leader_epoch, ..BatchOptions::default() });
-    builder.push(last.header.max_timestamp, Some(&key), Some(&encoded), &[]);
-    let mut batch = builder.finish_uncompressed();
-    protocol::records::batch::set_base_offset(&mut batch, last.header.next_offset());
-    bytes.extend_from_slice(&batch);
-    fs::write(&segment, bytes).unwrap();
-    for trace in [directory.join(".kafka_cleanshutdown"), directory.join("recovery-point-offset-checkpoint")]
-    {
-        fs::remove_file(trace).unwrap();
-    }
-}
-
-#[test]
-fn markers_are_written_after_a_death_between_the_decision_and_them() {
-    for (to, complete, expected) in [
-        (TransactionState::PrepareCommit, "CompleteCommit", (vec!["open".to_owned(), "next".into()], 5)),
-        (TransactionState::PrepareAbort, "CompleteAbort", (vec!["next".into()], -1)),
-    ] {
-        let directory = tempfile::tempdir().unwrap();
-        let (node, mut client) = node(directory.path(), &[]);
-        let producer = begin(&mut client, NEW.init);
-        assert_eq!(send(&mut client, producer, 0, "open", NEW.produce).error, 0);
-        assert_eq!(commit_offset(&mut client, producer, 5, NEW.offsets), 0);
-        node.stop();
-        decide_and_die(directory.path(), to);
-
-        let node = start(directory.path(), &[]);
-        let mut client = node.connect();
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while state_once_loaded(&mut client) != complete {
-            assert!(Instant::now() < deadline, "{}", state(&mut client));
-        }
-        // The producer's next transaction has nothing of the one before in it.
-        let next = begin(&mut client, NEW.init);
-        assert_eq!(send(&mut client, next, 0, "next", NEW.produce).error, 0);
-        assert_eq!(end(&mut client, next, true, NEW.end).0, 0);
-        assert_eq!((committed(&mut client), offset(&mut client, true).unwrap()), expected);
-    }
-}
-
-/// Whoever is asked for its partition meanwhile has none by that name: that says nothing of whether it is gone for good.
-#[test]
-fn a_marker_waits_for_a_partition_whose_directory_is_away() {
-    let temp = tempfile::tempdir().unwrap();
-    let [a, b, away] = ["a", "b", "away"].map(|name| temp.path().join(name));
-    fs::create_dir(&b).unwrap();
-    start(&a, &[]).stop();
-    let properties = fs::read_to_string(a.join("meta.properties")).unwrap();
-    let cluster = properties.lines().find_map(|line| line.strip_prefix("cluster.id=")).unwrap();
-    storage::log_dirs::format(&storage::RealDisk, &b, (cluster, NodeId(1)), Timestamp(1)).unwrap();
-    let both = format!("{},{}", a.display(), b.display());
-    let cordoned = |directory: &Path| {
-        let cordoned = ("cordoned.log.dirs", directory.to_str().unwrap().to_owned());
-        [("log.dirs", both.clone()), cordoned]
-    };
-    // The topic lies in the one, what the coordinators write in the other.
-    let settings = cordoned(&a);
-    let first = start(&a, &settings.each_ref().map(|(key, value)| (*key, value.as_str())));
-    let mut client = first.connect();
-    client.create(&["t"]);
-    assert_eq!(client.produce("t", 0, raw::batch::batch(&["first"])).error, 0);
-    first.stop();
-    let settings = cordoned(&b);
-    let settings = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
-    let (second, mut client) = node(&a, &settings);
-    let producer = begin(&mut client, NEW.init);
-    assert_eq!(send(&mut client, producer, 0, "open", NEW.produce).error, 0);
-    second.stop();
-    decide_and_die(&a, TransactionState::PrepareAbort);
-
-    fs::rename(&b, &away).unwrap();
-    let one_left = [("log.dirs", both.as_str()), ("transaction.state.log.num.partitions", "1")];
-    let without = start(&a, &one_left);
-    let mut client = without.connect();
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(2) {
-        assert_eq!(state_once_loaded(&mut client), "PrepareAbort");
-    }
-    without.stop();
-
-    fs::rename(&away, &b).unwrap();
-    let with = start(&a, &one_left);
-    let mut client = with.connect();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while state_once_loaded(&mut client) != "CompleteAbort" {
-        assert!(Instant::now() < deadline, "{}", state(&mut client));
-    }
-    assert_eq!(committed(&mut client), ["first"]);
 }
 
 #[test]
@@ -578,119 +261,41 @@ fn a_transaction_that_nobody_coordinates_is_found_and_ended_by_hand() {
     assert_eq!(committed(&mut client), ["held back"]);
 }
 
+/// Its producer is told what has every client come again; who asks the coordinator itself is told to look for another.
 #[test]
-fn a_partition_that_is_deleted_holds_no_transaction_open() {
-    let directory = tempfile::tempdir().unwrap();
-    let (_node, mut client) = node(directory.path(), &[]);
-    client.create(&["gone"]);
-    let producer = begin(&mut client, NEW.init);
-    assert_eq!(send(&mut client, producer, 0, "stays", NEW.produce).error, 0);
-    let mut request = produce_request("gone", 0, -1, transactional(producer, 0, "goes"));
-    request.transactional_id = Some(ID.into());
-    assert_eq!(produced(&client.ask(&request, NEW.produce), NEW.produce).error, 0);
-    let delete = DeleteTopicsRequest {
-        topic_names: vec!["gone".into()].into(),
-        timeout_ms: 10_000,
-        ..DeleteTopicsRequest::default()
+fn records_whose_transaction_nobody_can_be_asked_about_come_again() {
+    let come_again = |client: &mut Client, producer, versions: Versions| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while end(client, producer, true, versions.end).0 != code(ErrorCode::NotCoordinator) {
+            assert!(Instant::now() < deadline, "there is a coordinator");
+            std::thread::yield_now();
+        }
+        let refused = send(client, producer, 0, "later", versions.produce);
+        assert_eq!(refused.error, code(ErrorCode::NotEnoughReplicas), "{versions:?}");
+        assert_eq!(seen(client, 0), Vec::<String>::new());
     };
-    client.ask(&delete, 4);
-    assert_eq!(end(&mut client, producer, true, NEW.end).0, 0);
-    assert_eq!(
-        (state(&mut client).as_str(), committed(&mut client)),
-        ("CompleteCommit", vec!["stays".into()])
-    );
-}
-
-fn create_wide(client: &mut Client, partitions: i32) {
-    let wide = CreatableTopic {
-        name: "wide".into(),
-        num_partitions: partitions,
-        replication_factor: 1,
-        ..CreatableTopic::default()
-    };
-    let request = CreateTopicsRequest {
-        topics: vec![wide].into(),
-        timeout_ms: 60_000,
-        ..CreateTopicsRequest::default()
-    };
-    client.ask(&request, 5);
-}
-
-#[test]
-fn a_transaction_over_very_many_partitions_ends() {
-    let directory = tempfile::tempdir().unwrap();
-    let (_node, mut client) = node(directory.path(), &[("headwater.durability", "fsync")]);
-    create_wide(&mut client, 250);
-    let producer = begin(&mut client, OLD.init);
-    let topic = AddPartitionsToTxnTopic { name: "wide".into(), partitions: (0..250).collect() };
-    let request = AddPartitionsToTxnRequest {
-        v3_and_below_transactional_id: ID.into(),
-        v3_and_below_producer_id: producer.id,
-        v3_and_below_producer_epoch: producer.epoch,
-        v3_and_below_topics: vec![topic].into(),
-        ..AddPartitionsToTxnRequest::default()
-    };
-    client.ask(&request, 3);
-    assert_eq!(end(&mut client, producer, true, OLD.end).0, 0);
-    assert_eq!(state(&mut client), "CompleteCommit");
-}
-
-/// The disk of a directory does not bring anything to stable storage until what is handed back is dropped.
-fn hold_the_disk(replica: &Replica) -> Sender<()> {
-    let (free, held) = channel();
-    let hold = move |_| assert!(held.recv().is_err(), "nothing is sent");
-    replica.log().unwrap().commit(Box::new(hold));
-    free
-}
-
-fn replica(node: &TestNode, topic: &str, index: i32) -> Arc<Replica> {
-    let topic = node.node().broker().partitions.by_name(topic).unwrap();
-    topic.get(PartitionIndex(index)).unwrap().clone()
-}
-
-#[test]
-fn an_end_that_was_answered_by_an_error_is_looked_for_at_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let settings = [("headwater.durability", "fsync"), ("request.timeout.ms", "1000")];
-    let (node, mut client) = node(directory.path(), &settings);
-    let producer = begin(&mut client, NEW.init);
-    assert_eq!(send(&mut client, producer, 0, "open", NEW.produce).error, 0);
-    let held = hold_the_disk(&replica(&node, "__transaction_state", 0));
-    assert_eq!(end(&mut client, producer, true, NEW.end).0, code(ErrorCode::CoordinatorNotAvailable));
-    drop(held);
-    // The decision lies in the log, and nobody but the task that comes back to such ends knows of it.
-    let begun = Instant::now();
-    while state_once_loaded(&mut client) != "CompleteCommit" {
-        assert!(begun.elapsed() < Duration::from_secs(5), "{}", state_once_loaded(&mut client));
+    for versions in [OLD, NEW] {
+        let directory = tempfile::tempdir().unwrap();
+        let (first, mut client) = node(directory.path(), &[]);
+        let producer = begin(&mut client, versions.init);
+        assert_eq!(add(&mut client, producer, "t", 3), 0);
+        first.stop();
+        // What a coordinator cannot read it does not answer for.
+        let log = directory.path().join("__transaction_state-0/00000000000000000000.log");
+        let mut bytes = fs::read(&log).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&log, bytes).unwrap();
+        let second = start(directory.path(), &[("transaction.state.log.num.partitions", "1")]);
+        let mut client = second.connect();
+        come_again(&mut client, producer, versions);
+        let gone = DeleteTopicsRequest {
+            topic_names: vec!["__transaction_state".into()].into(),
+            timeout_ms: 10_000,
+            ..DeleteTopicsRequest::default()
+        };
+        client.ask(&gone, 5);
+        come_again(&mut client, producer, versions);
     }
-    assert_eq!(committed(&mut client), ["open"]);
-}
-
-#[test]
-fn markers_of_one_request_are_brought_to_stable_storage_together() {
-    let directory = tempfile::tempdir().unwrap();
-    let (node, mut client) = node(directory.path(), &[("headwater.durability", "fsync")]);
-    let partitions = 50;
-    create_wide(&mut client, partitions);
-    let held = hold_the_disk(&replica(&node, "wide", 0));
-    let topic = WritableTxnMarkerTopic { name: "wide".into(), partition_indexes: (0..partitions).collect() };
-    let marker =
-        WritableTxnMarker { producer_id: 7, topics: vec![topic].into(), ..WritableTxnMarker::default() };
-    let request = WriteTxnMarkersRequest { markers: vec![marker].into() };
-    let frame = client.frame(&request, 1);
-    client.send(&frame);
-    let begun = Instant::now();
-    let stands = |index| replica(&node, "wide", index).log().unwrap().partition().watermarks().log_end.0 == 1;
-    while !(0..partitions).all(stands) {
-        assert!(begun.elapsed() < Duration::from_secs(20), "one waits for another");
-        std::thread::yield_now();
-    }
-    drop(held);
-    let body = client.answer::<WriteTxnMarkersRequest<'_>>(1);
-    let response = WriteTxnMarkersResponse::decode(&body, 1).unwrap();
-    let topic = response.markers.iter().next().unwrap().topics.iter().next().unwrap();
-    assert!(topic.partitions.iter().all(|partition| partition.error_code == 0), "{topic:?}");
-    assert_eq!(topic.partitions.len(), 50);
 }
 
 #[test]
