@@ -172,9 +172,20 @@ fn offsets_count_when_their_transaction_commits() {
 fn a_transaction_that_runs_out_of_time_is_aborted_and_its_producer_fenced() {
     let directory = tempfile::tempdir().unwrap();
     let soon = [("transaction.abort.timed.out.transaction.cleanup.interval.ms", "20")];
-    let (_node, mut client) = node(directory.path(), &soon);
+    let (node, mut client) = node(directory.path(), &soon);
+    let timed_out = || {
+        let text = broker::metrics::exposition::text(node.node().broker());
+        text.lines()
+            .find_map(|line| line.strip_prefix("headwater_transactions_timed_out_total "))
+            .unwrap()
+            .to_owned()
+    };
+    // One that whoever comes after ends has not run out of time.
+    let left = begin(&mut client, NEW.init);
+    assert_eq!(send(&mut client, left, 0, "left open", NEW.produce).error, 0);
+    assert_eq!(init(&mut client, 100, NEW.init).0, code(ErrorCode::ConcurrentTransactions));
     let (error, producer) = init(&mut client, 100, NEW.init);
-    assert_eq!(error, 0);
+    assert_eq!((error, timed_out()), (0, "0".to_owned()));
     assert_eq!(send(&mut client, producer, 0, "too slow", NEW.produce).error, 0);
     let deadline = Instant::now() + Duration::from_secs(20);
     while state(&mut client) != "CompleteAbort" {
@@ -184,6 +195,7 @@ fn a_transaction_that_runs_out_of_time_is_aborted_and_its_producer_fenced() {
     assert_eq!(committed(&mut client), [] as [&str; 0]);
     assert_eq!(send(&mut client, producer, 1, "x", NEW.produce).error, code(ErrorCode::InvalidProducerEpoch));
     assert_eq!(end(&mut client, producer, true, NEW.end).0, code(ErrorCode::ProducerFenced));
+    assert_eq!(timed_out(), "1", "why it is fenced");
     assert_eq!(init(&mut client, 900_001, NEW.init).0, code(ErrorCode::InvalidTransactionTimeout));
     assert_eq!(init(&mut client, 0, NEW.init).0, code(ErrorCode::InvalidTransactionTimeout));
 }

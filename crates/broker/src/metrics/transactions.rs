@@ -1,5 +1,6 @@
 //! What is counted of transactions, under the names of Kafka's `AddPartitionsToTxnManager`,
-//! `TransactionMarkerChannelManager` and `transaction-coordinator-metrics`.
+//! `TransactionMarkerChannelManager` and `transaction-coordinator-metrics`; and what these do not tell, how many transactions have
+//! run out of time.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -60,6 +61,13 @@ pub fn text(broker: &Broker, text: &mut Text) {
         text.sample(name, &[("state", state)], count);
     }
     let figures = broker.coordinators.transactions.figures();
+    let name = "headwater_transactions_timed_out_total";
+    text.metric(
+        name,
+        Kind::Counter,
+        "Transactions aborted for want of time: their producers are told that they are fenced, though nobody came after them.",
+    );
+    text.sample(name, &[], figures.transactions_timed_out.get());
     super::coordinators::text(figures, "kafka_server_transaction_coordinator_metrics_", text);
     let name = "kafka_coordinator_transaction_transactionmarkerchannelmanager_logappendretryqueuesize";
     text.metric(

@@ -105,7 +105,7 @@ impl TransactionShard {
         self.schedule.waiting_for_id().cloned().collect()
     }
 
-    /// Aborts one of those.
+    /// Aborts one of those, unless it has ended meanwhile; says whether it does.
     ///
     /// # Errors
     /// The id is gone.
@@ -114,14 +114,13 @@ impl TransactionShard {
         ground: &TransactionGround<'_>,
         id: &str,
         fresh: ProducerId,
-    ) -> Result<TransactionDecision<()>, TransactionRefusal> {
+    ) -> Result<TransactionDecision<bool>, TransactionRefusal> {
         let (id, entry) = self.entry(id)?;
-        // It may have ended meanwhile.
         if entry.recorded.deadline().is_none_or(|deadline| deadline >= ground.now) {
-            return Ok(Decision::reply(()));
+            return Ok(Decision::reply(false));
         }
         let step = entry.aborted_by_coordinator(ground, Some(fresh))?;
-        Ok(Self::record(ground, id, &step, ()))
+        Ok(Self::record(ground, id, &step, true))
     }
 
     fn mark(

@@ -117,8 +117,11 @@ impl Coordinators {
         };
         let aborted =
             self.transactions.submit(id, |shard, ground| shard.abort_overdue(ground, id, fresh)).await;
-        if let Err(error) = &aborted {
-            tracing::debug!(transactional_id = %id, %error, "a transaction that ran out of time stays open");
+        match &aborted {
+            Ok(aborts) => self.transactions.figures().transactions_timed_out.add(u64::from(*aborts)),
+            Err(error) => {
+                tracing::debug!(transactional_id = %id, %error, "a transaction that ran out of time stays open");
+            }
         }
         aborted.is_ok()
     }

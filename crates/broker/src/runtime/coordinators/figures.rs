@@ -29,6 +29,8 @@ pub struct Figures {
     pub offset_expirations: Counter,
     /// Offsets that were taken away because somebody asked for it, or their topic is gone.
     pub offset_deletions: Counter,
+    /// Transactions that were aborted because they ran out of time.
+    pub transactions_timed_out: Counter,
 }
 
 /// One that waits for a shard.

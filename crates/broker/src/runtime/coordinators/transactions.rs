@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coordinator::transaction::{
-    ClientVersion, Producer, TransactionConfig, TransactionRefusal, TransactionShard, TxnPartition,
+    ClientVersion, Producer, TransactionConfig, TransactionRefusal, TransactionShard, TransactionState,
+    TxnPartition,
 };
 use coordinator::{Decision, Ground};
 use protocol::ErrorCode;
@@ -36,7 +37,17 @@ impl Coordinated for TransactionShard {
         config.transactions.commit_timeout
     }
 
-    fn count(&self, _: &[Self::Record<'_>], _: bool, _: &Figures) {}
+    fn count(&self, records: &[Self::Record<'_>], by_itself: bool, figures: &Figures) {
+        // By itself a coordinator decides of no other end.
+        let is_abort = |record: &&Self::Record<'_>| {
+            record
+                .value
+                .as_ref()
+                .is_some_and(|value| value.transaction_status == TransactionState::PrepareAbort.id())
+        };
+        let aborted = if by_itself { records.iter().filter(is_abort).count() } else { 0 };
+        figures.transactions_timed_out.add(u64::try_from(aborted).unwrap_or(u64::MAX));
+    }
 
     fn topics_deleted(
         &self,
