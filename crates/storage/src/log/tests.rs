@@ -19,6 +19,7 @@ mod look_ups;
 mod resume;
 mod retention;
 mod small_files;
+mod snapshots;
 
 use super::*;
 use crate::descriptors::Descriptors;
