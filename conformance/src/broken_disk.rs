@@ -4,8 +4,6 @@
 //! The device is real to the broker: fsync fails in the kernel ([`crate::mounted`]). It needs to be
 //! root. With `--calls` single system calls fail instead, of a broker that strace holds. Apache Kafka is not asked.
 
-mod injected;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -20,8 +18,8 @@ use protocol::error_code::ErrorCode;
 use serde_json::{Value, json};
 
 use crate::full_disk::{batch, value};
+use crate::injected::Injected;
 use crate::mounted::Frail;
-use injected::Injected;
 
 const PARTITIONS: i32 = 4;
 const TOPIC: &str = "durable";
@@ -48,7 +46,7 @@ const SMALL: usize = 64 << 10;
 const LARGE: usize = 256 << 10;
 /// What the failing device holds.
 const SIZE: u64 = 64 << 20;
-pub const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(20);
 
 /// What fails.
 #[derive(clap::Args)]
@@ -91,7 +89,7 @@ impl BrokenDisk {
         for (call, error) in TROUBLES {
             println!("== {call} fails with {error}");
             let directory = tempfile::tempdir()?;
-            let trouble = Trouble::Call(Injected::new((call, error), directory.path().join("calls")));
+            let trouble = Trouble::Call(Injected::failing((call, error), directory.path().join("calls")));
             Story::play(directory.path(), directory.path().join("bad"), trouble)
                 .with_context(|| format!("{call} fails with {error}"))?;
         }

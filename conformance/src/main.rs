@@ -6,6 +6,7 @@ mod clients;
 mod compaction;
 mod connect;
 mod full_disk;
+mod injected;
 mod kill;
 mod messages;
 mod mounted;

@@ -8,7 +8,10 @@
 //! along; at the end everything is read once more, and nothing may be held back any longer. With `--in-turn` Apache Kafka
 //! is started on what Headwater left open, and the reverse. Apache Kafka 4.4.0 is given no transaction whose end is prepared
 //! and not yet written everywhere: of a partition that has no leader while it starts it takes the marker for needless.
+//!
+//! Before that, of Headwater alone, ends of transactions are cut short at each of their writes ([`cut_short`]).
 
+mod cut_short;
 mod writer;
 
 use std::path::Path;
@@ -67,7 +70,9 @@ impl Transactions {
     /// Writes, kills, reads; an error if the history has an anomaly. What an error may be seen by is kept.
     pub fn run(&self) -> Result<()> {
         let directory = tempfile::tempdir()?;
-        let played = self.play(directory.path());
+        let alone = !(self.apache_kafka || self.in_turn);
+        let cut_short = || if alone { cut_short::run(&directory.path().join("cut-short")) } else { Ok(()) };
+        let played = cut_short().and_then(|()| self.play(directory.path()));
         if played.is_ok() {
             println!("1 passed, 0 failed");
             return Ok(());

@@ -30,8 +30,8 @@ use raw::Client;
 use raw::ask::{produce_request, produced};
 use raw::node::{TestNode, start};
 use transactional::{
-    ID, NEW, OLD, begin, code, commit_offset, committed, end, node, offset, send, state, state_once_loaded,
-    transactional,
+    ID, NEW, OLD, begin, code, commit_offset, committed, end, init, node, offset, send, state,
+    state_once_loaded, transactional,
 };
 
 /// Puts a record behind the last of `__transaction_state`, as if the node had died right after it.
@@ -125,6 +125,8 @@ fn a_marker_waits_for_a_partition_whose_directory_is_away() {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(2) {
         assert_eq!(state_once_loaded(&mut client), "PrepareAbort");
+        // Its producer begins no other while this one may still have records that count for open.
+        assert_eq!(init(&mut client, 60_000, NEW.init).0, code(ErrorCode::ConcurrentTransactions));
     }
     without.stop();
 
@@ -136,6 +138,12 @@ fn a_marker_waits_for_a_partition_whose_directory_is_away() {
         assert!(Instant::now() < deadline, "{}", state(&mut client));
     }
     assert_eq!(committed(&mut client), ["first"]);
+    // Nor does its next commit take in what was aborted.
+    let next = begin(&mut client, NEW.init);
+    assert_eq!(next.id, producer.id);
+    assert_eq!(send(&mut client, next, 0, "next", NEW.produce).error, 0);
+    assert_eq!(end(&mut client, next, true, NEW.end).0, 0);
+    assert_eq!(committed(&mut client), ["first", "next"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Errors, by the names that strace knows, put into the system calls that a running broker makes on some files, by strace.
+//! What happens, by strace, in the system calls that a running broker makes on some files: an error, or the end of the broker.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::SOON;
+/// How long strace may take to hold a broker.
+const SOON: Duration = Duration::from_secs(20);
 
-/// One system call of a broker that fails on some files.
+/// One system call of a broker in which something happens on some files.
 pub struct Injected {
     call: &'static str,
-    error: &'static str,
+    /// What happens, in strace's words.
+    what: String,
     /// What traces the broker, while it does.
     strace: Option<Child>,
     /// Where it writes down each call.
@@ -20,9 +22,19 @@ pub struct Injected {
 }
 
 impl Injected {
-    /// Nothing fails yet. `seen` is a file to write down in what has.
-    pub fn new((call, error): (&'static str, &'static str), seen: PathBuf) -> Self {
-        Self { call, error, strace: None, seen, files: Vec::new() }
+    /// It is to fail with an error, by the name that strace knows. `seen` is a file to write down in what has.
+    pub fn failing((call, error): (&'static str, &'static str), seen: PathBuf) -> Self {
+        Self::new(call, format!("error={error}"), seen)
+    }
+
+    /// The broker is to be killed as it makes the call for the `when`th time, of which nothing is done then.
+    pub fn killing((call, when): (&'static str, u32), seen: PathBuf) -> Self {
+        Self::new(call, format!("error=EIO:signal=KILL:when={when}"), seen)
+    }
+
+    /// Nothing happens yet.
+    fn new(call: &'static str, what: String, seen: PathBuf) -> Self {
+        Self { call, what, strace: None, seen, files: Vec::new() }
     }
 
     /// The system call.
@@ -30,7 +42,7 @@ impl Injected {
         self.call
     }
 
-    /// From now on the call fails in this process on each of these files.
+    /// From now on it happens in this process on each of these files.
     pub fn begin(&mut self, process: u32, files: Vec<PathBuf>) -> Result<()> {
         self.files = files;
         let mut strace = Command::new("strace");
@@ -39,7 +51,7 @@ impl Injected {
             "-e",
             &format!("trace={}", self.call),
             "-e",
-            &format!("inject={}:error={}", self.call, self.error),
+            &format!("inject={}:{}", self.call, self.what),
         ]);
         for file in &self.files {
             strace.arg("-P").arg(file);
