@@ -8,7 +8,6 @@ mod raw;
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use broker::runtime::partitions::Replica;
@@ -219,37 +218,6 @@ fn who_waits_at_a_shard_that_is_loaded_anew_looks_for_its_coordinator() {
     panic_with(&node, "g");
     assert_eq!(fetch(&mut node.connect(), "g", "t"), -1);
     is_told_to_look_elsewhere(waiting);
-}
-
-/// Consumers begin anew where they hear that nothing is committed: they may hear anything else, but not that.
-#[test]
-fn no_consumer_hears_that_nothing_is_committed_while_its_shard_is_loaded_anew() {
-    let directory = tempfile::tempdir().unwrap();
-    let (first, mut client) = node(directory.path(), &["t"]);
-    for offset in 1..=500 {
-        assert_eq!(commit(&mut client, "g", "t", offset), 0);
-    }
-    let over = Arc::new(AtomicBool::new(false));
-    let asking = std::thread::spawn({
-        let (mut client, over) = (first.connect(), over.clone());
-        move || {
-            let mut asked = 0_u32;
-            while !over.load(Ordering::SeqCst) {
-                assert_eq!(fetch(&mut client, "g", "t"), 500);
-                asked += 1;
-            }
-            asked
-        }
-    });
-    panic_with(&first, "g");
-    assert_eq!(fetch(&mut client, "g", "t"), 500);
-    assert_eq!(commit(&mut client, "g", "t", 500), 0, "it is loaded");
-    over.store(true, Ordering::SeqCst);
-    assert!(asking.join().unwrap() > 0);
-    first.stop();
-    let second = start(directory.path(), &[]);
-    assert_eq!(fetch(&mut second.connect(), "g", "t"), 500, "whoever asks first");
-    second.stop();
 }
 
 /// A coordinator that loses its partition lets go of what it knows, whoever waits there and whether or not the log is there

@@ -10,11 +10,12 @@
 //! | a clean mark that vouches for too much (KAFKA-10471, KAFKA-15375) | `storage/clean_shutdown`, `storage/log_dirs`: `a_log_that_could_not_be_loaded_keeps_its_checkpoints_and_is_not_called_clean` |
 //! | appends after an error of the disk, half an append (KAFKA-10778, KAFKA-7866) | `storage/log`: `an_error_of_the_disk_ends_appends_at_once`, `each_failing_step_of_an_append_leaves_log_and_machine_as_they_were` |
 //! | preallocated indexes, tails of zeros, lost indexes (KAFKA-19200, KAFKA-13603) | `storage/entry_file`, `storage/segments` |
-//! | a restart that reads everything (KAFKA-12520) | `storage/log_dirs`: `a_clean_start_reads_no_more_than_it_must`; `records.rs`: `checkpoints_are_written_while_the_broker_runs` |
+//! | a restart that reads everything (KAFKA-12520) | `storage/log_dirs`: `a_clean_start_reads_no_more_than_it_must`; `storage/log`: `one_odd_snapshot_costs_a_start_no_more_than_a_segment`; `records.rs`: `checkpoints_are_written_while_the_broker_runs` |
 //! | offsets and positions beyond 31 bits (KAFKA-1670, KAFKA-6264) | `partition/segments`: `each_bound_rolls_just_past_it` |
 //! | an fsync that is tried again | `storage/group_commit`: `a_failed_fsync_fails_all_who_waited_and_is_never_tried_again` |
 //! | only the last batch of a producer is known | `partition/append`: `the_last_five_batches_are_known_again_by_their_first_offset` |
 //! | a duplicate whose records are gone (KAFKA-14034) | `a_duplicate_is_known_when_its_records_are_gone` |
+//! | memory that grows with each producer that ever wrote | `partition/append`: `beyond_the_bound_who_wrote_longest_ago_is_forgotten_and_nobody_in_a_transaction`; `a_broker_remembers_no_more_producers_than_it_may` |
 //! | a producer forgotten with its records (KAFKA-7190, KAFKA-9144) | `a_producer_outlives_its_records_and_a_restart` |
 //! | sequences beyond 31 bits (KAFKA-7692) | `partition/append`: `a_batch_across_the_end_of_sequences_is_known_again` |
 //! | a producer id given twice (KAFKA-15552) | `versions.rs`: `producer_ids_are_never_given_twice` |
@@ -35,7 +36,7 @@
 //! | memory and log that differ (KAFKA-20845) | each step of every transcript and interleaving |
 //! | a coordinator that lost its partition and goes on (KAFKA-20115, KAFKA-4362) | `coordinators.rs`: `a_coordinator_whose_partition_is_lost_answers_nobody` |
 //! | a log that cannot be loaded once compacted (KAFKA-17306) | `interleavings`: `a_log_that_was_compacted_says_the_same` |
-//! | no offset where there is one, while a coordinator loads or leadership moves | `groups.rs`: `members_and_offsets_outlive_a_restart`; `coordinators.rs`: `no_consumer_hears_that_nothing_is_committed_while_its_shard_is_loaded_anew`; `schedules`: `a_reign_is_loaded_once_and_nothing_acknowledged_is_lost_between_reigns` |
+//! | no offset where there is one, while a coordinator loads or leadership moves | `groups.rs`: `members_and_offsets_outlive_a_restart`; `reloads.rs`: `no_consumer_hears_that_nothing_is_committed_while_its_shard_is_loaded_anew`; `schedules`: `a_reign_is_loaded_once_and_nothing_acknowledged_is_lost_between_reigns` |
 //! | offsets of overlapping transactions that differ after a load, as the order of the markers was taken for that of the records | `coordinator/tests/transcripts`: `transaction.txt` |
 //! | aborted records kept from who reads everything | `transactions.rs`: `what_old_clients_commit_is_seen_and_what_they_abort_is_not` |
 //! | a cut of the log that a consumer does not hear of, as the leader epoch it committed is not told | `groups.rs`: `offsets_are_kept_in_every_version_that_names_topics` |
@@ -43,7 +44,7 @@
 //! | batches verified on one thread and appended on another, or through the buffer of another (KAFKA-15784, KAFKA-15653) | `compressed_batches_that_wait_for_their_coordinators_stay_apart` |
 //! | aborted records read where a log goes over into a remote tier, as records come from there and the list of aborted transactions from here | concerns nothing here: there is no remote tier |
 //! | a question that a coordinator refuses, in the way of the producer it names | `partition/verifications`: `a_question_that_was_refused_was_never_asked`; `who_asks_in_the_name_of_another_is_not_in_its_way`, `who_asks_for_several_producers_at_once_is_in_nobodys_way` |
-//! | an abort that moves what was committed | `transactions.rs`: `offsets_count_when_their_transaction_commits` |
+//! | an abort that moves what was committed | `transactions.rs`: `offsets_count_when_their_transaction_commits`; `conformance clients`: the Java consumer that goes back after an abort |
 //! | a time-out that is told as a fence without being one | `transactions.rs`: `a_transaction_that_runs_out_of_time_is_aborted_and_its_producer_fenced` (the codes are Kafka's) |
 //! | offsets of a topic that is gone, given to its successor (KAFKA-12257) | `coordinator/tests/transcripts`: `commit.txt`; `coordinators.rs`: `offsets_of_a_topic_deleted_while_its_shard_loads_are_forgotten` |
 
@@ -55,13 +56,14 @@ use protocol::ErrorCode;
 use protocol::id::{ProducerEpoch, ProducerId, Sequence, Timestamp};
 use protocol::messages::create_topics::CreatableTopic;
 use protocol::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
+use protocol::messages::describe_producers::TopicRequest;
 use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use protocol::messages::offset_fetch::OffsetFetchRequestGroup;
 use protocol::messages::{
-    CreateTopicsRequest, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, EndTxnRequest,
-    EndTxnResponse, FetchResponse, FindCoordinatorRequest, InitProducerIdRequest, InitProducerIdResponse,
-    Message, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
-    ProduceRequest,
+    CreateTopicsRequest, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest,
+    DescribeProducersRequest, DescribeProducersResponse, EndTxnRequest, EndTxnResponse, FetchResponse,
+    FindCoordinatorRequest, InitProducerIdRequest, InitProducerIdResponse, Message, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, ProduceRequest,
 };
 use protocol::records::batches::Batches;
 use protocol::records::build::{BatchBuilder, BatchOptions};
@@ -137,6 +139,54 @@ fn a_producer_outlives_its_records_and_a_restart() {
         client = node.connect();
     }
     assert_eq!(client.produce("t", 0, of_producer((7, 3, 2), &["c"])).base_offset, 2);
+}
+
+/// How many producers a partition remembers, and whether this one is among them.
+fn remembered(client: &mut Client, id: i64) -> (usize, bool) {
+    let topic = TopicRequest { name: "t".into(), partition_indexes: vec![0].into() };
+    let body = client.ask(&DescribeProducersRequest { topics: vec![topic].into() }, 0);
+    let response = DescribeProducersResponse::decode(&body, 0).unwrap();
+    let topic = response.topics.iter().next().unwrap();
+    let partition = topic.partitions.iter().next().unwrap();
+    let known: Vec<_> = partition.active_producers.iter().map(|producer| producer.producer_id).collect();
+    (known.len(), known.contains(&id))
+}
+
+/// As where a million ids write to a hundred thousand places, a five-hundredth of either.
+#[test]
+fn a_broker_remembers_no_more_producers_than_it_may() {
+    const MOST: usize = 200;
+    let directory = tempfile::tempdir().unwrap();
+    let settings = [("headwater.producer.ids.max", "200")];
+    let node = start(directory.path(), &settings);
+    let mut client = node.connect();
+    client.create(&["t"]);
+    let (others, patient) = (1000..3000, 7);
+    for (written, id) in (0..).zip(others.clone()) {
+        assert_eq!(client.produce("t", 0, of_producer((id, 0, 0), &["once"])).error, 0);
+        if written % 100 == 0 {
+            // Who writes now and then is remembered, however many others come.
+            assert_eq!(client.produce("t", 0, of_producer((patient, 0, written / 100), &["again"])).error, 0);
+            let (known, is_among) = remembered(&mut client, patient);
+            assert!(known <= MOST && is_among, "{known} after {written}");
+        }
+    }
+    let (first, last) = (others.start, others.end - 1);
+    let end = client.produce("t", 0, of_producer((patient, 0, 20), &["again"])).base_offset;
+    for (sender, sequence) in [(last, 0), (patient, 20)] {
+        let again = client.produce("t", 0, of_producer((sender, 0, sequence), &["again"]));
+        assert!(again.error == 0 && again.base_offset <= end, "{sender} is known again: {again:?}");
+    }
+    drop(client);
+    node.stop();
+    let node = start(directory.path(), &settings);
+    let mut client = node.connect();
+    let (known, is_among) = remembered(&mut client, patient);
+    assert!(known <= MOST && is_among, "{known} after a restart");
+    assert!(!remembered(&mut client, first).1, "who wrote longest ago");
+    // Who was forgotten is taken for one who was never there.
+    let again = client.produce("t", 0, of_producer((first, 0, 0), &["once"]));
+    assert_eq!((again.error, again.base_offset), (0, end + 1));
 }
 
 #[test]

@@ -4,10 +4,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.TransactionState;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -112,13 +114,29 @@ final class Transactions {
                 for (var partition : consumer.assignment()) ends.put(partition, new OffsetAndMetadata(consumer.position(partition)));
                 Check.same(ends.size(), PARTITIONS, "partitions");
                 producer.sendOffsetsToTransaction(ends, consumer.groupMetadata());
-                if (commits) producer.commitTransaction();
-                else producer.abortTransaction();
-                // The coordinator of the group takes them over when their marker has come.
-                if (commits) Check.until("the offsets moved", () -> consumer.committed(ends.keySet()).equals(ends));
+                if (commits) {
+                    producer.commitTransaction();
+                    // The coordinator of the group takes them over when their marker has come.
+                    Check.until("the offsets moved", () -> consumer.committed(ends.keySet()).equals(ends));
+                } else {
+                    producer.abortTransaction();
+                    goBack(consumer, ends.keySet());
+                }
             }
         }
         Check.same(read(out, "read_committed", RECORDS).size(), RECORDS, "records that were moved");
+    }
+
+    /** Goes back to what is committed, which an abort has not moved: nothing. */
+    private static void goBack(KafkaConsumer<byte[], byte[]> consumer, Set<TopicPartition> partitions) throws Exception {
+        Check.same(consumer.committed(partitions).values().stream().filter(Objects::nonNull).count(), 0L, "offsets after an abort");
+        consumer.seekToBeginning(partitions);
+        List<Long> again = new ArrayList<>();
+        Check.until("all records again", 30, () -> {
+            consumer.poll(Duration.ofMillis(100)).forEach(record -> again.add(record.offset()));
+            return again.size() >= RECORDS;
+        });
+        Check.same(again.size(), RECORDS, "records after an abort");
     }
 
     private static KafkaProducer<byte[], byte[]> producer(String id) {
