@@ -18,7 +18,7 @@ use protocol::error_code::ErrorCode;
 use serde_json::{Value, json};
 
 use crate::full_disk::{batch, value};
-use crate::injected::Injected;
+use crate::injected::{Injected, SOON};
 use crate::mounted::Frail;
 
 const PARTITIONS: i32 = 4;
@@ -46,7 +46,6 @@ const SMALL: usize = 64 << 10;
 const LARGE: usize = 256 << 10;
 /// What the failing device holds.
 const SIZE: u64 = 64 << 20;
-const SOON: Duration = Duration::from_secs(20);
 
 /// What fails.
 #[derive(clap::Args)]

@@ -17,10 +17,11 @@ use protocol::records::compression::Codec;
 use super::groups;
 use super::readers::Reader;
 
-/// The topics, with their partitions. Little of each stays, so that what is stored settles.
+/// The topics, with their partitions. Little of each stays, so that what is stored settles within three minutes, before what rises
+/// afterwards is told.
 pub const TOPICS: [(&str, i32); 3] = [("one", 1), ("few", 12), ("many", 100)];
 const CONFIGS: [(&str, &str); 3] =
-    [("segment.bytes", "4194304"), ("retention.bytes", "8388608"), ("max.message.bytes", "2097152")];
+    [("segment.bytes", "2097152"), ("retention.bytes", "2097152"), ("max.message.bytes", "2097152")];
 /// Bytes of a record, how many make a batch, how they are compressed, and how often of a hundred times it is sent.
 const BATCHES: [(usize, usize, Codec, u32); 9] = [
     (10, 1, Codec::None, 25),

@@ -31,12 +31,13 @@ pub fn run(bench: &mut Bench<'_>) -> Result<()> {
     for side in &sides {
         let address = side.running().address();
         let mut admin = Connection::open(address)?;
-        admin.create_topic("warm", i32::try_from(WARMING)?, &[])?;
+        admin.create_topic("warm", i32::try_from(WARMING)?, &[("file.delete.delay.ms", "0")])?;
         wait_for_partitions(&mut admin, "warm", &batch, i32::try_from(WARMING)?)?;
         eprintln!("fsync: warming up {} without waiting for the disk", side.name);
         produce(address, "warm", &batch, WARMING, seconds(15))?;
+        admin.delete_topic("warm")?;
     }
-    // What that has left in memory is not to be written while others are measured.
+    // What that has left is not to be written while others are measured.
     rustix::fs::sync();
     for producers in PRODUCERS {
         let topic = format!("synced-{producers}");

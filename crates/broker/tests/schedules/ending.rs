@@ -21,7 +21,7 @@ use shuttle::future::block_on;
 
 use crate::log::{Entry, Log, Weather, figures, replayed};
 use crate::shared::endings::{Endings, Ends, Marked, SLEEP_MAX, marked, marker_of};
-use crate::shared::{Answered, Led, Progress, Turn};
+use crate::shared::{Answered, Asked, Led, Progress, Turn};
 use crate::sync::{self, Arc, AtomicBool, Handle, Mutex, Ordering};
 use crate::{CoordinatorError, MOST, commit_of, holds, in_many_orders, led, offset_in, settle, thread};
 
@@ -81,7 +81,7 @@ impl World {
                 random: &Uuid::ZERO,
             },
             compression: Compression::default(),
-            verification: Verification::NotRequired,
+            asked: Asked::By(Verification::NotRequired),
             waiting: None,
         }
     }

@@ -45,7 +45,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, MaxSteps, Runner};
 
 use crate::log::{Entry, Log, replayed};
-use crate::shared::{Answered, Led, Progress, Turn};
+use crate::shared::{Answered, Asked, Led, Progress, Turn};
 use crate::sync::{Arc, Handle};
 
 /// The group of all tests, and the topic it reads.
@@ -123,7 +123,7 @@ impl World {
         Turn {
             ground: self.ground(0),
             compression: Compression::default(),
-            verification: Verification::NotRequired,
+            asked: Asked::By(Verification::NotRequired),
             waiting: None,
         }
     }

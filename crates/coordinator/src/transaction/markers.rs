@@ -105,7 +105,7 @@ impl TransactionShard {
         self.schedule.waiting_for_id().cloned().collect()
     }
 
-    /// Aborts one of those, unless it has ended meanwhile; says whether it does.
+    /// Aborts one of those, unless it has ended meanwhile.
     ///
     /// # Errors
     /// The id is gone.
@@ -114,13 +114,13 @@ impl TransactionShard {
         ground: &TransactionGround<'_>,
         id: &str,
         fresh: ProducerId,
-    ) -> Result<TransactionDecision<bool>, TransactionRefusal> {
+    ) -> Result<TransactionDecision<()>, TransactionRefusal> {
         let (id, entry) = self.entry(id)?;
         if entry.recorded.deadline().is_none_or(|deadline| deadline >= ground.now) {
-            return Ok(Decision::reply(false));
+            return Ok(Decision::reply(()));
         }
         let step = entry.aborted_by_coordinator(ground, Some(fresh))?;
-        Ok(Self::record(ground, id, &step, true))
+        Ok(Self::record(ground, id, &step, ()))
     }
 
     fn mark(

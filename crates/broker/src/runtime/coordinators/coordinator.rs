@@ -19,7 +19,7 @@ use super::Led;
 use super::figures::Figures;
 use super::random_ids::RandomIds;
 use super::shared::led::Due;
-use super::shared::{Answered, Counted, Marker, MarkerInLog, Slots, Taken, Turn};
+use super::shared::{Answered, Asked, Counted, Marker, MarkerInLog, Slots, Taken, Turn};
 use super::timers::{self, Alarm};
 use crate::Holdings;
 use crate::config::NodeConfig;
@@ -201,9 +201,30 @@ impl<S: Coordinated> Coordinator<S> {
         verification: Verification,
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal> + Send,
     ) -> Answered<S, R> {
+        self.submit_asked(key, Asked::By(verification), decide).await
+    }
+
+    /// As [`Self::submit`], for what nobody asks for: time has passed.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub(super) async fn submit_by_itself<'r, R: Send>(
+        self: &Arc<Self>,
+        key: &str,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal> + Send,
+    ) -> Answered<S, R> {
+        self.submit_asked(key, Asked::ByNobody, decide).await
+    }
+
+    async fn submit_asked<'r, R: Send>(
+        self: &Arc<Self>,
+        key: &str,
+        asked: Asked,
+        decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal> + Send,
+    ) -> Answered<S, R> {
         let led = self.led(self.partition_of(key)?)?;
         let turn = self.turn(&led).await?;
-        let taken = self.take(&led, verification, None, decide);
+        let taken = self.take(&led, asked, None, decide);
         drop(turn);
         let (reply, due) = taken?;
         self.committed(&led, due).await?;
@@ -224,7 +245,7 @@ impl<S: Coordinated> Coordinator<S> {
         let led = self.led(self.partition_of(key)?)?;
         let (waiting, told) = oneshot::channel();
         let turn = self.turn(&led).await?;
-        let taken = self.take(&led, Verification::NotRequired, Some(waiting), decide);
+        let taken = self.take(&led, Asked::By(Verification::NotRequired), Some(waiting), decide);
         drop((turn, held));
         let (reply, due) = taken?;
         self.committed(&led, due).await?;
@@ -312,7 +333,7 @@ impl<S: Coordinated> Coordinator<S> {
     pub(super) fn take<'r, R>(
         self: &Arc<Self>,
         led: &Arc<Led<S>>,
-        verification: Verification,
+        asked: Asked,
         waiting: Option<oneshot::Sender<Answered<S, S::Answer>>>,
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
     ) -> Taken<S, R> {
@@ -320,7 +341,7 @@ impl<S: Coordinated> Coordinator<S> {
         let turn = Turn {
             ground: self.ground(&image, S::config(&config)),
             compression: S::compression(&config),
-            verification,
+            asked,
             waiting,
         };
         let taken = self.whole(led, led.take(turn, decide));

@@ -105,7 +105,8 @@ impl Coordinators {
         }
     }
 
-    /// Aborts a transaction that ran out of time and whose producer needs a new id for that. Says whether it did.
+    /// Aborts a transaction that ran out of time and whose producer needs a new id for that. Says whether there
+    /// may be markers to write of it.
     async fn abort_overdue(&self, id: &TransactionalId) -> bool {
         let fresh = match self.producer_ids.next().await {
             Ok(fresh) => fresh,
@@ -115,13 +116,12 @@ impl Coordinators {
                 return false;
             }
         };
-        let aborted =
-            self.transactions.submit(id, |shard, ground| shard.abort_overdue(ground, id, fresh)).await;
-        match &aborted {
-            Ok(aborts) => self.transactions.figures().transactions_timed_out.add(u64::from(*aborts)),
-            Err(error) => {
-                tracing::debug!(transactional_id = %id, %error, "a transaction that ran out of time stays open");
-            }
+        let aborted = self
+            .transactions
+            .submit_by_itself(id, |shard, ground| shard.abort_overdue(ground, id, fresh))
+            .await;
+        if let Err(error) = &aborted {
+            tracing::debug!(transactional_id = %id, %error, "a transaction that ran out of time stays open");
         }
         aborted.is_ok()
     }

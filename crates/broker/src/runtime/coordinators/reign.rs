@@ -15,7 +15,7 @@ use storage::log::Log;
 use super::Led;
 use super::coordinator::{Coordinated, Coordinator};
 use super::load::{LoadError, Loaded, load};
-use super::shared::{Begun, Progress};
+use super::shared::{Asked, Begun, Progress};
 use crate::runtime::partitions::Replica;
 
 impl<S: Coordinated> Coordinator<S> {
@@ -168,7 +168,7 @@ impl<S: Coordinated> Coordinator<S> {
         if deleted.is_empty() {
             return;
         }
-        let decided = self.take(led, Verification::NotRequired, None, |shard, ground| {
+        let decided = self.take(led, Asked::By(Verification::NotRequired), None, |shard, ground| {
             Ok(shard.topics_deleted(ground, deleted).unwrap_or_else(|| Decision::reply(())))
         });
         match decided {

@@ -47,7 +47,7 @@ impl<S: Shard> Due<S> {
 
 /// Who has a shard decide.
 #[derive(Clone, Copy)]
-enum Asked {
+pub enum Asked {
     /// A request, and what is known of its transaction.
     By(Verification),
     /// Nobody: time has passed.
@@ -94,7 +94,7 @@ struct State<S: Shard, L: Writes<S>> {
 pub struct Turn<'a, S: Shard> {
     pub ground: Ground<'a, S::Config>,
     pub compression: Compression,
-    pub verification: Verification,
+    pub asked: Asked,
     pub waiting: Option<oneshot::Sender<Told<S>>>,
 }
 
@@ -149,7 +149,7 @@ impl<S: Shard, L: Writes<S>> Led<S, L> {
         self.with_or_free(|state, touching| {
             let decision = decide(&state.shard, &turn.ground).map_err(CoordinatorError::Refused)?;
             let waits = decision.reply.is_none();
-            let how = (&turn.ground, turn.compression, Asked::By(turn.verification));
+            let how = (&turn.ground, turn.compression, turn.asked);
             let done = self.carry_out(state, touching, how, decision)?;
             if let (true, Some(waiting)) = (waits, turn.waiting) {
                 state.waiting.insert(turn.ground.token, waiting);

@@ -11,7 +11,7 @@ pub mod progress;
 pub mod shard_log;
 pub mod slots;
 
-pub use led::{Led, Taken, Turn};
+pub use led::{Asked, Led, Taken, Turn};
 pub use progress::{Followed, Follower, Progress, Standing};
 pub use shard_log::{Answered, Batch, Marker, MarkerInLog, Writer, Writes};
 pub use slots::{Begun, Counted, Slots};
