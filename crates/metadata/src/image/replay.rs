@@ -1,5 +1,6 @@
 //! Replay: the one way an image changes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use protocol::id::{BrokerEpoch, LeaderEpoch, NodeId, PartitionIndex, ProducerId, Uuid};
@@ -125,23 +126,12 @@ impl Image {
             endpoints: record
                 .end_points
                 .iter()
-                .map(|endpoint| Endpoint {
-                    name: endpoint.name.into_owned(),
-                    host: endpoint.host.into_owned(),
-                    port: endpoint.port,
-                    security_protocol: endpoint.security_protocol,
-                })
+                .map(|it| endpoint(it.name, it.host, it.port, it.security_protocol))
                 .collect(),
             features: record
                 .features
                 .iter()
-                .map(|feature| {
-                    let range = FeatureRange {
-                        min: feature.min_supported_version,
-                        max: feature.max_supported_version,
-                    };
-                    (feature.name.into_owned(), range)
-                })
+                .map(|it| feature(it.name, it.min_supported_version, it.max_supported_version))
                 .collect(),
             rack: record.rack.as_ref().map(|rack| rack.to_string()),
             fenced: record.fenced,
@@ -193,23 +183,12 @@ impl Image {
             endpoints: record
                 .end_points
                 .iter()
-                .map(|endpoint| Endpoint {
-                    name: endpoint.name.into_owned(),
-                    host: endpoint.host.into_owned(),
-                    port: endpoint.port,
-                    security_protocol: endpoint.security_protocol,
-                })
+                .map(|it| endpoint(it.name, it.host, it.port, it.security_protocol))
                 .collect(),
             features: record
                 .features
                 .iter()
-                .map(|feature| {
-                    let range = FeatureRange {
-                        min: feature.min_supported_version,
-                        max: feature.max_supported_version,
-                    };
-                    (feature.name.into_owned(), range)
-                })
+                .map(|it| feature(it.name, it.min_supported_version, it.max_supported_version))
                 .collect(),
             zk_migration_ready: record.zk_migration_ready,
         };
@@ -358,6 +337,16 @@ impl Image {
             None => Change::Nothing,
         }
     }
+}
+
+/// Where a broker or a controller is reached: their records say the same of it.
+fn endpoint(name: Cow<'_, str>, host: Cow<'_, str>, port: u16, security_protocol: i16) -> Endpoint {
+    Endpoint { name: name.into_owned(), host: host.into_owned(), port, security_protocol }
+}
+
+/// What a broker or a controller supports of a feature, by its name.
+fn feature(name: Cow<'_, str>, min: i16, max: i16) -> (String, FeatureRange) {
+    (name.into_owned(), FeatureRange { min, max })
 }
 
 fn nodes(ids: &Array<'_, i32>) -> Nodes {
