@@ -7,9 +7,10 @@ use protocol::offset::Offset;
 
 use crate::effect::Effect;
 use crate::log::OffsetAndEpoch;
-use crate::machine::{Raft, ReplicaStatus, later};
+use crate::machine::{Raft, later};
 use crate::message::{FetchOutcome, Request, RequestError, ResponseBody, Ticket};
 use crate::role::{Leadership, ParkedFetch, Progress, Role};
+use crate::status::ReplicaStatus;
 use crate::voters::ReplicaKey;
 
 /// An observer that has not fetched for this long is forgotten, as in Kafka.

@@ -17,6 +17,7 @@ mod machine;
 mod message;
 mod quorum_state;
 mod role;
+mod status;
 mod voters;
 
 #[cfg(test)]
@@ -27,10 +28,11 @@ mod tests;
 pub use effect::{Effect, HaltReason, ProposalRefusal};
 pub use input::Input;
 pub use log::{AppendId, LogModel, OffsetAndEpoch};
-pub use machine::{Config, Raft, ReplicaStatus, Status};
+pub use machine::{Config, Raft};
 pub use message::{
     BatchSpan, FetchOutcome, Request, RequestError, RequestId, Response, ResponseBody, Ticket,
 };
 pub use quorum_state::QuorumState;
 pub use role::RoleName;
+pub use status::{ReplicaStatus, Status};
 pub use voters::{Endpoint, ReplicaKey, Voter, VoterSet};
