@@ -5,11 +5,9 @@
 //! them. Whoever wants a life to end calls [`Cut::live`].
 
 mod chapters;
-mod compaction;
 mod inspection;
 mod judge;
 mod ledger;
-mod moves;
 mod node;
 mod quorum;
 mod scenes;

@@ -5,10 +5,11 @@ use protocol::records::build::{BatchBuilder, BatchOptions};
 use storage::cleaner::{CleanError, Cleaner, CleanerOptions, Pace};
 use storage::{Fault, LogDirs, TopicPartition};
 
-use super::chapters::{Done, Life, Stop, client, lock, stop};
+use super::batches::client;
 use super::moves::name;
-use super::step::Step;
+use super::{Done, Life, Stop, lock, stop};
 use crate::disk::SimulatedDisk;
+use crate::life::step::Step;
 
 /// A key that nobody else writes.
 const FORGOTTEN: &[u8] = b"z";

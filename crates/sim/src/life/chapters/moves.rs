@@ -3,9 +3,9 @@
 use protocol::id::{DirectoryId, PartitionIndex};
 use storage::TopicPartition;
 
-use super::chapters::{Done, Life, lock};
-use super::node::topic_name;
-use super::step::Step;
+use super::{Done, Life, lock};
+use crate::life::node::topic_name;
+use crate::life::step::Step;
 
 /// A piece of a copy; a batch or two.
 const PIECE: u32 = 300;
