@@ -8,8 +8,8 @@ use coordinator::group::config::PerGroup;
 use coordinator::group::{ConsumerConfig, GroupConfig, MigrationPolicy, Millis};
 use protocol::records::compression::{Codec, Compression};
 
+use super::numbers::millis;
 use super::settings::{ConfigError, Settings};
-use super::static_config::millis;
 use super::streams_groups_config;
 
 /// What the configuration says of groups and offsets.

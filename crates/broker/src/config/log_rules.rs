@@ -12,7 +12,9 @@ use protocol::records::batch;
 use protocol::records::compression::{Codec, Compression};
 use storage::LogConfig;
 
-use super::static_config::{self, Durability, NodeConfig};
+use super::log_dirs_config::Durability;
+use super::request_config;
+use super::static_config::NodeConfig;
 use super::topic_config::{TimestampType, TopicCompression, TopicConfig};
 
 impl NodeConfig {
@@ -79,8 +81,8 @@ fn append_rules(topic: &TopicConfig, node: &NodeConfig) -> AppendRules {
         decompressed_record_bytes_max: unsigned(topic.max_decompressed_message_bytes),
         decompressed_batch_bytes_max: node.requests.decompressed_batch_bytes_max,
         compressed_validation: match node.requests.compressed_validation {
-            static_config::CompressedValidation::Full => CompressedValidation::Full,
-            static_config::CompressedValidation::Header => CompressedValidation::Header,
+            request_config::CompressedValidation::Full => CompressedValidation::Full,
+            request_config::CompressedValidation::Header => CompressedValidation::Header,
         },
     }
 }

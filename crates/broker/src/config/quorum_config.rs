@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use protocol::id::NodeId;
 
+use super::numbers::{bytes, millis};
 use super::settings::{ConfigError, Settings};
-use super::static_config::{bytes, millis};
 use super::value::split_host_port;
 
 /// One entry of `controller.quorum.voters`.

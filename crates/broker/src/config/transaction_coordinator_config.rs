@@ -6,8 +6,8 @@ use std::time::Duration;
 use coordinator::group::Millis;
 use coordinator::transaction::TransactionConfig;
 
+use super::numbers::millis;
 use super::settings::{ConfigError, Settings};
-use super::static_config::millis;
 
 /// What the configuration says of transactions.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use broker::config::static_config::LogDirsConfig;
+use broker::config::LogDirsConfig;
 use storage::RealDisk;
 use storage::meta_properties::{META_PROPERTIES, MetaProperties};
 

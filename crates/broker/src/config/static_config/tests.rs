@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use super::super::cross_checks::check_alone;
 use super::*;
 
