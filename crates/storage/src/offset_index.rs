@@ -88,13 +88,22 @@ impl<D: Disk> OffsetIndex<D> {
 
     /// The first entry of a batch that starts at `position` or later.
     pub fn from_position(&mut self, position: u32) -> Result<Option<OffsetPosition>, Fault> {
-        let index =
-            self.entries.partition_point(|entry| i64::from(read(entry).1), i64::from(position) - 1)?;
+        let index = self.entries_before(position)?;
         if index == self.entries.count()? {
             return Ok(None);
         }
-        let entry = self.entries.get(index)?;
-        Ok(Some(self.read(&entry)))
+        self.at(index).map(Some)
+    }
+
+    /// How many leading entries are of batches that start before `position`.
+    pub fn entries_before(&mut self, position: u32) -> Result<u32, Fault> {
+        self.entries.partition_point(|entry| i64::from(read(entry).1), i64::from(position) - 1)
+    }
+
+    /// The entry at this place, of which there must be so many.
+    pub fn at(&mut self, place: u32) -> Result<OffsetPosition, Fault> {
+        let entry = self.entries.get(place)?;
+        Ok(self.read(&entry))
     }
 
     /// Drops the entries of `end` and later.

@@ -498,9 +498,13 @@ impl<D: Disk> Segment<D> {
                 largest = Some(TimestampOffset { timestamp: span.max_timestamp, offset: span.last_offset });
             }
         };
+        let mut told = false;
         while let Err(fault) = start.and_then(|start| self.scan(start, |scan| scan.each(&mut note))) {
             let Some(broken) = self.broken_at(&fault) else { return Err(fault) };
-            tracing::warn!(%fault, "how young its records are is told by those that can be read");
+            // Once, however many there are.
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(%fault, "how young its records are is told by those that can be read");
+            }
             match self.with_indexes(|segment| segment.indexed_from(broken.saturating_add(1)))? {
                 Some(span) => start = Ok(span.position),
                 None => break,

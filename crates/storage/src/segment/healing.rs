@@ -132,18 +132,40 @@ impl<D: Disk> Segment<D> {
         Ok(None)
     }
 
-    /// The first sound batch that starts at `position` or later and has an entry.
+    /// The first sound batch that starts at `position` or later and has an entry. Behind a stretch of broken ones it is looked
+    /// for in ever longer steps and then by halves, for the log is in somebody's hand meanwhile: of several stretches one
+    /// behind the first may be told, with what lies between passed over.
     pub(super) fn indexed_from(&mut self, position: u32) -> Result<Option<BatchSpan>, Fault> {
-        let mut from = position;
-        while let Some(entry) = self.indexes().offsets.from_position(from)? {
-            if let Some(span) = self.named(entry)? {
-                return Ok(Some(span));
+        let count = self.indexes().offsets.entries().count()?;
+        let mut broken_to = self.indexes().offsets.entries_before(position)?;
+        let (mut step, mut at) = (1, broken_to);
+        let mut found = loop {
+            if at >= count {
+                return Ok(None);
             }
-            // An entry that rotted may name the last place of all.
-            let Some(behind) = entry.position.checked_add(1) else { return Ok(None) };
-            from = behind;
+            match self.named_by(at, position)? {
+                Some(span) => break span,
+                // The last one is not stepped over.
+                None if at + 1 < count => (broken_to, at) = (at + 1, (at + step).min(count - 1)),
+                None => return Ok(None),
+            }
+            step *= 2;
+        };
+        while broken_to < at {
+            let middle = broken_to + (at - broken_to) / 2;
+            match self.named_by(middle, position)? {
+                Some(span) => (found, at) = (span, middle),
+                None => broken_to = middle + 1,
+            }
         }
-        Ok(None)
+        Ok(Some(found))
+    }
+
+    /// The batch that the entry at this place names, if it is a sound one that starts at `least` or later, which one that rotted
+    /// may not.
+    fn named_by(&mut self, place: u32, least: u32) -> Result<Option<BatchSpan>, Fault> {
+        let entry = self.indexes().offsets.at(place)?;
+        if entry.position < least { Ok(None) } else { self.named(entry) }
     }
 
     /// The batch that an entry names, if it is a sound one.

@@ -129,7 +129,7 @@ impl<D: Disk> Segment<D> {
         read.saturating_mul(AHEAD_TIMES).clamp(LONE, AHEAD)
     }
 
-    /// Walks to the first batch that is wanted, of which none lies before `target`. One that is broken on the way is passed
+    /// Walks to the first batch that is wanted, of which none lies before `target`. Each that is broken on the way is passed
     /// over where the index names a batch behind it that `target` does not lie before either.
     fn walk_over(
         &mut self,
@@ -138,17 +138,17 @@ impl<D: Disk> Segment<D> {
         wanted: impl Fn(&BatchSpan) -> bool,
         keep: impl Fn(&[u8]) -> Option<Box<[u8]>>,
     ) -> Result<Option<FoundBatch>, Fault> {
-        let fault = match self.walk_to(start, &wanted, &keep) {
-            Err(fault) => fault,
-            found => return found,
-        };
-        let Some(broken) = self.broken_at(&fault) else { return Err(fault) };
-        match self.entry_behind(broken, target)? {
-            Some(entry) => {
-                let (position, indexed) = (entry.position, Some(entry.offset));
-                self.walk_to(Start { position, first: None, indexed, bytes: LONE }, wanted, keep)
-            }
-            None => Err(fault),
+        let mut start = start;
+        loop {
+            let fault = match self.walk_to(start, &wanted, &keep) {
+                Err(fault) => fault,
+                found => return found,
+            };
+            let Some(broken) = self.broken_at(&fault) else { return Err(fault) };
+            let Some(entry) = self.entry_behind(broken, target)? else { return Err(fault) };
+            // Behind what is broken, so that the walks come to an end.
+            let (position, indexed) = (entry.position, Some(entry.offset));
+            start = Start { position, first: None, indexed, bytes: LONE };
         }
     }
 

@@ -103,6 +103,71 @@ fn what_lies_behind_many_broken_batches_is_found() {
     }
 }
 
+/// Whose entries are the nearest witnesses of a batch, before it and behind it: a walk that comes from the front meets both
+/// broken ones.
+#[test]
+fn a_batch_behind_two_broken_ones_with_an_entry_between_them_is_found() {
+    // In a small segment a walk begins at the front, in a large one where what is known ends.
+    for (count, first) in [(24, 10), (300, 100)] {
+        let dir = Dir::new();
+        let segment = dir.filled(i64::from(count), PAYLOAD / 3);
+        let mut segment = dir.reopened(segment);
+        let size = batch(0, PAYLOAD / 3).len() as u32;
+        assert_eq!(segment.size() <= WHOLE, count == 24);
+        let entries = indexes(&dir)[0]
+            .chunks(8)
+            .map(|entry| u32::from_be_bytes([entry[4], entry[5], entry[6], entry[7]]) / size)
+            .collect::<Vec<_>>();
+        let place = entries.iter().position(|number| *number > first).unwrap();
+        let (between, behind) = (entries[place], entries[place + 1]);
+        assert!(between > first && behind > between + 1, "{entries:?}");
+        for lost in [between - 1, between + 1] {
+            lose_header(&dir, lost * size);
+        }
+        for number in 0..between - 1 {
+            assert_eq!(segment.find(Offset(i64::from(number) * 3)).unwrap(), Some((number * size, size)));
+        }
+        for number in [between, behind, behind + 1] {
+            for offset in 0..3 {
+                let found = segment.find(Offset(i64::from(number) * 3 + offset));
+                assert_eq!(found.unwrap(), Some((number * size, size)), "{number} of {entries:?}");
+            }
+        }
+        is_blamed(&dir, segment.find(Offset(i64::from(between + 1) * 3)), (between + 1) * size);
+    }
+}
+
+/// However much is lost, and wherever: the log is in somebody's hand as long as its first sound batch is looked for.
+#[test]
+fn the_first_sound_batch_behind_a_lost_stretch_is_found_with_few_reads() {
+    let dir = Dir::new();
+    let segment = dir.filled(3000, PAYLOAD);
+    let mut segment = dir.reopened(segment);
+    let largest = segment.largest().unwrap();
+    let size = batch(0, PAYLOAD).len() as u32;
+    for lost in [2900, 2999] {
+        rot(&dir, 0, |bytes| bytes[..(lost * size) as usize].fill(0));
+        segment = dir.reopened(segment);
+        let before = dir.reads();
+        let first = segment.first_timestamp().unwrap();
+        assert_eq!(first, Some(Timestamp(NOW.0 + i64::from(lost) * 3 + 2)));
+        let reads = dir.reads() - before;
+        assert!(reads <= 50, "{reads} reads");
+        assert_eq!(segment.largest().unwrap(), largest);
+    }
+    // None is left, and the last entries have rotted to what there is nothing behind of.
+    rot(&dir, 0, |bytes| bytes.fill(0));
+    let path = dir.temp.path().join("00000000000000000000.index");
+    let mut entries = std::fs::read(&path).unwrap();
+    let length = entries.len();
+    entries[length - 80..].fill(0xff);
+    std::fs::write(&path, entries).unwrap();
+    segment = dir.reopened(segment);
+    let before = dir.reads();
+    assert_eq!(segment.first_timestamp().unwrap(), Some(NOW), "when it was made");
+    assert!(dir.reads() - before <= 50, "{} reads", dir.reads() - before);
+}
+
 /// A disk that fails half way leaves no memory of the front that would pass for one of the whole.
 #[test]
 fn a_reindexing_that_fails_half_way_leaves_nothing_to_be_believed() {
