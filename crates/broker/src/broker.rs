@@ -21,6 +21,7 @@ use crate::runtime::connection_bounds;
 use crate::runtime::conversions::Conversions;
 use crate::runtime::coordinators::Coordinators;
 use crate::runtime::directory_reports::DirectoryReports;
+use crate::runtime::directory_turns::DirectoryTurns;
 use crate::runtime::fetch_sessions::FetchSessions;
 use crate::runtime::missing_replicas::MissingReplicas;
 use crate::runtime::partitions::{Partitions, may_stall};
@@ -30,6 +31,9 @@ use crate::runtime::replica_moves::Bell;
 use crate::runtime::request_memory::RequestMemory;
 use crate::runtime::slow_lanes::SlowLanes;
 use crate::runtime::streams_topics::StreamsTopics;
+
+/// How many fetches that hold memory of all may be in line for the thread of a directory that does not keep up.
+const SLOW_READS_AT_ONCE: usize = 4;
 
 /// What this broker holds by itself, without anybody to ask: all that applying the metadata works on.
 pub struct Holdings {
@@ -73,6 +77,8 @@ pub struct Broker {
     pub conversions: Conversions,
     /// Where requests wait for directories that do not keep up.
     pub slow_lanes: SlowLanes,
+    /// Whose turn it is there of the fetches that hold memory of all.
+    pub slow_reads: DirectoryTurns,
     /// What requests of very many elements draw from.
     pub request_memory: RequestMemory,
     /// What readers follow.
@@ -169,6 +175,8 @@ impl Broker {
         let requests = &config.requests;
         let fetch_sessions =
             FetchSessions::new(requests.fetch_sessions_max, requests.fetch_sessions_partitions_max);
+        let directories = holdings.log_dirs.directories().map(|directory| directory.id());
+        let slow_reads = DirectoryTurns::new(directories, SLOW_READS_AT_ONCE);
         let producer_ids = Arc::new(ProducerIds::new(holdings.node_id, quorum.clone()));
         let coordinators = Arc::new(Coordinators::new(&holdings, &quorum, producer_ids.clone()));
         Self {
@@ -177,6 +185,7 @@ impl Broker {
             cold_reads: ColdReads::default(),
             conversions: Conversions::default(),
             slow_lanes: SlowLanes::default(),
+            slow_reads,
             request_memory: RequestMemory::new(requests.memory_bytes),
             fetch_sessions,
             producer_ids,

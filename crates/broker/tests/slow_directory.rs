@@ -310,6 +310,37 @@ fn who_waits_for_a_disk_that_hangs_gives_the_memory_of_all_back() {
     });
 }
 
+#[test]
+fn who_waits_for_the_thread_of_a_slow_directory_gives_the_memory_of_all_back() {
+    let (_root, node, [stalled, sound]) = node_with(&[("headwater.request.memory.bytes", "1048576")]);
+    let broker = node.node().broker();
+    let replica = replica(&node, &stalled);
+    std::thread::scope(|scope| {
+        // A write that the disk does not take.
+        let directory = replica.directory();
+        let writing = directory.pace().write(0);
+        let log = replica.log().unwrap();
+        while !replica.may_stall() {
+            std::thread::yield_now();
+        }
+        let (node, stalled, sound) = (&node, &stalled, &sound);
+        let waiting =
+            [(), ()].map(|()| scope.spawn(move || first_of(&node.connect().ask(&of_very_many(stalled), 11))));
+        while broker.request_memory.bytes_left() > 512 << 10 {
+            std::thread::yield_now();
+        }
+        let (answered, is_answered) = std::sync::mpsc::channel();
+        scope.spawn(move || {
+            let _late = answered.send(first_of(&node.connect().ask(&of_very_many(sound), 11)));
+        });
+        let answered = is_answered.recv_timeout(Duration::from_secs(30));
+        drop((log, writing));
+        assert!(answered.is_ok_and(|bytes| bytes > 0), "{answered:?}");
+        let got: Vec<_> = waiting.into_iter().map(|waiting| waiting.join().unwrap()).collect();
+        assert!(got.contains(&0), "who waited longest comes again: {got:?}");
+    });
+}
+
 /// Commits an offset of a topic for a group that nobody has joined.
 fn commit_request(group: &str, topic: &str) -> OffsetCommitRequest<'static> {
     let partition = OffsetCommitRequestPartition { committed_offset: 5, ..Default::default() };

@@ -14,6 +14,7 @@ mod message_set;
 mod read;
 mod request;
 mod resting;
+mod slowly;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -182,23 +183,16 @@ impl Fetch {
 
     /// Answers as soon as that is due, reading first where it may wait.
     async fn serve_slowly(self, directory: DirectoryId, drawn: Drawn) -> Result<Outbound, Close> {
-        let (fetch, mut reading) = self.read_on(directory).await?;
+        let (fetch, mut reading) = match self.read_on(directory, &drawn).await? {
+            Ok(read) => read,
+            Err(late) => return late.answer(drawn),
+        };
         if !fetch.is_satisfied(&reading) {
             drop(reading);
             return fetch.wait(drawn).await;
         }
         let cold = reading.cold(&fetch.broker, &fetch.limits, fetch.asked.at);
         fetch.answer_cold(reading, cold, drawn).await
-    }
-
-    /// Reads on the thread of a directory that does not keep up.
-    async fn read_on(self, directory: DirectoryId) -> Result<(Self, Reading), Close> {
-        let broker = self.broker.clone();
-        let read = broker.slow_lanes.run(directory, move || {
-            let reading = self.read();
-            (self, reading)
-        });
-        read.await
     }
 
     /// Reads what is wanted, in order, within the limits.
@@ -233,11 +227,13 @@ impl Fetch {
             waiting.waiter().lacks(fetch.limits.bytes_min);
             let reading = match fetch.slow_directory() {
                 None => fetch.read(),
-                Some(directory) => {
-                    let reading;
-                    (fetch, reading) = fetch.read_on(directory).await?;
-                    reading
-                }
+                Some(directory) => match fetch.read_on(directory, &drawn).await? {
+                    Ok((back, reading)) => {
+                        fetch = back;
+                        reading
+                    }
+                    Err(late) => return late.answer(drawn),
+                },
             };
             if fetch.is_satisfied(&reading) || bereft || deadline.is_elapsed() {
                 break reading;

@@ -2,7 +2,8 @@
 //!
 //! Threads that wait are few, and each stalled request would take one. Beyond twice as many as serve connections, requests wait
 //! for their turn without a thread, up to a time. As no more run at once than there are threads, nobody waits here unless a
-//! disk stalls. Driven by the coordinators; nothing here knows what a turn is used for.
+//! disk stalls. Fetches that hold memory which all share have turns of their own, fewer, at the thread of a directory that does not
+//! keep up. Driven by the coordinators and by Fetch; nothing here knows what a turn is used for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

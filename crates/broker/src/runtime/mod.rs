@@ -25,3 +25,4 @@ pub mod streams_topics;
 pub mod synced_answers;
 pub mod topic_creation;
 pub mod unreadable_files;
+pub mod watched_work;

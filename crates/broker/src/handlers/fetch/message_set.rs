@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use protocol::ErrorCode;
 use protocol::id::DirectoryId;
+use protocol::offset::Offset;
 use protocol::records::batch::LOG_OVERHEAD;
 use protocol::records::legacy::{DownConversion, DownConversionError, DownRoom, DownScratch};
 use rustix::io::Errno;
 
+use super::WAIT_DISK_MAX;
 use super::answer::PartitionAnswer;
 use super::read::{PartitionRead, Reading, find};
 use super::request::Limits;
@@ -23,6 +25,7 @@ use crate::net::FileRange;
 use crate::runtime::cold_reads::within;
 use crate::runtime::request_memory::{Claim, Drawn, RequestMemory};
 use crate::runtime::unreadable_files;
+use crate::runtime::watched_work::{Watched, watched};
 
 /// The first version that carries batches as they lie in the log.
 pub const BATCHES_SINCE: i16 = 4;
@@ -44,7 +47,8 @@ const DECOMPRESSED_BYTES_MAX: u64 = 1 << 30;
 
 /// Replaces the records that were read by message sets. Their memory is drawn from what requests share, and handed back to
 /// be held until the answer has left. A request that holds some already waits with `patience` for its turn, and not for
-/// more, as others might wait for what it holds: its answer is short then.
+/// more, as others might wait for what it holds: its answer is short then. A conversion under way is waited for as long as it
+/// goes on: what one that a disk holds up has in its hands is bounded by how many there may be of a directory.
 pub async fn convert(
     (broker, patience): (&Arc<Broker>, Option<Duration>),
     mut reading: Reading,
@@ -74,31 +78,40 @@ pub async fn convert(
         drop(drawn);
         begun = broker.conversions.begin(first.directory).await;
     };
-    let mut making = Making::new(&reading, &limits, (bytes, version));
+    let mut room = Room::new(&reading, &limits, (bytes, version));
+    let mut scratch = DownScratch::default();
     for part in parts {
         let Some(place) = begun.take().or_else(|| broker.conversions.try_begin(part.directory)) else {
             // It holds memory, and does not wait with it: the reader comes again.
             part.places.iter().for_each(|place| reading.partitions[*place].leave_out());
             continue;
         };
-        let broker = broker.clone();
-        // What it takes goes along: if the connection ends meanwhile, a disk that hangs keeps both for as long as it hangs.
-        let converted = tokio::task::spawn_blocking(move || {
+        let sources: Vec<_> =
+            part.places.iter().filter_map(|place| Source::of(&reading.partitions[*place])).collect();
+        let (broker, before) = (broker.clone(), room);
+        let converted = watched(WAIT_DISK_MAX, move |watched| {
             let unreadable = |file: &File, errno| unreadable_files::note(&broker.log_dirs, file, errno);
-            for place in part.places {
-                making.partition(&mut reading.partitions[place], &unreadable);
-            }
+            let ground = Ground { watched, unreadable: &unreadable };
+            let mut making = Making { room: before, scratch };
+            let sets: Vec<_> = sources.iter().map(|source| making.set(source, &ground)).collect();
+            // Only now may another one begin: as long as a disk hangs, so many threads wait for it and no more.
             drop(place);
-            (reading, making, drawn)
+            (sets, making)
         });
-        (reading, making, drawn) = match converted.await {
-            Ok(converted) => converted,
-            Err(ended) => match ended.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime ends, and this with it.
-                Err(_cancelled) => std::future::pending().await,
-            },
-        };
+        match converted.await {
+            Some((sets, making)) => {
+                for (place, set) in part.places.into_iter().zip(sets) {
+                    reading.partitions[place].take_set(set);
+                }
+                Making { room, scratch } = making;
+            }
+            None => {
+                part.places.iter().for_each(|place| reading.partitions[*place].leave_out());
+                // Others may wait for it. What is left of the answer makes do without.
+                drawn = None;
+                (room, scratch) = (Room { share: PARTITION_BYTES_MIN, ..before }, DownScratch::default());
+            }
+        }
     }
     (reading, drawn)
 }
@@ -147,11 +160,33 @@ fn claim(memory: &RequestMemory, mut bytes: usize) -> (Claim, usize) {
     }
 }
 
-/// Is told of a file that cannot be read.
-type Unreadable<'u> = &'u dyn Fn(&File, Errno);
+/// What a conversion tells others.
+struct Ground<'g> {
+    /// That it goes on.
+    watched: &'g Watched,
+    /// Of a file that cannot be read.
+    unreadable: &'g dyn Fn(&File, Errno),
+}
 
-/// An answer in the making.
-struct Making {
+/// What a set is made of.
+struct Source {
+    range: FileRange,
+    /// The first offset that is wanted.
+    from: Offset,
+    /// The most bytes that the reader takes of it.
+    bytes_max: usize,
+}
+
+impl Source {
+    fn of(read: &PartitionRead) -> Option<Self> {
+        let bytes_max = usize::try_from(read.wanted.bytes_max).unwrap_or(0);
+        Some(Self { range: read.answer.records.clone()?, from: read.wanted.fetch_offset, bytes_max })
+    }
+}
+
+/// What there is room for in an answer.
+#[derive(Clone, Copy)]
+struct Room {
     magic: i8,
     /// Whether a message over the bound is shown up to there.
     cut: bool,
@@ -160,10 +195,9 @@ struct Making {
     /// What there is memory for: of each partition, or of all that are left.
     share: usize,
     first_whole: bool,
-    scratch: DownScratch,
 }
 
-impl Making {
+impl Room {
     fn new(reading: &Reading, limits: &Limits, (bytes, version): (usize, i16)) -> Self {
         let cut = version < ANSWER_BOUND_SINCE;
         let count = reading.partitions.iter().filter(|read| read.answer.records.is_some()).count().max(1);
@@ -173,47 +207,66 @@ impl Making {
             left: usize::try_from(limits.bytes_max).unwrap_or(0),
             share: if cut { (bytes / count).max(PARTITION_BYTES_MIN) } else { bytes },
             first_whole: !cut,
-            scratch: DownScratch::default(),
         }
     }
 
-    fn partition(&mut self, read: &mut PartitionRead, unreadable: Unreadable<'_>) {
-        let Some(range) = read.answer.records.take() else { return };
-        let most = usize::try_from(read.wanted.bytes_max).unwrap_or(0).min(self.left);
-        let first = if self.first_whole { usize::MAX } else { most };
-        let room = DownRoom { bytes: most.min(self.share), first, cut: self.cut };
-        let from = read.wanted.fetch_offset;
-        let mut conversion =
-            DownConversion::new(self.magic, from, room, DECOMPRESSED_BYTES_MAX, &mut self.scratch);
-        match take_range(&range, &mut conversion, unreadable) {
-            Ok(()) => {
-                let set = conversion.finish();
-                self.left = self.left.saturating_sub(set.len());
-                if !self.cut {
-                    self.share = self.share.saturating_sub(set.len());
-                }
-                self.first_whole &= set.is_empty();
-                read.answer.in_memory = Some(set);
-            }
-            Err(code) => read.answer = PartitionAnswer::error(read.answer.index, code),
+    /// Once so many bytes have been made.
+    fn less(self, bytes: usize) -> Self {
+        Self {
+            left: self.left.saturating_sub(bytes),
+            share: if self.cut { self.share } else { self.share.saturating_sub(bytes) },
+            first_whole: self.first_whole && bytes == 0,
+            ..self
         }
     }
 }
 
-/// Reads the batches of a range until the set is full.
+/// An answer in the making.
+struct Making {
+    room: Room,
+    scratch: DownScratch,
+}
+
+impl Making {
+    fn set(&mut self, source: &Source, ground: &Ground<'_>) -> Result<Vec<u8>, ErrorCode> {
+        let Room { magic, cut, left, share, first_whole } = self.room;
+        let most = source.bytes_max.min(left);
+        let first = if first_whole { usize::MAX } else { most };
+        let room = DownRoom { bytes: most.min(share), first, cut };
+        let mut conversion =
+            DownConversion::new(magic, source.from, room, DECOMPRESSED_BYTES_MAX, &mut self.scratch);
+        take_range(&source.range, &mut conversion, ground)?;
+        let set = conversion.finish();
+        self.room = self.room.less(set.len());
+        Ok(set)
+    }
+}
+
+impl PartitionRead {
+    /// Answers with a message set in place of the records.
+    fn take_set(&mut self, set: Result<Vec<u8>, ErrorCode>) {
+        match set {
+            Ok(set) => (self.answer.records, self.answer.in_memory) = (None, Some(set)),
+            Err(code) => self.answer = PartitionAnswer::error(self.answer.index, code),
+        }
+    }
+}
+
+/// Reads the batches of a range until the set is full, a step at a time.
 fn take_range(
     range: &FileRange,
     conversion: &mut DownConversion<'_>,
-    unreadable: Unreadable<'_>,
+    ground: &Ground<'_>,
 ) -> Result<(), ErrorCode> {
     let (mut position, mut left, mut wanted) = (range.position, range.length, STEP_BYTES);
     let mut buffer = Vec::new();
-    while left > 0 && !conversion.is_full() {
+    // Who waits for nothing any more is brought nothing.
+    while left > 0 && !conversion.is_full() && ground.watched.step() {
         buffer.resize(left.min(wanted) as usize, 0);
         range.file.read_exact_at(&mut buffer, position).map_err(|error| {
             tracing::warn!(%error, position, "records cannot be read for a fetch of an old version");
             if let Some(errno) = Errno::from_io_error(&error) {
-                unreadable(&range.file, errno);
+                (ground.unreadable)(&range.file, errno);
             }
             ErrorCode::KafkaStorageError
         })?;
@@ -245,8 +298,7 @@ fn refused(error: &DownConversionError) -> ErrorCode {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-
-    use protocol::offset::Offset;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
 
@@ -261,16 +313,30 @@ mod tests {
         assert!(drawn.is_some() && small.bytes_left() <= 64 << 10);
     }
 
+    /// What is made of a file that the system has nothing of, which it says as of an ill disk; and what is told of that.
+    fn made_of_nothing(watched: &Watched) -> (Result<Vec<u8>, ErrorCode>, Option<Errno>) {
+        let file = Arc::new(File::open("/proc/self/mem").unwrap());
+        let range = FileRange { file, position: 0, length: 1000 };
+        let source = Source { range, from: Offset(0), bytes_max: 1000 };
+        let room = Room { magic: 1, cut: false, left: 1000, share: 1000, first_whole: false };
+        let told = Cell::new(None);
+        let unreadable = |_: &File, errno| told.set(Some(errno));
+        let ground = Ground { watched, unreadable: &unreadable };
+        let set = Making { room, scratch: DownScratch::default() }.set(&source, &ground);
+        (set, told.get())
+    }
+
     #[test]
     fn a_file_that_the_disk_does_not_give_is_told() {
-        // The system has nothing there, and says so as of an ill disk.
-        let nothing = Arc::new(File::open("/proc/self/mem").unwrap());
-        let range = FileRange { file: nothing, position: 0, length: 1000 };
-        let mut scratch = DownScratch::default();
-        let room = DownRoom { bytes: 1000, first: 1000, cut: false };
-        let mut conversion = DownConversion::new(1, Offset(0), room, DECOMPRESSED_BYTES_MAX, &mut scratch);
-        let told = Cell::new(None);
-        let taken = take_range(&range, &mut conversion, &|_, errno| told.set(Some(errno)));
-        assert_eq!((taken, told.get()), (Err(ErrorCode::KafkaStorageError), Some(Errno::IO)));
+        let steps = Arc::new(AtomicU64::new(0));
+        let made = made_of_nothing(&Watched::by(&steps));
+        assert_eq!(made, (Err(ErrorCode::KafkaStorageError), Some(Errno::IO)));
+        assert_eq!(steps.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_read() {
+        let nobody = Watched::by(&Arc::default());
+        assert_eq!(made_of_nothing(&nobody), (Ok(Vec::new()), None));
     }
 }
