@@ -80,6 +80,11 @@ impl Gathered {
         Ok(u64::from(rounds) * members)
     }
 
+    /// How many bytes each batch has.
+    pub fn batch_bytes(&self) -> usize {
+        self.batch.len()
+    }
+
     /// Deletes the topic.
     pub fn finish(mut self) -> Result<()> {
         self.admin.delete_topic(&self.topic)

@@ -154,8 +154,9 @@ impl Reading {
             };
             let segment = unsure.segment;
             // Who reads on in order has what follows checked along, but for little that is looked at as it is sent: many who look
-            // something up come upon what lies behind that of another.
-            let in_order = suspect && unsure.in_order;
+            // something up come upon what lies behind that of another. What is checked each time is never checked ahead.
+            let ahead = unsure.in_order && check != ReadCheck::Always;
+            let in_order = suspect && ahead;
             let small = range.length <= room.min(SMALL) && (suspect || unsure.old);
             if small && let Some(bytes) = read_at_hand(range) {
                 room -= range.length;
@@ -175,7 +176,7 @@ impl Reading {
             let absent = unsure.old && !broker.cold_reads.is_resident(range, now);
             let due = suspect || (absent && check == ReadCheck::Cold);
             if absent || due {
-                cold.push((place, unsure.cold_read(range, due)));
+                cold.push((place, unsure.cold_read(range, due, ahead)));
             }
         }
         cold
@@ -242,13 +243,13 @@ impl Unsure {
         any.then(|| Self { replica: replica.clone(), segment, old, unchecked, in_order })
     }
 
-    /// The range as it is to be brought in, and checked if that is due.
-    fn cold_read(&self, range: &FileRange, due: bool) -> ColdRead {
+    /// The range as it is to be brought in, and checked if that is due, with what follows it or without.
+    fn cold_read(&self, range: &FileRange, due: bool, ahead: bool) -> ColdRead {
         ColdRead {
             directory: self.replica.directory().id(),
             range: range.clone(),
             check_within: due.then_some(self.segment),
-            in_order: self.in_order,
+            in_order: ahead,
         }
     }
 
