@@ -43,6 +43,7 @@ impl FullDisk {
         for kind in ["tmpfs", "ext4"] {
             if self.only.as_ref().is_none_or(|only| only == kind) {
                 println!("== {kind}");
+                first_starts(kind).with_context(|| format!("a first start on {kind}"))?;
                 story(kind).with_context(|| format!("on {kind}"))?;
             }
         }
@@ -97,6 +98,38 @@ fn story(kind: &str) -> Result<()> {
         story.start_again(round)?;
     }
     story.room_comes_back()
+}
+
+/// The first start of all, with no room, and with a little more each time until that is enough: each that ends says where there is
+/// none, by which setting, and the way out.
+fn first_starts(kind: &str) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let disk = Mounted::mount(kind, &directory.path().join("data"), 4 << 20)?;
+    let launch = Launch::new(Kind::Headwater, directory.path())?;
+    let told = format!("hint: log.dirs={} has no room: make some", launch.data_directory().display());
+    for pages in 0..100 {
+        disk.clear()?;
+        disk.fill()?;
+        let filler = File::options().write(true).open(disk.filler())?;
+        filler.set_len(filler.metadata()?.len().saturating_sub(pages << 12))?;
+        let mut broker = launch.spawn()?;
+        let begun = Instant::now();
+        let said = loop {
+            if let Some(said) = broker.ended()? {
+                break said;
+            }
+            if patience::is_ready(launch.address()) {
+                ensure!(pages > 0, "it starts with no room at all");
+                println!("ok   {pages} first starts on a full disk say what there is to do");
+                return broker.kill();
+            }
+            ensure!(begun.elapsed() < patience::PATIENCE, "with {pages} pages it neither starts nor ends");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let last = said.lines().last().unwrap_or_default();
+        ensure!(last.starts_with(&told) && last.contains("--data"), "with {pages} pages it says {said}");
+    }
+    anyhow::bail!("it does not start with so many pages either")
 }
 
 impl Story {

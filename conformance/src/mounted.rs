@@ -45,6 +45,19 @@ impl Mounted {
         Ok(filled)
     }
 
+    /// Removes all that lies there but the file that fills it.
+    pub fn clear(&self) -> Result<()> {
+        for entry in std::fs::read_dir(&self.0)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                std::fs::remove_dir_all(path)?;
+            } else if path != self.filler() {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The file that fills it.
     pub fn filler(&self) -> PathBuf {
         self.0.join("filler")

@@ -1,9 +1,38 @@
 //! How a command ends when it cannot do what it was asked: one sentence, a way out, an exit code.
 
 use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use broker::config::LogDirsConfig;
 use storage::Fault;
+
+const LOG_DIRS: &str = "log.dirs";
+
+/// The directories that settings name.
+pub struct Directories {
+    log_dirs: Vec<PathBuf>,
+    metadata: PathBuf,
+}
+
+impl Directories {
+    /// Those of a configuration.
+    pub fn of(config: &LogDirsConfig) -> Directories {
+        Directories { log_dirs: config.directories.clone(), metadata: config.metadata_directory.clone() }
+    }
+
+    /// The setting that names the directory in which a file lies, and what it says.
+    fn named(&self, path: &Path) -> (&'static str, String) {
+        let apart = !self.log_dirs.contains(&self.metadata);
+        let all = self.log_dirs.iter().map(|log_dir| (LOG_DIRS, log_dir));
+        let all = all.chain(apart.then_some(("metadata.log.dir", &self.metadata)));
+        // One may lie in another.
+        let holds = all.filter(|(_, directory)| path.starts_with(directory));
+        let nearest = holds.max_by_key(|(_, directory)| directory.components().count());
+        let (setting, directory) = nearest.unwrap_or((LOG_DIRS, &self.metadata));
+        (setting, directory.display().to_string())
+    }
+}
 
 /// Why a command stopped.
 #[derive(Debug)]
@@ -24,15 +53,20 @@ impl Failure {
         Failure { code: 2, ..Failure::new(sentence) }
     }
 
-    /// What a disk did, or what lies on it.
-    pub fn of_disk(fault: &Fault) -> Failure {
+    /// What a disk did, or what lies on it. Where there is no room it is said which of the directories lies there, by the
+    /// setting that names it.
+    pub fn of_disk(fault: &Fault, directories: &Directories) -> Failure {
         let failure = Failure::new(fault);
-        if fault.no_space() {
-            return failure.hint(
-                "make room on that file system, or name a directory on another: --data DIR, or log.dirs",
-            );
+        match fault {
+            Fault::Io { path, .. } | Fault::Full { path } if fault.no_space() => {
+                let (setting, value) = directories.named(path);
+                failure.hint(format!(
+                    "{setting}={value} has no room: make some on that file system, or name a directory on another ({})",
+                    if setting == LOG_DIRS { "--data DIR, or log.dirs" } else { setting }
+                ))
+            }
+            _ => failure,
         }
-        failure
     }
 
     /// What to do about it.
@@ -53,18 +87,30 @@ impl Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use rustix::io::Errno;
 
     use super::*;
 
     #[test]
-    fn who_finds_no_room_is_told_the_way_out() {
-        let fault = |errno: Errno| Fault::io("write", Path::new("/full/d/meta.properties"), errno.into());
-        let full = Failure::of_disk(&fault(Errno::NOSPC));
-        assert!(full.sentence.contains("/full/d/meta.properties"), "{}", full.sentence);
-        assert!(full.hint.is_some_and(|hint| hint.contains("make room") && hint.contains("--data")));
-        assert_eq!(Failure::of_disk(&fault(Errno::ROFS)).hint, None);
+    fn who_finds_no_room_is_told_where_and_the_way_out() {
+        let directories = Directories {
+            log_dirs: ["/full/a", "/full/b"].map(PathBuf::from).to_vec(),
+            metadata: PathBuf::from("/full/b/metadata"),
+        };
+        let failure = |path: &str, errno: Errno| {
+            Failure::of_disk(&Fault::io("write", Path::new(path), errno.into()), &directories)
+        };
+        for (path, said) in [
+            ("/full/a/meta.properties", "log.dirs=/full/a has no room"),
+            ("/full/b/t-0/0.log", "log.dirs=/full/b has no room"),
+            ("/full/b/metadata/__cluster_metadata-0/0.log", "metadata.log.dir=/full/b/metadata has no room"),
+        ] {
+            let full = failure(path, Errno::NOSPC);
+            assert!(full.sentence.contains(path), "{}", full.sentence);
+            let hint = full.hint.unwrap();
+            assert!(hint.starts_with(said) && hint.contains("make some"), "{hint}");
+            assert_eq!(hint.contains("--data"), said.starts_with(LOG_DIRS), "{hint}");
+        }
+        assert_eq!(failure("/full/a/meta.properties", Errno::ROFS).hint, None);
     }
 }

@@ -12,7 +12,7 @@ use storage::RealDisk;
 use storage::meta_properties::MetaProperties;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::failure::Failure;
+use crate::failure::{Directories, Failure};
 use crate::{daemon, formatting, front_door, logging, properties_file};
 
 /// The flags of the front door.
@@ -102,7 +102,8 @@ async fn serve(config: NodeConfig) -> Result<u8, Failure> {
         .map(|path| path.display().to_string())
         .collect::<Vec<_>>()
         .join(", ");
-    let node = Node::start(config).await.map_err(explain)?;
+    let directories = Directories::of(&config.log_dirs);
+    let node = Node::start(config).await.map_err(|error| explain(error, &directories))?;
     // Whoever started the node may have closed its output; the log says where it listens, too.
     let _unread = writeln!(std::io::stdout(), "{}", start_line(&node, &data));
     let why = tokio::select! {
@@ -143,7 +144,7 @@ fn format_own(config: &NodeConfig) -> Result<(), Failure> {
     let cluster_id = storage::format::random_id().to_string();
     let request = formatting::request(config, cluster_id, formatting::standalone(config));
     storage::format::format(&RealDisk, &request, formatting::now())
-        .map_err(|fault| Failure::of_disk(&fault))?;
+        .map_err(|fault| Failure::of_disk(&fault, &Directories::of(&config.log_dirs)))?;
     tracing::info!(directory = %directory.display(), cluster = request.cluster_id, "formatted for a new cluster");
     Ok(())
 }
@@ -176,14 +177,14 @@ fn expect_formatted(config: &NodeConfig, file: &Path) -> Result<(), Failure> {
 }
 
 /// Adds the way out that the front door offers.
-fn explain(error: StartError) -> Failure {
+fn explain(error: StartError, directories: &Directories) -> Failure {
     let failure = Failure::new(&error);
     match error {
         StartError::Bind(_) => failure.hint("--listen HOST:PORT picks another address for clients"),
         StartError::Http(_) => failure.hint(
             "--override headwater.http.listen=HOST:PORT picks another address, an empty one does without HTTP",
         ),
-        StartError::Fault(fault) => Failure::of_disk(&fault),
+        StartError::Fault(fault) => Failure::of_disk(&fault, directories),
         StartError::Config(_) | StartError::Threads(_) => failure,
     }
 }

@@ -89,8 +89,8 @@ struct Shown {
     /// What the log says of the quorum itself, or the configuration where the log does not.
     voters: raft::VoterSet,
     kraft_version: i16,
-    /// Why the owner ended, once it has.
-    ended: watch::Sender<Option<Arc<str>>>,
+    /// What the owner ended for, once it has.
+    ended: watch::Sender<Option<Fault>>,
 }
 
 /// A handle of the quorum; clones are the same quorum.
@@ -226,7 +226,7 @@ impl Quorum {
     pub async fn ended(&self) -> Arc<str> {
         let mut ended = self.shown.ended.subscribe();
         match ended.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
+            Ok(fault) => fault.as_ref().map(sentence).unwrap_or_default(),
             Err(_) => Arc::from("the quorum is gone"),
         }
     }
@@ -249,8 +249,13 @@ impl Quorum {
     }
 
     fn closed(&self) -> QuorumError {
-        let ended = self.shown.ended.borrow().clone();
+        let ended = self.fault().as_ref().map(sentence);
         QuorumError::Closed(ended.unwrap_or_else(|| Arc::from("the node is stopping")))
+    }
+
+    /// What the owner ended for, if it has.
+    fn fault(&self) -> Option<Fault> {
+        self.shown.ended.borrow().clone()
     }
 }
 

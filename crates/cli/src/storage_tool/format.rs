@@ -11,7 +11,7 @@ use storage::RealDisk;
 use storage::format::{FormatRequest, FormatVoters, Formatted};
 
 use super::Config;
-use crate::failure::Failure;
+use crate::failure::{Directories, Failure};
 use crate::formatting;
 
 /// The flags of `storage format`.
@@ -67,7 +67,7 @@ impl Format {
             ..formatting::request(&config, self.cluster_id.clone(), voters)
         };
         let formatted = storage::format::format(&RealDisk, &request, formatting::now())
-            .map_err(|fault| Failure::of_disk(&fault))?;
+            .map_err(|fault| Failure::of_disk(&fault, &Directories::of(&config.log_dirs)))?;
         self.tell(&request, &levels, &formatted);
         Ok(0)
     }

@@ -24,7 +24,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::clock::{Clock, wall};
 use super::owner::{Owner, Progress, reserved};
-use super::{Apply, Decide, Quorum, Shown, deciding, sentence};
+use super::{Apply, Decide, Quorum, Shown, deciding};
 use crate::config::NodeConfig;
 
 /// What the quorum of a node needs to know.
@@ -274,8 +274,11 @@ impl LoadedQuorum {
         let quorum = Quorum { commands, shown, node_id };
         for answer in answers.drain(..) {
             let answered = answer.await.unwrap_or_else(|_| Err(quorum.closed()));
-            answered
-                .map_err(|error| Fault::Mismatch { path: directory.clone(), reason: error.to_string() })?;
+            // What the log has met says more than that it is closed.
+            answered.map_err(|error| {
+                let refused = || Fault::Mismatch { path: directory.clone(), reason: error.to_string() };
+                quorum.fault().unwrap_or_else(refused)
+            })?;
         }
         Ok(quorum)
     }
@@ -329,5 +332,5 @@ fn raft_config(options: &QuorumOptions, voters_unlogged: bool) -> raft::Config {
 /// Says why the owner ended, to everybody who asks.
 pub(super) fn end(shown: &Shown, fault: &Fault) {
     tracing::error!(%fault, "the metadata log cannot be used any more: the node must stop");
-    shown.ended.send_replace(Some(sentence(fault)));
+    shown.ended.send_replace(Some(fault.clone()));
 }

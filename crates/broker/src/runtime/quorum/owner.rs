@@ -132,7 +132,9 @@ impl Owner {
         boot: Vec<Decide>,
         inbox: &Receiver<Command>,
     ) -> Option<tokio::sync::oneshot::Sender<()>> {
-        let stopped = self.start(boot).and_then(|()| self.serve(inbox));
+        // Who is answered by being dropped is to find why the owner ended.
+        let mut boot = boot.into_iter();
+        let stopped = self.start(&mut boot).and_then(|()| self.serve(inbox));
         let reason = match &stopped {
             Ok(_) => Arc::from("the node is stopping"),
             Err(fault) => {
@@ -146,7 +148,7 @@ impl Owner {
         stopped.ok()
     }
 
-    fn start(&mut self, boot: Vec<Decide>) -> Result<(), Fault> {
+    fn start(&mut self, boot: &mut impl Iterator<Item = Decide>) -> Result<(), Fault> {
         self.step(Input::Tick)?;
         self.flush()?;
         self.lead_if_elected()?;
@@ -242,9 +244,10 @@ impl Owner {
             answer(Err(QuorumError::NoRoom(self.options.metadata_directory.clone())));
             return Ok(());
         }
-        self.propose(records)?;
+        let proposed = self.propose(records);
+        // Where that failed it is answered with the reason.
         self.progress.waiting.push_back(Waiting { end: self.progress.image.end(), answer });
-        Ok(())
+        proposed
     }
 
     /// Appends records in one batch and replays them. Raft was asked before, and gave the offsets.

@@ -281,6 +281,18 @@ async fn log_that_fails_ends_the_quorum_with_a_sentence() {
 }
 
 #[tokio::test]
+async fn a_start_on_a_full_disk_says_that_it_is_full() {
+    let directory = fresh();
+    // What is written there finds no room.
+    let log = directory.path().join(METADATA_DIRECTORY).join("00000000000000000000.log");
+    std::os::unix::fs::symlink("/dev/full", &log).unwrap();
+    let (options, descriptors) = (options(directory.path(), -1), Descriptors::new(RealDisk, 16));
+    let loaded = LoadedQuorum::load(options, &descriptors, reserve(directory.path())).unwrap();
+    let fault = loaded.start(|_: &Arc<Image>, _: &Delta| ()).await.err().unwrap();
+    assert!(fault.no_space() && fault.to_string().contains(log.to_str().unwrap()), "{fault}");
+}
+
+#[tokio::test]
 async fn metadata_of_a_newer_release_is_refused_with_the_way_out() {
     let directory = fresh();
     let (quorum, _) = start(options(directory.path(), -1)).await;
