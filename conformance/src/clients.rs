@@ -92,6 +92,7 @@ fn settings(launch: Launch) -> Launch {
         .set("group.min.session.timeout.ms", 1000)
         .set("group.initial.rebalance.delay.ms", 0)
         .set("transaction.abort.timed.out.transaction.cleanup.interval.ms", 200)
+        .set("log.cleaner.backoff.ms", 200)
 }
 
 /// Runs one client, passes on what it prints and reads the counts off its last line.

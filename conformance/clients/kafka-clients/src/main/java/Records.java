@@ -58,6 +58,7 @@ final class Records {
             }
         });
         Check.check("delete records", this::deleteRecords);
+        Check.check("a compacted log is read over its holes", new Compacted(admin)::check);
     }
 
     static KafkaProducer<byte[], byte[]> producer(Map<String, String> more) {
