@@ -10,27 +10,24 @@
 //! is cut out of a log, or has moved with it to another directory, must not come back out of a row whose mark was lost:
 //! [`FirstRecords::sync`] comes before.
 //!
-//! Eight bytes say what the file is and how it is laid out; rows follow without a gap:
-//!
-//! ```text
-//! state | head checksum | length | length inverted | batch checksum | topic id | partition | name length | name | batch
-//!   1          4            4             4                4             16          4            2
-//! ```
-//!
-//! The head checksum covers what follows it up to the batch, the length is that of the row. Each row is of another log:
-//! one that is broken is passed over, and takes none with it. Nothing that is broken is ever written over or cut off: when
-//! the file is to begin anew it is kept under another name.
+//! How it is laid out says `rows.rs`. Nothing that is broken is ever written over or cut off: when the file is to begin anew it is
+//! kept under another name.
+
+mod rows;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use protocol::id::{PartitionIndex, TopicId, Uuid};
-use protocol::records::checksum::crc32c;
+use protocol::id::TopicId;
 
 use crate::disk::{Access, Disk, RealDisk};
 use crate::fault::Fault;
 use crate::names::TopicPartition;
 use crate::whole_file::{self, read_up_to, write_all};
+
+use self::rows::{COUNTS, DONE, Head, MAGIC};
+pub use self::rows::{FirstPlace, FoundRow};
+pub(crate) use self::rows::{Row, Rows};
 
 /// The name of the file.
 pub const FIRST_RECORDS: &str = "headwater-first-records";
@@ -42,39 +39,6 @@ pub const BROKEN_FIRST_RECORDS: &str = "headwater-first-records.broken";
 pub const BATCH_MAX: usize = 16 << 10;
 /// The file takes no more rows beyond this length: the logs they are of are made at once.
 const LENGTH_MAX: u64 = 64 << 20;
-
-/// What the file begins with. The last byte is the layout.
-const MAGIC: &[u8; 8] = b"HWFIRST3";
-/// Where the head checksum, what it covers, and the name begin in a row.
-const CHECKSUM: usize = 1;
-const CHECKED: usize = CHECKSUM + 4;
-const NAME: usize = CHECKED + 4 + 4 + 4 + 16 + 4 + 2;
-/// No bit that turns over makes one state of the other.
-const COUNTS: u8 = 0xc3;
-const DONE: u8 = 0x3c;
-
-/// Where the first batch of a log lies.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct FirstPlace {
-    row: u32,
-    /// From the row's beginning.
-    batch: u32,
-    /// Its bytes.
-    pub length: u32,
-}
-
-/// A row that was found at a start and counts.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FoundBatch {
-    /// Whose it is.
-    pub name: TopicPartition,
-    /// The id of the topic.
-    pub topic_id: TopicId,
-    /// Where it lies.
-    pub place: FirstPlace,
-    /// The batch.
-    pub batch: Vec<u8>,
-}
 
 /// The file of one log directory.
 pub struct FirstRecords<D: Disk = RealDisk> {
@@ -109,7 +73,7 @@ impl<D: Disk> FirstRecords<D> {
     ///
     /// # Errors
     /// If the file cannot be read, or was laid out by another version: what it holds is acknowledged.
-    pub fn take_up(&self) -> Result<Vec<FoundBatch>, Fault> {
+    pub fn take_up(&self) -> Result<Vec<FoundRow>, Fault> {
         let mut state = self.lock();
         let Some(bytes) = whole_file::read(&self.disk, &self.path)? else {
             state.unsynced = false;
@@ -161,20 +125,7 @@ impl<D: Disk> FirstRecords<D> {
         if *end == 0 {
             row.extend_from_slice(MAGIC);
         }
-        let (from, at) = (row.len(), *end as u32 + row.len() as u32);
-        let length = (NAME + name.topic.len() + batch.len()) as u32;
-        row.extend_from_slice(&[COUNTS, 0, 0, 0, 0]);
-        row.extend_from_slice(&length.to_be_bytes());
-        row.extend_from_slice(&(!length).to_be_bytes());
-        row.extend_from_slice(&crc32c(batch).to_be_bytes());
-        row.extend_from_slice(&topic_id.0);
-        row.extend_from_slice(&name.partition.0.to_be_bytes());
-        row.extend_from_slice(&name_length.to_be_bytes());
-        row.extend_from_slice(name.topic.as_bytes());
-        let checksum = crc32c(&row[from + CHECKED..]);
-        row[from + CHECKSUM..from + CHECKED].copy_from_slice(&checksum.to_be_bytes());
-        let place = FirstPlace { row: at, batch: (row.len() - from) as u32, length: batch.len() as u32 };
-        row.extend_from_slice(batch);
+        let place = rows::add(row, *end as u32, ((name, name_length), topic_id), batch);
         let file = self.open(file)?;
         *unsynced = true;
         // After an error the next row is written over what there is of this one.
@@ -295,347 +246,5 @@ impl<D: Disk> FirstRecords<D> {
     }
 }
 
-/// What is found where a row begins.
-pub(crate) enum Row {
-    Counts(FoundBatch),
-    Done,
-    /// Whose it was, if that much is whole.
-    Broken(Option<TopicPartition>),
-}
-
-/// The rows of a file, with their positions, as far as one leads to the next.
-pub(crate) struct Rows<'a> {
-    bytes: &'a [u8],
-    pub(crate) at: usize,
-}
-
-impl<'a> Rows<'a> {
-    /// The rows of the file at `path`.
-    ///
-    /// # Errors
-    /// If it is laid out in another way.
-    pub(crate) fn of(path: &Path, bytes: &'a [u8]) -> Result<Self, Fault> {
-        let magic = &bytes[..bytes.len().min(MAGIC.len())];
-        if magic.len() == MAGIC.len() && magic == MAGIC {
-            return Ok(Self { bytes, at: MAGIC.len() });
-        }
-        // A power cut before anything of it was on stable storage.
-        if magic.iter().zip(MAGIC).all(|(byte, wanted)| *byte == 0 || byte == wanted) {
-            return Ok(Self { bytes, at: 0 });
-        }
-        let reason = format!(
-            "begins with {}, and not with {}: have the version of Headwater that wrote it start and end once, or, if the \
-             file is broken, move it away with the acknowledged records in it",
-            magic.escape_ascii(),
-            MAGIC.escape_ascii()
-        );
-        Err(Fault::Mismatch { path: path.to_owned(), reason })
-    }
-
-    /// How many bytes behind the last row are of none and not empty.
-    pub(crate) fn rest(&self) -> usize {
-        let rest = &self.bytes[self.at.max(MAGIC.len()).min(self.bytes.len())..];
-        rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
-    }
-
-    /// Where the next row begins if this one is broken: its length stands there twice.
-    fn next_behind(&self, at: usize) -> Option<usize> {
-        let lengths = self.bytes.get(at + CHECKED..)?.first_chunk::<8>()?;
-        let [a, b, c, d, e, f, g, h] = *lengths;
-        let (one, other) = (u32::from_be_bytes([a, b, c, d]), !u32::from_be_bytes([e, f, g, h]));
-        let leads = |length: &u32| {
-            let next = at.saturating_add(*length as usize);
-            let is_row = next == self.bytes.len()
-                || self.bytes.get(next..).is_some_and(|bytes| Head::parse(bytes).is_some());
-            (*length as usize >= NAME && next <= self.bytes.len() && (one == other || is_row)).then_some(next)
-        };
-        [one, other].iter().find_map(leads)
-    }
-}
-
-impl Iterator for Rows<'_> {
-    type Item = (usize, Row);
-
-    fn next(&mut self) -> Option<(usize, Row)> {
-        let at = self.at;
-        // Without its first bytes there is none.
-        let bytes = self.bytes.get(at..).filter(|_| at > 0)?;
-        let head = Head::parse(bytes);
-        let row = head.as_ref().map_or(Row::Broken(None), |head| head.row(bytes, at));
-        self.at = match head {
-            Some(head) if at + head.length <= self.bytes.len() => at + head.length,
-            _ => self.next_behind(at)?,
-        };
-        Some((at, row))
-    }
-}
-
-/// The part of a row that says whose it is.
-struct Head<'a> {
-    state: u8,
-    /// Of the row.
-    length: usize,
-    batch_checksum: u32,
-    topic_id: TopicId,
-    partition: PartitionIndex,
-    topic: &'a str,
-}
-
-impl<'a> Head<'a> {
-    fn parse(row: &'a [u8]) -> Option<Self> {
-        let (fixed, rest) = row.split_first_chunk::<NAME>()?;
-        let number = |at: usize| fixed[at..].first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
-        let topic = rest.get(..usize::from(u16::from_be_bytes([fixed[NAME - 2], fixed[NAME - 1]])))?;
-        let length = number(CHECKED)? as usize;
-        if crc32c(&row[CHECKED..NAME + topic.len()]) != number(CHECKSUM)? || length < NAME + topic.len() {
-            return None;
-        }
-        Some(Self {
-            state: fixed[0],
-            length,
-            batch_checksum: number(CHECKED + 8)?,
-            topic_id: Uuid(*fixed[CHECKED + 12..].first_chunk()?),
-            partition: PartitionIndex(number(CHECKED + 28)? as i32),
-            topic: str::from_utf8(topic).ok()?,
-        })
-    }
-
-    /// The batch of the row, if it is whole.
-    fn batch<'b>(&self, row: &'b [u8]) -> Option<&'b [u8]> {
-        let batch = row.get(NAME + self.topic.len()..self.length)?;
-        (crc32c(batch) == self.batch_checksum).then_some(batch)
-    }
-
-    fn row(&self, row: &[u8], at: usize) -> Row {
-        let name = || TopicPartition::new(self.topic, self.partition);
-        match (self.state, self.batch(row), u32::try_from(at)) {
-            (DONE, ..) => Row::Done,
-            (COUNTS, Some(batch), Ok(at)) => Row::Counts(FoundBatch {
-                name: name(),
-                topic_id: self.topic_id,
-                place: FirstPlace {
-                    row: at,
-                    batch: (NAME + self.topic.len()) as u32,
-                    length: batch.len() as u32,
-                },
-                batch: batch.to_vec(),
-            }),
-            _ => Row::Broken(Some(name())),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scripted_disk::ScriptedDisk;
-
-    const TOPIC: TopicId = Uuid([7; 16]);
-
-    fn name(partition: i32) -> TopicPartition {
-        TopicPartition::new("t", PartitionIndex(partition))
-    }
-
-    #[test]
-    fn a_row_counts_until_its_log_is_made() {
-        let directory = tempfile::tempdir().unwrap();
-        let rows = FirstRecords::new(&RealDisk, directory.path());
-        assert!(rows.take_up().unwrap().is_empty());
-        let first = rows.put(&name(0), TOPIC, b"one").unwrap().unwrap();
-        let second = rows.put(&name(1), TOPIC, b"two").unwrap().unwrap();
-        assert_eq!(rows.read(second).unwrap(), b"two");
-        rows.forget(first).unwrap();
-        assert!(rows.end().unwrap_err().to_string().contains("1 rows"));
-        let killed = FirstRecords::new(&RealDisk, directory.path());
-        let found = killed.take_up().unwrap();
-        assert_eq!(found.len(), 1);
-        assert_eq!((&found[0].name, &found[0].batch[..]), (&name(1), &b"two"[..]));
-        assert_eq!((found[0].topic_id, found[0].place), (TOPIC, second));
-        killed.forget(found[0].place).unwrap();
-        assert_eq!(std::fs::metadata(directory.path().join(FIRST_RECORDS)).unwrap().len(), 0);
-        killed.end().unwrap();
-        assert!(!directory.path().join(FIRST_RECORDS).exists());
-    }
-
-    #[test]
-    fn who_forgets_a_row_once_more_takes_nothing_of_those_behind_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let disk = ScriptedDisk::default();
-        let rows = FirstRecords::new(&disk, directory.path());
-        let first = rows.put(&name(0), TOPIC, b"one").unwrap().unwrap();
-        disk.fail_once("truncate", FIRST_RECORDS, rustix::io::Errno::NOSPC);
-        rows.forget(first).unwrap_err();
-        let second = rows.put(&name(1), TOPIC, b"two").unwrap().unwrap();
-        rows.forget(first).unwrap();
-        assert_eq!(rows.read(second).unwrap(), b"two");
-        assert_eq!(partitions(&FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap()), [1]);
-        rows.forget(second).unwrap();
-        assert_eq!(std::fs::metadata(directory.path().join(FIRST_RECORDS)).unwrap().len(), 0);
-    }
-
-    fn partitions(found: &[FoundBatch]) -> Vec<i32> {
-        found.iter().map(|row| row.name.partition.0).collect()
-    }
-
-    #[test]
-    fn a_torn_row_ends_the_file_which_is_kept_and_begins_anew() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, kept) =
-            (directory.path().join(FIRST_RECORDS), directory.path().join(BROKEN_FIRST_RECORDS));
-        let rows = FirstRecords::new(&RealDisk, directory.path());
-        rows.put(&name(0), TOPIC, b"whole").unwrap().unwrap();
-        let whole = std::fs::read(&path).unwrap();
-        rows.put(&name(1), TOPIC, b"torn by the cut").unwrap().unwrap();
-        let both = std::fs::read(&path).unwrap();
-        for length in whole.len()..both.len() {
-            std::fs::write(&path, &both[..length]).unwrap();
-            let left = FirstRecords::new(&RealDisk, directory.path());
-            let found = left.take_up().unwrap();
-            assert_eq!(partitions(&found), [0], "cut at {length}");
-            let torn = length > whole.len();
-            assert_eq!(left.put(&name(2), TOPIC, b"next").unwrap().is_none(), torn, "cut at {length}");
-            assert_eq!(std::fs::read(&path).unwrap()[..length], both[..length], "nothing is lost of it");
-            left.forget(found[0].place).unwrap();
-            assert_eq!(kept.exists(), torn, "cut at {length}");
-            if torn {
-                assert_eq!(std::fs::read(&kept).unwrap().len(), length);
-                std::fs::remove_file(&kept).unwrap();
-                left.put(&name(3), TOPIC, b"anew").unwrap().unwrap();
-                let again = FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap();
-                assert_eq!(partitions(&again), [3]);
-            }
-        }
-    }
-
-    #[test]
-    fn a_changed_bit_is_not_handed_out_and_hides_no_other_row() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, kept) =
-            (directory.path().join(FIRST_RECORDS), directory.path().join(BROKEN_FIRST_RECORDS));
-        let rows = FirstRecords::new(&RealDisk, directory.path());
-        let places = [0, 1, 2].map(|row| rows.put(&name(row), TOPIC, b"bytes").unwrap().unwrap());
-        let written = std::fs::read(&path).unwrap();
-        for place in &places {
-            let row = place.row as usize;
-            for bit in row * 8..(row + (place.batch + place.length) as usize) * 8 {
-                let mut bytes = written.clone();
-                bytes[bit / 8] ^= 1 << (bit % 8);
-                std::fs::write(&path, &bytes).unwrap();
-                let read = rows.read(*place).unwrap_err().to_string();
-                assert!(read.contains("a row is not what was written"));
-                let left = FirstRecords::new(&RealDisk, directory.path());
-                let found = left.take_up().unwrap();
-                let others: Vec<_> = places.iter().filter(|other| *other != place).collect();
-                assert_eq!(found.iter().map(|row| &row.place).collect::<Vec<_>>(), others, "bit {bit}");
-                found.iter().for_each(|row| left.forget(row.place).unwrap());
-                assert!(!path.exists());
-                assert_eq!(std::fs::read(&kept).unwrap()[bit / 8], bytes[bit / 8], "what is broken is kept");
-                std::fs::remove_file(&kept).unwrap();
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_broken_takes_the_place_of_nothing_that_was_before() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FIRST_RECORDS);
-        let kept = ["", ".2", ".3"].map(|number| format!("{BROKEN_FIRST_RECORDS}{number}"));
-        for night in 0..3 {
-            FirstRecords::new(&RealDisk, directory.path())
-                .put(&name(night), TOPIC, b"bytes")
-                .unwrap()
-                .unwrap();
-            let mut bytes = std::fs::read(&path).unwrap();
-            *bytes.last_mut().unwrap() ^= 1;
-            std::fs::write(&path, &bytes).unwrap();
-            assert!(FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap().is_empty());
-            assert_eq!(std::fs::read(directory.path().join(&kept[night as usize])).unwrap(), bytes);
-        }
-        assert!(kept.iter().all(|kept| directory.path().join(kept).exists()));
-    }
-
-    #[test]
-    fn the_layout_goes_with_its_magic() {
-        let directory = tempfile::tempdir().unwrap();
-        let rows = FirstRecords::new(&RealDisk, directory.path());
-        rows.put(&name(5), TOPIC, b"batch").unwrap().unwrap();
-        let written = std::fs::read(directory.path().join(FIRST_RECORDS)).unwrap();
-        let written: String = written.iter().map(|byte| format!("{byte:02x}")).collect();
-        let known = concat!(
-            "4857464952535433c38a0d81770000002dffffffd22f56732f070707070707070707070707070707",
-            "07000000050001746261746368",
-        );
-        assert_eq!(written, known, "a file of another layout needs another magic");
-    }
-
-    #[test]
-    fn a_file_of_another_layout_is_refused_and_left_as_it_is() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FIRST_RECORDS);
-        // A row began with its length once, and then with its state.
-        for bytes in [
-            &b"\0\0\x02\0\x12\x34\x56\x78\xc3and the record"[..],
-            b"\xc3\x12\x34\x56\x78\0\0\x02\0",
-            b"HWFIRST4",
-        ] {
-            std::fs::write(&path, bytes).unwrap();
-            let refused = FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap_err().to_string();
-            assert!(refused.contains("and not with HWFIRST3: have the version"), "{refused}");
-            assert_eq!(std::fs::read(&path).unwrap(), bytes);
-        }
-    }
-
-    #[test]
-    fn a_file_that_a_power_cut_left_without_its_beginning_begins_anew() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, kept) =
-            (directory.path().join(FIRST_RECORDS), directory.path().join(BROKEN_FIRST_RECORDS));
-        let rows = FirstRecords::new(&RealDisk, directory.path());
-        rows.put(&name(0), TOPIC, b"bytes").unwrap().unwrap();
-        let written = std::fs::read(&path).unwrap();
-        let torn = |zeroed: std::ops::Range<usize>, length: usize| {
-            let mut bytes = written[..length].to_vec();
-            bytes[zeroed].fill(0);
-            bytes
-        };
-        let nothing = [torn(0..0, 0), torn(0..0, 5), torn(0..0, 8), torn(0..8, 8), torn(0..0, 8)];
-        for (bytes, is_kept) in
-            nothing.map(|it| (it, false)).into_iter().chain([(torn(2..20, written.len()), true)])
-        {
-            std::fs::write(&path, &bytes).unwrap();
-            let left = FirstRecords::new(&RealDisk, directory.path());
-            assert!(left.take_up().unwrap().is_empty());
-            assert_eq!(kept.exists(), is_kept, "{bytes:?}");
-            left.put(&name(1), TOPIC, b"next").unwrap().unwrap();
-            assert_eq!(partitions(&FirstRecords::new(&RealDisk, directory.path()).take_up().unwrap()), [1]);
-        }
-    }
-
-    #[test]
-    fn a_long_batch_finds_no_place() {
-        let directory = tempfile::tempdir().unwrap();
-        let rows = FirstRecords::new(&RealDisk, directory.path());
-        assert_eq!(rows.put(&name(0), TOPIC, &vec![0; BATCH_MAX + 1]).unwrap(), None);
-        assert!(!directory.path().join(FIRST_RECORDS).exists());
-    }
-    #[test]
-    fn which_rows_count_is_brought_to_stable_storage_whenever_it_has_changed() {
-        let (directory, disk) = (tempfile::tempdir().unwrap(), ScriptedDisk::default());
-        let rows = FirstRecords::new(&disk, directory.path());
-        assert!(rows.take_up().unwrap().is_empty());
-        let mut synced = 0;
-        let mut is_due = || {
-            rows.sync().unwrap();
-            let before = std::mem::replace(&mut synced, disk.count("fdatasync", FIRST_RECORDS));
-            synced > before
-        };
-        assert!(!is_due(), "there is nothing");
-        let first = rows.put(&name(0), TOPIC, b"one").unwrap().unwrap();
-        let second = rows.put(&name(1), TOPIC, b"two").unwrap().unwrap();
-        assert!(is_due() && !is_due());
-        for done in [first, second] {
-            rows.forget(done).unwrap();
-            assert!(is_due() && !is_due());
-        }
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use protocol::records::batches::Batches;
 use super::{Log, Room};
 use crate::disk::Disk;
 use crate::fault::Fault;
-use crate::first_records::{FIRST_RECORDS, FoundBatch};
+use crate::first_records::{FIRST_RECORDS, FoundRow};
 use crate::scan::BatchSpan;
 use crate::whole_file::write_all;
 
@@ -63,7 +63,7 @@ impl<D: Disk> Log<D> {
     ///
     /// # Errors
     /// If the log lacks the batch and cannot take it.
-    pub(crate) fn take_first(&mut self, found: &FoundBatch) -> Result<bool, Fault> {
+    pub(crate) fn take_first(&mut self, found: &FoundRow) -> Result<bool, Fault> {
         let marks = self.partition.watermarks();
         let begins = marks.log_end == Offset::ZERO && self.size() == 0 && self.segment_count() == 1;
         let same = self.topic_id == Some(found.topic_id);

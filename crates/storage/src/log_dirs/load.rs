@@ -16,7 +16,7 @@ use crate::checkpoint::{self, PartitionOffsets};
 use crate::clean_logs::CleanLogs;
 use crate::disk::Disk;
 use crate::fault::Fault;
-use crate::first_records::FoundBatch;
+use crate::first_records::FoundRow;
 use crate::log::{Checkpoints, Log, Opened};
 use crate::log_config::LogConfig;
 use crate::metadata_log::METADATA_DIRECTORY;
@@ -322,7 +322,7 @@ impl<D: Disk> LogDirs<D> {
     fn take_up_first(
         &self,
         home: &Home<D>,
-        row: &FoundBatch,
+        row: &FoundRow,
         placement: &impl Fn(&TopicPartition, Option<TopicId>) -> Placement,
         now: Timestamp,
     ) -> Result<bool, Fault> {
@@ -361,7 +361,7 @@ impl<D: Disk> LogDirs<D> {
     }
 
     /// Has a log not served that lacks a record, which comes back to it at another start.
-    fn unload(&self, home: &Home<D>, row: &FoundBatch) {
+    fn unload(&self, home: &Home<D>, row: &FoundRow) {
         let removed = self.logs.write().unwrap_or_else(PoisonError::into_inner).remove(&row.name);
         let Some(log) = removed else { return };
         let mut log = locked(&log);
@@ -435,7 +435,7 @@ type Prepared = (Vec<TopicPartition>, Vec<(TopicPartition, String)>, Offsets);
 /// Gives a first batch back to its log, which has files.
 fn give_first_back<D: Disk>(
     log: &SharedLog<D>,
-    row: &FoundBatch,
+    row: &FoundRow,
     placed: impl Fn() -> bool,
 ) -> Result<(), Fault> {
     let mut log = locked(log);

@@ -9,7 +9,7 @@ use protocol::records::batches::Batches;
 use super::{Extents, Report};
 use crate::disk::Disk;
 use crate::fault::Fault;
-use crate::first_records::{FIRST_RECORDS, FoundBatch, Row, Rows};
+use crate::first_records::{FIRST_RECORDS, FoundRow, Row, Rows};
 use crate::whole_file;
 
 /// What helps against a row that cannot be read.
@@ -39,7 +39,7 @@ pub(super) fn verify<D: Disk>(
     report.files += 1;
     let Some(mut rows) = report.checked(Rows::of(&path, &bytes), OTHER_LAYOUT)? else { return Ok(()) };
     // A log that has records of its own is not given this one.
-    let waits = |row: &FoundBatch| logs.get(&row.name).is_none_or(|log| log.end == Offset::ZERO);
+    let waits = |row: &FoundRow| logs.get(&row.name).is_none_or(|log| log.end == Offset::ZERO);
     for (at, row) in &mut rows {
         let (what, way_out) = match row {
             Row::Counts(row) if waits(&row) => {
@@ -65,7 +65,7 @@ pub(super) fn verify<D: Disk>(
 }
 
 /// What is wrong with the batch of a row.
-fn wrong(row: &FoundBatch) -> Option<String> {
+fn wrong(row: &FoundRow) -> Option<String> {
     match Batches::new(&row.batch).next_batch() {
         Ok(Some(batch)) => batch.verify_crc().err().map(|error| error.to_string()),
         Ok(None) => Some("it is empty".to_owned()),
