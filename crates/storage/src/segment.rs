@@ -3,7 +3,10 @@
 //! A segment appends at its end, finds batches by offset, and knows the largest timestamp it holds. It does not judge
 //! what it is given, does not know the rest of the log, and rolls only when told.
 
+mod ages;
 mod healing;
+mod indexes;
+mod last_batch;
 mod places;
 mod resume;
 
@@ -12,7 +15,7 @@ use std::sync::Arc;
 
 use partition::transactions::AbortedTransaction;
 use protocol::id::Timestamp;
-use protocol::offset::{LastOffset, Offset};
+use protocol::offset::Offset;
 
 use crate::checked_parts::CheckedParts;
 use crate::descriptors::{Descriptors, LazyFile};
@@ -20,14 +23,16 @@ use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
 use crate::known_batches::KnownBatches;
 use crate::names::{DELETED_SUFFIX, SegmentFile, Stage};
-use crate::offset_index::OffsetIndex;
 use crate::recent_batches::{RECENT_MAX, RecentBatch, RecentBatches};
 use crate::scan::{BatchSpan, Scan};
-use crate::time_index::{TimeIndex, TimestampOffset};
-use crate::transaction_index::TransactionIndex;
+use crate::time_index::TimestampOffset;
 use crate::whole_file::write_all;
 
 pub mod replacement;
+
+use self::ages::Largest;
+pub use self::indexes::DirtyFile;
+use self::indexes::{Indexes, Present};
 
 /// Which files of a segment lie on disk, and how long its log is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -45,17 +50,6 @@ pub struct SegmentFacts {
     /// The largest timestamp, where that is known; `Some(None)` if no batch has one.
     pub largest: Option<Option<TimestampOffset>>,
 }
-
-/// A segment of at most this many bytes is walked with one read.
-const SMALL: u32 = 4096;
-/// So far behind the last index entry the last batch is looked for by who holds the log for nobody's request. The largest
-/// batches that are common lie within.
-const NEAR: u32 = 2 << 20;
-/// A message of format v0 with neither key nor value.
-const SMALLEST_BATCH: u32 = 26;
-
-/// A file that an fsync is due on.
-pub type DirtyFile<D> = (PathBuf, Arc<<D as Disk>::File>);
 
 /// A batch that was looked for.
 #[derive(PartialEq, Eq, Debug)]
@@ -109,54 +103,6 @@ pub struct Segment<D: Disk = RealDisk> {
     /// The parts of those that were read and found good.
     checked: CheckedParts,
     known: KnownBatches,
-}
-
-/// What is known of the largest timestamp in a segment. One level of choices, for there are very many segments.
-#[derive(Clone, Copy)]
-enum Largest {
-    /// Nobody has asked yet.
-    Unknown,
-    /// No batch has a timestamp.
-    None,
-    /// The batch that holds it ends with this offset, counted from the segment's base.
-    At { timestamp: Timestamp, relative: u32 },
-}
-
-impl Largest {
-    fn of(largest: Option<TimestampOffset>, base: Offset) -> Self {
-        let at = |TimestampOffset { timestamp, offset }| {
-            let relative = u32::try_from(offset.0.saturating_sub(base.0)).unwrap_or(u32::MAX);
-            Self::At { timestamp, relative }
-        };
-        largest.map_or(Self::None, at)
-    }
-
-    /// The same as others are told it; `None` where nobody has asked yet.
-    fn known(self, base: Offset) -> Option<Option<TimestampOffset>> {
-        match self {
-            Self::Unknown => None,
-            Self::None => Some(None),
-            Self::At { timestamp, relative } => {
-                let offset = LastOffset(base.0.saturating_add(i64::from(relative)));
-                Some(Some(TimestampOffset { timestamp, offset }))
-            }
-        }
-    }
-}
-
-#[derive(Clone, Copy, Default, Debug)]
-struct Present {
-    offsets: bool,
-    times: bool,
-    transactions: bool,
-    /// Whether what the files say does not count any more.
-    stale: bool,
-}
-
-struct Indexes<D: Disk> {
-    offsets: OffsetIndex<D>,
-    times: TimeIndex<D>,
-    transactions: TransactionIndex<D>,
 }
 
 impl<D: Disk> Segment<D> {
@@ -236,39 +182,6 @@ impl<D: Disk> Segment<D> {
         }
     }
 
-    fn indexes(&mut self) -> &mut Indexes<D> {
-        let (log, base, present) = (&self.log, self.base, self.present);
-        self.indexes.get_or_insert_with(|| {
-            let offsets = log.beside(SegmentFile::OffsetIndex);
-            let times = log.beside(SegmentFile::TimeIndex);
-            let transactions = log.beside(SegmentFile::TransactionIndex);
-            let mut indexes = Box::new(Indexes {
-                offsets: match present.offsets {
-                    true => OffsetIndex::present(base, offsets),
-                    false => OffsetIndex::absent(base, offsets),
-                },
-                times: match present.times {
-                    true => TimeIndex::present(base, times),
-                    false => TimeIndex::absent(base, times),
-                },
-                transactions: match present.transactions {
-                    true => TransactionIndex::present(transactions),
-                    false => TransactionIndex::absent(transactions),
-                },
-            });
-            if present.stale {
-                indexes.reset();
-            }
-            indexes
-        })
-    }
-
-    /// Whether there is anything in the indexes, or may be.
-    fn is_indexed(&self) -> bool {
-        let Present { offsets, times, transactions, stale } = self.present;
-        self.indexes.is_some() || (offsets || times || transactions) && !stale
-    }
-
     /// The offset its name says: no record in it has a smaller one.
     pub fn base(&self) -> Offset {
         self.base
@@ -312,33 +225,6 @@ impl<D: Disk> Segment<D> {
     /// Whether `last` can stand in the indexes: Kafka counts offsets and positions of a segment in 31 bits.
     pub fn reaches(&self, last: Offset) -> bool {
         (0..=i64::from(i32::MAX)).contains(&last.0.saturating_sub(self.base.0))
-    }
-
-    /// How many entries an index has at most: none has more than there are batches, and one for the end.
-    pub fn index_entries_max(&self) -> u32 {
-        self.size / SMALLEST_BATCH + 1
-    }
-
-    /// How many entries the offset index has.
-    pub fn offset_index_entries(&mut self) -> Result<u32, Fault> {
-        if !self.is_indexed() {
-            return Ok(0);
-        }
-        self.with_indexes(|segment| segment.indexes().offsets.entries().count())
-    }
-
-    /// How many entries the time index has.
-    pub fn time_index_entries(&mut self) -> Result<u32, Fault> {
-        if !self.is_indexed() {
-            return Ok(0);
-        }
-        self.with_indexes(|segment| segment.indexes().times.entries().count())
-    }
-
-    /// The last offset of the first indexed batch that starts at `position` or later.
-    pub fn offset_from_position(&mut self, position: u32) -> Result<Option<LastOffset>, Fault> {
-        let entry = self.with_indexes(|segment| segment.indexes().offsets.from_position(position))?;
-        Ok(entry.map(|entry| entry.offset))
     }
 
     /// Appends whole batches with one write. After an error the segment is as it was.
@@ -419,52 +305,6 @@ impl<D: Disk> Segment<D> {
         walk(&mut Scan::new(self.log.disk(), &file, &path, start, self.size))
     }
 
-    /// The offset after the last batch, found from the last index entry on.
-    pub fn read_next_offset(&mut self) -> Result<Offset, Fault> {
-        Ok(self.last_span()?.map_or(self.base, |span| span.last_offset.next()))
-    }
-
-    /// The last batch, found from the last index entry on.
-    fn last_span(&mut self) -> Result<Option<BatchSpan>, Fault> {
-        self.last_span_within(u32::MAX)
-    }
-
-    /// The same if it lies not far behind that entry: whoever waits for the log is not to wait for more.
-    fn last_span_at_hand(&mut self) -> Result<Option<BatchSpan>, Fault> {
-        self.last_span_within(NEAR)
-    }
-
-    fn last_span_within(&mut self, distance: u32) -> Result<Option<BatchSpan>, Fault> {
-        if self.size == 0 {
-            return Ok(None);
-        }
-        // A look at a small segment costs less than a look at its index.
-        let start = match self.size <= SMALL {
-            true => 0,
-            false => self.indexes().offsets.last()?.map_or(0, |entry| entry.position),
-        };
-        if start >= self.size {
-            let path = self.indexes().offsets.entries().file().path();
-            let reason = format!("the last entry points to position {start} of a log of {} bytes", self.size);
-            return Err(Fault::corrupt(&path, 0, reason));
-        }
-        if self.size - start > distance {
-            return Ok(None);
-        }
-        let mut last = None;
-        let walked = self.scan(start, |scan| scan.each(|span| last = Some(*span)));
-        let Err(fault) = walked else { return Ok(last) };
-        // What is broken may lie before the last entry all the same.
-        let entry = if start == 0 { self.indexes().offsets.last()? } else { None };
-        match entry.filter(|entry| (1..self.size).contains(&entry.position)) {
-            Some(entry) if self.broken_at(&fault).is_some() => {
-                self.scan(entry.position, |scan| scan.each(|span| last = Some(*span)))?;
-                Ok(last)
-            }
-            _ => Err(fault),
-        }
-    }
-
     /// The first batch from `start` on, the start of a batch, that is wanted.
     pub fn first_span(
         &self,
@@ -482,120 +322,6 @@ impl<D: Disk> Segment<D> {
         })
     }
 
-    /// The largest timestamp and the last offset of the batch that holds it; `None` if no batch has one. Of batches that are
-    /// broken it is not asked how young they are.
-    pub fn largest(&mut self) -> Result<Option<TimestampOffset>, Fault> {
-        if let Some(known) = self.largest.known(self.base) {
-            return Ok(known);
-        }
-        let mut largest = self.with_indexes(|segment| segment.indexes().times.last())?;
-        let mut start = match largest {
-            Some(entry) => self.position_for_offset(Offset(entry.offset.0)),
-            None => Ok(0),
-        };
-        let mut note = |span: &BatchSpan| {
-            if span.max_timestamp > largest.map_or(Timestamp::NONE, |largest| largest.timestamp) {
-                largest = Some(TimestampOffset { timestamp: span.max_timestamp, offset: span.last_offset });
-            }
-        };
-        let mut told = false;
-        while let Err(fault) = start.and_then(|start| self.scan(start, |scan| scan.each(&mut note))) {
-            let Some(broken) = self.broken_at(&fault) else { return Err(fault) };
-            // Once, however many there are.
-            if !std::mem::replace(&mut told, true) {
-                tracing::warn!(%fault, "how young its records are is told by those that can be read");
-            }
-            match self.with_indexes(|segment| segment.indexed_from(broken.saturating_add(1)))? {
-                Some(span) => start = Ok(span.position),
-                None => break,
-            }
-        }
-        self.largest = Largest::of(largest, self.base);
-        Ok(largest)
-    }
-
-    /// The largest timestamp, or when the log file last changed where no batch has one, as with those of clients from
-    /// before timestamps.
-    pub fn youngest(&mut self) -> Result<Timestamp, Fault> {
-        if let Some(largest) = self.largest()? {
-            return Ok(largest.timestamp);
-        }
-        self.modified()
-    }
-
-    /// When the log file last changed.
-    pub fn modified(&self) -> Result<Timestamp, Fault> {
-        Ok(self.log.facts()?.modified)
-    }
-
-    /// The largest timestamp of the first batch, or of the first one that can be read; `None` in an empty segment.
-    pub fn first_timestamp(&mut self) -> Result<Option<Timestamp>, Fault> {
-        if self.first_timestamp.is_none() && self.size > 0 {
-            self.first_timestamp = match self.scan(0, |scan| scan.next_span()) {
-                Ok(first) => first.map(|span| span.max_timestamp),
-                Err(fault) if self.broken_at(&fault).is_some() => {
-                    let indexed = self.with_indexes(|segment| segment.indexed_from(0))?;
-                    Some(indexed.map_or(self.created, |span| span.max_timestamp))
-                }
-                Err(fault) => return Err(fault),
-            };
-        }
-        Ok(self.first_timestamp)
-    }
-
-    /// Ends the indexes as Kafka does when a segment is rolled or closed: a last entry of the time index, all written,
-    /// nothing beyond the entries. Does nothing where nothing was added since.
-    pub fn finish(&mut self) -> Result<(), Fault> {
-        if !self.unfinished {
-            return Ok(());
-        }
-        self.with_indexes(Self::finish_indexes)?;
-        self.release_recent(self.recent.len());
-        if self.indexes().transactions.entries().exists()
-            || self.indexes().transactions.entries().count()? > 0
-        {
-            self.indexes().transactions.entries().trim()?;
-        }
-        // All of it is in the files, and most segments that have ended are not looked into for long.
-        let transactions = self.indexes().transactions.entries().exists();
-        self.present = Present { offsets: true, times: true, transactions, stale: false };
-        self.indexes = None;
-        self.unfinished = false;
-        Ok(())
-    }
-
-    fn finish_indexes(&mut self) -> Result<(), Fault> {
-        // It is looked into, and then written to: opened once.
-        self.indexes().times.entries().opened()?;
-        // The last entry decides whether another is due.
-        self.indexes().times.last()?;
-        if let Some(largest) = self.largest()? {
-            self.indexes().times.push(largest);
-        }
-        self.indexes().offsets.entries().trim()?;
-        self.indexes().times.entries().trim()
-    }
-
-    /// The files to bring to stable storage: the log, and with `indexes` those too, written up to their ends.
-    pub fn dirty_files(&mut self, indexes: bool) -> Result<Vec<DirtyFile<D>>, Fault> {
-        let mut files = vec![(self.log.path(), self.log.open()?)];
-        if indexes {
-            let written = [
-                (self.indexes().offsets.entries().file().path(), opened(self.indexes().offsets.entries())?),
-                (self.indexes().times.entries().file().path(), opened(self.indexes().times.entries())?),
-                (
-                    self.indexes().transactions.entries().file().path(),
-                    opened(self.indexes().transactions.entries())?,
-                ),
-            ];
-            files.extend(written.into_iter().filter_map(|(path, file)| file.map(|file| (path, file))));
-            if !self.unfinished {
-                self.indexes = None;
-            }
-        }
-        Ok(files)
-    }
-
     /// Drops all batches that hold `end` or later offsets. A batch that spans `end` goes as a whole.
     pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
         let cut = self.find(end)?;
@@ -611,23 +337,6 @@ impl<D: Disk> Segment<D> {
             self.cut(position)?;
         }
         Ok(())
-    }
-
-    /// Forgets all indexes, to be filled again by `note` from the first batch on. The files are only cut by `finish`:
-    /// until then a crash has them made anew once more.
-    pub fn reset_indexes(&mut self) {
-        self.recent.clear();
-        self.known.clear();
-        // Most segments of very many logs are too small to have anything indexed.
-        self.present.stale = true;
-        if let Some(indexes) = &mut self.indexes {
-            indexes.reset();
-        }
-        (self.largest, self.first_timestamp) = (Largest::None, None);
-        (self.bytes_since_entry, self.size, self.unfinished) = (0, 0, true);
-        self.broken = false;
-        // What is filled in again is checked on the way.
-        self.unchecked_to = 0;
     }
 
     /// Cuts the log file at `size`, where a batch ends.
@@ -718,23 +427,6 @@ impl<D: Disk> Segment<D> {
             segment.make_index_room()
         })
     }
-
-    /// Writes index entries that have filled a page in memory.
-    pub fn make_index_room(&mut self) -> Result<(), Fault> {
-        let Some(indexes) = &mut self.indexes else { return Ok(()) };
-        indexes.offsets.entries().make_room()?;
-        indexes.times.entries().make_room()?;
-        indexes.transactions.entries().make_room()
-    }
-}
-
-impl<D: Disk> Indexes<D> {
-    /// Forgets all entries, to be filled again.
-    fn reset(&mut self) {
-        self.offsets.entries().reset();
-        self.times.reset();
-        self.transactions.entries().reset();
-    }
 }
 
 /// Marks files of a segment for deletion by name; says what they are called then.
@@ -751,13 +443,6 @@ pub fn rename_deleted<D: Disk>(disk: &D, files: Vec<PathBuf>) -> Result<Vec<Path
         }
     }
     Ok(renamed)
-}
-
-fn opened<const WIDTH: usize, D: Disk>(
-    entries: &mut crate::entry_file::EntryFile<WIDTH, D>,
-) -> Result<Option<Arc<D::File>>, Fault> {
-    entries.write_pending()?;
-    entries.opened()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Finding batches: what it costs to read old records in order, and what a wrong index does.
 
+use protocol::offset::LastOffset;
 use protocol::records::build::{BatchBuilder, BatchOptions};
 
 use super::places::{AHEAD, LONE, WHOLE};
