@@ -7,6 +7,8 @@
 
 mod checkpoints;
 mod compaction;
+mod cuts;
+mod ending;
 mod home;
 mod load;
 mod logs;
@@ -15,17 +17,13 @@ mod resume;
 mod unloaded;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use protocol::id::{BrokerEpoch, DirectoryId, NodeId, Timestamp, TopicId};
-use protocol::offset::Offset;
 use rustix::io::Errno;
 
 use crate::batch_memory::BatchMemory;
-use crate::clean_logs::{CLEAN_LOGS, CleanLogsWriter};
-use crate::clean_shutdown;
 use crate::descriptors::{Descriptors, affordable};
 use crate::directory_state::DirectoryHealth;
 use crate::disk::{Disk, RealDisk, Space};
@@ -34,7 +32,6 @@ use crate::log::{Log, Retained, Room};
 use crate::log_config::LogConfig;
 use crate::log_directory::LogDirectory;
 use crate::names::{TopicPartition, deletion_name};
-use crate::whole_file;
 
 pub use compaction::{Crowded, Dirtiest, Uncleanable};
 use home::Home;
@@ -371,68 +368,6 @@ impl<D: Disk> LogDirs<D> {
         Ok(())
     }
 
-    /// Drops every batch of a log that holds `end` or later offsets. Before anything is cut the recovery point on disk is
-    /// brought down: after a power cut it must not vouch for what was written in the place of the tail.
-    pub fn truncate(&self, name: &TopicPartition, end: Offset, now: Timestamp) -> Result<(), Fault> {
-        self.cut(name, end, |log| log.truncate(end, now), now)
-    }
-
-    /// Drops everything of a log, which begins again at `start`, by the rules of [`Self::truncate`].
-    pub fn truncate_fully(&self, name: &TopicPartition, start: Offset, now: Timestamp) -> Result<(), Fault> {
-        // What lies at later offsets than any there were is not on stable storage either.
-        self.cut(name, Offset::ZERO, |log| log.truncate_fully(start, now), now)
-    }
-
-    fn cut(
-        &self,
-        name: &TopicPartition,
-        flushed: Offset,
-        cut: impl Fn(&mut Log<D>) -> Result<(), Fault>,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        let Some(log) = self.get(name) else { return Ok(()) };
-        // Two beats: to gather the checkpoint is to look at every log.
-        loop {
-            self.lower(&log, flushed)?;
-            if self.cut_lowered((name, &log), flushed, &cut, now)? {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Has the checkpoint say that no more than this of a log is on stable storage.
-    fn lower(&self, log: &SharedLog<D>, flushed: Offset) -> Result<(), Fault> {
-        let (lowered, id) = {
-            let log = whole(log)?;
-            (log.lower_recovery_point(flushed), log.directory_id())
-        };
-        self.keep_recovery_points(id, lowered)
-    }
-
-    /// `false`: more of it was flushed since it was lowered, and the checkpoint may say so.
-    fn cut_lowered(
-        &self,
-        (name, log): (&TopicPartition, &SharedLog<D>),
-        flushed: Offset,
-        cut: impl Fn(&mut Log<D>) -> Result<(), Fault>,
-        now: Timestamp,
-    ) -> Result<bool, Fault> {
-        let mut log = whole(log)?;
-        if log.recovery_point() > flushed {
-            return Ok(false);
-        }
-        let stale = self.moving(name).map(|moving| moving.cut(&cut));
-        if let Some(Err(fault)) = stale {
-            // A copy that holds what is gone must never take the place of the log.
-            tracing::warn!(partition = %name, %fault, "a replica on its way cannot be cut and stays where it is");
-            self.give_up_move(name, now)?;
-        }
-        cut(&mut log)?;
-        let id = log.directory_id();
-        drop(log);
-        self.keep_cleaned(id).map(|()| true)
-    }
-
     /// Drops what retention no longer keeps, in every log; says how many segments and bytes went.
     pub fn retain(&self, now: Timestamp) -> (usize, u64) {
         let mut total = (0, 0);
@@ -494,145 +429,6 @@ impl<D: Disk> LogDirs<D> {
     /// Whether a directory is full.
     pub fn is_any_full(&self) -> bool {
         self.directories().any(|directory| directory.state().health() == DirectoryHealth::Full)
-    }
-
-    /// Ends cleanly: logs closed, all on stable storage, checkpoints written, and last the mark that says so. A
-    /// directory where any of it fails, or where a log could not be loaded, stays without the mark and is recovered at the
-    /// next start. What many logs have to bring to stable storage is brought there together (ADR 0025).
-    pub fn close(&self, epoch: BrokerEpoch) {
-        let mut unclean: BTreeSet<DirectoryId> = self.offline().into_iter().collect();
-        // A mark would vouch for logs that nobody could look into (KAFKA-15375).
-        unclean.extend(self.unloaded().values().flat_map(|homes| homes.keys().copied()));
-        let failed = self.close_each(&BTreeSet::new(), Log::begin_close);
-        unclean.extend(failed);
-        self.close_moves();
-        self.end_homes(&mut unclean, |home| {
-            home.directory.state().check()?;
-            home.directory.first_records().end()?;
-            self.sync_home(home)
-        });
-        let changed = Mutex::new(BTreeSet::new());
-        let failed = self.close_each(&unclean, |log| {
-            if log.end_close()? {
-                changed.lock().unwrap_or_else(PoisonError::into_inner).insert(log.directory_id());
-            }
-            Ok(())
-        });
-        unclean.extend(failed);
-        let changed = changed.into_inner().unwrap_or_else(PoisonError::into_inner);
-        self.end_homes(&mut unclean, |home| {
-            if changed.contains(&home.directory.id()) {
-                self.sync_home(home)?;
-            }
-            self.close_home(home, epoch)
-        });
-    }
-
-    /// Does a step of the end in each directory where all has gone well.
-    fn end_homes(&self, unclean: &mut BTreeSet<DirectoryId>, step: impl Fn(&Home<D>) -> Result<(), Fault>) {
-        for home in &self.homes {
-            let directory = &home.directory;
-            if unclean.contains(&directory.id()) {
-                continue;
-            }
-            if let Err(fault) = directory.noted(step(home)) {
-                tracing::error!(%fault, "cannot end the log directory cleanly");
-                unclean.insert(directory.id());
-            }
-        }
-    }
-
-    /// Writes down what the next start would find in the directories of the logs.
-    fn write_known(&self, home: &Home<D>, epoch: BrokerEpoch) -> Result<(), Fault> {
-        let (directory, mut writer) = (&home.directory, CleanLogsWriter::default());
-        for (_, log) in self.logs() {
-            let mut log = locked(&log);
-            if log.directory_id() == directory.id()
-                && let Some(known) = log.known()
-            {
-                writer.add(directory.disk(), log.path(), &known);
-            }
-        }
-        let bytes = writer.finish(epoch);
-        let path = directory.path().join(CLEAN_LOGS);
-        directory.reserved(|| whole_file::replace(directory.disk(), &path, &bytes))
-    }
-
-    /// Does a step of closing the logs outside of some directories, by as many threads as read them; says in which others one
-    /// could not be.
-    fn close_each(
-        &self,
-        outside: &BTreeSet<DirectoryId>,
-        step: impl Fn(&mut Log<D>) -> Result<(), Fault> + Sync,
-    ) -> Vec<DirectoryId> {
-        let (logs, next, failed) = (self.logs(), AtomicUsize::new(0), Mutex::new(Vec::new()));
-        let work = || {
-            while let Some((name, log)) = logs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let directory = locked(log).directory_id();
-                let home = self.directory(directory);
-                if outside.contains(&directory)
-                    || home.is_some_and(|home| home.state().health() == DirectoryHealth::Offline)
-                {
-                    continue;
-                }
-                if let Err(fault) = whole(log).and_then(|mut log| step(&mut log)) {
-                    tracing::error!(partition = %name, %fault, "cannot close the log");
-                    failed.lock().unwrap_or_else(PoisonError::into_inner).push(directory);
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..self.recovery_threads.saturating_mul(self.homes.len()).min(logs.len()) {
-                scope.spawn(work);
-            }
-            work();
-        });
-        failed.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends the copies of replicas on their way, so that who reads their directories finds them in order. They are looked
-    /// through at the next start all the same.
-    fn close_moves(&self) {
-        for moving in self.moves() {
-            if let Err(fault) = moving.close() {
-                tracing::warn!(partition = %moving.name, %fault, "the copy of a replica cannot be closed");
-            }
-        }
-    }
-
-    fn close_home(&self, home: &Home<D>, epoch: BrokerEpoch) -> Result<(), Fault> {
-        let directory = &home.directory;
-        directory.state().check()?;
-        self.write_checkpoints_at_end(home)?;
-        self.write_known(home, epoch)?;
-        directory.reserved(|| clean_shutdown::write(directory.disk(), directory.path(), epoch))
-    }
-
-    /// Brings all that lies in a directory to stable storage, with the partitions that lie elsewhere behind a link.
-    fn sync_home(&self, home: &Home<D>) -> Result<(), Fault> {
-        let directory = &home.directory;
-        directory.state().check()?;
-        let sync = |path: &Path, file: &D::File| {
-            directory.disk().sync_all(file).map_err(|error| Fault::io("fsync", path, error))
-        };
-        let system_of =
-            |path: &Path| directory.disk().file_system(path).map_err(|error| Fault::io("read", path, error));
-        sync(directory.path(), home.lock.file())?;
-        let mut synced = BTreeSet::from([system_of(directory.path())?]);
-        for (_, log) in self.walk() {
-            let path = {
-                let log = locked(&log);
-                let here = log.directory_id() == directory.id() && log.is_made();
-                here.then(|| log.path().to_owned())
-            };
-            let Some(path) = path else { continue };
-            if synced.insert(system_of(&path)?) {
-                // Nobody waits for the log while it is synced.
-                let file = locked(&log).active_file()?;
-                sync(&path, &file)?;
-            }
-        }
-        Ok(())
     }
 
     fn place(&self, wanted: Option<DirectoryId>) -> Result<Arc<LogDirectory<D>>, Fault> {

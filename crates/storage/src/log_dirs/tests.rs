@@ -19,7 +19,7 @@ use protocol::offset::Offset;
 use protocol::records::build::{BatchBuilder, BatchOptions};
 
 use super::*;
-use crate::clean_shutdown::CLEAN_SHUTDOWN;
+use crate::clean_shutdown::{self, CLEAN_SHUTDOWN};
 use crate::log::Appended;
 use crate::scripted_disk::ScriptedDisk;
 
