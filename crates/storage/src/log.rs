@@ -13,6 +13,7 @@ mod moving;
 mod open;
 mod read;
 mod replacing;
+mod replay;
 mod resume;
 mod timestamps;
 mod truncation;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
-use super::open::ReplayStart;
+use super::replay::ReplayStart;
 use super::{Log, Room, open};
 use crate::disk::Disk;
 use crate::fault::Fault;
