@@ -5,6 +5,8 @@
 
 mod ascending;
 mod list;
+mod loading;
+mod reading;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,15 +19,13 @@ use crate::descriptors::Descriptors;
 use crate::directory_state::DirectoryState;
 use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
-use crate::listing::Listing;
-use crate::older_segments::OlderSegments;
-use crate::recovery::{self, Replay};
-use crate::resume_point::ResumePoint;
 use crate::scan::BatchSpan;
 use crate::segment::replacement::StagedFiles;
-use crate::segment::{Segment, SegmentFacts, rename_deleted};
+use crate::segment::{Segment, rename_deleted};
 
 pub use list::SegmentList;
+pub use loading::{Loaded, Loading, first_recovered};
+pub use reading::ReadSlice;
 
 use ascending::count_up_to;
 
@@ -44,49 +44,6 @@ impl Default for IndexLimits {
     }
 }
 
-/// What is known of a log before its files are read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Loading {
-    /// Whether the directory was closed cleanly: then the files are what they should be.
-    pub clean: bool,
-    /// Up to here the batches are on stable storage.
-    pub recovery_point: Offset,
-    /// The log begins here, or at its first segment if that begins later.
-    pub log_start: Offset,
-    /// Whether a segment may end before the next one begins, as compaction leaves it.
-    pub compacted: bool,
-    /// Where the log ends, if a clean end has told.
-    pub end: Option<Offset>,
-    /// Where in the first segment to be recovered recovery may begin: a point that holds.
-    pub resume: Option<ResumePoint>,
-    /// The time.
-    pub now: Timestamp,
-}
-
-/// A part of a log file: what a fetch sends.
-pub struct ReadSlice<D: Disk = RealDisk> {
-    /// The open log file, for sendfile.
-    pub file: Arc<D::File>,
-    /// The base offset of its segment.
-    pub base: Offset,
-    /// Where the slice begins in it.
-    pub position: u64,
-    /// How long it is; 0 if there is nothing to read, or the first batch alone is more than asked for.
-    pub length: u32,
-    /// The bytes of the first batch, which holds the offset asked for; 0 if there is none.
-    pub first_batch: u32,
-    /// How many bytes of the log lie behind the beginning of the slice: what was appended since.
-    pub behind: u64,
-    /// Where its segment ends.
-    pub segment_end: u32,
-    /// Whether all of it was written or checked by this process.
-    pub checked: bool,
-    /// Whether what lies right before it was read and found good: its reader goes on in order.
-    pub in_order: bool,
-    /// Whether the reader may read on in a later segment, however little of this one is left.
-    pub goes_on: bool,
-}
-
 /// The segments of a log.
 pub struct Segments<D: Disk = RealDisk> {
     descriptors: Descriptors<D>,
@@ -94,18 +51,6 @@ pub struct Segments<D: Disk = RealDisk> {
     /// Never empty.
     list: SegmentList<D>,
     limits: IndexLimits,
-}
-
-/// Segments as they came from the disk.
-pub struct Loaded<D: Disk = RealDisk> {
-    /// The segments.
-    pub segments: Segments<D>,
-    /// The offset after the last batch.
-    pub end: Offset,
-    /// Where and why the tail was cut, for the log of the process.
-    pub cut: Option<(PathBuf, String)>,
-    /// Whether all batches lay before the log start and the log was begun anew there.
-    pub restarted: bool,
 }
 
 /// A segment made of others.
@@ -160,85 +105,6 @@ impl<D: Disk> Segments<D> {
         limits: IndexLimits,
     ) -> Self {
         Self { descriptors: descriptors.clone(), directory, list, limits }
-    }
-
-    /// Loads the segments of a listing: those from [`first_recovered`] on are checked and their indexes made anew.
-    /// `replay` is told every batch from `replay_from` on, once, in order; that must not lie behind the first segment
-    /// recovered, or behind where in it recovery begins.
-    pub fn load(
-        descriptors: &Descriptors<D>,
-        directory: Arc<Path>,
-        (listing, limits, loading): (&Listing, IndexLimits, Loading),
-        replay_from: Offset,
-        replay: &mut impl Replay,
-    ) -> Result<Loaded<D>, Fault> {
-        // Most of very many logs have one segment: nothing is set aside for more.
-        let mut list = Vec::with_capacity(listing.segments.len());
-        let open = |(base, facts): (&Offset, &_)| Segment::open(descriptors, &directory, *base, *facts);
-        list.extend(listing.segments.iter().map(open));
-        let mut segments = Self::of(descriptors, directory, SegmentList::new(list), limits);
-        let (mut end, mut cut) = (loading.log_start, None);
-        let recover_from = first_recovered(listing, loading).unwrap_or(Offset(i64::MAX));
-        let mut index = 0;
-        while index < segments.list.count() {
-            let next_base = segments.list.base_at(index + 1);
-            let segment = segments.list.at(index);
-            if segment.base() >= recover_from {
-                let resume = loading.resume.as_ref().filter(|point| point.base == segment.base());
-                let recovered =
-                    recovery::recover(segment, (resume, next_base), limits.interval_bytes, replay)?;
-                end = recovered.end;
-                // A tail may be lost at the end of a batch: what follows would be a log with a hole.
-                let hole =
-                    next_base.filter(|next| !loading.compacted && end < *next && *next > loading.log_start);
-                let hole =
-                    hole.map(|next| format!("it ends at offset {end}, and {next} begins the next segment"));
-                if let Some(reason) = recovered.cut.or(hole) {
-                    cut = Some((segment.path(), reason));
-                    segments.drop_after(index)?;
-                    segments.sync_cut(index, None)?;
-                }
-            } else {
-                let next = match next_base {
-                    Some(next) => next,
-                    None => match loading.end {
-                        Some(end) => end,
-                        None => segment.read_next_offset()?,
-                    },
-                };
-                if next > replay_from {
-                    recovery::replay(segment, (replay_from, next_base), replay)?;
-                }
-                end = next;
-            }
-            index += 1;
-        }
-        let restarted = end < loading.log_start || segments.list.count() == 0;
-        if restarted {
-            // The tail was lost, or files were taken away: nothing before the log start may come back as new.
-            segments.restart(loading.log_start, loading.now)?;
-            end = loading.log_start;
-        }
-        segments.place();
-        Ok(Loaded { segments, end, cut, restarted })
-    }
-
-    /// The segments of a clean end that told of all: nothing is looked at, and those before the active one are made when they
-    /// are asked for. The active one is told to `replay` as far as that has not been done.
-    pub fn load_told(
-        descriptors: &Descriptors<D>,
-        directory: Arc<Path>,
-        (older, active, limits): (OlderSegments, (Offset, SegmentFacts), IndexLimits),
-        (replay_from, end): (Offset, Offset),
-        replay: &mut impl Replay,
-    ) -> Result<Self, Fault> {
-        let mut active = Segment::open(descriptors, &directory, active.0, active.1);
-        if end > replay_from {
-            recovery::replay(&mut active, (replay_from, None), replay)?;
-        }
-        let made_with = (descriptors.clone(), Arc::clone(&directory));
-        let list = SegmentList::behind(older, active, made_with);
-        Ok(Self::of(descriptors, directory, list, limits))
     }
 
     /// The directory.
@@ -328,42 +194,6 @@ impl<D: Disk> Segments<D> {
         Ok(true)
     }
 
-    /// The part of one segment that begins with the batch that holds `from` (or the next one there is) and ends before
-    /// the batch that holds `end`: at most `bytes_max`, but with `min_one` the first batch whole. `log_end` is the
-    /// offset after the last batch.
-    pub fn read(
-        &mut self,
-        from: Offset,
-        (end, log_end): (Offset, Offset),
-        bytes_max: u32,
-        min_one: bool,
-    ) -> Result<ReadSlice<D>, Fault> {
-        let mut index = self.index_of(from);
-        if from < end {
-            while index < self.list.count() {
-                let in_order = self.comes_in_order(index, from);
-                if let Some(first) = self.list.at(index).find_for(from, in_order)? {
-                    return self.slice(index, first, (end, log_end), (bytes_max, min_one));
-                }
-                index += 1;
-            }
-        }
-        let active = self.active();
-        let (file, base, segment_end) = (active.file()?, active.base(), active.size());
-        Ok(ReadSlice {
-            file,
-            base,
-            position: u64::from(segment_end),
-            length: 0,
-            first_batch: 0,
-            behind: 0,
-            segment_end,
-            checked: true,
-            in_order: false,
-            goes_on: false,
-        })
-    }
-
     /// The transactions aborted with records in `from..end`.
     pub fn aborted(&mut self, from: Offset, end: Offset) -> Result<Vec<AbortedTransaction>, Fault> {
         let mut aborted = Vec::new();
@@ -374,16 +204,6 @@ impl<D: Disk> Segments<D> {
             }
         }
         Ok(aborted)
-    }
-
-    /// An offset not far behind the end of a slice; `None` if that is not known.
-    pub fn offset_behind(&mut self, slice: &ReadSlice<D>) -> Result<Option<Offset>, Fault> {
-        let index = self.index_of(slice.base);
-        let next_base = self.list.base_at(index + 1);
-        let end = slice.position.saturating_add(u64::from(slice.length));
-        let Ok(end) = u32::try_from(end) else { return Ok(next_base) };
-        let behind = self.list.at(index).offset_from_position(end)?;
-        Ok(behind.map(|last| Offset(last.0)).or(next_base))
     }
 
     /// Notes that a part of the segment with this base was read and found good.
@@ -546,61 +366,6 @@ impl<D: Disk> Segments<D> {
         self.list.last_at_or_before(offset)
     }
 
-    fn slice(
-        &mut self,
-        index: usize,
-        (position, first_batch): (u32, u32),
-        (end, log_end): (Offset, Offset),
-        (bytes_max, min_one): (u32, bool),
-    ) -> Result<ReadSlice<D>, Fault> {
-        let active = self.list.active();
-        let end_of_log = active.start() + u64::from(active.size());
-        let next_base = self.list.base_at(index + 1);
-        let segment = self.list.at(index);
-        let behind = end_of_log - (segment.start() + u64::from(position));
-        let goes_on = next_base.is_some_and(|next| next <= end);
-        let whole = end >= log_end || goes_on;
-        let limit = match whole {
-            true => segment.size(),
-            false => segment.find(end)?.map_or(segment.size(), |(position, _)| position),
-        };
-        let available = limit.saturating_sub(position);
-        let mut length = available.min(bytes_max);
-        if length < first_batch {
-            length = if min_one { available.min(first_batch) } else { 0 };
-        } else if length < available
-            && let Some(cut) = segment.batch_end_before(position + length)
-            && cut.saturating_sub(position) >= length / 2
-            && cut > position
-        {
-            // Half a batch is of no use to a reader.
-            length = cut - position;
-        }
-        let checked = segment.is_checked(position, position + length);
-        let in_order = segment.is_read_to(position);
-        let (file, base, segment_end) = (segment.file()?, segment.base(), segment.size());
-        let position = u64::from(position);
-        Ok(ReadSlice {
-            file,
-            base,
-            position,
-            length,
-            first_batch,
-            behind,
-            segment_end,
-            checked,
-            in_order,
-            goes_on,
-        })
-    }
-
-    /// Whether who asks for the front of a segment seems to have read the one before it.
-    fn comes_in_order(&self, index: usize, from: Offset) -> bool {
-        let front = self.list.base_at(index).is_some_and(|base| from <= base);
-        let known = |before: usize| self.list.all().get(before).is_some_and(Segment::is_known_to_end);
-        front && index.checked_sub(1).is_none_or(known)
-    }
-
     /// Notes of each segment how many bytes of the log lie before it.
     fn place(&mut self) {
         let mut start = 0;
@@ -620,24 +385,6 @@ impl<D: Disk> Segments<D> {
         }
         Ok(())
     }
-}
-
-/// The base of the first segment that loading checks and indexes anew: after a crash the one that holds the recovery
-/// point, or the point where recovery may begin, and in any case one whose index is missing beside its batches
-/// (KAFKA-13603).
-pub fn first_recovered(listing: &Listing, loading: Loading) -> Option<Offset> {
-    let broken = listing
-        .segments
-        .iter()
-        .find(|(_, facts)| facts.size > 0 && !(facts.offset_index && facts.time_index))
-        .map(|(base, _)| *base);
-    if loading.clean {
-        return broken;
-    }
-    let held = listing.segments.range(..=loading.recovery_point).next_back();
-    let unsafe_from = held.or(listing.segments.first_key_value()).map(|(base, _)| *base);
-    let resumed = loading.resume.map(|point| point.base);
-    broken.into_iter().chain(unsafe_from.max(resumed)).min()
 }
 
 fn remove_all<D: Disk>(disk: &D, files: Vec<PathBuf>) -> Result<(), Fault> {

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::*;
 use crate::disk::{Access, RealDisk};
+use crate::listing::Listing;
 use crate::scripted_disk::ScriptedDisk;
 use crate::time_index::TimestampOffset;
 
