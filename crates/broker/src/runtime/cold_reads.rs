@@ -8,6 +8,7 @@
 //! has looked at since the start, is held against its checksums on the way: the thread says how much of it is good
 //! (ADR 0008).
 
+pub mod hanging;
 mod lanes;
 
 use std::cell::RefCell;
@@ -114,23 +115,6 @@ impl ColdReads {
             }
         }
         Ok((brought, late))
-    }
-
-    /// Has the thread that reads from a directory do something else first: with it a disk can be made to hang.
-    ///
-    /// # Errors
-    /// The end of the connection, if it panicked.
-    pub async fn hold_up(
-        &self,
-        directory: DirectoryId,
-        work: impl FnOnce() + Send + 'static,
-    ) -> Result<(), Close> {
-        let work = move |_: &mut [u8]| {
-            work();
-            Vec::new()
-        };
-        let is_done = self.lanes.submit(directory, Box::new(work)).await;
-        is_done.await.map(drop).map_err(|_| Close::Unfinished)
     }
 }
 
