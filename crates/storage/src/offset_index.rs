@@ -92,7 +92,8 @@ impl<D: Disk> OffsetIndex<D> {
         if index == self.entries.count()? {
             return Ok(None);
         }
-        self.at(index).map(Some)
+        let entry = self.entries.get(index)?;
+        Ok(Some(self.read(&entry)))
     }
 
     /// How many leading entries are of batches that start before `position`.
@@ -100,10 +101,14 @@ impl<D: Disk> OffsetIndex<D> {
         self.entries.partition_point(|entry| i64::from(read(entry).1), i64::from(position) - 1)
     }
 
-    /// The entry at this place, of which there must be so many.
-    pub fn at(&mut self, place: u32) -> Result<OffsetPosition, Fault> {
-        let entry = self.entries.get(place)?;
-        Ok(self.read(&entry))
+    /// So many entries from this place on, or as many as there are.
+    pub fn some_from(&mut self, place: u32, most: usize) -> Result<Vec<OffsetPosition>, Fault> {
+        let mut some = Vec::new();
+        self.entries.walk(place, |entry| {
+            some.push(*entry);
+            some.len() < most
+        })?;
+        Ok(some.iter().map(|entry| self.read(entry)).collect())
     }
 
     /// Drops the entries of `end` and later.

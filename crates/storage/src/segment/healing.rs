@@ -6,8 +6,9 @@
 //! looks for something behind the broken batch goes on from the entry behind it.
 
 use protocol::offset::{LastOffset, Offset};
+use protocol::records::batch::BATCH_OVERHEAD;
 
-use super::places::leads_to;
+use super::places::{AHEAD, leads_to};
 use super::{Largest, Segment};
 use crate::disk::Disk;
 use crate::fault::Fault;
@@ -15,6 +16,10 @@ use crate::offset_index::OffsetPosition;
 use crate::patience;
 use crate::scan::{BatchSpan, Scan};
 use crate::segments::IndexLimits;
+use crate::whole_file::read_up_to;
+
+/// So many entries are taken from the index at a time.
+const ENTRIES_AT_ONCE: usize = 512;
 
 impl<D: Disk> Segment<D> {
     /// Does what needs the indexes. Where they turn out to be wrong they are made anew, and it is done once more:
@@ -132,46 +137,49 @@ impl<D: Disk> Segment<D> {
         Ok(None)
     }
 
-    /// The first sound batch that starts at `position` or later and has an entry. Behind a stretch of broken ones it is looked
-    /// for in ever longer steps and then by halves, for the log is in somebody's hand meanwhile: of several stretches one
-    /// behind the first may be told, with what lies between passed over.
+    /// The first sound batch that starts at `position` or later and has an entry. None is passed over, for what is made of it
+    /// decides what retention takes; and as the log is in somebody's hand meanwhile, the headers are read a megabyte at a time.
     pub(super) fn indexed_from(&mut self, position: u32) -> Result<Option<BatchSpan>, Fault> {
-        let count = self.indexes().offsets.entries().count()?;
-        let mut broken_to = self.indexes().offsets.entries_before(position)?;
-        let (mut step, mut at) = (1, broken_to);
-        let mut found = loop {
-            if at >= count {
+        let mut place = self.indexes().offsets.entries_before(position)?;
+        let (file, mut block, mut start) = (self.log.open()?, Vec::new(), 0);
+        loop {
+            let entries = self.indexes().offsets.some_from(place, ENTRIES_AT_ONCE)?;
+            if entries.is_empty() {
                 return Ok(None);
             }
-            match self.named_by(at, position)? {
-                Some(span) => break span,
-                // The last one is not stepped over.
-                None if at + 1 < count => (broken_to, at) = (at + 1, (at + step).min(count - 1)),
-                None => return Ok(None),
-            }
-            step *= 2;
-        };
-        while broken_to < at {
-            let middle = broken_to + (at - broken_to) / 2;
-            match self.named_by(middle, position)? {
-                Some(span) => (found, at) = (span, middle),
-                None => broken_to = middle + 1,
+            place += entries.len() as u32;
+            // One that rotted may name a place before, or behind the end.
+            for entry in entries.into_iter().filter(|entry| (position..self.size).contains(&entry.position)) {
+                let (at, left) = (entry.position, self.size - entry.position);
+                let wanted = BATCH_OVERHEAD.min(left as usize);
+                let held = at.checked_sub(start).map(|from| from as usize);
+                let from = match held.filter(|from| from + wanted <= block.len()) {
+                    Some(from) => from,
+                    None => {
+                        block.resize(AHEAD.min(left) as usize, 0);
+                        let read = read_up_to(self.log.disk(), &file, &mut block, u64::from(at));
+                        block.truncate(read.map_err(|error| Fault::io("read", &self.log.path(), error))?);
+                        start = at;
+                        0
+                    }
+                };
+                if let Ok(span) = BatchSpan::parse(&block[from..], at)
+                    && span.size <= left
+                    && self.is_sound(&span, entry.offset)
+                {
+                    return Ok(Some(span));
+                }
             }
         }
-        Ok(Some(found))
     }
 
-    /// The batch that the entry at this place names, if it is a sound one that starts at `least` or later, which one that rotted
-    /// may not.
-    fn named_by(&mut self, place: u32, least: u32) -> Result<Option<BatchSpan>, Fault> {
-        let entry = self.indexes().offsets.at(place)?;
-        if entry.position < least { Ok(None) } else { self.named(entry) }
+    fn is_sound(&self, span: &BatchSpan, indexed: LastOffset) -> bool {
+        leads_to(span, indexed) && span.belongs(self.base, self.base).is_ok()
     }
 
     /// The batch that an entry names, if it is a sound one.
     fn named(&self, entry: OffsetPosition) -> Result<Option<BatchSpan>, Fault> {
-        let sound =
-            |span: &BatchSpan| leads_to(span, entry.offset) && span.belongs(self.base, self.base).is_ok();
+        let sound = |span: &BatchSpan| self.is_sound(span, entry.offset);
         match self.scan(entry.position, |scan| scan.next_span()) {
             Ok(span) => Ok(span.filter(sound)),
             Err(Fault::Corrupt { .. }) => Ok(None),

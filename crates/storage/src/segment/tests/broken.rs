@@ -168,6 +168,24 @@ fn the_first_sound_batch_behind_a_lost_stretch_is_found_with_few_reads() {
     assert!(dir.reads() - before <= 50, "{} reads", dir.reads() - before);
 }
 
+/// What is made of the sound ones decides what retention takes: none is passed over, wherever it lies.
+#[test]
+fn a_lone_sound_batch_among_broken_ones_is_not_passed_over() {
+    const COUNT: u32 = 30;
+    let size = batch(0, PAYLOAD).len() as u32;
+    for sound in 1..COUNT {
+        let dir = Dir::new();
+        let segment = dir.filled(i64::from(COUNT), PAYLOAD);
+        let segment = dir.reopened(segment);
+        for lost in (0..COUNT).filter(|number| *number != sound) {
+            lose_header(&dir, lost * size);
+        }
+        let mut segment = dir.reopened(segment);
+        let first = segment.first_timestamp().unwrap();
+        assert_eq!(first, Some(Timestamp(NOW.0 + i64::from(sound) * 3 + 2)), "{sound}");
+    }
+}
+
 /// A disk that fails half way leaves no memory of the front that would pass for one of the whole.
 #[test]
 fn a_reindexing_that_fails_half_way_leaves_nothing_to_be_believed() {
