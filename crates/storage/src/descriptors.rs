@@ -22,6 +22,9 @@ use crate::disk::{Access, Disk, FileFacts, RealDisk};
 use crate::fault::Fault;
 use crate::names::{SegmentFile, Stage};
 
+/// The ring has room for as many at least.
+const RING_MIN: usize = 16;
+
 /// The open files, shared by all logs of a process. Cloning shares.
 pub struct Descriptors<D: Disk = RealDisk> {
     shared: Arc<Shared<D>>,
@@ -31,7 +34,7 @@ struct Shared<D: Disk> {
     disk: D,
     batches: BatchMemory,
     open_max: AtomicUsize,
-    /// Bound: `open_max`. Never locked together with a file's own lock.
+    /// Bound: `open_max`, and no more than twice as many as are there of the files. Never locked together with a file's own lock.
     ring: Mutex<VecDeque<Weak<Slot<D>>>>,
 }
 
@@ -252,6 +255,12 @@ impl<D: Disk> Shared<D> {
                 evicted.push(slot);
             }
         }
+        if ring.len() == ring.capacity() {
+            // The memory of a file that is there no more is free once it is out of the ring.
+            ring.retain(|slot| slot.strong_count() > 0);
+            let there = ring.len();
+            ring.reserve(there.max(RING_MIN));
+        }
         ring.push_back(Arc::downgrade(opened));
         evicted
     }
@@ -331,6 +340,22 @@ mod tests {
         files[3].create().unwrap();
         assert!(is_open(&files[survivor]));
         assert!(!is_open(&files[2]));
+    }
+
+    #[test]
+    fn files_that_are_there_no_more_take_no_room() {
+        let (_directory, descriptors, mut files) = files(100_000, 5_000);
+        let mut kept = files.split_off(4_990);
+        for file in files {
+            file.create().unwrap();
+        }
+        assert!(locked(&descriptors.shared.ring).len() <= RING_MIN, "one after the other they have gone");
+        for file in &kept {
+            file.create().unwrap();
+        }
+        assert_eq!(descriptors.open(), 10);
+        kept.truncate(1);
+        assert_eq!(descriptors.open(), 1);
     }
 
     #[test]

@@ -83,7 +83,11 @@ fn chores(broker: &Holdings) -> Vec<Chore> {
     let mut chores = vec![
         chore(dirs.retention_check_interval, retain),
         chore(dirs.recovery_checkpoint_interval, |broker| broker.log_dirs.checkpoint_recovery_points()),
-        chore(dirs.start_checkpoint_interval, |broker| broker.log_dirs.checkpoint_log_starts()),
+        chore(dirs.start_checkpoint_interval, |broker| {
+            broker.log_dirs.checkpoint_log_starts();
+            // Where nothing is compacted, too, logs go that it is not to speak of.
+            broker.log_dirs.checkpoint_cleaned();
+        }),
         chore(dirs.producer_id_check_interval, |broker| {
             broker.log_dirs.expire_producers(broker.now());
         }),

@@ -73,7 +73,8 @@ impl<D: Disk> LogDirs<D> {
         self.checkpoint(Kind::LogStart);
     }
 
-    /// Writes `cleaner-offset-checkpoint` of the directories where a cleaning has ended since, or was undone.
+    /// Writes `cleaner-offset-checkpoint` of the directories where a cleaning has ended since, or was undone, or that a log has
+    /// gone from.
     pub fn checkpoint_cleaned(&self) {
         for home in &self.homes {
             if home.directory.state().health() == DirectoryHealth::Offline {
@@ -94,11 +95,12 @@ impl<D: Disk> LogDirs<D> {
     fn write_cleaned(&self, home: &Home<D>) -> Result<(), Fault> {
         // Under the lock: whoever finds the mark taken has waited for the one who took it.
         let mut written = home.written();
-        if !home.directory.take_cleaned() {
+        let is_cleaned = home.directory.take_cleaned();
+        if !is_cleaned && home.gone()[Kind::Cleaned as usize].is_empty() {
             return Ok(());
         }
         let outcome = self.write_held(home, &mut written, Kind::Cleaned, |log| Kind::Cleaned.of(log));
-        if outcome.is_err() {
+        if is_cleaned && outcome.is_err() {
             home.directory.note_cleaned();
         }
         home.directory.noted(outcome)

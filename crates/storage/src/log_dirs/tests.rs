@@ -587,6 +587,23 @@ fn checkpoints_are_written_only_when_they_change() {
 }
 
 #[test]
+fn logs_that_have_gone_are_noted_until_each_checkpoint_is_without_them() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    for number in 0..20 {
+        create(&dirs, &name("t", number));
+        dirs.delete(&name("t", number), NOW).unwrap();
+    }
+    let noted = || dirs.homes[0].gone().each_ref().map(std::collections::BTreeSet::len);
+    assert_eq!(noted(), [20; 4]);
+    dirs.checkpoint_recovery_points();
+    dirs.checkpoint_high_watermarks();
+    dirs.checkpoint_log_starts();
+    dirs.checkpoint_cleaned();
+    assert_eq!(noted(), [0; 4]);
+}
+
+#[test]
 fn a_failing_directory_takes_only_its_own_logs_with_it() {
     let node = Node::new(&["a", "b"]);
     let disk = ScriptedDisk::default();
