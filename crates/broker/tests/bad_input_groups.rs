@@ -394,7 +394,8 @@ fn a_member_that_lies_or_asks_for_too_much_moves_nothing() {
 
 /// Joins as the only member of a group, by both steps; says who.
 fn joined(client: &mut Client, group: &str) -> String {
-    let request = JoinGroupRequest { session_timeout_ms: 60_000, ..join(group) };
+    let request =
+        JoinGroupRequest { session_timeout_ms: 60_000, rebalance_timeout_ms: 60_000, ..join(group) };
     let (code, member) = ask(client, &request);
     assert_eq!(code, MEMBER_ID_REQUIRED);
     let request = JoinGroupRequest { member_id: member.clone().into(), ..request };
