@@ -25,7 +25,7 @@ use crate::net::FileRange;
 use crate::runtime::cold_reads::within;
 use crate::runtime::request_memory::{Claim, Drawn, RequestMemory};
 use crate::runtime::unreadable_files;
-use crate::runtime::watched_work::{Watched, watched};
+use crate::runtime::watched_work::{WatchedReads, watch};
 
 /// The first version that carries batches as they lie in the log.
 pub const BATCHES_SINCE: i16 = 4;
@@ -47,8 +47,8 @@ const DECOMPRESSED_BYTES_MAX: u64 = 1 << 30;
 
 /// Replaces the records that were read by message sets. Their memory is drawn from what requests share, and handed back to
 /// be held until the answer has left. A request that holds some already waits with `patience` for its turn, and not for
-/// more, as others might wait for what it holds: its answer is short then. A conversion under way is waited for as long as it
-/// goes on: what one that a disk holds up has in its hands is bounded by how many there may be of a directory.
+/// more, as others might wait for what it holds: its answer is short then. A conversion under way is waited for however long it
+/// takes, unless one of its reads hangs: what it has in its hands then is bounded by how many there may be of a directory.
 pub async fn convert(
     (broker, patience): (&Arc<Broker>, Option<Duration>),
     mut reading: Reading,
@@ -89,11 +89,11 @@ pub async fn convert(
         let sources: Vec<_> =
             part.places.iter().filter_map(|place| Source::of(&reading.partitions[*place])).collect();
         let (broker, before) = (broker.clone(), room);
-        let converted = watched(WAIT_DISK_MAX, move |watched| {
+        let converted = watch(WAIT_DISK_MAX, move |reads| {
             let unreadable = |file: &File, errno| unreadable_files::note(&broker.log_dirs, file, errno);
-            let ground = Ground { watched, unreadable: &unreadable };
+            let files = Files { reads, unreadable: &unreadable };
             let mut making = Making { room: before, scratch };
-            let sets: Vec<_> = sources.iter().map(|source| making.set(source, &ground)).collect();
+            let sets: Vec<_> = sources.iter().map(|source| making.set(source, &files)).collect();
             // Only now may another one begin: as long as a disk hangs, so many threads wait for it and no more.
             drop(place);
             (sets, making)
@@ -160,12 +160,12 @@ fn claim(memory: &RequestMemory, mut bytes: usize) -> (Claim, usize) {
     }
 }
 
-/// What a conversion tells others.
-struct Ground<'g> {
-    /// That it goes on.
-    watched: &'g Watched,
-    /// Of a file that cannot be read.
-    unreadable: &'g dyn Fn(&File, Errno),
+/// How a conversion comes by the bytes of files.
+struct Files<'f> {
+    /// What it reads by.
+    reads: &'f WatchedReads,
+    /// Hears of a file that cannot be read.
+    unreadable: &'f dyn Fn(&File, Errno),
 }
 
 /// What a set is made of.
@@ -228,14 +228,14 @@ struct Making {
 }
 
 impl Making {
-    fn set(&mut self, source: &Source, ground: &Ground<'_>) -> Result<Vec<u8>, ErrorCode> {
+    fn set(&mut self, source: &Source, files: &Files<'_>) -> Result<Vec<u8>, ErrorCode> {
         let Room { magic, cut, left, share, first_whole } = self.room;
         let most = source.bytes_max.min(left);
         let first = if first_whole { usize::MAX } else { most };
         let room = DownRoom { bytes: most.min(share), first, cut };
         let mut conversion =
             DownConversion::new(magic, source.from, room, DECOMPRESSED_BYTES_MAX, &mut self.scratch);
-        take_range(&source.range, &mut conversion, ground)?;
+        take_range(&source.range, &mut conversion, files)?;
         let set = conversion.finish();
         self.room = self.room.less(set.len());
         Ok(set)
@@ -256,17 +256,18 @@ impl PartitionRead {
 fn take_range(
     range: &FileRange,
     conversion: &mut DownConversion<'_>,
-    ground: &Ground<'_>,
+    files: &Files<'_>,
 ) -> Result<(), ErrorCode> {
     let (mut position, mut left, mut wanted) = (range.position, range.length, STEP_BYTES);
     let mut buffer = Vec::new();
-    // Who waits for nothing any more is brought nothing.
-    while left > 0 && !conversion.is_full() && ground.watched.step() {
+    while left > 0 && !conversion.is_full() {
         buffer.resize(left.min(wanted) as usize, 0);
-        range.file.read_exact_at(&mut buffer, position).map_err(|error| {
+        // Who waits for nothing any more is brought nothing.
+        let Some(read) = files.reads.read(|| range.file.read_exact_at(&mut buffer, position)) else { break };
+        read.map_err(|error| {
             tracing::warn!(%error, position, "records cannot be read for a fetch of an old version");
             if let Some(errno) = Errno::from_io_error(&error) {
-                (ground.unreadable)(&range.file, errno);
+                (files.unreadable)(&range.file, errno);
             }
             ErrorCode::KafkaStorageError
         })?;
@@ -298,9 +299,9 @@ fn refused(error: &DownConversionError) -> ErrorCode {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
+    use crate::runtime::watched_work::ReadSince;
 
     #[test]
     fn an_answer_takes_no_more_memory_than_there_is() {
@@ -314,29 +315,28 @@ mod tests {
     }
 
     /// What is made of a file that the system has nothing of, which it says as of an ill disk; and what is told of that.
-    fn made_of_nothing(watched: &Watched) -> (Result<Vec<u8>, ErrorCode>, Option<Errno>) {
+    fn made_of_nothing(reads: &WatchedReads) -> (Result<Vec<u8>, ErrorCode>, Option<Errno>) {
         let file = Arc::new(File::open("/proc/self/mem").unwrap());
         let range = FileRange { file, position: 0, length: 1000 };
         let source = Source { range, from: Offset(0), bytes_max: 1000 };
         let room = Room { magic: 1, cut: false, left: 1000, share: 1000, first_whole: false };
         let told = Cell::new(None);
         let unreadable = |_: &File, errno| told.set(Some(errno));
-        let ground = Ground { watched, unreadable: &unreadable };
-        let set = Making { room, scratch: DownScratch::default() }.set(&source, &ground);
+        let files = Files { reads, unreadable: &unreadable };
+        let set = Making { room, scratch: DownScratch::default() }.set(&source, &files);
         (set, told.get())
     }
 
     #[test]
     fn a_file_that_the_disk_does_not_give_is_told() {
-        let steps = Arc::new(AtomicU64::new(0));
-        let made = made_of_nothing(&Watched::by(&steps));
+        let since = Arc::new(ReadSince::default());
+        let made = made_of_nothing(&WatchedReads::noted_by(&since));
         assert_eq!(made, (Err(ErrorCode::KafkaStorageError), Some(Errno::IO)));
-        assert_eq!(steps.load(Ordering::Relaxed), 1);
     }
 
     #[test]
     fn what_nobody_waits_for_is_not_read() {
-        let nobody = Watched::by(&Arc::default());
+        let nobody = WatchedReads::noted_by(&Arc::default());
         assert_eq!(made_of_nothing(&nobody), (Ok(Vec::new()), None));
     }
 }
