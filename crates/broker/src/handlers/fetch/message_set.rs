@@ -83,32 +83,32 @@ pub async fn convert(
     for part in parts {
         let Some(place) = begun.take().or_else(|| broker.conversions.try_begin(part.directory)) else {
             // It holds memory, and does not wait with it: the reader comes again.
-            part.places.iter().for_each(|place| reading.partitions[*place].leave_out());
+            part.sources.iter().for_each(|source| reading.partitions[source.place].leave_out());
             continue;
         };
-        let sources: Vec<_> =
-            part.places.iter().filter_map(|place| Source::of(&reading.partitions[*place])).collect();
+        let places: Vec<_> = part.sources.iter().map(|source| source.place).collect();
         let (broker, before) = (broker.clone(), room);
         let converted = watch(WAIT_DISK_MAX, move |reads| {
             let unreadable = |file: &File, errno| unreadable_files::note(&broker.log_dirs, file, errno);
             let files = Files { reads, unreadable: &unreadable };
             let mut making = Making { room: before, scratch };
-            let sets: Vec<_> = sources.iter().map(|source| making.set(source, &files)).collect();
+            let sets: Vec<_> =
+                part.sources.iter().map(|source| (source.place, making.set(source, &files))).collect();
             // Only now may another one begin: as long as a disk hangs, so many threads wait for it and no more.
             drop(place);
             (sets, making)
         });
         match converted.await {
             Some((sets, making)) => {
-                for (place, set) in part.places.into_iter().zip(sets) {
+                for (place, set) in sets {
                     reading.partitions[place].take_set(set);
                 }
                 Making { room, scratch } = making;
             }
             None => {
-                part.places.iter().for_each(|place| reading.partitions[*place].leave_out());
-                // Others may wait for it. What is left of the answer makes do without.
-                drawn = None;
+                places.into_iter().for_each(|place| reading.partitions[place].leave_out());
+                drawn = still_held(drawn, &reading);
+                // What is left of the answer makes do without.
                 (room, scratch) = (Room { share: PARTITION_BYTES_MIN, ..before }, DownScratch::default());
             }
         }
@@ -116,25 +116,30 @@ pub async fn convert(
     (reading, drawn)
 }
 
+/// What an answer goes on holding that a disk has held up: nothing, as others may wait for it, unless some of the answer has
+/// been made. That is in memory until a reader has taken it, who may be slow.
+fn still_held(drawn: Drawn, reading: &Reading) -> Drawn {
+    let mut sets = reading.partitions.iter().filter_map(|read| read.answer.in_memory.as_ref());
+    drawn.filter(|_| sets.any(|set| !set.is_empty()))
+}
+
 /// Partitions with records that follow one another and lie in one directory.
 struct Part {
     directory: DirectoryId,
-    places: Vec<usize>,
+    sources: Vec<Source>,
 }
 
 fn parts(broker: &Broker, reading: &Reading) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for (place, read) in reading.partitions.iter().enumerate() {
-        if read.answer.records.is_none() {
-            continue;
-        }
+        let Some(source) = Source::of(place, read) else { continue };
         let topic = find(broker, &read.wanted.key.topic);
         let replica = topic.as_ref().and_then(|topic| topic.get(read.wanted.key.partition));
         // One that has gone meanwhile leaves its files to who reads them.
         let directory = replica.map_or(DirectoryId::ZERO, |replica| replica.directory().id());
         match parts.last_mut().filter(|part| part.directory == directory) {
-            Some(part) => part.places.push(place),
-            None => parts.push(Part { directory, places: vec![place] }),
+            Some(part) => part.sources.push(source),
+            None => parts.push(Part { directory, sources: vec![source] }),
         }
     }
     parts
@@ -170,6 +175,8 @@ struct Files<'f> {
 
 /// What a set is made of.
 struct Source {
+    /// Which of the partitions it is of.
+    place: usize,
     range: FileRange,
     /// The first offset that is wanted.
     from: Offset,
@@ -178,9 +185,9 @@ struct Source {
 }
 
 impl Source {
-    fn of(read: &PartitionRead) -> Option<Self> {
+    fn of(place: usize, read: &PartitionRead) -> Option<Self> {
         let bytes_max = usize::try_from(read.wanted.bytes_max).unwrap_or(0);
-        Some(Self { range: read.answer.records.clone()?, from: read.wanted.fetch_offset, bytes_max })
+        Some(Self { place, range: read.answer.records.clone()?, from: read.wanted.fetch_offset, bytes_max })
     }
 }
 
@@ -300,7 +307,10 @@ fn refused(error: &DownConversionError) -> ErrorCode {
 mod tests {
     use std::cell::Cell;
 
+    use protocol::id::{LeaderEpoch, PartitionIndex};
+
     use super::*;
+    use crate::runtime::fetch_sessions::{PartitionKey, TopicKey, Wanted};
     use crate::runtime::watched_work::ReadSince;
 
     #[test]
@@ -318,7 +328,7 @@ mod tests {
     fn made_of_nothing(reads: &WatchedReads) -> (Result<Vec<u8>, ErrorCode>, Option<Errno>) {
         let file = Arc::new(File::open("/proc/self/mem").unwrap());
         let range = FileRange { file, position: 0, length: 1000 };
-        let source = Source { range, from: Offset(0), bytes_max: 1000 };
+        let source = Source { place: 0, range, from: Offset(0), bytes_max: 1000 };
         let room = Room { magic: 1, cut: false, left: 1000, share: 1000, first_whole: false };
         let told = Cell::new(None);
         let unreadable = |_: &File, errno| told.set(Some(errno));
@@ -332,6 +342,30 @@ mod tests {
         let since = Arc::new(ReadSince::default());
         let made = made_of_nothing(&WatchedReads::noted_by(&since));
         assert_eq!(made, (Err(ErrorCode::KafkaStorageError), Some(Errno::IO)));
+    }
+
+    #[test]
+    fn what_an_answer_has_made_already_is_accounted_for_when_a_disk_holds_up_the_rest() {
+        let memory = RequestMemory::new(1 << 20);
+        let mut reading = Reading::new(0);
+        for partition in [0, 1] {
+            let wanted = Wanted {
+                key: PartitionKey { topic: TopicKey::Name("t".into()), partition: PartitionIndex(partition) },
+                current_leader_epoch: LeaderEpoch::NONE,
+                fetch_offset: Offset(0),
+                last_fetched_epoch: LeaderEpoch::NONE,
+                bytes_max: 1,
+            };
+            reading.partitions.push(PartitionRead::unknown(wanted, ErrorCode::None));
+        }
+        reading.partitions[1].leave_out();
+        let (claim, bytes) = claim(&memory, 1 << 19);
+        let free = memory.bytes_left();
+        let held = still_held(memory.try_draw(claim).unwrap(), &reading);
+        assert!(held.is_none() && memory.bytes_left() == free, "nothing has been made");
+        reading.partitions[0].take_set(Ok(vec![7; 100]));
+        let held = still_held(memory.try_draw(claim).unwrap(), &reading);
+        assert!(held.is_some() && memory.bytes_left() <= free + (64 << 10) - bytes, "a set is to be sent");
     }
 
     #[test]
