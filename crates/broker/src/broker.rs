@@ -32,9 +32,6 @@ use crate::runtime::request_memory::RequestMemory;
 use crate::runtime::slow_lanes::SlowLanes;
 use crate::runtime::streams_topics::StreamsTopics;
 
-/// How many fetches that hold memory of all may be in line for the thread of a directory that does not keep up.
-const SLOW_READS_AT_ONCE: usize = 4;
-
 /// What this broker holds by itself, without anybody to ask: all that applying the metadata works on.
 pub struct Holdings {
     /// `node.id`.
@@ -176,7 +173,7 @@ impl Broker {
         let fetch_sessions =
             FetchSessions::new(requests.fetch_sessions_max, requests.fetch_sessions_partitions_max);
         let directories = holdings.log_dirs.directories().map(|directory| directory.id());
-        let slow_reads = DirectoryTurns::new(directories, SLOW_READS_AT_ONCE);
+        let slow_reads = DirectoryTurns::of_slow_reads(directories);
         let producer_ids = Arc::new(ProducerIds::new(holdings.node_id, quorum.clone()));
         let coordinators = Arc::new(Coordinators::new(&holdings, &quorum, producer_ids.clone()));
         Self {

@@ -14,7 +14,7 @@ mod message_set;
 mod read;
 mod request;
 mod resting;
-mod slowly;
+mod slow_directory;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -151,7 +151,7 @@ impl Fetch {
     /// Answers at once if that is due.
     fn serve(self, drawn: Drawn, out: &mut Outbound) -> Step {
         if let Some(directory) = self.slow_directory() {
-            let answer: Answer = Box::pin(self.serve_slowly(directory, drawn));
+            let answer: Answer = Box::pin(Arc::new(self).serve_slowly(directory, drawn));
             return Step::Wait(answer.into());
         }
         let mut reading = self.read();
@@ -161,38 +161,23 @@ impl Fetch {
                 let written = self.answer(reading, drawn, out);
                 return self.asked.step(written, &self.broker);
             }
-            Box::pin(self.answer_cold(reading, cold, drawn))
+            Box::pin(async move { self.answer_cold(reading, cold, drawn).await })
         } else {
             drop(reading);
-            Box::pin(self.wait(drawn))
+            Box::pin(Arc::new(self).wait(drawn))
         };
         Step::Wait(later.into())
     }
 
-    /// A directory that does not keep up, if one is to be read.
-    fn slow_directory(&self) -> Option<DirectoryId> {
-        if !self.broker.may_stall() {
-            return None;
-        }
-        self.wanted.iter().find_map(|wanted| {
-            let topic = read::find(&self.broker, &wanted.key.topic)?;
-            let replica = topic.get(wanted.key.partition).filter(|replica| replica.may_stall())?;
-            Some(replica.directory().id())
-        })
-    }
-
     /// Answers as soon as that is due, reading first where it may wait.
-    async fn serve_slowly(self, directory: DirectoryId, drawn: Drawn) -> Result<Outbound, Close> {
-        let (fetch, mut reading) = match self.read_on(directory, &drawn).await? {
-            Ok(read) => read,
-            Err(late) => return late.answer(drawn),
-        };
-        if !fetch.is_satisfied(&reading) {
+    async fn serve_slowly(self: Arc<Self>, directory: DirectoryId, drawn: Drawn) -> Result<Outbound, Close> {
+        let mut reading = self.read_on(directory, &drawn).await?;
+        if !self.is_satisfied(&reading) {
             drop(reading);
-            return fetch.wait(drawn).await;
+            return self.wait(drawn).await;
         }
-        let cold = reading.cold(&fetch.broker, &fetch.limits, fetch.asked.at);
-        fetch.answer_cold(reading, cold, drawn).await
+        let cold = reading.cold(&self.broker, &self.limits, Instant::now());
+        self.answer_cold(reading, cold, drawn).await
     }
 
     /// Reads what is wanted, in order, within the limits.
@@ -214,28 +199,21 @@ impl Fetch {
     }
 
     /// Waits until the answer is due or the time is over.
-    async fn wait(self, drawn: Drawn) -> Result<Outbound, Close> {
+    async fn wait(self: Arc<Self>, drawn: Drawn) -> Result<Outbound, Close> {
         let wait = if drawn.is_some() { self.limits.wait.min(WAIT_DRAWN_MAX) } else { self.limits.wait };
         let waiting = self.hang();
         let deadline = tokio::time::sleep_until((self.asked.at + wait).into());
         tokio::pin!(deadline);
-        let mut fetch = self;
         let mut reading = loop {
             // As in Kafka, the reader of a partition that goes away hears of it at once.
             let bereft = waiting.is_bereft();
             // Read once more after having joined the lists: an append in between woke nobody.
-            waiting.waiter().lacks(fetch.limits.bytes_min);
-            let reading = match fetch.slow_directory() {
-                None => fetch.read(),
-                Some(directory) => match fetch.read_on(directory, &drawn).await? {
-                    Ok((back, reading)) => {
-                        fetch = back;
-                        reading
-                    }
-                    Err(late) => return late.answer(drawn),
-                },
+            waiting.waiter().lacks(self.limits.bytes_min);
+            let reading = match self.slow_directory() {
+                None => self.read(),
+                Some(directory) => self.read_on(directory, &drawn).await?,
             };
-            if fetch.is_satisfied(&reading) || bereft || deadline.is_elapsed() {
+            if self.is_satisfied(&reading) || bereft || deadline.is_elapsed() {
                 break reading;
             }
             let brought = waiting.waiter().found(reading.bytes);
@@ -249,9 +227,9 @@ impl Fetch {
                 () = &mut deadline => {}
             }
         };
-        let rest = resting::after(&fetch, &reading, waiting);
-        let cold = reading.cold(&fetch.broker, &fetch.limits, Instant::now());
-        let answered = fetch.answer_cold(reading, cold, drawn).await?;
+        let rest = resting::after(&self, &reading, waiting);
+        let cold = reading.cold(&self.broker, &self.limits, Instant::now());
+        let answered = self.answer_cold(reading, cold, drawn).await?;
         if let Some((session, rest)) = rest {
             session.put_rest(rest);
         }
@@ -270,7 +248,7 @@ impl Fetch {
     /// Has what lies on the disk brought into memory first, so that sending it holds up no other connection, and what
     /// nobody has looked at since the start checked.
     async fn answer_cold(
-        self,
+        &self,
         mut reading: Reading,
         cold: Vec<(usize, ColdRead)>,
         drawn: Drawn,

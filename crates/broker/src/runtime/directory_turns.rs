@@ -16,6 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// hundred.
 const TURNS_MAX: usize = 64;
 
+/// How many fetches that hold memory of all may be in line for the thread of a directory that does not keep up.
+const SLOW_READS_AT_ONCE: usize = 4;
+
 /// The turns at all directories.
 #[derive(Debug)]
 pub struct DirectoryTurns {
@@ -40,6 +43,11 @@ impl DirectoryTurns {
         Self { turns: directories.map(|id| (id, Arc::new(Semaphore::new(turns)))).collect() }
     }
 
+    /// Those of fetches that hold memory of all.
+    pub fn of_slow_reads(directories: impl Iterator<Item = DirectoryId>) -> Self {
+        Self::new(directories, SLOW_READS_AT_ONCE)
+    }
+
     /// A turn, if there is one to have without waiting; `Some(None)` at a directory that none are counted of.
     pub fn at_once(&self, directory: DirectoryId) -> Option<Option<DirectoryTurn>> {
         match self.turns.get(&directory) {
@@ -48,7 +56,13 @@ impl DirectoryTurns {
         }
     }
 
-    /// A turn; waits for it in line.
+    /// A turn; waits for it in line, however long that takes. `None` at a directory that none are counted of.
+    pub async fn turn(&self, directory: DirectoryId) -> Option<DirectoryTurn> {
+        // It is never closed.
+        self.turns.get(&directory)?.clone().acquire_owned().await.ok()
+    }
+
+    /// The same up to a time.
     ///
     /// # Errors
     /// There is none for so long.
@@ -57,12 +71,8 @@ impl DirectoryTurns {
         directory: DirectoryId,
         most: Duration,
     ) -> Result<Option<DirectoryTurn>, NoTurn> {
-        let Some(turns) = self.turns.get(&directory) else { return Ok(None) };
-        match tokio::time::timeout(most, turns.clone().acquire_owned()).await {
-            // It is never closed.
-            Ok(turn) => Ok(turn.ok()),
-            Err(_) => Err(NoTurn { directory, waited: most }),
-        }
+        let turn = tokio::time::timeout(most, self.turn(directory)).await;
+        turn.map_err(|_| NoTurn { directory, waited: most })
     }
 }
 

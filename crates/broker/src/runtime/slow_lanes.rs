@@ -22,8 +22,10 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// The threads; each is started with the first job for its directory.
 #[derive(Default)]
 pub struct SlowLanes {
-    /// Bound of each queue: one job for each connection, which waits for it, and of each shard of a coordinator one to wake
-    /// it, one to have it forget deleted topics, one to bring it to stable storage and one to let it go.
+    /// Bound of each queue: one job for each connection, which waits for it; of fetches that were answered without theirs as
+    /// many as have turns at a time, of which the one under way holds its whole request and what it reads; and of each shard
+    /// of a coordinator one to wake it, one to have it forget deleted topics, one to bring it to stable storage and one to let
+    /// it go.
     lanes: Mutex<HashMap<DirectoryId, Sender<Job>>>,
 }
 

@@ -67,7 +67,7 @@ pub async fn wait_on(
     drop(rest);
     let fetch = Fetch { broker, peer, asked, limits, context, wanted };
     let drawn = fetch.broker.request_memory.draw(claim).await;
-    fetch.wait(drawn).await
+    Arc::new(fetch).wait(drawn).await
 }
 
 /// The rest of a session after an answer that tells of nothing to come: every partition it follows was found, is sound, and
