@@ -5,7 +5,8 @@
 
 mod raw;
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use protocol::ErrorCode;
 use protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
@@ -17,7 +18,10 @@ use raw::ask::fetch_request;
 use raw::batch::batch;
 use raw::node::start;
 
+/// So many are written at least, and more until one who comes back seldom has been told so often that what it wants is gone.
 const WRITTEN: i64 = 1_500;
+const BEREFT: u32 = 6;
+const PATIENCE: Duration = Duration::from_secs(120);
 const VALUE: usize = 24 << 10;
 /// All but the segment that is written to go at once; that is as small as Kafka lets it be.
 const TINY: [(&str, &str); 4] = [
@@ -83,36 +87,69 @@ impl Reader {
     }
 }
 
+/// How far those who write and read have come.
+#[derive(Default)]
+struct Story {
+    written: AtomicI64,
+    bereft: AtomicU32,
+    is_over: AtomicBool,
+}
+
+/// Nothing more is written, even if the writer panics.
+struct Over<'s>(&'s Story);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Story {
+    fn write(&self, client: &mut Client) {
+        let _over = Over(self);
+        let begun = Instant::now();
+        let mut offset = 0;
+        while offset < WRITTEN || self.bereft.load(Ordering::SeqCst) < BEREFT {
+            assert!(begun.elapsed() < PATIENCE, "nothing goes, or nobody is told");
+            let produced = client.produce("t", 0, batch(&[&value(offset)]));
+            assert_eq!((produced.error, produced.base_offset), (0, offset));
+            offset += 1;
+            self.written.store(offset, Ordering::SeqCst);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+
+    /// Reads on to the end.
+    fn read(&self, reader: &mut Reader) {
+        while !self.is_over() || reader.next < self.written.load(Ordering::SeqCst) {
+            reader.poll();
+        }
+    }
+}
+
 #[test]
 fn readers_under_tiny_retention_miss_only_what_they_are_told_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     let node = start(directory.path(), &TINY);
     node.connect().create(&["t"]);
-    let written = AtomicI64::new(0);
+    let story = Story::default();
     std::thread::scope(|scope| {
-        let (node, written) = (&node, &written);
-        let is_over = || written.load(Ordering::SeqCst) == WRITTEN;
-        scope.spawn(move || {
-            let mut client = node.connect();
-            for offset in 0..WRITTEN {
-                let produced = client.produce("t", 0, batch(&[&value(offset)]));
-                assert_eq!((produced.error, produced.base_offset), (0, offset));
-                written.store(offset + 1, Ordering::SeqCst);
-            }
-        });
+        let (node, story) = (&node, &story);
+        scope.spawn(move || story.write(&mut node.connect()));
         for bytes_max in [1, 100 << 10, 1 << 20] {
             scope.spawn(move || {
                 let mut reader = Reader::new(node.connect(), bytes_max);
-                while reader.next < WRITTEN {
-                    reader.poll();
-                }
-                assert!(reader.read > 0 && reader.next == WRITTEN);
+                story.read(&mut reader);
+                assert!(reader.read > 0);
             });
         }
         // One that comes back only when what it wants has gone.
         scope.spawn(move || {
             let mut reader = Reader::new(node.connect(), 100 << 10);
-            while !is_over() {
+            while !story.is_over() {
                 if log_start(&mut reader.client) <= reader.next {
                     std::thread::yield_now();
                     continue;
@@ -120,15 +157,14 @@ fn readers_under_tiny_retention_miss_only_what_they_are_told_is_gone() {
                 let gone = reader.bereft;
                 reader.poll();
                 assert_eq!(reader.bereft, gone + 1, "nobody told it that {} is gone", reader.next);
+                story.bereft.store(reader.bereft, Ordering::SeqCst);
                 reader.poll();
             }
-            while reader.next < WRITTEN {
-                reader.poll();
-            }
+            story.read(&mut reader);
             println!("{} records were read, {} times they were gone", reader.read, reader.bereft);
-            assert!(reader.bereft > 5, "{} times", reader.bereft);
         });
     });
+    let written = story.written.load(Ordering::SeqCst);
     // Nothing of it comes back, and nothing else goes.
     let start_before = log_start(&mut node.connect());
     node.stop();
@@ -136,7 +172,7 @@ fn readers_under_tiny_retention_miss_only_what_they_are_told_is_gone() {
     let mut reader = Reader::new(node.connect(), 1 << 20);
     reader.poll();
     assert!(reader.bereft == 1 && reader.next >= start_before, "{} before {start_before}", reader.next);
-    while reader.next < WRITTEN {
+    while reader.next < written {
         reader.poll();
     }
 }

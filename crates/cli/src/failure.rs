@@ -21,16 +21,15 @@ impl Directories {
         Directories { log_dirs: config.directories.clone(), metadata: config.metadata_directory.clone() }
     }
 
-    /// The setting that names the directory in which a file lies, and what it says.
-    fn named(&self, path: &Path) -> (&'static str, String) {
+    /// The setting that names the directory in which a file lies, and what it says; none for a file that lies elsewhere.
+    fn named(&self, path: &Path) -> Option<(&'static str, &Path)> {
         let apart = !self.log_dirs.contains(&self.metadata);
         let all = self.log_dirs.iter().map(|log_dir| (LOG_DIRS, log_dir));
         let all = all.chain(apart.then_some(("metadata.log.dir", &self.metadata)));
         // One may lie in another.
         let holds = all.filter(|(_, directory)| path.starts_with(directory));
         let nearest = holds.max_by_key(|(_, directory)| directory.components().count());
-        let (setting, directory) = nearest.unwrap_or((LOG_DIRS, &self.metadata));
-        (setting, directory.display().to_string())
+        nearest.map(|(setting, directory)| (setting, directory.as_path()))
     }
 }
 
@@ -58,13 +57,14 @@ impl Failure {
     pub fn of_disk(fault: &Fault, directories: &Directories) -> Failure {
         let failure = Failure::new(fault);
         match fault {
-            Fault::Io { path, .. } | Fault::Full { path } if fault.no_space() => {
-                let (setting, value) = directories.named(path);
-                failure.hint(format!(
-                    "{setting}={value} has no room: make some on that file system, or name a directory on another ({})",
-                    if setting == LOG_DIRS { "--data DIR, or log.dirs" } else { setting }
-                ))
-            }
+            Fault::Io { path, .. } | Fault::Full { path } if fault.no_space() => match directories.named(path) {
+                Some((setting, directory)) => failure.hint(format!(
+                    "{setting}={} has no room: make some on that file system, or name a directory on another ({})",
+                    directory.display(),
+                    if setting == LOG_DIRS { "--data DIR, log.dirs or log.dir" } else { setting }
+                )),
+                None => failure.hint("make some room on the file system of that file"),
+            },
             _ => failure,
         }
     }
@@ -112,5 +112,7 @@ mod tests {
             assert_eq!(hint.contains("--data"), said.starts_with(LOG_DIRS), "{hint}");
         }
         assert_eq!(failure("/full/a/meta.properties", Errno::ROFS).hint, None);
+        let elsewhere = failure("/etc/passwd", Errno::NOSPC).hint.unwrap();
+        assert!(elsewhere.contains("make some room") && !elsewhere.contains('='), "{elsewhere}");
     }
 }
