@@ -7,10 +7,8 @@ mod raw;
 
 use std::cell::Cell;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use broker::runtime::partitions::Replica;
 use coordinator::partitioning::partition_of;
 use protocol::ErrorCode;
 use protocol::id::{PartitionIndex, Timestamp, Uuid};
@@ -33,11 +31,11 @@ use protocol::records::compression::{Codec, Compressors};
 use protocol::records::legacy::{LegacyBuilder, LegacyOptions};
 use raw::Client;
 use raw::node::{TestNode, start};
+use raw::shard::{PARTITIONS, home, panic_with};
 use storage::Fault;
 use storage::log_directory::LogDirectory;
 
 const LOADING: i16 = ErrorCode::CoordinatorLoadInProgress as i16;
-const PARTITIONS: u32 = 50;
 
 /// A commit of an offset of the first partition of a topic.
 fn commit_request(group: &str, topic: &str, offset: i64) -> OffsetCommitRequest<'static> {
@@ -119,22 +117,6 @@ fn node(directory: &Path, topics: &[&str]) -> (TestNode, Client) {
     let request = FindCoordinatorRequest { key: "g".into(), ..FindCoordinatorRequest::default() };
     client.ask(&request, 0);
     (node, client)
-}
-
-/// Where a group's offsets lie.
-fn home(node: &TestNode, group: &str) -> Arc<Replica> {
-    let offsets = node.node().broker().partitions.by_name("__consumer_offsets").unwrap();
-    offsets.get(partition_of(group, PARTITIONS)).unwrap().clone()
-}
-
-/// A request that ends in the middle of a shard.
-fn panic_with(node: &TestNode, group: &'static str) {
-    let groups = node.node().broker().coordinators.groups.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let ended = runtime.block_on(async {
-        tokio::spawn(async move { groups.read(group, |_| panic!("on purpose")).await.is_ok() }).await
-    });
-    assert!(ended.is_err());
 }
 
 #[test]

@@ -5,13 +5,10 @@
 
 mod raw;
 
-use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use broker::runtime::partitions::Replica;
-use coordinator::partitioning::partition_of;
 use protocol::ErrorCode;
 use protocol::id::TopicId;
 use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -24,10 +21,10 @@ use protocol::messages::{
 };
 use raw::Client;
 use raw::node::{TestNode, start};
+use raw::shard::{home, panic_with};
 
 /// Two groups in shards of their own, and what each has committed.
 const READ: [(&str, i64); 2] = [("g", 500), ("h", 7)];
-const PARTITIONS: u32 = 50;
 /// How many ask at once.
 const ASKERS: usize = 4;
 /// What those are told who come too early.
@@ -146,22 +143,6 @@ fn node(directory: &std::path::Path) -> (TestNode, TopicId) {
     }
     let id = node.node().broker().image().topics.id_of("t").unwrap();
     (node, id)
-}
-
-/// Where a group's offsets lie.
-fn home(node: &TestNode, group: &str) -> Arc<Replica> {
-    let offsets = node.node().broker().partitions.by_name("__consumer_offsets").unwrap();
-    offsets.get(partition_of(group, PARTITIONS)).unwrap().clone()
-}
-
-/// A request that ends in the middle of a shard, which has it loaded anew.
-fn panic_with(node: &TestNode, group: &'static str) {
-    let groups = node.node().broker().coordinators.groups.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let ended = runtime.block_on(async {
-        tokio::spawn(async move { groups.read(group, |_| panic!("on purpose")).await.is_ok() }).await
-    });
-    assert!(ended.is_err());
 }
 
 #[test]

@@ -281,11 +281,13 @@ pub(super) fn broker_value(settings: &Settings, key: &Key) -> Option<Value> {
 mod tests {
     use super::*;
 
-    fn texts(pairs: &[(&str, &str)]) -> Texts {
+    /// Settings by name.
+    pub(super) fn texts(pairs: &[(&str, &str)]) -> Texts {
         pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
     }
 
-    fn broker(pairs: &[(&str, &str)]) -> Settings {
+    /// What a broker was given.
+    pub(super) fn broker(pairs: &[(&str, &str)]) -> Settings {
         Settings::load(texts(pairs)).unwrap().0
     }
 

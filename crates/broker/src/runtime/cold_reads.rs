@@ -71,8 +71,8 @@ pub struct ColdRead {
     pub range: FileRange,
     /// With which offset its segment begins and where it ends, to have its batches checked.
     pub check_within: Option<(Offset, u32)>,
-    /// Whether its reader goes on in order: then what follows is checked along.
-    pub in_order: bool,
+    /// Whether what follows is checked along, for a reader that goes on in order.
+    pub check_ahead: bool,
 }
 
 /// What is known of a range once it was brought in; `None` where it was not checked, and can be read.
@@ -133,7 +133,7 @@ fn bring_all(reads: &[ColdRead], scratch: &mut [u8]) -> Vec<Brought> {
         let _advised = rustix::fs::fadvise(&*range.file, range.position, length, Advice::WillNeed);
     }
     let brought = reads.iter().map(|read| match read.check_within {
-        Some(segment) => Some(check(&read.range, segment, read.in_order)),
+        Some(segment) => Some(check(&read.range, segment, read.check_ahead)),
         None => bring(&read.range, scratch).err().map(Err),
     });
     brought.collect()
@@ -141,9 +141,9 @@ fn bring_all(reads: &[ColdRead], scratch: &mut [u8]) -> Vec<Brought> {
 
 /// Reads a range whole and holds its batches against their checksums, and for who reads on in order those behind it some
 /// way, so that they need not come here each time.
-fn check(range: &FileRange, segment: (Offset, u32), in_order: bool) -> Result<RangeCheck, Fault> {
+fn check(range: &FileRange, segment: (Offset, u32), check_ahead: bool) -> Result<RangeCheck, Fault> {
     let place = |at: u64| u32::try_from(at).unwrap_or(u32::MAX);
-    let end = range.position + if in_order { range.length.max(CHECKED_AHEAD) } else { range.length };
+    let end = range.position + if check_ahead { range.length.max(CHECKED_AHEAD) } else { range.length };
     let (start, end) = (place(range.position), place(end).min(segment.1));
     // The caller knows the path, and names it where something is wrong.
     check_range(&RealDisk, (&range.file, Path::new("the log")), (start, end), segment)
@@ -258,7 +258,7 @@ mod tests {
 
     fn read(range: &FileRange, check_within: Option<(Offset, u32)>) -> ColdRead {
         let directory = DirectoryId::ZERO;
-        ColdRead { directory, range: range.clone(), check_within, in_order: false }
+        ColdRead { directory, range: range.clone(), check_within, check_ahead: false }
     }
 
     #[tokio::test]

@@ -176,19 +176,25 @@ pub fn seen(client: &mut Client, isolation_level: i8) -> Vec<String> {
     values
 }
 
+/// What is answered about the transaction: the error, and its state.
+fn described(client: &mut Client) -> (i16, String) {
+    let request = DescribeTransactionsRequest { transactional_ids: vec![ID.into()].into() };
+    let body = client.ask(&request, 0);
+    let said = DescribeTransactionsResponse::decode(&body, 0).unwrap();
+    let state = said.transaction_states.iter().next().unwrap();
+    (state.error_code, state.transaction_state.into_owned())
+}
+
 /// The state of the transaction, once what was decided of it is done: markers that have to wait are written later.
 pub fn state(client: &mut Client) -> String {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let request = DescribeTransactionsRequest { transactional_ids: vec![ID.into()].into() };
-        let body = client.ask(&request, 0);
-        let said = DescribeTransactionsResponse::decode(&body, 0).unwrap();
-        let state = said.transaction_states.iter().next().unwrap();
-        assert_eq!(state.error_code, 0);
-        if !state.transaction_state.starts_with("Prepare") {
-            return state.transaction_state.into_owned();
+        let (error, state) = described(client);
+        assert_eq!(error, 0);
+        if !state.starts_with("Prepare") {
+            return state;
         }
-        assert!(Instant::now() < deadline, "it is still {}", state.transaction_state);
+        assert!(Instant::now() < deadline, "it is still {state}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -250,14 +256,11 @@ pub fn code(error: ErrorCode) -> i16 {
 pub fn state_once_loaded(client: &mut Client) -> String {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let request = DescribeTransactionsRequest { transactional_ids: vec![ID.into()].into() };
-        let body = client.ask(&request, 0);
-        let said = DescribeTransactionsResponse::decode(&body, 0).unwrap();
-        let state = said.transaction_states.iter().next().unwrap();
-        if state.error_code == 0 {
-            return state.transaction_state.into_owned();
+        let (error, state) = described(client);
+        if error == 0 {
+            return state;
         }
-        assert_eq!(state.error_code, code(ErrorCode::CoordinatorLoadInProgress));
+        assert_eq!(error, code(ErrorCode::CoordinatorLoadInProgress));
         assert!(Instant::now() < deadline);
         std::thread::yield_now();
     }

@@ -95,15 +95,8 @@ fn check_remote(settings: &Settings, topic: &TopicConfig) -> Result<(), String> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{broker, texts};
     use super::*;
-
-    fn texts(pairs: &[(&str, &str)]) -> Texts {
-        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
-    }
-
-    fn broker(pairs: &[(&str, &str)]) -> Settings {
-        Settings::load(texts(pairs)).unwrap().0
-    }
 
     /// Accepted and refused by Apache Kafka 4.4.0's own `LogConfig.validate`.
     #[test]

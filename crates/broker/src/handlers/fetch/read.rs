@@ -249,7 +249,7 @@ impl Unsure {
             directory: self.replica.directory().id(),
             range: range.clone(),
             check_within: due.then_some(self.segment),
-            in_order: ahead,
+            check_ahead: ahead,
         }
     }
 
