@@ -6,7 +6,7 @@
 mod broker;
 pub mod config;
 pub mod handlers;
-mod heap;
+pub mod heap;
 pub mod http;
 pub mod logging;
 pub mod metrics;

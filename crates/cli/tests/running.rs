@@ -121,3 +121,23 @@ fn a_script_of_kafka_that_we_are_not_starts_no_node() {
         assert!(refused.err.contains("is not one of the scripts that Headwater is"), "{refused:?}");
     }
 }
+
+/// Every thread that allocates would have an arena of its own, up to eight for each processor, and in each stays what was once free.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn threads_share_as_many_arenas_as_there_are_processors() {
+    const ARENA_RESERVES: u64 = 64 << 20;
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data").display().to_string();
+    let node = Running::start(&with_data(&data, &[]));
+    let threads = std::fs::read_dir(format!("/proc/{}/task", node.id())).unwrap().count();
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", node.id())).unwrap();
+    // An arena reserves so much at a place that is a multiple of it, and takes the front of that into use.
+    let arenas = maps.lines().filter(|line| {
+        let place = u64::from_str_radix(line.split('-').next().unwrap(), 16).unwrap();
+        place % ARENA_RESERVES == 0 && line.contains(" rw-p ")
+    });
+    let (arenas, processors) = (arenas.count() + 1, std::thread::available_parallelism().unwrap().get());
+    assert!(threads > 3 * processors.max(2), "{threads} threads tell nothing");
+    assert!(arenas <= processors.max(2), "{arenas} arenas for {processors} processors:\n{maps}");
+}

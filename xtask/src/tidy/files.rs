@@ -11,7 +11,7 @@ const LONGER: &[(&str, usize, &str)] = &[];
 
 /// Files that may use `unsafe`, each with its reason.
 const UNSAFE: &[(&str, &str)] = &[
-    ("crates/broker/src/heap.rs", "no safe crate asks the C library to give free memory back"),
+    ("crates/broker/src/heap.rs", "no safe crate tells the C library's allocator how much it may keep"),
     ("crates/broker/src/net/watch.rs", "tokio cannot prove that a watched descriptor stays open"),
     ("crates/broker/src/runtime/short_slices.rs", "no safe crate asks Linux for a shorter slice"),
     ("crates/storage/src/write_out.rs", "no safe crate has Linux begin to write a file out"),

@@ -76,6 +76,11 @@ impl Running {
         address.split([',', ' ']).next().unwrap().rsplit(':').next().unwrap()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, waits for the end, and gives its code and what it still printed.
     pub fn end(mut self, signal: rustix::process::Signal) -> (Option<i32>, String, String) {
         let id = rustix::process::Pid::from_child(&self.child);
