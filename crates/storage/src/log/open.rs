@@ -305,12 +305,15 @@ impl<D: Disk> Log<D> {
 
     /// Writes the topic's id into a directory that has none.
     pub fn set_topic_id(&mut self, topic_id: TopicId) -> Result<(), Fault> {
-        if let Some(known) = self.topic_id {
-            let reason = format!(
-                "holds topic id {known}, and {topic_id} is asked for: another topic of the same name"
-            );
-            let same = known == topic_id;
-            return if same { Ok(()) } else { Err(Fault::Mismatch { path: self.path().to_owned(), reason }) };
+        match self.topic_id {
+            Some(known) if known == topic_id => return Ok(()),
+            Some(known) => {
+                let reason = format!(
+                    "holds topic id {known}, and {topic_id} is asked for: another topic of the same name"
+                );
+                return Err(Fault::Mismatch { path: self.path().to_owned(), reason });
+            }
+            None => {}
         }
         partition_metadata::write(self.home.disk(), self.path(), topic_id)?;
         self.flush.note_small(SmallFile::PartitionMetadata);
