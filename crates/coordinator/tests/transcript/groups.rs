@@ -43,7 +43,7 @@ pub fn ask(stage: &mut Stage, name: &str, token: Token, words: &Words) -> bool {
 fn join(stage: &mut Stage, name: &str, token: Token, words: &Words) {
     let version = words.named_number("v", 9);
     let protocol_type = words.named_one("type").unwrap_or("consumer");
-    let metadata = |topics: &str| -> Arc<[u8]> {
+    let metadata = |topics: &str, claimed: u8, version: i16| -> Arc<[u8]> {
         if protocol_type != "consumer" {
             return Arc::from(topics.as_bytes());
         }
@@ -61,8 +61,8 @@ fn join(stage: &mut Stage, name: &str, token: Token, words: &Words) {
                 .collect(),
             ..ConsumerProtocolSubscription::default()
         };
-        let mut bytes = vec![0, 1];
-        subscription.encode(1, &mut bytes).unwrap();
+        let mut bytes = vec![0, claimed];
+        subscription.encode(version, &mut bytes).unwrap();
         Arc::from(bytes)
     };
     let topics = words.named_one("topics").unwrap_or("t");
@@ -70,10 +70,12 @@ fn join(stage: &mut Stage, name: &str, token: Token, words: &Words) {
     let protocols: Protocols = names
         .split(',')
         .filter(|name| !name.is_empty())
-        .map(|name| match name.strip_suffix('!') {
+        .map(|name| match (name.strip_suffix('!'), name.strip_suffix('?')) {
             // Of which the member says nothing that can be read.
-            Some(name) => (Arc::from(name), Arc::from([])),
-            None => (Arc::from(name), metadata(topics)),
+            (Some(name), _) => (Arc::from(name), Arc::from([])),
+            // Of which it says only what version 0 has, and calls it version 3.
+            (None, Some(name)) => (Arc::from(name), metadata(topics, 3, 0)),
+            (None, None) => (Arc::from(name), metadata(topics, 1, 1)),
         })
         .collect();
     let session = words.named_number("session", 10_000);

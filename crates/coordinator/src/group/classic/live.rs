@@ -347,10 +347,12 @@ impl Live {
 }
 
 /// The topics of one consumer's subscription; `None` where it is none that can be read.
+///
+/// They are in what all versions begin with. As in Kafka nothing else is looked at, the version neither: there are clients
+/// that send less than the version has which they claim.
 fn subscription(bytes: &[u8]) -> Option<Vec<Box<str>>> {
-    let (version, body) = bytes.split_first_chunk::<2>()?;
-    let version = i16::from_be_bytes(*version);
-    let version = version.min(ConsumerProtocolSubscription::VERSIONS.last);
-    let (subscription, _) = ConsumerProtocolSubscription::decode_prefix(body, version).ok()?;
+    let (_, body) = bytes.split_first_chunk::<2>()?;
+    let first = ConsumerProtocolSubscription::VERSIONS.first;
+    let (subscription, _) = ConsumerProtocolSubscription::decode_prefix(body, first).ok()?;
     Some(subscription.topics.iter().map(|topic| Box::from(&*topic)).collect())
 }
