@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -71,6 +71,22 @@ pub struct Connection<S> {
     idle: Option<Idle>,
 }
 
+/// What became of the frames that were read, as far as nothing had to be waited for.
+enum AtOnce {
+    /// All were served.
+    All {
+        /// What the next one takes, as far as that is known.
+        needed: usize,
+    },
+    /// So many were, and others, or their answers, have to be waited for.
+    Rest {
+        /// How many.
+        served: u32,
+        /// The answer to the last of them, if that is it.
+        first: Option<Pending>,
+    },
+}
+
 /// When to look whether the other side has been silent for too long.
 struct Idle {
     sleep: Pin<Box<Sleep>>,
@@ -109,9 +125,10 @@ impl<S: Service> Connection<S> {
     async fn serve(&mut self) -> Result<(), Close> {
         let (mut needed, mut full_reads, mut speaks) = (PREFIX, 0_u32, false);
         loop {
-            let readable = self.socket.readable();
+            let (socket, idle_max, idle) = (&self.socket, self.shared.idle_max, &mut self.idle);
             let heard = (self.heard, std::mem::take(&mut speaks));
-            let readable = unless_idle(heard, self.shared.idle_max, &mut self.idle, readable).await??;
+            let readable =
+                unless_idle(heard, idle_max, idle, |context| socket.poll_readable(context)).await??;
             let room = self.buffer.room(&self.shared.pool, needed);
             let most = room.len();
             match readable.receive(room)? {
@@ -122,8 +139,13 @@ impl<S: Service> Connection<S> {
                     self.buffer.read(count);
                     self.heard = Instant::now();
                     speaks = true;
-                    needed = self.serve_frames().await?;
-                    self.flush().await?;
+                    needed = match self.serve_at_once()? {
+                        AtOnce::All { needed } => needed,
+                        AtOnce::Rest { served, first } => self.serve_frames(served, first).await?,
+                    };
+                    if !self.send_at_once()? {
+                        self.flush().await?;
+                    }
                     if self.shared.stopping.load(Ordering::Relaxed) {
                         return Ok(());
                     }
@@ -138,10 +160,44 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    /// Serves every whole frame that has been read; returns what the next one takes.
-    async fn serve_frames(&mut self) -> Result<usize, Close> {
-        let mut served = 0u32;
+    /// Serves every whole frame that has been read, up to one whose answer has to be waited for: without the memory that waits
+    /// take, which most connections have not touched lately.
+    fn serve_at_once(&mut self) -> Result<AtOnce, Close> {
+        let mut served = 0;
+        while served < FRAMES_A_TURN
+            && self.promised.is_empty()
+            && self.out.bytes_in_memory() <= self.shared.response_bytes_max
+        {
+            let length = match frame::front(self.buffer.filled(), self.shared.frame_bytes_max) {
+                Ok(Front::Frame(length)) => length,
+                Ok(Front::Partial(needed)) => return Ok(AtOnce::All { needed }),
+                Err(close) => return Err(self.foreign().map_or(close, Close::Foreign)),
+            };
+            served += 1;
+            match self.call(length) {
+                Step::Done => {}
+                Step::Promise(pending) => self.promised.push_back(pending),
+                Step::Wait(pending) => return Ok(AtOnce::Rest { served, first: Some(pending) }),
+                Step::Close(close) => return Err(close),
+            }
+        }
+        Ok(AtOnce::Rest { served, first: None })
+    }
+
+    /// Serves every whole frame that has been read, after so many of this turn and the answer to the last of these, where that has
+    /// to be waited for; returns what the next one takes.
+    async fn serve_frames(&mut self, mut served: u32, first: Option<Pending>) -> Result<usize, Close> {
+        if let Some(pending) = first {
+            self.wait(pending).await?;
+        }
         loop {
+            if served == FRAMES_A_TURN {
+                served = 0;
+                self.let_others_go_on().await;
+            }
+            if self.out.bytes_in_memory() > self.shared.response_bytes_max {
+                self.flush().await?;
+            }
             let length = match frame::front(self.buffer.filled(), self.shared.frame_bytes_max) {
                 Ok(Front::Frame(length)) => length,
                 Ok(Front::Partial(needed)) => {
@@ -159,13 +215,18 @@ impl<S: Service> Connection<S> {
             {
                 self.keep_promises().await?;
             }
-            self.serve_frame(length).await?;
             served += 1;
-            if served.is_multiple_of(FRAMES_A_TURN) {
-                self.let_others_go_on().await;
-            }
-            if self.out.bytes_in_memory() > self.shared.response_bytes_max {
-                self.flush().await?;
+            match self.call(length) {
+                Step::Done => {}
+                Step::Promise(pending) => self.promised.push_back(pending),
+                Step::Wait(pending) => {
+                    self.keep_promises().await?;
+                    self.wait(pending).await?;
+                }
+                Step::Close(close) => {
+                    self.keep_promises().await?;
+                    return Err(close);
+                }
             }
         }
     }
@@ -177,8 +238,8 @@ impl<S: Service> Connection<S> {
         self.heard = Instant::now();
     }
 
-    /// Serves the frame at the front.
-    async fn serve_frame(&mut self, length: usize) -> Result<(), Close> {
+    /// Has the service see to the frame at the front.
+    fn call(&mut self, length: usize) -> Step {
         let frame = &mut self.buffer.front(PREFIX + length)[PREFIX..];
         // Behind a promise an answer cannot stand in line yet.
         let mut apart = Outbound::default();
@@ -190,21 +251,7 @@ impl<S: Service> Connection<S> {
             let ready: Answer = Box::pin(std::future::ready(Ok(apart)));
             self.promised.push_back(ready.into());
         }
-        match step {
-            Step::Done => Ok(()),
-            Step::Promise(pending) => {
-                self.promised.push_back(pending);
-                Ok(())
-            }
-            Step::Wait(pending) => {
-                self.keep_promises().await?;
-                self.wait(pending).await
-            }
-            Step::Close(close) => {
-                self.keep_promises().await?;
-                Err(close)
-            }
-        }
+        step
     }
 
     /// Waits for the answers that were promised, in order.
@@ -226,9 +273,9 @@ impl<S: Service> Connection<S> {
                     self.buffer.release(&self.shared.pool);
                     self.flush().await?;
                     // As in Kafka, who is not heard of for so long is not waited with.
-                    let given = poll_fn(|context| pending.poll(context));
-                    let given =
-                        unless_idle((self.heard, false), self.shared.idle_max, &mut self.idle, given).await?;
+                    let (heard, idle_max) = ((self.heard, false), self.shared.idle_max);
+                    let given = |context: &mut Context<'_>| pending.poll(context);
+                    let given = unless_idle(heard, idle_max, &mut self.idle, given).await?;
                     self.heard = Instant::now();
                     given
                 }
@@ -247,9 +294,18 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    async fn flush(&mut self) -> Result<(), Close> {
+    /// Sends what there is where that needs no waiting. Says whether there is nothing left.
+    fn send_at_once(&mut self) -> Result<bool, Close> {
         if self.out.is_empty() {
             // A produce without acknowledgement has no answer, and may have held something all the same.
+            self.out.clear();
+            return Ok(true);
+        }
+        self.socket.send_at_once(&mut self.out)
+    }
+
+    async fn flush(&mut self) -> Result<(), Close> {
+        if self.out.is_empty() {
             self.out.clear();
             return Ok(());
         }
@@ -268,25 +324,24 @@ impl<S: Service> Connection<S> {
     }
 }
 
-/// Waits for something, as long as the other side has been `heard` of lately.
-async fn unless_idle<T>(
-    (heard, speaks): (Instant, bool),
+/// Waits for something, which `poll` asks for, as long as the other side has been `heard` of lately.
+fn unless_idle<T>(
+    (heard, mut speaks): (Instant, bool),
     idle_max: Option<Duration>,
     idle: &mut Option<Idle>,
-    something: impl Future<Output = T>,
-) -> Result<T, Close> {
-    let (Some(idle_max), Some(idle)) = (idle_max, idle.as_mut()) else {
-        return Ok(something.await);
-    };
-    let mut something = pin!(something);
-    let mut speaks = speaks;
-    poll_fn(|context| match something.as_mut().poll(context) {
-        Poll::Ready(done) => Poll::Ready(Ok(done)),
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> impl Future<Output = Result<T, Close>> {
+    poll_fn(move |context| {
+        if let Poll::Ready(done) = poll(context) {
+            return Poll::Ready(Ok(done));
+        }
+        let (Some(idle_max), Some(idle)) = (idle_max, idle.as_mut()) else { return Poll::Pending };
         // If the timer has gone off since, this is asked once more.
-        Poll::Pending if std::mem::take(&mut speaks) && idle.is_set_beyond(heard) => Poll::Pending,
-        Poll::Pending => idle.poll(heard + idle_max, context).map(|()| Err(Close::Idle)),
+        if std::mem::take(&mut speaks) && idle.is_set_beyond(heard) {
+            return Poll::Pending;
+        }
+        idle.poll(heard + idle_max, context).map(|()| Err(Close::Idle))
     })
-    .await
 }
 
 impl Idle {

@@ -164,6 +164,17 @@ impl Outbound {
         self.bytes.len() as u64 + self.range_bytes
     }
 
+    /// The bytes, where there is nothing else to send and nothing is held for them.
+    pub fn only_bytes(&self) -> Option<&[u8]> {
+        (!self.bytes.is_empty() && self.ranges.is_empty() && self.held.is_empty()).then_some(&*self.bytes)
+    }
+
+    /// Forgets the first `count` of what are only bytes.
+    pub fn forget_front(&mut self, count: usize) {
+        debug_assert!(self.ranges.is_empty(), "ranges stand behind the bytes that go before them");
+        self.bytes.drain(..count);
+    }
+
     /// Forgets what has been sent; leaves a small buffer to what comes next on this thread.
     pub fn clear(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);

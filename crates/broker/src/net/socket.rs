@@ -5,11 +5,11 @@
 //! to learn so, file ranges go out without passing through memory, and a shutdown of the reading side from
 //! outside ends a connection that waits.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -39,10 +39,27 @@ impl Socket {
         Ok(Self { fd: watch(fd)? })
     }
 
-    /// Waits until there is something to read, or the other end has closed.
-    pub async fn readable(&self) -> io::Result<Readable<'_>> {
-        let guard = poll_fn(|context| self.fd.poll_read_ready(context)).await?;
-        Ok(Readable { guard })
+    /// Whether there is something to read, or the other end has closed; otherwise the task is woken once that is so.
+    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<Readable<'_>>> {
+        self.fd.poll_read_ready(context).map_ok(|guard| Readable { guard })
+    }
+
+    /// Sends what lies in memory, where that is all of `out` and there is room for it, and leaves it empty: nearly all answers
+    /// leave so. Says whether it has; what is left in `out` is still to be sent otherwise.
+    pub fn send_at_once(&self, out: &mut Outbound) -> Result<bool, Close> {
+        let Some(bytes) = out.only_bytes() else { return Ok(false) };
+        match rustix::net::send(self.fd.as_fd(), bytes, SendFlags::NOSIGNAL) {
+            Ok(count) if count == bytes.len() => {
+                out.clear();
+                Ok(true)
+            }
+            Ok(count) => {
+                out.forget_front(count);
+                Ok(false)
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Err(error) => Err(Close::Socket(error.into())),
+        }
     }
 
     /// Sends all of `out` and leaves it empty. The other end may take its time as long as it takes something within
