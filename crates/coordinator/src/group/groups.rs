@@ -6,21 +6,35 @@
 //!
 //! A group whose hash another has already is kept by its id, so that who makes up such ids slows down nobody else.
 
+mod table;
+
 use std::collections::BTreeMap;
 
 use twox_hash::XxHash3_64;
 
+use self::table::Table;
 use super::{Group, GroupId};
 
-/// A group with its id.
-type Entry = (GroupId, Group);
+/// A group with its id. It begins with a line of a cache, and what a heartbeat reads of it is in the first.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+struct Entry {
+    id: GroupId,
+    group: Group,
+}
+
+impl Entry {
+    fn parts(&self) -> (&GroupId, &Group) {
+        (&self.id, &self.group)
+    }
+}
 
 /// The groups.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
     /// Each apart from the others, so that a search goes through little memory.
-    first: BTreeMap<u64, Box<Entry>>,
-    /// Those whose hash one of the first has, or had when they came.
+    first: Table<Entry>,
+    /// Those whose hash one of the first has, or for which there was no place among them, when they came.
     others: BTreeMap<GroupId, Group>,
 }
 
@@ -39,8 +53,8 @@ impl Groups {
     }
 
     fn get_hashed(&self, hash: u64, id: &str) -> Option<(&GroupId, &Group)> {
-        match self.first.get(&hash).map(|entry| &**entry) {
-            Some((known, group)) if **known == *id => Some((known, group)),
+        match self.first.get(hash) {
+            Some(entry) if *entry.id == *id => Some(entry.parts()),
             _ => self.others.get_key_value(id),
         }
     }
@@ -50,8 +64,8 @@ impl Groups {
     }
 
     fn get_mut_hashed(&mut self, hash: u64, id: &str) -> Option<&mut Group> {
-        match self.first.get_mut(&hash).map(|entry| &mut **entry) {
-            Some((known, group)) if **known == *id => Some(group),
+        match self.first.get_mut(hash) {
+            Some(entry) if *entry.id == *id => Some(&mut entry.group),
             _ => self.others.get_mut(id),
         }
     }
@@ -66,11 +80,14 @@ impl Groups {
     }
 
     fn insert_hashed(&mut self, hash: u64, id: GroupId, group: Group) {
-        let is_another = self.first.get(&hash).is_some_and(|entry| entry.0 != id);
-        if is_another || self.others.contains_key(&id) {
-            self.others.insert(id, group);
-        } else {
-            self.first.insert(hash, Box::new((id, group)));
+        match self.first.get_mut(hash) {
+            Some(entry) if entry.id == id => *entry = Entry { id, group },
+            None if !self.others.contains_key(&id) => {
+                if let Err(entry) = self.first.insert(hash, Box::new(Entry { id, group })) {
+                    self.others.insert(entry.id, entry.group);
+                }
+            }
+            _ => drop(self.others.insert(id, group)),
         }
     }
 
@@ -79,8 +96,8 @@ impl Groups {
     }
 
     fn remove_hashed(&mut self, hash: u64, id: &str) {
-        if self.first.get(&hash).is_some_and(|entry| *entry.0 == *id) {
-            self.first.remove(&hash);
+        if self.first.get(hash).is_some_and(|entry| *entry.id == *id) {
+            self.first.remove(hash);
         } else {
             self.others.remove(id);
         }
@@ -88,7 +105,7 @@ impl Groups {
 
     /// All of them, in an order that is no order of their ids.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&GroupId, &Group)> {
-        self.first.values().map(|entry| (&entry.0, &entry.1)).chain(&self.others)
+        self.first.iter().map(Entry::parts).chain(&self.others)
     }
 
     /// In the same order those from this one on, or from where it would be; all where none is named. One that went and came again
@@ -98,10 +115,10 @@ impl Groups {
         let is_other = id.filter(|id| self.others.contains_key(&***id));
         let first = match (is_other, id) {
             (Some(_), _) => None,
-            (None, Some(id)) => Some(self.first.range(hash(id)..)),
-            (None, None) => Some(self.first.range(..)),
+            (None, Some(id)) => Some(self.first.iter_from(hash(id))),
+            (None, None) => Some(self.first.iter_from(0)),
         };
-        let first = first.into_iter().flatten().map(|(_, entry)| (&entry.0, &entry.1));
+        let first = first.into_iter().flatten().map(Entry::parts);
         let others = match is_other {
             Some(id) => self.others.range(id.clone()..),
             None => self.others.range::<GroupId, _>(..),
@@ -110,10 +127,7 @@ impl Groups {
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&GroupId, &mut Group)> {
-        let first = self.first.values_mut().map(|entry| {
-            let (id, group) = &mut **entry;
-            (&*id, group)
-        });
+        let first = self.first.iter_mut().map(|entry| (&entry.id, &mut entry.group));
         first.chain(&mut self.others)
     }
 }

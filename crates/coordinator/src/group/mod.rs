@@ -11,6 +11,7 @@ pub mod config;
 pub mod consumer;
 pub mod delete;
 pub mod describe;
+mod few;
 mod groups;
 mod modern;
 pub mod offsets;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet};
 use protocol::id::Timestamp;
 use protocol::messages::Message;
 use protocol::messages::record::ConsumerProtocolSubscription;
 
+use super::super::few::Few;
 use super::super::offsets::commit::Committer;
 use super::super::offsets::expire::Since;
 use super::super::{Generation, GroupRefusal, MemberId, Millis};
@@ -67,23 +67,24 @@ impl JoinPhase {
     }
 }
 
-/// A group as it is now. A copy of it costs little, however many members there are.
+/// A group as it is now. A copy of it costs little, however many members there are. What a heartbeat looks at comes first.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub struct Live {
+    pub(super) generation: Generation,
     pub(super) state: State,
+    pub(super) members: Members,
     /// Since when.
     pub(super) since: Timestamp,
     pub(super) protocol_type: Option<Arc<str>>,
     pub(super) protocol: Option<Arc<str>>,
-    pub(super) generation: Generation,
     pub(super) leader: Option<MemberId>,
-    pub(super) members: Members,
     /// Static members by their own names.
-    pub(super) instances: OrdMap<Arc<str>, MemberId>,
+    pub(super) instances: Few<Arc<str>, MemberId>,
     /// Ids that were given out and not yet used to join.
     pub(super) promised: Promises,
     /// The members that have not fetched their part of this generation.
-    pub(super) unsynced: OrdSet<MemberId>,
+    pub(super) unsynced: Few<MemberId, ()>,
     /// Until when they may.
     pub(super) sync_until: Option<Timestamp>,
     pub(super) join_phase: Option<JoinPhase>,
@@ -106,9 +107,9 @@ impl Default for Live {
             generation: Generation(0),
             leader: None,
             members: Members::default(),
-            instances: OrdMap::new(),
+            instances: Few::default(),
             promised: Promises::default(),
-            unsynced: OrdSet::new(),
+            unsynced: Few::default(),
             sync_until: None,
             join_phase: None,
             was_empty: false,

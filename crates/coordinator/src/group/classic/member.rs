@@ -10,25 +10,26 @@ use crate::shard::Token;
 /// What a member can do, the best first, each with what it wants to tell the leader.
 pub type Protocols = Arc<[(Arc<str>, Arc<[u8]>)]>;
 
-/// A member.
+/// A member. What a heartbeat looks at comes first: it mostly lies in memory that nobody has touched lately.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(C)]
 pub struct Member {
+    /// When it is taken for dead.
+    pub deadline: Option<Timestamp>,
+    /// How long it may be silent.
+    pub session_timeout: Millis,
     /// The static member's own name (KIP-345).
     pub instance: Option<Arc<str>>,
     /// What the client calls itself.
     pub client_id: Arc<str>,
     /// Where it connects from, as Kafka writes it: with a slash in front.
     pub client_host: Arc<str>,
-    /// How long it may be silent.
-    pub session_timeout: Millis,
     /// How long it may take to join again.
     pub rebalance_timeout: Millis,
     /// What it can do, the best first, each with what it wants to tell the leader.
     pub protocols: Protocols,
     /// Its part.
     pub assignment: Arc<[u8]>,
-    /// When it is taken for dead.
-    pub deadline: Option<Timestamp>,
     /// Whether it has never been told its member id, so that it cannot send heartbeats.
     pub is_new: bool,
     /// Its JoinGroup, if that waits.

@@ -8,22 +8,23 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use imbl::OrdMap;
 use protocol::id::Timestamp;
 
+use super::super::few::{self, Few};
 use super::super::{MemberId, Millis};
 use super::Member;
 
-/// The members.
+/// The members, first who they are.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Members {
-    by_id: OrdMap<MemberId, Arc<Member>>,
+    by_id: Few<MemberId, Arc<Member>>,
     /// How many of them have a JoinGroup that waits.
     joining: usize,
     /// How many of them may take how long to join again.
-    rebalance_timeouts: OrdMap<Millis, usize>,
+    rebalance_timeouts: Few<Millis, usize>,
     /// How many of them know each protocol.
-    supported: OrdMap<Arc<str>, usize>,
+    supported: Few<Arc<str>, usize>,
     /// No deadline of theirs is earlier. It may be one that was put off since.
     due: Option<Timestamp>,
 }
@@ -57,7 +58,7 @@ impl Members {
     }
 
     /// All of them in the order of their ids.
-    pub fn iter(&self) -> imbl::ordmap::Iter<'_, MemberId, Arc<Member>, imbl::shared_ptr::DefaultSharedPtr> {
+    pub fn iter(&self) -> few::Iter<'_, MemberId, Arc<Member>> {
         self.by_id.iter()
     }
 
@@ -73,7 +74,7 @@ impl Members {
 
     /// The first in the order of their ids.
     pub(super) fn first(&self) -> Option<&MemberId> {
-        self.by_id.get_min().map(|(id, _)| id)
+        self.by_id.first().map(|(id, _)| id)
     }
 
     /// How many JoinGroups wait.
@@ -93,7 +94,7 @@ impl Members {
 
     /// The longest time that any of them may take to join again.
     pub(super) fn rebalance_timeout(&self) -> Millis {
-        self.rebalance_timeouts.get_max().map(|(timeout, _)| *timeout).unwrap_or_default()
+        self.rebalance_timeouts.last().map(|(timeout, _)| *timeout).unwrap_or_default()
     }
 
     /// When the first of them may have been silent for too long, or before that.
@@ -137,8 +138,11 @@ impl Members {
     /// One of them was heard of and has until then to be heard of again.
     pub(super) fn heard(&mut self, id: &str, deadline: Timestamp) {
         let Some(member) = self.by_id.get_mut(id) else { return };
-        Arc::make_mut(member).deadline = Some(deadline);
-        self.expect(Some(deadline));
+        let before = Arc::make_mut(member).deadline.replace(deadline);
+        // What is put off was not the first any earlier than it is known to be.
+        if before.is_none_or(|before| deadline < before) {
+            self.expect(Some(deadline));
+        }
     }
 
     /// Changes one of them, if it is there.
@@ -198,21 +202,21 @@ impl FromIterator<(MemberId, Arc<Member>)> for Members {
 
 impl<'a> IntoIterator for &'a Members {
     type Item = (&'a MemberId, &'a Arc<Member>);
-    type IntoIter = imbl::ordmap::Iter<'a, MemberId, Arc<Member>, imbl::shared_ptr::DefaultSharedPtr>;
+    type IntoIter = few::Iter<'a, MemberId, Arc<Member>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-fn count<K: Ord + Clone>(counts: &mut OrdMap<K, usize>, what: &K) {
+fn count<K: Ord + Clone>(counts: &mut Few<K, usize>, what: &K) {
     match counts.get_mut(what) {
         Some(count) => *count += 1,
         None => drop(counts.insert(what.clone(), 1)),
     }
 }
 
-fn uncount<K: Ord + Clone>(counts: &mut OrdMap<K, usize>, what: &K) {
+fn uncount<K: Ord + Clone>(counts: &mut Few<K, usize>, what: &K) {
     match counts.get_mut(what) {
         Some(count) if *count > 1 => *count -= 1,
         _ => drop(counts.remove(what)),

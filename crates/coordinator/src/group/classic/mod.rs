@@ -38,11 +38,12 @@ pub const CONSUMER: &str = "consumer";
 
 /// A classic group.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct ClassicGroup {
-    /// What its last record says; none for a group that only offsets have made.
-    pub recorded: Option<Recorded>,
     /// What is true of it now.
     pub live: Live,
+    /// What its last record says; none for a group that only offsets have made.
+    pub recorded: Option<Recorded>,
 }
 
 impl ClassicGroup {

@@ -4,10 +4,10 @@
 //! long: beyond a bound those lapse at once that were given out first. An id is used at once where it is used at all; who comes
 //! with one of these hears that it is unknown, as if it had come too late, and asks anew.
 
-use imbl::{OrdMap, OrdSet};
 use protocol::id::Timestamp;
 
 use crate::group::MemberId;
+use crate::group::few::Few;
 
 /// What the ids of one group may take together, with what keeping each takes besides: some seven thousand of usual length.
 const BYTES_MAX: usize = 1 << 20;
@@ -16,9 +16,9 @@ const OVERHEAD: usize = 96;
 /// The ids of one group. A copy of them costs little.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Promises {
-    by_id: OrdMap<MemberId, Promise>,
-    by_time: OrdSet<(Timestamp, MemberId)>,
-    by_number: OrdMap<u64, MemberId>,
+    by_id: Few<MemberId, Promise>,
+    by_time: Few<(Timestamp, MemberId), ()>,
+    by_number: Few<u64, MemberId>,
     /// How many were ever given out.
     count: u64,
     bytes: usize,
@@ -43,7 +43,7 @@ impl Promises {
 
     /// When the first of them lapses.
     pub fn due(&self) -> Option<Timestamp> {
-        self.by_time.get_min().map(|(until, _)| *until)
+        self.by_time.first().map(|((until, _), ())| *until)
     }
 
     /// Gives one out until then.
@@ -51,18 +51,18 @@ impl Promises {
         self.take(&id);
         self.count += 1;
         self.bytes += size(&id);
-        self.by_time.insert((until, id.clone()));
+        self.by_time.insert((until, id.clone()), ());
         self.by_number.insert(self.count, id.clone());
         self.by_id.insert(id, Promise { until, number: self.count });
         while self.bytes > BYTES_MAX && self.by_id.len() > 1 {
-            let Some((_, first)) = self.by_number.get_min().cloned() else { return };
+            let Some(first) = self.by_number.first().map(|(_, id)| id.clone()) else { return };
             self.take(&first);
         }
     }
 
     /// It is used, or given up. Says whether there was one.
     pub fn take(&mut self, id: &str) -> bool {
-        let Some((id, Promise { until, number })) = self.by_id.remove_with_key(id) else { return false };
+        let Some((id, Promise { until, number })) = self.by_id.remove_entry(id) else { return false };
         self.bytes -= size(&id);
         self.by_number.remove(&number);
         self.by_time.remove(&(until, id));
@@ -72,7 +72,8 @@ impl Promises {
     /// Those lapse whose time has come. Says whether there were any.
     pub fn lapse(&mut self, now: Timestamp) -> bool {
         let mut any = false;
-        while let Some((_, first)) = self.by_time.get_min().filter(|(until, _)| *until <= now).cloned() {
+        while let Some(((_, first), ())) = self.by_time.first().filter(|((until, _), ())| *until <= now) {
+            let first = first.clone();
             any |= self.take(&first);
         }
         any

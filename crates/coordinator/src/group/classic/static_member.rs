@@ -26,7 +26,7 @@ impl Turn<'_> {
             self.live.leader = Some(id.clone());
         }
         if self.live.unsynced.remove(old).is_some() {
-            self.live.unsynced.insert(id.clone());
+            self.live.unsynced.insert(id.clone(), ());
         }
         self.update(ground, join, &id);
         let (now, client) = (self.now, (join.client_id.clone(), join.client_host.clone()));

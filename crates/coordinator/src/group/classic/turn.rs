@@ -187,7 +187,7 @@ impl<'c> Turn<'c> {
             let answer = self.joined(&id);
             self.answer_join(Some(token), || answer);
         }
-        self.live.unsynced = self.live.members.keys().cloned().collect();
+        self.live.unsynced = self.live.members.keys().map(|id| (id.clone(), ())).collect();
         self.live.sync_until = Some(self.live.rebalance_timeout().after(self.now));
     }
 

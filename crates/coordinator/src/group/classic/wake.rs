@@ -77,7 +77,7 @@ impl Turn<'_> {
             return;
         }
         self.live.sync_until = None;
-        let missing: Vec<MemberId> = self.live.unsynced.iter().cloned().collect();
+        let missing: Vec<MemberId> = self.live.unsynced.keys().cloned().collect();
         if missing.is_empty() {
             return;
         }
