@@ -118,10 +118,10 @@ fn judge_at_rest(node: &InProcess, directory: &Path, partitions: i32) {
 /// for an id, and with a heartbeat of the consumer protocol. All of it is served on the spot, without a copy of the request and a
 /// future of its own.
 const MEMBERS: [Guard; 4] = [
-    guard("allocations for a heartbeat", 1.1),
+    guard("allocations for a heartbeat", 0.1),
     guard("allocations for a part", 6.1),
     guard("allocations for an id", 17.0),
-    guard("allocations for a heartbeat of the consumer protocol", 2.1),
+    guard("allocations for a heartbeat of the consumer protocol", 0.1),
 ];
 
 /// Judges the allocations of each of these requests.

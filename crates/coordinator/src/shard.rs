@@ -3,7 +3,8 @@
 //! A shard has two halves. The durable half is what its log says; only [`Shard::replay`] and [`Shard::replay_end`]
 //! change it, so that loading is not a second implementation. The soft half is what Kafka, too, keeps in memory
 //! only: who waits for an answer, when members were heard of. It changes by [`Shard::transit`], with transitions that
-//! a decision names, and is made anew after a load by [`Shard::loaded`].
+//! a decision names, and is made anew after a load by [`Shard::loaded`]. What only says until when somebody is waited for
+//! may be taken in one with what is decided about it, for nothing is appended.
 //!
 //! A decision is a value: records to append together or not at all, transitions to take once they are appended, the
 //! reply to who asked, and the answers to others who waited. When the append fails nothing has changed.

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use protocol::ApiKey;
 use protocol::messages::header::{ResponseHeader, response_header_version};
@@ -130,7 +130,18 @@ impl Asked {
 
     /// The step after an answer was written on the spot; counts the request.
     pub fn step(&self, answered: Result<(), Close>, broker: &Broker) -> Step {
-        broker.metrics.requests.note(self.api as i16, self.at.elapsed());
+        self.step_after(self.at.elapsed(), answered, broker)
+    }
+
+    /// As [`Self::step`], after an answer of the group coordinator, which counts what it answers on the spot.
+    pub(super) fn step_of_group(&self, answered: Result<(), Close>, broker: &Broker) -> Step {
+        let took = self.at.elapsed();
+        broker.coordinators.groups.figures().answered_at_once(took);
+        self.step_after(took, answered, broker)
+    }
+
+    fn step_after(&self, took: Duration, answered: Result<(), Close>, broker: &Broker) -> Step {
+        broker.metrics.requests.note(self.api as i16, took);
         match answered {
             Ok(()) => Step::Done,
             Err(close) => Step::Close(close),

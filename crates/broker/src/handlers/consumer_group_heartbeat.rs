@@ -46,10 +46,13 @@ pub fn at_once(
         client_id,
         client_host: host_of(peer),
     };
-    let told = broker.coordinators.groups.at_once((said.group, asked.at), |shard, ground| {
-        if let Some(decision) = shard.presence(ground, said) {
-            return Ok(decision);
-        }
+    let groups = &broker.coordinators.groups;
+    if let Some(Ok(interval)) = groups.hear(said.group, |shard, ground| shard.presence(ground, said).map(Ok))
+    {
+        let response = is_there(said.member, said.epoch, interval);
+        return Some(asked.step_of_group(asked.answer(&response, out), broker));
+    }
+    let told = groups.at_once(said.group, |shard, ground| {
         // What is more is decided where it can be written, and only there.
         let beat = heartbeat(&request, client_id.into(), host_of(peer).clone());
         let can_be = beat.check(asked.version, &ground.config.consumer).is_ok();
@@ -63,7 +66,7 @@ pub fn at_once(
         Ok(answer) => asked.answer(&response_to(Cow::Borrowed(&*answer.member), &answer), out),
         Err(error) => asked.answer(&not_taken(error, &request.group_id, None), out),
     };
-    Some(asked.step(written, broker))
+    Some(asked.step_of_group(written, broker))
 }
 
 /// Whether more is said of the member than where it is and what it holds.
@@ -169,6 +172,16 @@ fn heartbeat(
     }
 }
 
+/// The answer to a member that is where it is to be.
+fn is_there(member: &str, epoch: Epoch, interval: Millis) -> ConsumerGroupHeartbeatResponse<'_> {
+    ConsumerGroupHeartbeatResponse {
+        member_id: Some(member.into()),
+        member_epoch: epoch.0,
+        heartbeat_interval_ms: interval.narrow(),
+        ..ConsumerGroupHeartbeatResponse::default()
+    }
+}
+
 fn response(answer: HeartbeatAnswer) -> ConsumerGroupHeartbeatResponse<'static> {
     response_to(answer.member.to_string().into(), &answer)
 }
@@ -184,7 +197,7 @@ fn response_to<'m>(member: Cow<'m, str>, answer: &HeartbeatAnswer) -> ConsumerGr
     ConsumerGroupHeartbeatResponse {
         member_id: Some(member),
         member_epoch: answer.epoch.0,
-        heartbeat_interval_ms: i32::try_from(answer.interval.0).unwrap_or(i32::MAX),
+        heartbeat_interval_ms: answer.interval.narrow(),
         assignment,
         ..ConsumerGroupHeartbeatResponse::default()
     }

@@ -26,8 +26,11 @@ pub fn serve(broker: &Arc<Broker>, _: &Arc<Peer>, asked: Asked, body: &mut [u8],
     };
     let groups = &broker.coordinators.groups;
     let beat = beat(&request);
-    match groups.at_once((beat.group, asked.at), |shard, ground| shard.heartbeat(ground, beat)) {
-        Some(told) => asked.step(asked.answer(&response(told), out), broker),
+    let told = groups
+        .hear(beat.group, |shard, ground| shard.hear(ground, beat))
+        .or_else(|| groups.at_once(beat.group, |shard, ground| shard.heartbeat(ground, beat)));
+    match told {
+        Some(told) => asked.step_of_group(asked.answer(&response(told), out), broker),
         None => wait(broker.clone(), asked, body.to_vec()),
     }
 }

@@ -39,12 +39,9 @@ pub fn at_once(
         return None;
     }
     let join = join(asked.version, (client_id.into(), host_of(peer).clone()), &request);
-    let told = broker
-        .coordinators
-        .groups
-        .at_once((&join.group, asked.at), |shard, ground| shard.join(ground, &join))?;
+    let told = broker.coordinators.groups.at_once(&join.group, |shard, ground| shard.join(ground, &join))?;
     let response = response_to(asked.version, (&join.group, &join.member), told);
-    Some(asked.step(asked.answer(&response, out), broker))
+    Some(asked.step_of_group(asked.answer(&response, out), broker))
 }
 
 /// What is asked for.

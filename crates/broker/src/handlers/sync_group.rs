@@ -31,11 +31,8 @@ pub fn at_once(
         return None;
     }
     let sync = sync(asked.version, &request)?;
-    let told = broker
-        .coordinators
-        .groups
-        .at_once((&sync.group, asked.at), |shard, ground| shard.sync(ground, &sync))?;
-    Some(asked.step(asked.answer(&response_to(told), out), broker))
+    let told = broker.coordinators.groups.at_once(&sync.group, |shard, ground| shard.sync(ground, &sync))?;
+    Some(asked.step_of_group(asked.answer(&response_to(told), out), broker))
 }
 
 /// What is asked for; `None` where it says less than it must.

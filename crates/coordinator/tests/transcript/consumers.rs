@@ -10,10 +10,10 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use coordinator::Token;
 use coordinator::group::assignor::Partitions;
 use coordinator::group::consumer::{ConsumerHeartbeat, GroupState, HeartbeatAnswer, Held, Presence};
-use coordinator::group::{Epoch, Generation, GroupDecision, Millis};
+use coordinator::group::{Epoch, Generation, GroupDecision, GroupShard, Millis};
+use coordinator::{Shard as _, Token};
 use metadata::Image;
 use protocol::id::{PartitionIndex, TopicId};
 use protocol::messages::record::ConsumerGroupCurrentMemberAssignmentValue;
@@ -87,9 +87,10 @@ fn heartbeat(stage: &mut Stage, name: &str, token: Token, words: &Words) {
     stage.ids += u128::from(beat.member.is_empty());
     let answer = stage.decide(name, token, |shard, ground| {
         let decided = shard.consumer_heartbeat(ground, &beat);
-        if let Some(short) = presence_of(&beat).and_then(|said| shard.presence(ground, said)) {
+        let mut short = shard.clone();
+        if let Some(interval) = presence_of(&beat).and_then(|said| short.presence(ground, said)) {
             PRESENT.set(PRESENT.get() + 1);
-            assert_eq!(Some(in_full(&short)), decided.as_ref().ok().map(in_full));
+            is_the_same(shard, &short, interval, decided.as_ref().unwrap());
         }
         decided
     });
@@ -121,10 +122,19 @@ fn presence_of(beat: &ConsumerHeartbeat) -> Option<Presence<'_>> {
     })
 }
 
-/// All that a decision comes to.
-fn in_full(decision: &GroupDecision<HeartbeatAnswer>) -> String {
-    let GroupDecision { records, transitions, reply, answers, .. } = decision;
-    format!("{reply:?} {records:?} {transitions:?} {answers:?}")
+/// Who is only there hears what was decided, and leaves the shard as that does.
+fn is_the_same(
+    shard: &GroupShard,
+    short: &GroupShard,
+    interval: Millis,
+    decided: &GroupDecision<HeartbeatAnswer>,
+) {
+    let answer = decided.reply.as_ref().unwrap();
+    assert_eq!((answer.interval, &answer.assignment), (interval, &None));
+    assert!(decided.records.is_empty() && decided.answers.is_empty());
+    let mut long = shard.clone();
+    decided.transitions.iter().cloned().for_each(|transition| long.transit(transition));
+    assert_eq!(format!("{short:?}"), format!("{long:?}"));
 }
 
 /// The answer to a heartbeat in words.

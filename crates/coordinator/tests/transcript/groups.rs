@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use coordinator::Token;
 use coordinator::group::classic::{Heartbeat, Join, Leave, Leaver, Protocols, Sync};
-use coordinator::group::{Answer, Generation, Millis};
+use coordinator::group::{Answer, Generation, GroupDecision, GroupRefusal, GroupShard, Millis};
+use coordinator::{Shard as _, Token};
 use protocol::messages::Message;
 use protocol::messages::record::consumer_protocol_assignment::TopicPartition;
 use protocol::messages::record::consumer_protocol_subscription::TopicPartition as OwnedPartitions;
@@ -139,7 +139,14 @@ fn beat(stage: &mut Stage, name: &str, token: Token, words: &Words) {
         instance: words.named_one("instance"),
         generation: generation(words),
     };
-    if let Some(told) = stage.decide(name, token, |shard, ground| shard.heartbeat(ground, beat)) {
+    if let Some(told) = stage.decide(name, token, |shard, ground| {
+        let decided = shard.heartbeat(ground, beat);
+        let mut short = shard.clone();
+        if let Some(heard) = short.hear(ground, beat) {
+            is_the_same(shard, &short, heard, decided.as_ref());
+        }
+        decided
+    }) {
         let said = told.map_or_else(|refusal| format!("{refusal:?}"), |()| "ok".to_owned());
         stage.say(format!("<- {name} {said}"));
     }
@@ -226,4 +233,22 @@ pub fn answer(answer: &Answer) -> String {
         Answer::Heartbeat(Ok(told)) => super::consumers::answered(told),
         Answer::Heartbeat(Err(refusal)) => format!("{refusal:?}"),
     }
+}
+
+/// What was heard at once is what was decided, and leaves the shard as that does.
+fn is_the_same(
+    shard: &GroupShard,
+    short: &GroupShard,
+    heard: Result<Result<(), GroupRefusal>, GroupRefusal>,
+    decided: Result<&GroupDecision<Result<(), GroupRefusal>>, &GroupRefusal>,
+) {
+    let mut long = shard.clone();
+    match (heard, decided) {
+        (Ok(told), Ok(decided)) => {
+            assert_eq!(Some(told), decided.reply);
+            decided.transitions.iter().cloned().for_each(|transition| long.transit(transition));
+        }
+        (heard, decided) => assert_eq!(heard.as_ref().err(), decided.err()),
+    }
+    assert_eq!(format!("{short:?}"), format!("{long:?}"));
 }

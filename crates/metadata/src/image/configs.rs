@@ -55,6 +55,11 @@ impl Configs {
         self.by_resource.get(resource)
     }
 
+    /// Whether anything was set for a resource of this kind, or of one behind it.
+    pub fn has_any_from(&self, kind: ResourceType) -> bool {
+        self.by_resource.get_max().is_some_and(|(last, _)| last.kind >= kind)
+    }
+
     /// One value that was set for a resource.
     pub fn get(&self, resource: &ConfigResource, key: &str) -> Option<&str> {
         self.by_resource.get(resource)?.get(key).map(String::as_str)

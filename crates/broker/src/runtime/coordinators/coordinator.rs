@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coordinator::partitioning::partition_of;
 use coordinator::{Decision, Ground, Shard, Token};
@@ -170,25 +170,39 @@ impl<S: Coordinated> Coordinator<S> {
     }
 
     /// As [`Self::submit`], for what writes nothing, and without a future: neither disk nor anybody else
-    /// is waited for. `None` where one would have to be, or the decision writes something; it is to be submitted then. The
-    /// request has come at the time `since`.
+    /// is waited for. `None` where one would have to be, or the decision writes something; it is to be submitted then.
     pub fn at_once<'r, R>(
         self: &Arc<Self>,
-        (key, since): (&str, Instant),
+        key: &str,
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
     ) -> Option<Answered<S, R>> {
+        self.with_led(key, |led, ground| {
+            let taken = led.take_at_once(ground, decide);
+            self.arm(led);
+            taken
+        })
+    }
+
+    /// As [`Self::at_once`], for what the shard need not decide about: it hears of somebody, and nothing is due any sooner by it.
+    pub fn hear<R>(
+        self: &Arc<Self>,
+        key: &str,
+        hear: impl FnOnce(&mut S, &Ground<'_, S::Config>) -> Option<Result<R, S::Refusal>>,
+    ) -> Option<Answered<S, R>> {
+        self.with_led(key, |led, ground| led.hear_at_once(|shard| hear(shard, ground)))
+    }
+
+    /// Does something with the shard of a key, and with what a decision rests on.
+    fn with_led<R>(
+        self: &Arc<Self>,
+        key: &str,
+        work: impl FnOnce(&Led<S>, &Ground<'_, S::Config>) -> Option<Answered<S, R>>,
+    ) -> Option<Answered<S, R>> {
         let (config, image) = (self.holdings.config(), self.quorum.image());
-        let led = match Self::partition_in(&image, key).and_then(|index| self.led(index)) {
-            Ok(led) => led,
-            Err(error) => return Some(Err(error)),
-        };
-        let taken = led.take_at_once(&self.ground(&image, S::config(&config)), decide);
-        // Who is not answered here comes again.
-        if taken.is_some() {
-            self.figures.answered_at_once(since.elapsed());
+        match Self::partition_in(&image, key).and_then(|index| self.led(index)) {
+            Ok(led) => work(&led, &self.ground(&image, S::config(&config))),
+            Err(error) => Some(Err(error)),
         }
-        self.arm(&led);
-        taken
     }
 
     /// As [`Self::submit`], for records that are part of a transaction: with what its coordinator said.

@@ -1,11 +1,11 @@
 //! The most frequent heartbeat: a member of a group at rest is there, and says nothing else.
 //!
 //! What [`GroupShard::consumer_heartbeat`] makes of it is known beforehand, so that no change of the group has to be worked out for
-//! it, nor what it says be kept. Whatever may come to more, a refusal too, is left to that.
+//! it, nor what it says be kept, and the group is looked for once. Whatever may come to more, a refusal too, is left to that.
 
-use super::{Epoch, HeartbeatAnswer};
-use crate::group::modern::{ModernMember, WaitChange};
-use crate::group::{Group, GroupDecision, GroupGround, GroupShard, Millis, Transition};
+use super::Epoch;
+use crate::group::modern::ModernMember;
+use crate::group::{Group, GroupGround, GroupShard, Millis};
 
 /// Who is there, in the request's own words.
 #[derive(Clone, Copy, Debug)]
@@ -25,18 +25,12 @@ pub struct Presence<'r> {
 }
 
 impl GroupShard {
-    /// What somebody is told who says that they are there, and nothing else, of a group in which nothing is to be looked up,
-    /// assigned, given up or recorded. None where anything may be.
-    pub fn presence(
-        &self,
-        ground: &GroupGround<'_>,
-        said: Presence<'_>,
-    ) -> Option<GroupDecision<HeartbeatAnswer>> {
-        let (group_id, group) = match self.groups.get_key_value(said.group)? {
-            (id, Group::Consumer(group)) => (id, group),
-            (_, Group::Classic(_) | Group::Streams(_)) => return None,
-        };
-        let (id, member) = group.members.by_id().get_key_value(said.member)?;
+    /// Somebody says that they are there, and nothing else, of a group in which nothing is to be looked up, assigned, given up or
+    /// recorded: it is known until when they are to be heard of again, and they are told how soon to say so. None, and nothing
+    /// has changed, where more may come of it.
+    pub fn presence(&mut self, ground: &GroupGround<'_>, said: Presence<'_>) -> Option<Millis> {
+        let Some(Group::Consumer(group)) = self.groups.get_mut(said.group) else { return None };
+        let member = group.members.get(said.member)?;
         let is_settled = !member.is_classic()
             && member.epoch == said.epoch
             && said.epoch > Epoch::JOINING
@@ -48,15 +42,8 @@ impl GroupShard {
         if !is_settled || !is_as_known || looks_for_topics || !group.is_quiet(ground) {
             return None;
         }
-        let settings = ground.config.consumer.of_group(ground.image, group_id);
-        let answer = HeartbeatAnswer {
-            member: id.clone(),
-            epoch: said.epoch,
-            interval: settings.heartbeat_interval,
-            assignment: None,
-        };
+        let settings = ground.config.consumer.of_group(ground.image, said.group);
         let until = settings.session_timeout.after(ground.now);
-        let heard = WaitChange::Session(id.clone(), until).into();
-        Some(GroupDecision::reply(answer).transition(Transition::Consumer(group_id.clone(), heard)))
+        group.live.waits.put_off(said.member, until).then_some(settings.heartbeat_interval)
     }
 }

@@ -85,6 +85,17 @@ impl Waits {
         self.by_member.get(member).copied().unwrap_or_default()
     }
 
+    /// A member was heard of, and has at least as long as it had to be heard of again: nothing has to be done any sooner. Says
+    /// whether that is so; nothing has changed otherwise.
+    pub fn put_off(&mut self, member: &str, until: Timestamp) -> bool {
+        let Some(known) = self.by_member.get_mut(member) else { return false };
+        let is_later = known.session.is_some_and(|session| session <= until);
+        if is_later {
+            known.session = Some(until);
+        }
+        is_later
+    }
+
     /// When something is due.
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.by_member.values().filter_map(Deadlines::first).chain(self.loaded_at).min()

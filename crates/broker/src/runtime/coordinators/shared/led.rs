@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::progress::Progress;
 use super::shard_log::{Answered, Batch, Marker, MarkerInLog, Writer, Writes};
-use super::sync::{self, Arc, AtomicBool, AtomicI64, Mutex, Ordering, PoisonError, TryLockError};
+use super::sync::{self, Arc, AtomicBool, AtomicI64, Mutex, MutexGuard, Ordering, PoisonError, TryLockError};
 use super::{CoordinatorError, Figures};
 
 /// What a request that waits for others is told in the end.
@@ -165,10 +165,7 @@ impl<S: Shard, L: Writes<S>> Led<S, L> {
         ground: &Ground<'_, S::Config>,
         decide: impl FnOnce(&S, &Ground<'_, S::Config>) -> Result<Decision<'r, S, R>, S::Refusal>,
     ) -> Option<Answered<S, R>> {
-        let mut state = self.state.try_lock().ok().filter(|state| !state.gone)?;
-        if !self.progress.is_safe(state.end) {
-            return None;
-        }
+        let mut state = self.safe_at_once()?;
         Some(match decide(&state.shard, ground) {
             Ok(decision) => {
                 let is_silent = decision.records.is_empty() && decision.answers.is_empty();
@@ -181,6 +178,22 @@ impl<S: Shard, L: Writes<S>> Led<S, L> {
             }
             Err(refusal) => Err(CoordinatorError::Refused(refusal)),
         })
+    }
+
+    /// Has the shard hear of somebody, for whom nothing is written and by whom nothing is due any sooner; what it says. `None`,
+    /// and nothing is changed, where somebody has the shard, it has to decide about it, or what it rests on is not committed yet.
+    pub fn hear_at_once<R>(
+        &self,
+        hear: impl FnOnce(&mut S) -> Option<Result<R, S::Refusal>>,
+    ) -> Option<Answered<S, R>> {
+        let told = hear(&mut self.safe_at_once()?.shard)?;
+        Some(told.map_err(CoordinatorError::Refused))
+    }
+
+    /// The shard, if nobody has it and all it has seen is committed.
+    fn safe_at_once(&self) -> Option<MutexGuard<'_, State<S, L>>> {
+        let state = self.state.try_lock().ok()?;
+        (!state.gone && self.progress.is_safe(state.end)).then_some(state)
     }
 
     /// Does the next thing that is due; `None` once nothing is.
