@@ -113,6 +113,7 @@ fn a_heartbeat_is_received_and_answered_and_that_is_all() {
     let (served, address) = Served::start(directory.path());
     let mut asker = Asker::open(address).unwrap();
     let member = joined(&mut asker);
+    wait_for_logs(directory.path(), &[("__consumer_offsets", 50)]).unwrap();
     judge_request(HEARTBEAT, &served, asker, member.heartbeat(), |body| {
         assert_eq!(HeartbeatResponse::decode(body, 4).unwrap().error_code, 0);
     });

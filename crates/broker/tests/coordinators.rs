@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod raw;
+mod shard;
 
 use std::cell::Cell;
 use std::path::Path;
@@ -31,7 +32,7 @@ use protocol::records::compression::{Codec, Compressors};
 use protocol::records::legacy::{LegacyBuilder, LegacyOptions};
 use raw::Client;
 use raw::node::{TestNode, start};
-use raw::shard::{PARTITIONS, home, panic_with};
+use shard::{PARTITIONS, home, panic_with};
 use storage::Fault;
 use storage::log_directory::LogDirectory;
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod raw;
+mod shard;
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -21,7 +22,7 @@ use protocol::messages::{
 };
 use raw::Client;
 use raw::node::{TestNode, start};
-use raw::shard::{home, panic_with};
+use shard::{home, panic_with};
 
 /// Two groups in shards of their own, and what each has committed.
 const READ: [(&str, i64); 2] = [("g", 500), ("h", 7)];

@@ -5,7 +5,6 @@
 pub mod ask;
 pub mod batch;
 pub mod node;
-pub mod shard;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

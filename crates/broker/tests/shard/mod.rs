@@ -5,7 +5,7 @@ use std::sync::Arc;
 use broker::runtime::partitions::Replica;
 use coordinator::partitioning::partition_of;
 
-use super::node::TestNode;
+use crate::raw::node::TestNode;
 
 /// How many partitions `__consumer_offsets` has where nobody says otherwise.
 pub const PARTITIONS: u32 = 50;
