@@ -1,7 +1,7 @@
 //! The C library's allocator, told what a server needs of it: that it gives back what is free, and keeps no more than it needs apart.
 //!
-//! Nothing here allocates; [`few_arenas`] is called by who starts a process, before it has threads, [`give_back`] by a node that
-//! has read what it needs to start.
+//! [`few_arenas`] is called by who starts a process, before it has threads, [`give_back`] by a node that has read what it needs to
+//! start. It replaces no allocator, and what `MALLOC_ARENA_MAX` says holds.
 
 #![expect(unsafe_code, reason = "the allocator is told by functions of the C library")]
 
@@ -10,6 +10,9 @@
 pub fn few_arenas() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
+        if std::env::var_os("MALLOC_ARENA_MAX").is_some() {
+            return;
+        }
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let most = libc::c_int::try_from(processors).unwrap_or(libc::c_int::MAX).max(2);
         // SAFETY: it takes no pointer, and sets one number that is read when an arena would be made.

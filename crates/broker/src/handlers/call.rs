@@ -133,10 +133,17 @@ impl Asked {
         self.step_after(self.at.elapsed(), answered, broker)
     }
 
-    /// As [`Self::step`], after an answer of the group coordinator, which counts what it answers on the spot.
-    pub(super) fn step_of_group(&self, answered: Result<(), Close>, broker: &Broker) -> Step {
+    /// As [`Self::step`], for the group coordinator, which counts what a shard of it answers on the spot.
+    pub(super) fn step_of_group(
+        &self,
+        answered: Result<(), Close>,
+        is_of_shard: bool,
+        broker: &Broker,
+    ) -> Step {
         let took = self.at.elapsed();
-        broker.coordinators.groups.figures().answered_at_once(took);
+        if is_of_shard {
+            broker.coordinators.groups.figures().answered_at_once(took);
+        }
         self.step_after(took, answered, broker)
     }
 

@@ -50,7 +50,7 @@ pub fn at_once(
     if let Some(Ok(interval)) = groups.hear(said.group, |shard, ground| shard.presence(ground, said).map(Ok))
     {
         let response = is_there(said.member, said.epoch, interval);
-        return Some(asked.step_of_group(asked.answer(&response, out), broker));
+        return Some(asked.step_of_group(asked.answer(&response, out), true, broker));
     }
     let told = groups.at_once(said.group, |shard, ground| {
         // What is more is decided where it can be written, and only there.
@@ -62,11 +62,12 @@ pub fn at_once(
             Ok(Decision::wait())
         }
     })?;
+    let is_of_shard = CoordinatorError::is_of_shard(&told);
     let written = match told {
         Ok(answer) => asked.answer(&response_to(Cow::Borrowed(&*answer.member), &answer), out),
         Err(error) => asked.answer(&not_taken(error, &request.group_id, None), out),
     };
-    Some(asked.step_of_group(written, broker))
+    Some(asked.step_of_group(written, is_of_shard, broker))
 }
 
 /// Whether more is said of the member than where it is and what it holds.

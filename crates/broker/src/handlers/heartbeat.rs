@@ -30,7 +30,10 @@ pub fn serve(broker: &Arc<Broker>, _: &Arc<Peer>, asked: Asked, body: &mut [u8],
         .hear(beat.group, |shard, ground| shard.hear(ground, beat))
         .or_else(|| groups.at_once(beat.group, |shard, ground| shard.heartbeat(ground, beat)));
     match told {
-        Some(told) => asked.step_of_group(asked.answer(&response(told), out), broker),
+        Some(told) => {
+            let is_of_shard = CoordinatorError::is_of_shard(&told);
+            asked.step_of_group(asked.answer(&response(told), out), is_of_shard, broker)
+        }
         None => wait(broker.clone(), asked, body.to_vec()),
     }
 }

@@ -40,8 +40,9 @@ pub fn at_once(
     }
     let join = join(asked.version, (client_id.into(), host_of(peer).clone()), &request);
     let told = broker.coordinators.groups.at_once(&join.group, |shard, ground| shard.join(ground, &join))?;
+    let is_of_shard = CoordinatorError::is_of_shard(&told);
     let response = response_to(asked.version, (&join.group, &join.member), told);
-    Some(asked.step_of_group(asked.answer(&response, out), broker))
+    Some(asked.step_of_group(asked.answer(&response, out), is_of_shard, broker))
 }
 
 /// What is asked for.

@@ -32,7 +32,8 @@ pub fn at_once(
     }
     let sync = sync(asked.version, &request)?;
     let told = broker.coordinators.groups.at_once(&sync.group, |shard, ground| shard.sync(ground, &sync))?;
-    Some(asked.step_of_group(asked.answer(&response_to(told), out), broker))
+    let is_of_shard = CoordinatorError::is_of_shard(&told);
+    Some(asked.step_of_group(asked.answer(&response_to(told), out), is_of_shard, broker))
 }
 
 /// What is asked for; `None` where it says less than it must.

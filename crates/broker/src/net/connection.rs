@@ -6,6 +6,8 @@
 //!                             +- an answer that waits: what was answered before it leaves first,
 //!                                what was sent after it stays unread
 //! ```
+//! What needs no waiting, nearly everything, is served and sent by plain calls.
+//!
 //! Nothing more is read while answers wait to be written, so a client that sends and does not read holds back
 //! only itself, with at most one read and its answers in memory.
 
@@ -306,6 +308,7 @@ impl<S: Service> Connection<S> {
 
     async fn flush(&mut self) -> Result<(), Close> {
         if self.out.is_empty() {
+            // It may hold something all the same.
             self.out.clear();
             return Ok(());
         }

@@ -168,3 +168,41 @@ impl Readable<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_at_once_is_left_to_be_sent_from_where_it_stopped() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let _within = runtime.enter();
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let socket = Socket::new(ours.into()).unwrap();
+        let mut out = Outbound::default();
+        let all: Vec<u8> = (0..1 << 21).map(|place: u32| (place % 251) as u8).collect();
+        out.bytes().extend(&all);
+        assert!(!socket.send_at_once(&mut out).unwrap(), "no socket has so much room");
+        let left = out.bytes_in_memory();
+        assert!((1..all.len()).contains(&left), "{left}");
+        assert!(!socket.send_at_once(&mut out).unwrap());
+        assert_eq!(out.bytes_in_memory(), left, "it is full");
+        let mut come = vec![0; all.len() - left];
+        theirs.read_exact(&mut come).unwrap();
+        come.extend(out.only_bytes().unwrap());
+        assert!(come == all);
+        out.clear();
+        out.bytes().extend(b"next");
+        assert!(socket.send_at_once(&mut out).unwrap() && out.is_empty());
+        // What is held, or lies in files, is not for this.
+        out.bytes().extend(b"held");
+        out.hold(());
+        assert!(!socket.send_at_once(&mut out).unwrap());
+        assert_eq!(out.bytes_in_memory(), 4);
+        drop(theirs);
+    }
+}

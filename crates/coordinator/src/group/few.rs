@@ -107,33 +107,30 @@ impl<K: Ord + Clone, V: Clone> Few<K, V> {
         {
             return Some(std::mem::replace(of_known, value));
         }
-        match self.spread() {
-            Few::Many(map) => map.insert(key, value),
-            Few::One(_) => None,
-            Few::Several(list) => match place(list, &key) {
-                Ok(place) => Some(std::mem::replace(&mut list[place].1, value)),
-                Err(_) if list.len() == FEW_MAX => {
-                    let mut map: OrdMap<K, V> = std::mem::take(list).into_iter().collect();
-                    map.insert(key, value);
-                    *self = Self::Many(map);
-                    None
-                }
-                Err(place) => {
-                    list.insert(place, (key, value));
-                    None
-                }
-            },
-        }
-    }
-
-    /// A single entry makes room for more.
-    fn spread(&mut self) -> &mut Self {
-        if let Self::One(_) = self
-            && let Self::One(only) = std::mem::take(self)
-        {
-            *self = Self::Several(Vec::from(only));
-        }
-        self
+        let mut list = match std::mem::take(self) {
+            Self::Many(mut map) => {
+                let before = map.insert(key, value);
+                *self = Self::Many(map);
+                return before;
+            }
+            Self::One(only) => Vec::from(only),
+            Self::Several(list) => list,
+        };
+        let before = match place(&list, &key) {
+            Ok(place) => Some(std::mem::replace(&mut list[place].1, value)),
+            Err(_) if list.len() == FEW_MAX => {
+                let mut map: OrdMap<K, V> = list.into_iter().collect();
+                map.insert(key, value);
+                *self = Self::Many(map);
+                return None;
+            }
+            Err(place) => {
+                list.insert(place, (key, value));
+                None
+            }
+        };
+        *self = Self::Several(list);
+        before
     }
 
     /// A key has no value any more; what was there.
@@ -152,14 +149,16 @@ impl<K: Ord + Clone, V: Clone> Few<K, V> {
         if !self.contains_key(key) {
             return None;
         }
-        let Self::Several(list) = self.spread() else { return None };
-        let removed = place(list, key).ok().map(|place| list.remove(place));
-        if let [_] = &list[..] {
-            *self =
-                std::mem::take(list).into_iter().next().map_or_else(Self::default, |only| Self::One([only]));
-        } else if list.is_empty() {
-            self.clear();
-        }
+        let mut list = match std::mem::take(self) {
+            Self::One([only]) => return Some(only),
+            Self::Several(list) => list,
+            Self::Many(map) => map.into_iter().collect(),
+        };
+        let removed = place(&list, key).ok().map(|place| list.remove(place));
+        *self = match <[(K, V); 1]>::try_from(list) {
+            Ok(only) => Self::One(only),
+            Err(list) => Self::Several(list),
+        };
         removed
     }
 

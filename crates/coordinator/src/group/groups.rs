@@ -15,7 +15,7 @@ use twox_hash::XxHash3_64;
 use self::table::Table;
 use super::{Group, GroupId};
 
-/// A group with its id. It begins with a line of a cache, and what a heartbeat reads of it is in the first.
+/// A group with its id. It begins with a line of a cache, so that what is read first of it comes with as few as can be.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 struct Entry {

@@ -26,6 +26,13 @@ pub enum CoordinatorError<R> {
     TooLarge(String),
 }
 
+impl<R> CoordinatorError<R> {
+    /// Whether a shard has said this, and not somebody before it.
+    pub fn is_of_shard<T>(told: &Result<T, Self>) -> bool {
+        matches!(told, Ok(_) | Err(Self::Refused(_)))
+    }
+}
+
 /// Kafka's translation of why an append failed (`CoordinatorOperationExceptionHelper`).
 impl<R> From<&AppendError> for CoordinatorError<R> {
     fn from(error: &AppendError) -> Self {

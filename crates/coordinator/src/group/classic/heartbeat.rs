@@ -1,7 +1,7 @@
 //! Heartbeat: a member is there, and hears whether the group rebalances.
 //!
-//! Nothing is written for it, so that it can be taken in one with what is decided; a decision of it is for a group of the other
-//! protocol, in which some members speak this one.
+//! Nothing is written for it, so that it can be taken in one with what is decided. A decision of it is for who cannot be heard of
+//! at once, and for a group of the other protocol, in which some members speak this one.
 
 use super::super::{Generation, Group, GroupDecision, GroupGround, GroupRefusal, GroupShard, Transition};
 use super::{Live, Member, State};
@@ -39,8 +39,8 @@ impl Live {
 }
 
 impl GroupShard {
-    /// A member is there: what [`Self::heartbeat`] decides, and its transition taken. None, and nothing has changed, where it is
-    /// not the member of a classic group.
+    /// A member is there: what [`Self::heartbeat`] decides, and its transition taken. None, and nothing has changed, where
+    /// there is no classic group of that name.
     ///
     /// It is the most frequent of all requests, and most of what it costs is memory that nobody has touched lately: the group
     /// is looked for once, and nothing of it is copied.

@@ -22,12 +22,15 @@ pub(super) struct Table<T> {
     /// So many bits of a hash say where it would stand.
     bits: u32,
     len: usize,
+    /// With fewer entries they may find their places in half as many. Where they have not, because some were made up to stand
+    /// close, this is halved, so that the next to go do not all try again.
+    shrinks_below: usize,
 }
 
 impl<T> Default for Table<T> {
     /// Without entries, and without memory.
     fn default() -> Self {
-        Self { slots: Vec::new(), bits: BITS_MIN, len: 0 }
+        Self { slots: Vec::new(), bits: BITS_MIN, len: 0, shrinks_below: 0 }
     }
 }
 
@@ -91,24 +94,25 @@ impl<T> Table<T> {
         Some(place)
     }
 
-    /// Has them stand in two to the power of so many places, if each finds one.
-    fn resize(&mut self, bits: u32) {
-        let mut slots: Vec<Slot<T>> = Vec::new();
-        slots.resize_with((1 << bits) + REACH, || None);
-        let mut resized = Self { slots, bits, len: self.len };
+    /// Has them stand in two to the power of so many places, if each finds one. Says whether they do.
+    fn resize(&mut self, bits: u32) -> bool {
+        let shrinks_below = if bits > BITS_MIN { (1 << bits) / 8 } else { 0 };
+        let mut resized = Self { slots: Vec::new(), bits, len: self.len, shrinks_below };
         let mut places = Vec::with_capacity(self.len);
         for (hash, _) in self.slots.iter().flatten() {
             let home = resized.home(*hash);
             let place = places.last().map_or(home, |last| home.max(last + 1));
             if place >= home + REACH {
-                return;
+                return false;
             }
             places.push(place);
         }
+        resized.slots.resize_with((1 << bits) + REACH, || None);
         for (entry, place) in self.slots.iter_mut().filter_map(Option::take).zip(places) {
             resized.slots[place] = Some(entry);
         }
         *self = resized;
+        true
     }
 
     /// A hash has no entry any more.
@@ -116,8 +120,8 @@ impl<T> Table<T> {
         let place = self.place(hash)?;
         let (_, entry) = self.slots[place].take()?;
         self.len -= 1;
-        if self.bits > BITS_MIN && self.len < (1 << self.bits) / 8 {
-            self.resize(self.bits - 1);
+        if self.len < self.shrinks_below && !self.resize(self.bits - 1) {
+            self.shrinks_below /= 2;
         }
         Some(entry)
     }

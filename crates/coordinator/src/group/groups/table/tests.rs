@@ -70,6 +70,31 @@ fn of_hashes_that_nobody_made_up_all_but_a_few_find_a_place_and_give_it_back() {
 }
 
 #[test]
+fn hashes_that_keep_a_table_from_shrinking_are_not_tried_with_each_that_goes() {
+    let mut table = Table::default();
+    // Spread evenly, however many of them there are.
+    let hash = u64::reverse_bits;
+    (0..4096).for_each(|number| table.insert(hash(number), Box::new(())).unwrap());
+    (2048..4096).for_each(|number| drop(table.remove(hash(number)).unwrap()));
+    // In two places next to each other there is room for as many as a place of half the table has not.
+    let place = 1 << (u64::BITS - table.bits);
+    let made_up: Vec<u64> = (0..9).flat_map(|low| [6 * place + low, 7 * place + low]).collect();
+    let made_up: Vec<u64> =
+        made_up.into_iter().filter(|hash| table.insert(*hash, Box::new(())).is_ok()).collect();
+    assert!(made_up.len() > REACH, "{} find a place", made_up.len());
+    let (bits, mut tried) = (table.bits, 0);
+    for number in 0..2048 {
+        let before = table.shrinks_below;
+        table.remove(hash(number)).unwrap();
+        tried += usize::from(table.shrinks_below != before);
+    }
+    assert_eq!((table.bits, table.len), (bits, made_up.len()), "they stand in the way");
+    assert!((1..16).contains(&tried), "tried {tried} times");
+    made_up.into_iter().for_each(|hash| drop(table.remove(hash).unwrap()));
+    assert_eq!((table.len, table.slots.len()), (0, (1 << BITS_MIN) + REACH));
+}
+
+#[test]
 fn hashes_that_stand_in_one_place_are_refused_and_hold_up_nobody() {
     let mut table = Table::default();
     let refused = (0..100_000).filter(|hash| table.insert(*hash, Box::new(())).is_err()).count();
