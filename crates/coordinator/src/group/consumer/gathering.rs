@@ -5,6 +5,9 @@
 //! `group.consumer.assignment.interval.ms` later. What is recorded of who waits is what is recorded of a member for which the group
 //! may not assign yet, and its answer is that to its next heartbeat: so a group may be loaded, and members may beat, leave
 //! or come again, while it gathers. Driven by time (`wake`); in memory only. KIP-848.
+//!
+//! deviation: who brings a pattern beside topics by name is told both in the first answer, for the pattern is resolved meanwhile; in
+//! Kafka the topics of the pattern come with a later heartbeat.
 
 use std::sync::Arc;
 
