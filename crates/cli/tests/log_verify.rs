@@ -358,6 +358,21 @@ fn a_sound_directory_has_nothing_wrong() {
 }
 
 #[test]
+fn what_the_next_start_makes_is_not_missed_after_a_crash() {
+    let written = Written::new();
+    std::fs::remove_file(written.path(".kafka_cleanshutdown")).unwrap();
+    std::fs::remove_file(written.path(ABORTS)).unwrap();
+    let ended = written.verify();
+    assert!(ended.code == 1 && ended.out.contains("producer 9 aborted at offset 8"), "{ended:?}");
+    // Recovery reads nothing in front of its point.
+    written.checkpoint(RECOVERY_POINT, &[("t", 9)]);
+    assert_eq!(written.verify().code, 1);
+    written.checkpoint(RECOVERY_POINT, &[("t", 8)]);
+    let ended = written.verify();
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{ended:?}");
+}
+
+#[test]
 fn first_records_are_told_of_also_where_they_are_all_there_is() {
     let written = Written::new();
     let apart = written.home.path().join("apart");

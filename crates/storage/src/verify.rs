@@ -227,13 +227,18 @@ pub fn verify_log<D: Disk>(
 
 /// Where the checkpoint of its log directory has a log begin.
 fn log_start_of<D: Disk>(disk: &D, directory: &Path) -> Result<Offset, Fault> {
+    checkpointed(disk, directory, checkpoint::LOG_START)
+}
+
+/// What a checkpoint of its log directory says of a log; 0 where it says nothing.
+fn checkpointed<D: Disk>(disk: &D, directory: &Path, file: &str) -> Result<Offset, Fault> {
     let name = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let (DirectoryName::Partition(partition), Some(parent)) =
         (DirectoryName::parse(name), directory.parent())
     else {
         return Ok(Offset::ZERO);
     };
-    match checkpoint::read_offsets(disk, &parent.join(checkpoint::LOG_START)) {
+    match checkpoint::read_offsets(disk, &parent.join(file)) {
         // It is named with the other files beside the logs.
         Err(Fault::Corrupt { .. }) => Ok(Offset::ZERO),
         read => Ok(read?.get(&partition).copied().unwrap_or(Offset::ZERO)),

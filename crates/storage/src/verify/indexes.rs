@@ -9,6 +9,7 @@ use super::entries::Entries;
 use super::history::{Aborted, History};
 use super::segment::{Place, Read, Reading};
 use super::{MADE_AGAIN, Report};
+use crate::checkpoint;
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::names::SegmentFile;
@@ -103,9 +104,17 @@ pub(super) fn verify<D: Disk>(
             before.extend_from_slice(entry);
         }
     }
-    let lacking = history.aborted().iter().find(|known| {
-        let same = |told: &&Aborted| told.producer_id == known.producer_id && told.last == known.last;
-        told.iter().find(same).is_none_or(|told| told.first > known.first)
+    let told_of = |known: &Aborted| {
+        told.iter().find(|told| told.producer_id == known.producer_id && told.last == known.last)
+    };
+    // After a crash the next start makes the entries of what lies behind the recovery point.
+    let mut made_at_start = None;
+    if !reading.clean && history.aborted().iter().any(|known| told_of(known).is_none()) {
+        made_at_start = Some(super::checkpointed(disk, reading.directory, checkpoint::RECOVERY_POINT)?);
+    }
+    let lacking = history.aborted().iter().find(|known| match told_of(known) {
+        Some(told) => told.first > known.first,
+        None => made_at_start.is_none_or(|from| known.last < from),
     });
     if let Some(Aborted { producer_id, first, last }) = lacking.filter(|_| history.is_whole()) {
         let path = SegmentFile::TransactionIndex.path(reading.directory, reading.base);
