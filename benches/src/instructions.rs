@@ -50,7 +50,7 @@ const SHAPES: [Shape; 8] = [
     shape("produce-64k-lz4", 292_500.0, Plant::Unpack, 500),
     shape("fetch-64k", 8_600.0, Plant::Line, 4_000),
     shape("fetch-16k", 8_600.0, Plant::Line, 4_000),
-    shape(beats::CLASSIC, 2_960.0, Plant::Line, 8_000),
+    shape(beats::CLASSIC, 3_120.0, Plant::Line, 8_000),
     shape(beats::CONSUMER, 4_430.0, Plant::Line, 8_000),
 ];
 
