@@ -51,8 +51,15 @@ impl Settings {
     /// # Errors
     /// The first value that its key does not take.
     pub fn load(mut fixed: Texts) -> Result<(Settings, Vec<String>), ConfigError> {
+        let check = |key: &Key, name: &str, text: &str| {
+            key.check(text).map_err(|invalid| Invalid { key: name.to_owned(), ..invalid })
+        };
         for (have, lacks) in [("node.id", "broker.id"), ("broker.id", "node.id")] {
             if let Some(id) = fixed.get(have).cloned() {
+                // Whoever has set the one is not told of the other.
+                if let Some(key) = keys::broker(have) {
+                    check(key, have, &id)?;
+                }
                 fixed.entry(lacks.to_owned()).or_insert(id);
             }
         }
@@ -60,7 +67,7 @@ impl Settings {
         for (name, text) in &fixed {
             match keys::broker(name) {
                 Some(key) => {
-                    key.check(text).map_err(|invalid| Invalid { key: name.clone(), ..invalid })?;
+                    check(key, name, text)?;
                     told.about(name, key, text);
                 }
                 None => told.unknown.extend(unknown(name)),
@@ -260,6 +267,10 @@ mod tests {
         assert_eq!(settings.integer("node.id").unwrap(), 7);
         let (settings, _) = Settings::load(texts(&[("node.id", "8")])).unwrap();
         assert_eq!(settings.fixed()["broker.id"], "8");
+        for set in ["node.id", "broker.id"] {
+            let refused = Settings::load(texts(&[(set, "x")])).unwrap_err().to_string();
+            assert!(refused.starts_with(&format!("invalid value \"x\" for {set}:")), "{refused}");
+        }
     }
 
     #[test]
