@@ -102,6 +102,7 @@ pub mod transaction_index;
 pub mod verify;
 pub mod whole_file;
 mod write_out;
+mod written_lately;
 
 pub use disk::{Disk, RealDisk};
 pub use fault::Fault;

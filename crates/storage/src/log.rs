@@ -39,6 +39,7 @@ use crate::names::TopicPartition;
 use crate::segments::Segments;
 use crate::snapshot_offsets::SnapshotOffsets;
 use crate::whole_file;
+use crate::written_lately::WrittenLately;
 
 use cleaning::Compaction;
 use resume::Resume;
@@ -75,6 +76,8 @@ pub struct Log<D: Disk = RealDisk> {
     resume: Option<Box<Resume>>,
     /// How large the active segment is when another such place is due.
     resume_due: u32,
+    /// When what lies at its end was written.
+    written: WrittenLately,
     /// Whether the directory and the files of the log are there.
     made: bool,
     /// Where its only batch lies, if it has one before it is made.
@@ -265,6 +268,7 @@ impl<D: Disk> Log<D> {
             last_offset: plan.last_offset,
             max_timestamp: plan.max_timestamp,
         };
+        self.written.note(now, plan.base_offset);
         let apart = self.write_apart(plan, bytes)?;
         if !apart {
             self.make(Room::Free)?;
@@ -304,6 +308,7 @@ impl<D: Disk> Log<D> {
         self.home.state().check_room()?;
         let replicated = self.partition.decide_replicated(leader_epoch, bytes)?;
         self.make(Room::Free)?;
+        self.written.note(now, self.partition.watermarks().log_end);
         let bytes = &bytes[..replicated.length];
         let epochs = self.partition.leader_epochs().latest();
         for batch in Batches::new(bytes) {

@@ -2,8 +2,8 @@
 //! before they are sent, so that a reader far behind holds up no connection that shares its thread, and a disk that hangs
 //! no reader of another.
 //!
-//! What was appended lately (`headwater.fetch.hot.bytes`) is taken to be in memory and never asked about. Older
-//! ranges are asked about with reads that must not wait, some way ahead of a reader who goes on, so that the next
+//! What was appended within the last seconds, and has not much behind it (`headwater.fetch.hot.bytes`), is taken to be in memory
+//! and never asked about. Older ranges are asked about with reads that must not wait, some way ahead of a reader who goes on, so that the next
 //! fetches need not ask; only what is really missing goes to the thread. What comes from the disk there, and what nobody
 //! has looked at since the start, is held against its checksums on the way: the thread says how much of it is good
 //! (ADR 0008).

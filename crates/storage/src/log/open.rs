@@ -29,6 +29,7 @@ use crate::resume_point::ResumePoint;
 use crate::segment::Segment;
 use crate::segments::{IndexLimits, Loaded, Loading, Segments, first_recovered};
 use crate::snapshot_offsets::SnapshotOffsets;
+use crate::written_lately::WrittenLately;
 
 /// What the checkpoints of a log directory say about one log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,6 +128,7 @@ impl<D: Disk> Log<D> {
             compaction: None,
             resume: None,
             resume_due: NEVER,
+            written: WrittenLately::default(),
             made: false,
             first: None,
             epochs_due: false,
@@ -266,6 +268,7 @@ impl<D: Disk> Log<D> {
             compaction: cleaned_to.map(Compaction::cleaned_to),
             resume: resume.map(|point| Box::new(Resume::kept(point))),
             resume_due: NEVER,
+            written: WrittenLately::default(),
             made: true,
             first: None,
             epochs_due: false,

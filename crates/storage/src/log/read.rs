@@ -58,7 +58,8 @@ impl<D: Disk> Log<D> {
         self.make(Room::Reserve)?;
         let log_end = self.partition.watermarks().log_end;
         let slice = self.segments.read(from, (upper, log_end), bytes_max, min_one);
-        self.home.noted(slice)
+        let slice = self.home.noted(slice)?;
+        Ok(ReadSlice { written: self.written.since(from), ..slice })
     }
 
     /// Notes that a part of a segment, by its base, was read and found good.

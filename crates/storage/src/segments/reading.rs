@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
 use super::Segments;
@@ -23,6 +24,8 @@ pub struct ReadSlice<D: Disk = RealDisk> {
     pub first_batch: u32,
     /// How many bytes of the log lie behind the beginning of the slice: what was appended since.
     pub behind: u64,
+    /// When it was written, at the earliest, where that is not long ago.
+    pub written: Option<Timestamp>,
     /// Where its segment ends.
     pub segment_end: u32,
     /// Whether all of it was written or checked by this process.
@@ -63,6 +66,7 @@ impl<D: Disk> Segments<D> {
             length: 0,
             first_batch: 0,
             behind: 0,
+            written: None,
             segment_end,
             checked: true,
             in_order: false,
@@ -121,6 +125,7 @@ impl<D: Disk> Segments<D> {
             length,
             first_batch,
             behind,
+            written: None,
             segment_end,
             checked,
             in_order,

@@ -24,7 +24,7 @@ pub const KEYS: &[Key] = &[
     string("headwater.fetch.check", "cold").one_of(&["off", "cold", "always"]).since("headwater").honoured()
         .doc("When records are held against their checksums before they are sent: cold when they come from the disk, and when they are first read after a start; always; or off, as Kafka does. What is corrupt is not sent: its reader is told CORRUPT_MESSAGE, and the log and the metric headwater_corrupt_batches name the place."),
     long("headwater.fetch.hot.bytes", "67108864").at_least(0).since("headwater").honoured()
-        .doc("How much of the end of a partition is taken to be in memory. A fetch of older records that are not is read by a thread of their log directory first, so that the disk holds up nobody else."),
+        .doc("How much of the end of a partition is taken to be in memory, as far as it was written within the last seconds. A fetch of other records that are not is read by a thread of their log directory first, so that the disk holds up nobody else."),
     int("headwater.fetch.partitions.max", "100000").at_least(1).since("headwater").honoured()
         .doc("How many partitions one fetch may name. A fetch that names more ends its connection, so that its memory stays a small multiple of its bytes."),
     int("headwater.fetch.sessions.partitions.max", "250000").at_least(0).since("headwater").honoured()

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use partition::fetch::FetchFrom;
 use protocol::ErrorCode;
-use protocol::id::{LeaderEpoch, NodeId, PartitionIndex};
+use protocol::id::{LeaderEpoch, NodeId, PartitionIndex, Timestamp};
 use protocol::offset::Offset;
 use storage::Fault;
 use storage::log::{Fetched, ReadError};
@@ -27,6 +27,9 @@ use crate::runtime::partitions::{Replica, TopicReplicas};
 
 /// The most that one answer has read into memory to be looked at: what small ranges are sent through anyway.
 const READ_AT_ONCE_MAX: u64 = 32 << 10;
+/// What was written within so many milliseconds is in memory: the system takes no page away that it has not written to the disk,
+/// which it does after half a minute, and one that was just written last of all.
+const HOT_MS: i64 = 20_000;
 
 /// What became of one partition.
 pub struct PartitionRead {
@@ -116,7 +119,8 @@ impl Reading {
                 PartitionAnswer::error(index, ErrorCode::UnknownServerError)
             }
             Ok(fetched) => {
-                unsure = fetched.slice.as_ref().and_then(|slice| Unsure::of(slice, &replica, limits));
+                let slice = fetched.slice.as_ref().filter(|slice| slice.length > 0);
+                unsure = slice.and_then(|slice| Unsure::of(slice, &replica, limits, broker.now()));
                 self.fetched(index, limits, fetched)
             }
             Err(error) => {
@@ -236,9 +240,10 @@ impl Reading {
 
 impl Unsure {
     /// What is to be known of a slice before it is sent; nothing of what was just written.
-    fn of(slice: &ReadSlice, replica: &Arc<Replica>, limits: &Limits) -> Option<Self> {
-        let (old, unchecked) = (slice.behind > limits.bytes_hot, !slice.checked);
-        let any = slice.length > 0 && (old || unchecked || limits.check == ReadCheck::Always);
+    fn of(slice: &ReadSlice, replica: &Arc<Replica>, limits: &Limits, now: Timestamp) -> Option<Self> {
+        let lately = slice.written.is_some_and(|at| (0..=HOT_MS).contains(&(now.0 - at.0)));
+        let (old, unchecked) = (slice.behind > limits.bytes_hot || !lately, !slice.checked);
+        let any = old || unchecked || limits.check == ReadCheck::Always;
         let (segment, in_order) = ((slice.base, slice.segment_end), slice.in_order);
         any.then(|| Self { replica: replica.clone(), segment, old, unchecked, in_order })
     }
@@ -402,6 +407,52 @@ mod tests {
         let log = log_dirs.create(&name, id, Arc::new(LogConfig::default()), None, now).unwrap();
         let of = ReplicaTopic { name: "t".into(), id, metrics: Arc::default() };
         Arc::new(Replica::new(Arc::new(of), index, log))
+    }
+
+    fn limits(bytes_hot: u64) -> Limits {
+        Limits {
+            bytes_max: 1 << 20,
+            bytes_min: 1,
+            bytes_hot,
+            check: ReadCheck::Cold,
+            each_first_whole: false,
+            wait: Duration::ZERO,
+            isolation: partition::fetch::Isolation::HighWatermark,
+            leader_told: true,
+            isolation_known: true,
+            follower: None,
+        }
+    }
+
+    #[test]
+    fn what_was_written_long_ago_is_asked_about_however_near_the_end_it_lies() {
+        let temp = tempfile::tempdir().unwrap();
+        let replica = replica(temp.path());
+        let file = Arc::new(File::open(temp.path().join("meta.properties")).unwrap());
+        let slice = |written, behind| ReadSlice {
+            file: file.clone(),
+            base: Offset(0),
+            position: 0,
+            length: 100,
+            first_batch: 100,
+            behind,
+            written,
+            segment_end: 100,
+            checked: true,
+            in_order: false,
+            goes_on: false,
+        };
+        let now = Timestamp(1_000_000);
+        let is_asked_about = |written, behind| {
+            let slice = slice(written, behind);
+            Unsure::of(&slice, &replica, &limits(1000), now).is_some_and(|unsure| unsure.old)
+        };
+        let written_before = |milliseconds| Some(Timestamp(now.0 - milliseconds));
+        assert!(!is_asked_about(written_before(HOT_MS), 1000));
+        assert!(is_asked_about(written_before(HOT_MS), 1001), "much was written since");
+        assert!(is_asked_about(written_before(HOT_MS + 1), 100));
+        assert!(is_asked_about(written_before(-1), 100), "a clock was set back");
+        assert!(is_asked_about(None, 100), "before this start");
     }
 
     #[test]

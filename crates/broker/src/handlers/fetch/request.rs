@@ -34,7 +34,7 @@ pub struct Limits {
     pub bytes_max: i64,
     /// Bytes of records that are worth an answer.
     pub bytes_min: i64,
-    /// Records this far from the end of their log are taken to be in memory.
+    /// Records this far from the end of their log are taken to be in memory, if they were written within the last seconds.
     pub bytes_hot: u64,
     /// When records are held against their checksums before they are sent.
     pub check: ReadCheck,
