@@ -9,6 +9,7 @@
 mod cleaning;
 mod first;
 mod housekeeping;
+mod machine;
 mod moving;
 mod open;
 mod read;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use partition::segments::{ActiveSegment, Incoming, should_roll};
 use partition::verifications::{FirstBatch, VerificationGuard};
 use partition::{Append, AppendDecision, AppendPlan, AppendRefusal, Duplicate, Millis, Partition, Scratch};
-use protocol::id::{DirectoryId, LeaderEpoch, NodeId, Timestamp, TopicId};
+use protocol::id::{DirectoryId, LeaderEpoch, Timestamp, TopicId};
 use protocol::offset::{LastOffset, Offset};
 use protocol::records::batches::Batches;
 
@@ -42,6 +43,7 @@ use crate::whole_file;
 use crate::written_lately::WrittenLately;
 
 use cleaning::Compaction;
+use machine::Machine;
 use resume::Resume;
 
 pub(crate) use cleaning::CleaningPause;
@@ -52,7 +54,7 @@ pub(crate) use moving::Piece;
 pub use open::{Checkpoints, Opened, Room};
 pub use read::{Fetched, ReadError};
 pub use replacing::{Cleaning, Names, Replaced};
-pub(crate) use resume::Way;
+pub(crate) use resume::{Settled, Way};
 pub use timestamps::{EARLIEST, EARLIEST_LOCAL, FoundOffset, LATEST, MAX_TIMESTAMP};
 
 /// The log of one partition.
@@ -60,7 +62,7 @@ pub struct Log<D: Disk = RealDisk> {
     name: TopicPartition,
     topic_id: Option<TopicId>,
     home: Arc<LogDirectory<D>>,
-    partition: Partition,
+    partition: Machine,
     segments: Segments<D>,
     config: Arc<LogConfig>,
     flush: Arc<FlushProgress>,
@@ -225,8 +227,18 @@ impl<D: Disk> Log<D> {
         {
             tracing::warn!(partition = %self.name, %fault, "cannot take back a compaction");
         }
-        self.partition.set_producer_ids_max(config.producer_ids_max);
+        let producer_ids_max = config.producer_ids_max;
+        self.partition.change(&self.home, |machine| machine.set_producer_ids_max(producer_ids_max));
         self.config = config;
+        self.note_config();
+    }
+
+    /// Has the directory know what the configuration asks of those who look after its logs.
+    fn note_config(&self) {
+        if self.config.compaction.compact {
+            self.home.note_compacting(&self.name);
+        }
+        self.home.note_grown();
     }
 
     /// Appends the one batch in `bytes`, which is patched in place.
@@ -254,12 +266,12 @@ impl<D: Disk> Log<D> {
         batch: &FirstBatch,
     ) -> Result<Option<VerificationGuard>, AppendError> {
         self.check()?;
-        Ok(self.partition.begin_verification(now, batch)?)
+        Ok(self.partition.change(&self.home, |machine| machine.begin_verification(now, batch))?)
     }
 
     /// That was in vain, by [`Partition::withdraw_verification`].
     pub fn withdraw_verification(&mut self, guard: VerificationGuard, batch: &FirstBatch) {
-        self.partition.withdraw_verification(guard, batch);
+        self.partition.change(&self.home, |machine| machine.withdraw_verification(guard, batch));
     }
 
     fn write(&mut self, plan: &AppendPlan, bytes: &[u8], now: Timestamp) -> Result<Written, Fault> {
@@ -283,10 +295,11 @@ impl<D: Disk> Log<D> {
         if let Some(aborted) = &plan.aborted {
             self.segments.active().abort(aborted);
         }
-        let high_watermark_moved = match self.is_flush_due(plan.next_offset()) {
-            true => self.partition.appended_unsynced(plan),
-            false => self.partition.appended(plan),
-        };
+        let unsynced = self.is_flush_due(plan.next_offset());
+        let high_watermark_moved = self.partition.change(&self.home, |machine| match unsynced {
+            true => machine.appended_unsynced(plan),
+            false => machine.appended(plan),
+        });
         Ok(Written {
             base_offset: plan.base_offset,
             last_offset: plan.last_offset,
@@ -326,7 +339,7 @@ impl<D: Disk> Log<D> {
                 self.segments.drop_begun_behind(end)?;
             }
             self.home.noted(written)?;
-            if let Some(aborted) = self.partition.replay(&batch)? {
+            if let Some(aborted) = self.partition.change(&self.home, |machine| machine.replay(&batch))? {
                 self.segments.active().abort(&aborted);
             }
         }
@@ -335,49 +348,6 @@ impl<D: Disk> Log<D> {
             self.epochs_due = true;
         }
         Ok(replicated.length)
-    }
-
-    /// Leads from now on, by [`Partition::become_leader`].
-    pub fn become_leader(
-        &mut self,
-        leader_epoch: LeaderEpoch,
-        local: NodeId,
-        in_sync_min: usize,
-        in_sync: impl IntoIterator<Item = NodeId>,
-    ) -> Result<(), Fault> {
-        self.check()?;
-        // An epoch without a record is worth no write: one that is forgotten in a crash was nobody's.
-        self.partition.become_leader(leader_epoch, local, in_sync_min, in_sync);
-        Ok(())
-    }
-
-    /// Follows from now on, by [`Partition::become_follower`].
-    pub fn become_follower(&mut self, leader_epoch: LeaderEpoch) {
-        self.partition.become_follower(leader_epoch);
-    }
-
-    /// Replaces the in-sync set of the leader, by [`Partition::set_in_sync`]. Says whether the high watermark moved.
-    pub fn set_in_sync(
-        &mut self,
-        confirmed: impl IntoIterator<Item = NodeId>,
-        pending: impl IntoIterator<Item = NodeId>,
-    ) -> bool {
-        self.partition.set_in_sync(confirmed, pending)
-    }
-
-    /// Sets how many replicas acks=all asks for. Says whether the high watermark moved.
-    pub fn set_in_sync_min(&mut self, in_sync_min: usize) -> bool {
-        self.partition.set_in_sync_min(in_sync_min)
-    }
-
-    /// A follower has fetched from `log_end` on. Says whether the high watermark moved.
-    pub fn follower_reached(&mut self, follower: NodeId, log_end: Offset) -> bool {
-        self.partition.follower_reached(follower, log_end)
-    }
-
-    /// Takes the high watermark that the leader told. Says whether it moved.
-    pub fn follow_high_watermark(&mut self, leader: Offset) -> bool {
-        self.partition.follow_high_watermark(leader)
     }
 
     /// Does what keeps the log in order and must not fail for want of room.
@@ -498,7 +468,8 @@ impl<D: Disk> Log<D> {
     /// Takes in that a commit is done: readers may see what waited for stable storage. Says whether the high watermark
     /// moved.
     pub fn take_synced(&mut self) -> bool {
-        self.partition.synced(self.flush.recovery_point())
+        let synced = self.flush.recovery_point();
+        self.partition.change(&self.home, |machine| machine.synced(synced))
     }
 }
 

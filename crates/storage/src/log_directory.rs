@@ -1,8 +1,9 @@
 //! One log directory as its logs see it: where it lies, how it is, who makes files durable there and who removes them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::id::DirectoryId;
 
@@ -31,7 +32,11 @@ pub struct LogDirectory<D: Disk = RealDisk> {
     first_records: FirstRecords<D>,
     pace: Pace,
     log_starts_moved: AtomicBool,
+    high_watermarks_moved: AtomicBool,
     cleaned: AtomicBool,
+    grown: AtomicBool,
+    /// Names of logs that compact, or did. Bound: one for each log, and those that went since the cleaner last looked.
+    compacting: Mutex<BTreeSet<TopicPartition>>,
     committed_cuts: AtomicUsize,
     /// Bound: one for each log.
     resume_due: Mutex<Vec<TopicPartition>>,
@@ -64,7 +69,11 @@ impl<D: Disk> LogDirectory<D> {
             first_records,
             pace: Pace::default(),
             log_starts_moved,
+            // Whatever the checkpoint says, nobody has looked at the logs yet.
+            high_watermarks_moved: AtomicBool::new(true),
             cleaned,
+            grown: AtomicBool::new(true),
+            compacting: Mutex::default(),
             committed_cuts: AtomicUsize::new(0),
             resume_due: Mutex::default(),
         };
@@ -186,6 +195,50 @@ impl<D: Disk> LogDirectory<D> {
     /// Whether `log-start-offset-checkpoint` is due; clears the mark.
     pub fn take_log_start_moved(&self) -> bool {
         self.log_starts_moved.swap(false, Ordering::AcqRel)
+    }
+
+    /// What `replication-offset-checkpoint` is to say of a log of the directory has changed: it is due. Appends come here, so
+    /// that where it is due anyway nothing is written that other processors would have to hear of.
+    pub fn note_high_watermark_moved(&self) {
+        if !self.high_watermarks_moved.load(Ordering::Relaxed) {
+            self.high_watermarks_moved.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether `replication-offset-checkpoint` is due; clears the mark.
+    pub fn take_high_watermark_moved(&self) -> bool {
+        self.high_watermarks_moved.swap(false, Ordering::AcqRel)
+    }
+
+    /// A log of the directory has grown, or something else has come that may call for a place where its recovery begins.
+    pub fn note_grown(&self) {
+        if !self.grown.load(Ordering::Relaxed) {
+            self.grown.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether a log has grown; clears the mark.
+    pub fn take_grown(&self) -> bool {
+        self.grown.swap(false, Ordering::AcqRel)
+    }
+
+    /// A log of the directory is to be compacted from now on.
+    pub fn note_compacting(&self, log: &TopicPartition) {
+        self.lock_compacting().insert(log.clone());
+    }
+
+    /// A log is not compacted any more, or is gone.
+    pub fn forget_compacting(&self, log: &TopicPartition) {
+        self.lock_compacting().remove(log);
+    }
+
+    /// The logs that are compacted, and perhaps some that are not any more.
+    pub fn compacting(&self) -> BTreeSet<TopicPartition> {
+        self.lock_compacting().clone()
+    }
+
+    fn lock_compacting(&self) -> MutexGuard<'_, BTreeSet<TopicPartition>> {
+        self.compacting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How far a log of the directory is clean has changed: `cleaner-offset-checkpoint` is due.

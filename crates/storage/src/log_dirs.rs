@@ -449,15 +449,23 @@ impl<D: Disk> LogDirs<D> {
         })
     }
 
-    fn each_log(&self, doing: &'static str, mut visit: impl FnMut(&mut Log<D>) -> Result<(), Fault>) {
-        for (name, log) in self.walk() {
-            let visited = whole(&log).and_then(|mut log| match log.home().state().health() {
-                DirectoryHealth::Offline => Ok(()),
-                DirectoryHealth::Online | DirectoryHealth::Full => visit(&mut log),
-            });
-            if let Err(fault) = visited {
-                tracing::warn!(partition = %name, %fault, doing, "housekeeping of a log failed");
-            }
+    fn each_log(&self, doing: &'static str, visit: impl FnMut(&mut Log<D>) -> Result<(), Fault>) {
+        each_of(self.walk(), doing, visit);
+    }
+}
+
+fn each_of<D: Disk>(
+    logs: impl Iterator<Item = (TopicPartition, SharedLog<D>)>,
+    doing: &'static str,
+    mut visit: impl FnMut(&mut Log<D>) -> Result<(), Fault>,
+) {
+    for (name, log) in logs {
+        let visited = whole(&log).and_then(|mut log| match log.home().state().health() {
+            DirectoryHealth::Offline => Ok(()),
+            DirectoryHealth::Online | DirectoryHealth::Full => visit(&mut log),
+        });
+        if let Err(fault) = visited {
+            tracing::warn!(partition = %name, %fault, doing, "housekeeping of a log failed");
         }
     }
 }

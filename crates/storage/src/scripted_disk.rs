@@ -80,6 +80,11 @@ thread_local! {
     static HOLDS: Cell<usize> = const { Cell::new(0) };
 }
 
+/// How often this thread has come to hold the lock of a log, or has tried to.
+pub fn holds() -> usize {
+    HOLDS.get()
+}
+
 /// Counts that this thread has come to hold the lock of a log.
 pub fn note_hold() {
     HOLDS.set(HOLDS.get() + 1);

@@ -6,6 +6,7 @@ use protocol::id::Timestamp;
 use protocol::offset::Offset;
 use protocol::records::batches::Batches;
 
+use super::machine::Machine;
 use super::{Log, Room};
 use crate::disk::Disk;
 use crate::fault::Fault;
@@ -80,7 +81,7 @@ impl<D: Disk> Log<D> {
             return Err(wrong("it is not one batch".to_owned()));
         };
         batch.verify_crc().map_err(|error| wrong(error.to_string()))?;
-        let mut partition = self.partition.clone();
+        let mut partition = self.partition().clone();
         partition.reload(&batch).map_err(|refusal| wrong(refusal.to_string()))?;
         if self.made {
             self.segments.append(&found.batch)?;
@@ -88,7 +89,7 @@ impl<D: Disk> Log<D> {
             self.segments.note(&span);
             self.first = Some(found.place);
         }
-        self.partition = partition;
+        self.partition = Machine::new(partition, &self.home);
         self.epochs_due = true;
         Ok(true)
     }

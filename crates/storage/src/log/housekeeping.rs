@@ -125,7 +125,7 @@ impl<D: Disk> Log<D> {
             self.home.note_log_start_moved();
             // The epochs on disk may begin earlier than the log: opening brings them in line. The other way round, after
             // a crash that leaves the log with its old start, its first records would have no epoch.
-            self.partition.set_log_start(log_start);
+            self.partition.change(&self.home, |machine| machine.set_log_start(log_start));
         }
         Ok(log_start)
     }
@@ -189,7 +189,7 @@ impl<D: Disk> Log<D> {
             self.remove_snapshot(offset)?;
         }
         self.home.removals().schedule(now, self.config.file_delete_delay, renamed);
-        self.partition.set_log_start(first);
+        self.partition.change(&self.home, |machine| machine.set_log_start(first));
         Ok(Retained { reasons, bytes })
     }
 
@@ -222,7 +222,8 @@ impl<D: Disk> Log<D> {
 
     /// Forgets producers that have been silent for `producer.id.expiration.ms`; says how many.
     pub fn expire_producers(&mut self, now: Timestamp) -> usize {
-        self.partition.expire_producers(now, self.config.producer_expiration)
+        let expiration = self.config.producer_expiration;
+        self.partition.change(&self.home, |machine| machine.expire_producers(now, expiration))
     }
 
     /// The offset that `log-start-offset-checkpoint` must keep: where the log begins, if that is not where its files do,

@@ -12,6 +12,7 @@ use protocol::id::{LeaderEpoch, Timestamp};
 use protocol::offset::Offset;
 use protocol::records::batch::MAGIC_V2;
 
+use super::machine::Machine;
 use super::{AppendError, Checkpoints, Gone, Log};
 use crate::disk::Disk;
 use crate::fault::Fault;
@@ -157,8 +158,10 @@ impl<D: Disk> Log<D> {
             let rolled = self.roll_for(&incoming, marks.log_end, now);
             let written = rolled.and_then(|()| self.segments.append(message));
             self.home.noted(written)?;
-            let machine = std::mem::replace(&mut self.partition, Partition::empty(marks.log_start));
-            self.partition = machine.loaded(marks.log_start, marks.high_watermark, span.last_offset.next());
+            self.partition.change(&self.home, |machine| {
+                let before = std::mem::replace(machine, Partition::empty(marks.log_start));
+                *machine = before.loaded(marks.log_start, marks.high_watermark, span.last_offset.next());
+            });
             at += message.len();
             if at == bytes.len() {
                 break;
@@ -191,7 +194,7 @@ impl<D: Disk> Log<D> {
                 self.roll_at(end, now)?;
             }
         }
-        self.partition = source.partition.clone();
+        self.partition = Machine::new(source.partition().clone(), &self.home);
         self.segments.finish()?;
         self.take_snapshot(end)?;
         self.write_leader_epochs()?;
@@ -253,7 +256,7 @@ impl<D: Disk> Log<D> {
             self.gone = Some(Gone::MovedHalfWay);
         });
         let mut opened = opened?.log;
-        opened.partition = self.partition.clone();
+        opened.partition = Machine::new(self.partition().clone(), &target);
         if let Some(reason) = self.uncleanable() {
             // What cannot be cleaned in one place cannot in another.
             opened.mark_uncleanable(reason.to_owned());

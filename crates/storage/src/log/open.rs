@@ -10,6 +10,7 @@ use protocol::offset::Offset;
 
 use super::Log;
 use super::cleaning::Compaction;
+use super::machine::Machine;
 use super::replay::{Replaying, find_start};
 use super::resume::{NEVER, Resume};
 use crate::checkpoint;
@@ -119,7 +120,7 @@ impl<D: Disk> Log<D> {
         let mut log = Self {
             name,
             topic_id: Some(topic_id),
-            partition: empty(Offset::ZERO, &config),
+            partition: Machine::new(empty(Offset::ZERO, &config), &home),
             segments,
             flush: Arc::new(FlushProgress::new(Offset::ZERO)),
             last_flush: now,
@@ -138,6 +139,7 @@ impl<D: Disk> Log<D> {
             home,
         };
         log.draw_jitter();
+        log.note_config();
         log.set_resume_due(0);
         Ok(log)
     }
@@ -259,7 +261,7 @@ impl<D: Disk> Log<D> {
         let mut log = Self {
             name,
             topic_id,
-            partition,
+            partition: Machine::new(partition, &home),
             segments,
             flush: Arc::new(FlushProgress::new(recovery_point)),
             last_flush: now,
@@ -278,6 +280,7 @@ impl<D: Disk> Log<D> {
             home,
         };
         log.draw_jitter();
+        log.note_config();
         let active = log.segments.active().base();
         log.set_resume_due(resume.filter(|point| point.base == active).map_or(0, |point| point.position));
         if listing.resume_point && resume.is_none() {

@@ -54,6 +54,17 @@ struct Next {
     since: Option<Timestamp>,
 }
 
+/// How a log stands that was looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Settled {
+    /// Nothing is to be done before it grows, or says otherwise that it is to be looked at.
+    UntilItGrows,
+    /// It is to be looked at again.
+    NotYet,
+    /// Recovery would read so many bytes of the active segment that another place is due.
+    Behind(u32),
+}
+
 /// How the way of a place to stable storage has gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Way(Arc<AtomicU8>);
@@ -82,18 +93,20 @@ impl Resume {
 }
 
 impl<D: Disk> Log<D> {
-    /// Has a place taken down once the log has grown by `headwater.recovery.bytes` since the last one.
+    /// Has a place taken down once the log has grown by `headwater.recovery.bytes` since the last one, and the log looked at.
     pub(super) fn note_growth(&mut self) {
         if self.segments.active().size() >= self.resume_due {
             self.resume_due = NEVER;
             self.home.note_resume_due(&self.name);
         }
+        self.home.note_grown();
     }
 
     /// Says how large the active segment is when the next place is due, `grown` bytes of it needing none.
     pub(super) fn set_resume_due(&mut self, grown: u32) {
         let bytes = self.config.recovery_bytes;
         self.resume_due = bytes.map_or(NEVER, |bytes| grown.saturating_add(bytes).min(NEVER - 1));
+        self.home.note_grown();
     }
 
     /// The segment had grown to `size` when the next one was begun. A place that is due stays so: it is taken in that one.
@@ -146,24 +159,27 @@ impl<D: Disk> Log<D> {
         Ok(self.begin_point()?.is_some() && first)
     }
 
-    /// From time to time: writes down the place that has been on stable storage for long enough, and says how many bytes of
-    /// the active segment recovery would read, if they are so many that another place is due by now.
-    pub(crate) fn settle(&mut self, now: Timestamp) -> Result<Option<u32>, Fault> {
-        let Some(bytes) = self.config.recovery_bytes else { return Ok(None) };
+    /// From time to time: writes down the place that has been on stable storage for long enough, and says whether another
+    /// place is due by now.
+    pub(crate) fn settle(&mut self, now: Timestamp) -> Result<Settled, Fault> {
+        let Some(bytes) = self.config.recovery_bytes else { return Ok(Settled::UntilItGrows) };
+        if self.check().is_err() {
+            return Ok(Settled::UntilItGrows);
+        }
         // By its growth a place is due already; and room is for records.
         let due = !self.made || self.resume_due == NEVER;
-        if due || self.check().is_err() || self.home.state().check_room().is_err() {
-            return Ok(None);
+        if due || self.home.state().check_room().is_err() {
+            return Ok(Settled::NotYet);
         }
         if let Some(next) = self.resume.as_mut().and_then(|resume| resume.next.as_mut()) {
             match next.way.at() {
-                UNDER_WAY => return Ok(None),
+                UNDER_WAY => return Ok(Settled::NotYet),
                 REACHED => {
                     // A clock that was set back says nothing about how long that is ago.
                     let since = next.since.filter(|since| *since <= now).unwrap_or(now);
                     next.since = Some(since);
                     if now.0 - since.0 < COUNTS_AFTER.0 {
-                        return Ok(None);
+                        return Ok(Settled::NotYet);
                     }
                     let kept = next.point;
                     let outcome = self.keep(kept);
@@ -173,7 +189,10 @@ impl<D: Disk> Log<D> {
             }
         }
         let behind = self.behind_point();
-        Ok((behind > bytes / SETTLED_PART).then_some(behind))
+        Ok(match behind > bytes / SETTLED_PART {
+            true => Settled::Behind(behind),
+            false => Settled::UntilItGrows,
+        })
     }
 
     /// How many bytes of the active segment recovery would read.
@@ -186,7 +205,7 @@ impl<D: Disk> Log<D> {
 
     /// Has the end of the log brought to stable storage as a place that counts after a while, if there is reason to yet.
     pub(crate) fn begin_settling(&mut self, now: Timestamp) -> Result<Option<Way>, Fault> {
-        if self.settle(now)?.is_none() {
+        if !matches!(self.settle(now)?, Settled::Behind(_)) {
             return Ok(None);
         }
         // What it grows by from here on makes the place after this one due.

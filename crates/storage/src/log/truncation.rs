@@ -6,6 +6,7 @@ use std::sync::Arc;
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
 
+use super::machine::Machine;
 use super::replay::ReplayStart;
 use super::{Log, Room, open};
 use crate::disk::Disk;
@@ -104,7 +105,7 @@ impl<D: Disk> Log<D> {
         self.set_resume_due(0);
         self.flush.note_names_changed();
         let role = self.partition.role().clone();
-        self.partition = open::empty(start, &self.config).with_role(role);
+        self.partition = Machine::new(open::empty(start, &self.config).with_role(role), &self.home);
         self.home.note_log_start_moved();
         self.write_leader_epochs()
     }
@@ -132,7 +133,8 @@ impl<D: Disk> Log<D> {
             recovery::replay(segment, (start.offset, limit), &mut replaying)?;
         }
         let role = self.partition.role().clone();
-        self.partition = replaying.finish(&directory, (log_start, high_watermark, end))?.with_role(role);
+        let partition = replaying.finish(&directory, (log_start, high_watermark, end))?;
+        self.partition = Machine::new(partition.with_role(role), &self.home);
         Ok(())
     }
 

@@ -47,6 +47,25 @@ impl Kind {
         }
     }
 
+    /// Takes the mark that says that it is due. Where logs are flushed to there is none.
+    fn take_mark<D: Disk>(self, directory: &LogDirectory<D>) -> bool {
+        match self {
+            Self::RecoveryPoint => true,
+            Self::HighWatermark => directory.take_high_watermark_moved(),
+            Self::LogStart => directory.take_log_start_moved(),
+            Self::Cleaned => directory.take_cleaned(),
+        }
+    }
+
+    fn mark<D: Disk>(self, directory: &LogDirectory<D>) {
+        match self {
+            Self::RecoveryPoint => {}
+            Self::HighWatermark => directory.note_high_watermark_moved(),
+            Self::LogStart => directory.note_log_start_moved(),
+            Self::Cleaned => directory.note_cleaned(),
+        }
+    }
+
     fn said(self, of: &Checkpoints) -> Offset {
         match self {
             Self::RecoveryPoint => of.recovery_point,
@@ -63,9 +82,10 @@ impl<D: Disk> LogDirs<D> {
         self.checkpoint(Kind::RecoveryPoint);
     }
 
-    /// Writes `replication-offset-checkpoint` where it has changed (`replica.high.watermark.checkpoint.interval.ms`).
+    /// Writes `replication-offset-checkpoint` of the directories where a high watermark has moved since, or that a log has come
+    /// to or gone from (`replica.high.watermark.checkpoint.interval.ms`): so often a node does not look at very many logs at rest.
     pub fn checkpoint_high_watermarks(&self) {
-        self.checkpoint(Kind::HighWatermark);
+        self.each_home(|home| self.write_marked(home, Kind::HighWatermark));
     }
 
     /// Writes `log-start-offset-checkpoint` where it has changed (`log.flush.start.offset.checkpoint.interval.ms`).
@@ -76,32 +96,26 @@ impl<D: Disk> LogDirs<D> {
     /// Writes `cleaner-offset-checkpoint` of the directories where a cleaning has ended since, or was undone, or that a log has
     /// gone from.
     pub fn checkpoint_cleaned(&self) {
-        for home in &self.homes {
-            if home.directory.state().health() == DirectoryHealth::Offline {
-                continue;
-            }
-            if let Err(fault) = self.write_cleaned(home) {
-                tracing::warn!(%fault, "cannot write a checkpoint");
-            }
-        }
+        self.each_home(|home| self.write_marked(home, Kind::Cleaned));
     }
 
     /// Writes `cleaner-offset-checkpoint` of a directory with a log that was cut, and only returns once it is on stable
     /// storage: what comes in the place of the tail is not clean because the tail was.
     pub(super) fn keep_cleaned(&self, directory: DirectoryId) -> Result<(), Fault> {
-        self.home(directory).map_or(Ok(()), |home| self.write_cleaned(home))
+        self.home(directory).map_or(Ok(()), |home| self.write_marked(home, Kind::Cleaned))
     }
 
-    fn write_cleaned(&self, home: &Home<D>) -> Result<(), Fault> {
+    /// Writes a checkpoint if it is marked as due in its directory, or may still name a log that is gone.
+    fn write_marked(&self, home: &Home<D>, kind: Kind) -> Result<(), Fault> {
         // Under the lock: whoever finds the mark taken has waited for the one who took it.
         let mut written = home.written();
-        let is_cleaned = home.directory.take_cleaned();
-        if !is_cleaned && home.gone()[Kind::Cleaned as usize].is_empty() {
+        let marked = kind.take_mark(&home.directory);
+        if !marked && home.gone()[kind as usize].is_empty() {
             return Ok(());
         }
-        let outcome = self.write_held(home, &mut written, Kind::Cleaned, |log| Kind::Cleaned.of(log));
-        if is_cleaned && outcome.is_err() {
-            home.directory.note_cleaned();
+        let outcome = self.write_held(home, &mut written, kind, |log| kind.of(log));
+        if marked && outcome.is_err() {
+            kind.mark(&home.directory);
         }
         home.directory.noted(outcome)
     }
@@ -112,11 +126,11 @@ impl<D: Disk> LogDirs<D> {
         for home in &self.homes {
             // Under the lock: whoever finds the mark taken has waited for the one who took it.
             let mut written = home.written();
-            if home.directory.take_log_start_moved() {
+            if Kind::LogStart.take_mark(&home.directory) {
                 let outcome =
                     self.write_held(home, &mut written, Kind::LogStart, |log| Kind::LogStart.of(log));
                 if outcome.is_err() {
-                    home.directory.note_log_start_moved();
+                    Kind::LogStart.mark(&home.directory);
                 }
                 home.directory.noted(outcome)?;
             }
@@ -168,6 +182,7 @@ impl<D: Disk> LogDirs<D> {
         let Some(home) = self.home(directory) else { return Ok(()) };
         let mut written = home.written();
         written.arriving.insert(name.clone(), arriving);
+        home.directory.note_high_watermark_moved();
         for kind in [Kind::LogStart, Kind::Cleaned] {
             let outcome = self.write_held(home, &mut written, kind, |log| kind.of(log));
             home.directory.noted(outcome)?;
@@ -179,6 +194,7 @@ impl<D: Disk> LogDirs<D> {
     pub(super) fn forget_arriving(&self, directory: DirectoryId, name: &TopicPartition) {
         if let Some(home) = self.home(directory) {
             home.written().arriving.remove(name);
+            home.directory.note_high_watermark_moved();
         }
     }
 
@@ -222,15 +238,19 @@ impl<D: Disk> LogDirs<D> {
         self.write(home, Kind::RecoveryPoint, |log| Some(log.partition().watermarks().log_end))?;
         self.write(home, Kind::HighWatermark, |log| Kind::HighWatermark.of(log))?;
         self.write(home, Kind::LogStart, |log| Kind::LogStart.of(log))?;
-        self.write_cleaned(home)
+        self.write_marked(home, Kind::Cleaned)
     }
 
     fn checkpoint(&self, kind: Kind) {
+        self.each_home(|home| home.directory.noted(self.write(home, kind, |log| kind.of(log))));
+    }
+
+    fn each_home(&self, write: impl Fn(&Home<D>) -> Result<(), Fault>) {
         for home in &self.homes {
             if home.directory.state().health() == DirectoryHealth::Offline {
                 continue;
             }
-            if let Err(fault) = home.directory.noted(self.write(home, kind, |log| kind.of(log))) {
+            if let Err(fault) = write(home) {
                 tracing::warn!(%fault, "cannot write a checkpoint");
             }
         }

@@ -1,15 +1,17 @@
 //! Compaction across all logs: which one is dirtiest, how far each is clean (`cleaner-offset-checkpoint`), and which are
 //! passed over because they cannot be read.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use partition::compaction::dirty::Cleanable;
 use protocol::id::Timestamp;
 
-use super::{LogDirs, SharedLog, locked, whole};
+use super::{LogDirs, SharedLog, each_of, locked, whole};
 use crate::directory_state::DirectoryHealth;
 use crate::disk::Disk;
-use crate::log::Retained;
+use crate::log::{Log, Retained};
 use crate::names::TopicPartition;
 
 /// The log to clean next, and what was seen on the way to it.
@@ -59,11 +61,11 @@ impl<D: Disk> LogDirs<D> {
     pub fn dirtiest(&self, now: Timestamp) -> Dirtiest<D> {
         let mut found = Dirtiest { log: None, ratio_max: 0.0, overdue_max_ms: 0, crowded: Vec::new() };
         let mut best = f64::NEG_INFINITY;
-        for (name, shared) in self.walk() {
+        for (name, shared) in self.compacting() {
             // Retention says what is wrong with one that a thread panicked with.
             let Ok(mut log) = whole(&shared) else { continue };
             let health = log.home().state().health();
-            if !log.config().compaction.compact || health == DirectoryHealth::Offline {
+            if !self.is_compacted(&log, &name) || health == DirectoryHealth::Offline {
                 continue;
             }
             let cleanable = match log.cleanable(now) {
@@ -106,7 +108,7 @@ impl<D: Disk> LogDirs<D> {
     /// Drops what retention no longer keeps of compacted logs; says how many segments and bytes went.
     pub fn retain_compacted(&self, now: Timestamp) -> (usize, u64) {
         let mut total = (0, 0);
-        self.each_log("apply retention", |log| {
+        each_of(self.compacting(), "apply retention", |log| {
             if log.config().compaction.compact {
                 let Retained { reasons, bytes } = log.retain(now)?;
                 total.0 += reasons.len();
@@ -115,6 +117,33 @@ impl<D: Disk> LogDirs<D> {
             Ok(())
         });
         total
+    }
+
+    /// The logs that are compacted, by name, and perhaps some that were: of very many others none is looked at.
+    fn compacting(&self) -> impl Iterator<Item = (TopicPartition, SharedLog<D>)> {
+        let names: BTreeSet<_> = self.directories().flat_map(|directory| directory.compacting()).collect();
+        names.into_iter().filter_map(|name| {
+            let log = self.get(&name).or_else(|| {
+                // Whoever makes a log has it known here and puts it into the table under this lock.
+                let logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
+                let log = logs.get(&name).cloned();
+                if log.is_none() {
+                    self.directories().for_each(|directory| directory.forget_compacting(&name));
+                }
+                log
+            });
+            log.map(|log| (name, log))
+        })
+    }
+
+    /// Whether a log is compacted. One that is not is passed over from now on, until its configuration changes, which its lock
+    /// does not let happen meanwhile.
+    fn is_compacted(&self, log: &Log<D>, name: &TopicPartition) -> bool {
+        let compacted = log.config().compaction.compact;
+        if !compacted {
+            self.directories().for_each(|directory| directory.forget_compacting(name));
+        }
+        compacted
     }
 
     /// The logs that compaction has given up on.

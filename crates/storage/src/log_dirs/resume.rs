@@ -10,7 +10,7 @@ use protocol::id::{DirectoryId, Timestamp};
 use super::LogDirs;
 use crate::disk::Disk;
 use crate::fault::Fault;
-use crate::log::Way;
+use crate::log::{Settled, Way};
 use crate::names::TopicPartition;
 
 /// How often all logs are looked at.
@@ -23,6 +23,8 @@ pub(super) const AT_ONCE: usize = 16;
 pub(super) struct Settling {
     /// When all logs were looked at last.
     looked: Option<Timestamp>,
+    /// Whether one of them was not settled then, or could not be looked at.
+    unsettled: bool,
     directories: BTreeMap<DirectoryId, Directory>,
 }
 
@@ -65,15 +67,19 @@ impl<D: Disk> LogDirs<D> {
     }
 
     /// Sees to it that little is read after a kill also of logs that grow slowly or not at all: every quarter of a minute those
-    /// are looked for of which much would be, and their ends are brought to stable storage, a few at a time. To be called
-    /// several times a second.
+    /// are looked for of which much would be, unless none has grown and all were settled before, and their ends are brought to
+    /// stable storage, a few at a time. To be called several times a second.
     pub fn settle(&self, now: Timestamp) {
         let mut settling = self.settling();
         // A clock that was set back says nothing about how long that is ago.
         let due = |looked: Timestamp| now < looked || now.0 - looked.0 >= EVERY_MS;
         if settling.looked.is_none_or(due) {
             settling.looked = Some(now);
-            self.look_for_unsettled(&mut settling.directories, now);
+            // All marks are taken before the first log is looked at: what grows meanwhile is looked at the next time.
+            let grown = self.directories().filter(|directory| directory.take_grown()).count() > 0;
+            if grown || settling.unsettled {
+                settling.unsettled = self.look_for_unsettled(&mut settling.directories, now);
+            }
         }
         // In the order they are configured in, which is the same in each simulated life; their ids are not.
         for home in self.directories() {
@@ -83,26 +89,38 @@ impl<D: Disk> LogDirs<D> {
         }
     }
 
-    /// Looks for the logs of which much would be read. One that somebody has in hand is not left alone, and may be waiting for
-    /// a disk that hangs.
-    fn look_for_unsettled(&self, directories: &mut BTreeMap<DirectoryId, Directory>, now: Timestamp) {
+    /// Looks for the logs of which much would be read; says whether they are to be looked at again though none of them grows.
+    /// One that somebody has in hand is not left alone, and may be waiting for a disk that hangs.
+    fn look_for_unsettled(&self, directories: &mut BTreeMap<DirectoryId, Directory>, now: Timestamp) -> bool {
+        let mut unsettled = false;
         for directory in directories.values_mut() {
             directory.waiting.clear();
         }
         for (name, log) in self.walk() {
-            let Ok(mut log) = log.try_lock() else { continue };
-            match log.settle(now) {
-                Ok(Some(behind)) => {
-                    let directory = directories.entry(log.directory_id()).or_default();
-                    directory.waiting.push((behind, name));
+            #[cfg(test)]
+            crate::scripted_disk::note_hold();
+            let mut log = match log.try_lock() {
+                Ok(log) => log,
+                Err(TryLockError::WouldBlock) => {
+                    unsettled = true;
+                    continue;
                 }
-                Ok(None) => {}
-                Err(fault) => no_place(&name, &fault),
+                Err(TryLockError::Poisoned(_)) => continue,
+            };
+            let settled = log.settle(now).unwrap_or_else(|fault| {
+                no_place(&name, &fault);
+                Settled::NotYet
+            });
+            unsettled |= settled != Settled::UntilItGrows;
+            if let Settled::Behind(behind) = settled {
+                let directory = directories.entry(log.directory_id()).or_default();
+                directory.waiting.push((behind, name));
             }
         }
         for directory in directories.values_mut() {
             directory.waiting.sort_unstable();
         }
+        unsettled
     }
 
     fn settle_some(&self, directory: &mut Directory, now: Timestamp) {

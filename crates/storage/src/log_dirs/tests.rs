@@ -1,5 +1,6 @@
 //! Log directories over their whole life, seen from outside and through a disk that counts and fails.
 
+mod at_rest;
 mod checkpoints;
 mod clean_ends;
 mod cleaned;

@@ -50,6 +50,10 @@ impl<D: Disk> LogDirs<D> {
         if !noted.directories.contains(&directory) {
             noted.directories.push(directory);
         }
+        drop(unloaded);
+        if let Some(home) = self.directory(home) {
+            home.note_high_watermark_moved();
+        }
     }
 
     /// Whether a log of this name is here and cannot be served, or a copy that cannot even be asked whose it is and may be

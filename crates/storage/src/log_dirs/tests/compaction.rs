@@ -191,6 +191,32 @@ fn a_copy_is_begun_again_whose_log_was_compacted_while_it_was_away() {
     assert_eq!(values(&log), expected());
 }
 
+#[test]
+fn a_log_is_compacted_for_as_long_as_its_configuration_says_so() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let known = |dirs: &LogDirs| dirs.directories().next().unwrap().compacting();
+    let log = dirs.create(&name("t", 0), TOPIC, Arc::default(), None, NOW).unwrap();
+    put(&log, "a", Some("1"));
+    assert!(dirs.dirtiest(NOW).log.is_none());
+    locked(&log).set_config(compacted());
+    assert!(dirs.dirtiest(NOW).log.is_some_and(|(found, ..)| found == name("t", 0)));
+    locked(&log).set_config(Arc::default());
+    assert!(dirs.dirtiest(NOW).log.is_none() && known(&dirs).is_empty());
+    locked(&log).set_config(compacted());
+    assert!(dirs.dirtiest(NOW).log.is_some());
+    dirs.close(BrokerEpoch(1));
+    drop((log, dirs));
+    let dirs = start(&node);
+    assert!(dirs.dirtiest(NOW).log.is_some(), "a start knows of it");
+    // One of its name that comes after it is another one.
+    assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+    assert!(dirs.dirtiest(NOW).log.is_none() && known(&dirs).is_empty());
+    let log = dirs.create(&name("t", 0), TOPIC, compacted(), None, NOW).unwrap();
+    put(&log, "a", Some("1"));
+    assert!(dirs.dirtiest(NOW).log.is_some());
+}
+
 /// What is passed over once is never compacted again.
 #[test]
 fn a_log_without_files_is_looked_at_for_the_age_of_its_records_and_compacted_later() {
