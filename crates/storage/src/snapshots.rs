@@ -21,7 +21,7 @@ use raft::{Endpoint, OffsetAndEpoch, ReplicaKey, Voter, VoterSet};
 
 use crate::disk::Disk;
 use crate::fault::Fault;
-use crate::whole_file;
+use crate::whole_file::{self, Pieces};
 
 /// A batch of a snapshot is closed once it has so many bytes.
 const BATCH_BYTES: usize = 512 * 1024;
@@ -150,12 +150,13 @@ pub fn write<D: Disk>(
 ) -> Result<OffsetAndEpoch, Fault> {
     let provenance = image.provenance();
     let id = OffsetAndEpoch { epoch: provenance.epoch, offset: provenance.end };
-    let mut file = SnapshotFile::begin(id.epoch, control, provenance.timestamp, now);
     let metadata_version = image.metadata_version();
     let path = path(directory, id);
-    let written = image.snapshot(|record| file.push(&record, metadata_version));
-    written.map_err(|error| Fault::corrupt(&path, 0, error.to_string()))?;
-    whole_file::replace(disk, &path, &file.finish())?;
+    whole_file::replace_in_pieces(disk, &path, |pieces| {
+        let mut file = SnapshotFile::begin((pieces, &path), id.epoch, control, provenance.timestamp, now)?;
+        image.snapshot(|record| file.push(&record, metadata_version))?;
+        file.finish()
+    })?;
     Ok(id)
 }
 
@@ -168,17 +169,17 @@ pub fn write_bootstrap<D: Disk>(
     now: Timestamp,
 ) -> Result<(), Fault> {
     let path = path(directory, BOOTSTRAP);
-    let mut file = SnapshotFile::begin(BOOTSTRAP.epoch, control, now, now);
-    for record in records {
-        let pushed = file.push(record, metadata_version);
-        pushed.map_err(|error| Fault::corrupt(&path, 0, error.to_string()))?;
-    }
-    whole_file::replace(disk, &path, &file.finish())
+    whole_file::replace_in_pieces(disk, &path, |pieces| {
+        let mut file = SnapshotFile::begin((pieces, &path), BOOTSTRAP.epoch, control, now, now)?;
+        records.iter().try_for_each(|record| file.push(record, metadata_version))?;
+        file.finish()
+    })
 }
 
-/// The bytes of a snapshot while they are gathered.
-struct SnapshotFile {
-    bytes: Vec<u8>,
+/// A snapshot that is being written: of very many records a batch is held at a time.
+struct SnapshotFile<'a, 'f, D: Disk> {
+    pieces: &'a mut Pieces<'f, D>,
+    path: &'a Path,
     builder: BatchBuilder,
     epoch: LeaderEpoch,
     next: Offset,
@@ -186,42 +187,46 @@ struct SnapshotFile {
     value: Vec<u8>,
 }
 
-impl SnapshotFile {
-    fn begin(epoch: LeaderEpoch, control: &QuorumControl, contained: Timestamp, now: Timestamp) -> Self {
+impl<'a, 'f, D: Disk> SnapshotFile<'a, 'f, D> {
+    fn begin(
+        (pieces, path): (&'a mut Pieces<'f, D>, &'a Path),
+        epoch: LeaderEpoch,
+        control: &QuorumControl,
+        contained: Timestamp,
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
         let mut builder = BatchBuilder::new(options(epoch, Offset(0), true));
         let header = SnapshotHeaderRecord { version: 0, last_contained_log_timestamp: contained.0 };
         push_control(&mut builder, now, ControlType::SnapshotHeader, &header);
         control.push(now, &mut builder);
         let next = Offset(0).plus(i64::from(builder.count()));
-        let bytes = builder.finish_uncompressed();
+        pieces.push(&builder.finish_uncompressed())?;
         let builder = BatchBuilder::new(options(epoch, next, false));
-        Self { bytes, builder, epoch, next, now, value: Vec::new() }
+        Ok(Self { pieces, path, builder, epoch, next, now, value: Vec::new() })
     }
 
-    fn push(
-        &mut self,
-        record: &MetadataRecord<'_>,
-        metadata_version: i16,
-    ) -> Result<(), protocol::wire::EncodeError> {
+    fn push(&mut self, record: &MetadataRecord<'_>, metadata_version: i16) -> Result<(), Fault> {
         self.value.clear();
-        record.encode(metadata_version, &mut self.value)?;
+        let encoded = record.encode(metadata_version, &mut self.value);
+        encoded.map_err(|error| Fault::corrupt(self.path, 0, error.to_string()))?;
         self.builder.push(self.now, None, Some(&self.value), &[]);
         if self.builder.size() >= BATCH_BYTES {
-            self.close_batch();
+            self.close_batch()?;
         }
         Ok(())
     }
 
-    fn close_batch(&mut self) {
+    fn close_batch(&mut self) -> Result<(), Fault> {
         if self.builder.count() > 0 {
             self.next = self.next.plus(i64::from(self.builder.count()));
             let fresh = BatchBuilder::new(options(self.epoch, self.next, false));
-            self.bytes.extend(std::mem::replace(&mut self.builder, fresh).finish_uncompressed());
+            self.pieces.push(&std::mem::replace(&mut self.builder, fresh).finish_uncompressed())?;
         }
+        Ok(())
     }
 
-    fn finish(mut self) -> Vec<u8> {
-        self.close_batch();
+    fn finish(mut self) -> Result<(), Fault> {
+        self.close_batch()?;
         let mut footer = BatchBuilder::new(options(self.epoch, self.next, true));
         push_control(
             &mut footer,
@@ -229,8 +234,7 @@ impl SnapshotFile {
             ControlType::SnapshotFooter,
             &SnapshotFooterRecord { version: 0 },
         );
-        self.bytes.extend(footer.finish_uncompressed());
-        self.bytes
+        self.pieces.push(&footer.finish_uncompressed())
     }
 }
 

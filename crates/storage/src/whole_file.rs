@@ -11,6 +11,24 @@ use crate::fault::Fault;
 /// The most a file of this kind may hold: a checkpoint of a million partitions fits four times.
 pub const LENGTH_MAX: u64 = 256 * 1024 * 1024;
 
+/// A file that is being written, from its front on.
+pub struct Pieces<'a, D: Disk> {
+    disk: &'a D,
+    file: &'a D::File,
+    path: &'a Path,
+    length: u64,
+}
+
+impl<D: Disk> Pieces<'_, D> {
+    /// Writes what comes behind all that was written so far.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let written = write_all(self.disk, self.file, bytes, self.length);
+        written.map_err(|error| Fault::io("write", self.path, error))?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+}
+
 /// Reads the file; `None` if it is not there.
 pub fn read<D: Disk>(disk: &D, path: &Path) -> Result<Option<Vec<u8>>, Fault> {
     let file = match disk.open(path, Access::Read) {
@@ -42,7 +60,16 @@ pub fn read_text<D: Disk>(disk: &D, path: &Path) -> Result<Option<String>, Fault
 
 /// Puts `bytes` in place of the file, durably or not at all.
 pub fn replace<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    replace_with(disk, path, bytes, true)?;
+    replace_in_pieces(disk, path, |pieces| pieces.push(bytes))
+}
+
+/// The same where nobody has all the bytes at a time: `fill` writes them, one piece after the other.
+pub fn replace_in_pieces<D: Disk>(
+    disk: &D,
+    path: &Path,
+    fill: impl FnOnce(&mut Pieces<'_, D>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    replace_with(disk, path, fill, true)?;
     if let Some(directory) = path.parent() {
         disk.fsync_dir(directory).map_err(|error| Fault::io("fsync", directory, error))?;
     }
@@ -52,12 +79,12 @@ pub fn replace<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault
 /// Puts `bytes` in place of the file for all who look. A power cut leaves the old or the new, and both are whole: which of
 /// them is decided by the next sync of the directory, which the caller sees to.
 pub fn replace_unnamed<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    replace_with(disk, path, bytes, true)
+    replace_with(disk, path, |pieces| pieces.push(bytes), true)
 }
 
 /// Puts `bytes` in place of the file for all who look, without bringing it to stable storage.
 pub fn replace_unsynced<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    replace_with(disk, path, bytes, false)
+    replace_with(disk, path, |pieces| pieces.push(bytes), false)
 }
 
 /// Writes a file that is not there yet, or only half, without bringing it to stable storage.
@@ -68,7 +95,7 @@ pub fn create_unsynced<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(
 
 /// Writes `bytes` beside the file, without bringing them to stable storage.
 pub fn write_beside_unsynced<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    write_beside(disk, &beside(path), bytes, false)
+    write_beside(disk, &beside(path), |pieces| pieces.push(bytes), false)
 }
 
 /// Puts in place of the file what was written beside it and is on stable storage by now. A power cut leaves the old or the
@@ -78,9 +105,14 @@ pub fn put_in_place<D: Disk>(disk: &D, path: &Path) -> Result<(), Fault> {
     disk.rename(&beside, path).map_err(|error| Fault::io("rename", &beside, error))
 }
 
-fn replace_with<D: Disk>(disk: &D, path: &Path, bytes: &[u8], sync: bool) -> Result<(), Fault> {
+fn replace_with<D: Disk>(
+    disk: &D,
+    path: &Path,
+    fill: impl FnOnce(&mut Pieces<'_, D>) -> Result<(), Fault>,
+    sync: bool,
+) -> Result<(), Fault> {
     let beside = beside(path);
-    let written = write_beside(disk, &beside, bytes, sync)
+    let written = write_beside(disk, &beside, fill, sync)
         .and_then(|()| disk.rename(&beside, path).map_err(|error| Fault::io("rename", &beside, error)));
     if written.as_ref().is_err_and(Fault::no_space) {
         // What little it took is needed; if even that fails, the next replacement cuts it.
@@ -89,7 +121,12 @@ fn replace_with<D: Disk>(disk: &D, path: &Path, bytes: &[u8], sync: bool) -> Res
     written
 }
 
-fn write_beside<D: Disk>(disk: &D, beside: &Path, bytes: &[u8], sync: bool) -> Result<(), Fault> {
+fn write_beside<D: Disk>(
+    disk: &D,
+    beside: &Path,
+    fill: impl FnOnce(&mut Pieces<'_, D>) -> Result<(), Fault>,
+    sync: bool,
+) -> Result<(), Fault> {
     let file = disk.open(beside, Access::Create).map_err(|error| Fault::io("create", beside, error))?;
     // Of a file that was just made there is nothing to cut, and ext4 takes a cut to nothing for a reason to write the file
     // out when it is closed.
@@ -97,7 +134,7 @@ fn write_beside<D: Disk>(disk: &D, beside: &Path, bytes: &[u8], sync: bool) -> R
     if left > 0 {
         disk.truncate(&file, 0).map_err(|error| Fault::io("write", beside, error))?;
     }
-    write_all(disk, &file, bytes, 0).map_err(|error| Fault::io("write", beside, error))?;
+    fill(&mut Pieces { disk, file: &file, path: beside, length: 0 })?;
     if sync {
         disk.fdatasync(&file).map_err(|error| Fault::io("fsync", beside, error))?;
     }

@@ -207,7 +207,8 @@ fn batches_of_a_large_snapshot_follow_one_another() {
     }
     image.advance(Offset(5000), LeaderEpoch(1), Timestamp(5));
     let control = QuorumControl::default();
-    let id = snapshots::write(&RealDisk, directory.path(), &image, &control, Timestamp(9)).unwrap();
+    let disk = ScriptedDisk::default();
+    let id = snapshots::write(&disk, directory.path(), &image, &control, Timestamp(9)).unwrap();
     let bytes = fs::read(snapshots::path(directory.path(), id)).unwrap();
     let (mut next, mut of_data) = (Offset(0), 0);
     for batch in protocol::records::batches::Batches::new(&bytes) {
@@ -217,6 +218,8 @@ fn batches_of_a_large_snapshot_follow_one_another() {
         of_data += u32::from(!batch.header.attributes.is_control());
     }
     assert!(of_data > 2, "{of_data} batches of {} bytes", bytes.len());
+    // With those around them: nobody has all of it in memory.
+    assert_eq!(disk.count("pwrite", ".checkpoint.tmp"), of_data as usize + 2);
     let read = snapshots::read(&RealDisk, directory.path(), id).unwrap();
     assert_eq!(read.image.topics.len(), 5000);
 }
