@@ -29,6 +29,31 @@ enum Entries {
     Any(Vec<EpochEntry>),
 }
 
+impl Entries {
+    fn of(entries: Vec<EpochEntry>) -> Self {
+        match entries[..] {
+            [] => Self::default(),
+            [entry] => Self::One([entry]),
+            _ => Self::Any(entries),
+        }
+    }
+}
+
+/// Whether another entry behind these would say anything new.
+fn would_change(entries: &[EpochEntry], entry: &EpochEntry) -> bool {
+    match entries.last() {
+        _ if entry.epoch.0 < 0 => false,
+        Some(last) => entry.epoch != last.epoch || entry.start_offset < last.start_offset,
+        None => true,
+    }
+}
+
+/// How many of these an entry behind them does not contradict.
+fn uncontradicted(entries: &[EpochEntry], entry: &EpochEntry) -> usize {
+    let stands = |known: &EpochEntry| known.epoch < entry.epoch && known.start_offset < entry.start_offset;
+    entries.iter().rposition(stands).map_or(0, |last| last + 1)
+}
+
 impl Default for Entries {
     fn default() -> Self {
         Self::Any(Vec::new())
@@ -44,13 +69,18 @@ impl PartialEq for LeaderEpochs {
 impl Eq for LeaderEpochs {}
 
 impl LeaderEpochs {
-    /// Takes what a checkpoint holds. Entries that contradict later ones give way to them.
+    /// Takes what a checkpoint holds. Entries that contradict later ones give way to them. There is room for one more: who is
+    /// started leads in a new epoch, and of very many logs none is to leave behind what it has outgrown.
     pub fn from_entries(entries: impl IntoIterator<Item = EpochEntry>) -> Self {
-        let mut epochs = Self::default();
+        let entries = entries.into_iter();
+        let mut known: Vec<EpochEntry> = Vec::with_capacity(entries.size_hint().0.saturating_add(1));
         for entry in entries {
-            epochs.assign(entry.epoch, entry.start_offset);
+            if would_change(&known, &entry) {
+                known.truncate(uncontradicted(&known, &entry));
+                known.push(entry);
+            }
         }
-        epochs
+        Self { entries: Entries::of(known) }
     }
 
     /// The entries, oldest first.
@@ -65,13 +95,8 @@ impl LeaderEpochs {
     fn change(&mut self, change: impl FnOnce(&mut Vec<EpochEntry>)) {
         let mut entries = self.entries().to_vec();
         change(&mut entries);
-        self.entries = match entries[..] {
-            [entry] => Entries::One([entry]),
-            _ => {
-                entries.shrink_to_fit();
-                Entries::Any(entries)
-            }
-        };
+        entries.shrink_to_fit();
+        self.entries = Entries::of(entries);
     }
 
     /// The newest epoch.
@@ -81,27 +106,26 @@ impl LeaderEpochs {
 
     /// Whether assigning this would change anything.
     pub fn would_change(&self, epoch: LeaderEpoch, start_offset: Offset) -> bool {
-        match self.entries().last() {
-            _ if epoch.0 < 0 => false,
-            Some(last) => epoch != last.epoch || start_offset < last.start_offset,
-            None => true,
-        }
+        would_change(self.entries(), &EpochEntry { epoch, start_offset })
     }
 
     /// Notes that `epoch` begins at `start_offset`; says whether that was news. Entries it contradicts are
     /// dropped. Batches without an epoch change nothing.
     pub fn assign(&mut self, epoch: LeaderEpoch, start_offset: Offset) -> bool {
-        if !self.would_change(epoch, start_offset) {
+        let entry = EpochEntry { epoch, start_offset };
+        if !would_change(self.entries(), &entry) {
             return false;
         }
-        self.change(|entries| {
-            while let Some(last) = entries.last()
-                && (last.epoch >= epoch || last.start_offset >= start_offset)
-            {
-                entries.pop();
+        let kept = uncontradicted(self.entries(), &entry);
+        match &mut self.entries {
+            Entries::Any(entries) if kept > 0 => {
+                entries.truncate(kept);
+                entries.reserve_exact(1);
+                entries.push(entry);
             }
-            entries.push(EpochEntry { epoch, start_offset });
-        });
+            Entries::One([first]) if kept > 0 => self.entries = Entries::Any(vec![*first, entry]),
+            _ => self.entries = Entries::One([entry]),
+        }
         true
     }
 
@@ -199,6 +223,21 @@ mod tests {
             let changed = cache.assign(LeaderEpoch(epoch), Offset(start));
             assert_eq!(cache, epochs(after), "{before:?} and then {epoch} from {start}");
             assert_eq!(changed, before != after);
+        }
+    }
+
+    #[test]
+    fn who_is_started_and_leads_leaves_behind_nothing_it_has_outgrown() {
+        let entry = |at: i32| EpochEntry { epoch: LeaderEpoch(at), start_offset: Offset(at.into()) };
+        for count in 0..6 {
+            let mut cache = LeaderEpochs::from_entries((0..count).map(entry));
+            let (before, held) = (cache.entries().as_ptr(), count > 1);
+            assert!(cache.assign(LeaderEpoch(count), Offset(count.into())));
+            assert_eq!(cache.entries(), (0..=count).map(entry).collect::<Vec<_>>());
+            assert!(!held || cache.entries().as_ptr() == before, "{count} lay elsewhere before");
+            if let super::Entries::Any(entries) = &cache.entries {
+                assert_eq!(entries.capacity(), entries.len());
+            }
         }
     }
 
