@@ -27,7 +27,6 @@ struct State {
     names_changed: u32,
     names_reached: u32,
     small: SmallFiles,
-    small_written: u32,
     /// Whether a flush for the age of what is in the log is under way.
     by_age: bool,
 }
@@ -42,7 +41,7 @@ impl Drop for ByAge {
     }
 }
 
-/// The place of a small file in the order they were written in, from 1 on.
+/// The place of a small file among the changes of the names in the directory, each write of one being another, from 1 on.
 type Place = NonZeroU32;
 
 /// The small files beside the segments that no flush has brought to stable storage yet. One under way does not count
@@ -118,7 +117,6 @@ pub struct FlushTarget {
     indexed: Offset,
     generation: u32,
     names_changed: u32,
-    small_written: u32,
 }
 
 impl FlushProgress {
@@ -131,7 +129,6 @@ impl FlushProgress {
             names_changed: 0,
             names_reached: 0,
             small: SmallFiles::default(),
-            small_written: 0,
             by_age: false,
         };
         Self { state: Mutex::new(state) }
@@ -166,16 +163,15 @@ impl FlushProgress {
 
     /// Names what a flush that begins now will cover, with the indexes of all segments that end at `indexed` or before.
     pub fn target(&self, upto: Offset, indexed: Offset) -> FlushTarget {
-        let State { generation, names_changed, small_written, .. } = *self.lock();
-        FlushTarget { upto, indexed, generation, names_changed, small_written }
+        let State { generation, names_changed, .. } = *self.lock();
+        FlushTarget { upto, indexed, generation, names_changed }
     }
 
     /// A small file was written: the next flush is to bring it to stable storage, with its name.
     pub fn note_small(&self, file: SmallFile) {
         let mut state = self.lock();
-        let place = Place::MIN.saturating_add(state.small_written);
-        state.small_written = place.get();
-        state.names_changed += 1;
+        let place = Place::MIN.saturating_add(state.names_changed);
+        state.names_changed = place.get();
         state.small.note(file, place);
     }
 
@@ -204,7 +200,7 @@ impl FlushProgress {
     pub fn reached(&self, target: FlushTarget) {
         let mut state = self.lock();
         state.names_reached = state.names_reached.max(target.names_changed);
-        state.small.retain(|place, _| place.get() > target.small_written);
+        state.small.retain(|place, _| place.get() > target.names_changed);
         if state.generation == target.generation {
             state.recovery_point = state.recovery_point.max(target.upto);
             state.indexed = state.indexed.max(target.indexed);

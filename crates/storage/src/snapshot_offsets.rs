@@ -7,68 +7,79 @@ use protocol::offset::Offset;
 
 /// Offsets of the producer snapshots on disk, ascending.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct SnapshotOffsets(Box<[Offset]>);
+pub struct SnapshotOffsets(
+    #[expect(clippy::box_collection, reason = "a log without any is to have no room for a list of them")]
+    Option<Box<Vec<Offset>>>,
+);
 
 impl SnapshotOffsets {
+    fn of(mut offsets: Vec<Offset>) -> Self {
+        offsets.shrink_to_fit();
+        Self((!offsets.is_empty()).then(|| Box::new(offsets)))
+    }
+
     /// All of them.
     pub fn as_slice(&self) -> &[Offset] {
-        &self.0
+        self.0.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// Those before `end`.
     pub fn before(&self, end: Offset) -> &[Offset] {
-        &self.0[..self.0.partition_point(|offset| *offset < end)]
+        let all = self.as_slice();
+        &all[..all.partition_point(|offset| *offset < end)]
     }
 
     /// Those at `end` and before.
     pub fn up_to(&self, end: Offset) -> &[Offset] {
-        &self.0[..self.0.partition_point(|offset| *offset <= end)]
+        let all = self.as_slice();
+        &all[..all.partition_point(|offset| *offset <= end)]
     }
 
     /// Those at `start` and behind.
     pub fn since(&self, start: Offset) -> &[Offset] {
-        &self.0[self.before(start).len()..]
+        &self.as_slice()[self.before(start).len()..]
     }
 
     /// Those behind `end`.
     pub fn behind(&self, end: Offset) -> &[Offset] {
-        &self.0[self.up_to(end).len()..]
+        &self.as_slice()[self.up_to(end).len()..]
     }
 
     /// The newest.
     pub fn last(&self) -> Option<Offset> {
-        self.0.last().copied()
+        self.as_slice().last().copied()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// Whether there is one of this offset.
     pub fn contains(&self, offset: Offset) -> bool {
-        self.0.binary_search(&offset).is_ok()
+        self.as_slice().binary_search(&offset).is_ok()
     }
 
     /// Adds one.
     pub fn insert(&mut self, offset: Offset) {
-        if let Err(place) = self.0.binary_search(&offset) {
-            let mut offsets = Vec::with_capacity(self.0.len() + 1);
-            offsets.extend_from_slice(&self.0);
+        let known = self.as_slice();
+        if let Err(place) = known.binary_search(&offset) {
+            let mut offsets = Vec::with_capacity(known.len() + 1);
+            offsets.extend_from_slice(known);
             offsets.insert(place, offset);
-            self.0 = offsets.into();
+            *self = Self::of(offsets);
         }
     }
 
     /// Takes one out.
     pub fn remove(&mut self, offset: Offset) {
-        self.0 = self.0.iter().copied().filter(|known| *known != offset).collect();
+        *self = Self::of(self.as_slice().iter().copied().filter(|known| *known != offset).collect());
     }
 }
 
 impl From<BTreeSet<Offset>> for SnapshotOffsets {
     fn from(offsets: BTreeSet<Offset>) -> Self {
-        Self(offsets.into_iter().collect())
+        Self::of(offsets.into_iter().collect())
     }
 }
 
