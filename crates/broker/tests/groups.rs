@@ -7,6 +7,7 @@ mod raw;
 use std::time::{Duration, Instant};
 
 use protocol::ErrorCode;
+use protocol::id::PartitionIndex;
 use protocol::messages::join_group::JoinGroupRequestProtocol;
 use protocol::messages::leave_group::MemberIdentity;
 use protocol::messages::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -16,17 +17,18 @@ use protocol::messages::offset_fetch::{
 };
 use protocol::messages::sync_group::SyncGroupRequestAssignment;
 use protocol::messages::{
-    DeleteGroupsRequest, DescribeGroupsRequest, DescribeGroupsResponse, FindCoordinatorRequest,
-    FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
-    LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, Message,
-    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetFetchRequest, OffsetFetchResponse,
-    SyncGroupRequest, SyncGroupResponse,
+    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
+    FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest,
+    JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, Message,
+    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest,
+    OffsetFetchResponse, SyncGroupRequest, SyncGroupResponse,
 };
 use protocol::wire::Array;
 use raw::Client;
 use raw::ask::{produce_request, produced};
 use raw::batch::batch;
 use raw::node::{TestNode, start};
+use storage::Fault;
 
 const QUICK: (&str, &str) = ("group.initial.rebalance.delay.ms", "0");
 
@@ -44,10 +46,17 @@ fn node(directory: &std::path::Path, settings: &[(&str, &str)]) -> (TestNode, Cl
 
 /// Joins a group and takes its whole assignment; the member's id.
 fn join(client: &mut Client, group: &'static str, version: i16) -> String {
+    let joined = join_for(client, group, 10_000, version);
+    assert_eq!(joined.1, 1);
+    joined.0
+}
+
+/// Joins a group that has no members, and is to be heard of each so many milliseconds; the member's id and the generation.
+fn join_for(client: &mut Client, group: &'static str, session: i32, version: i16) -> (String, i32) {
     let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: vec![0, 0].into() };
     let mut request = JoinGroupRequest {
         group_id: group.into(),
-        session_timeout_ms: 10_000,
+        session_timeout_ms: session,
         rebalance_timeout_ms: 10_000,
         protocol_type: "consumer".into(),
         protocols: vec![protocol].into(),
@@ -62,8 +71,7 @@ fn join(client: &mut Client, group: &'static str, version: i16) -> String {
         }
         assert_eq!(joined.error_code, 0, "JoinGroup {version}");
         assert_eq!(joined.leader, joined.member_id);
-        assert_eq!(joined.generation_id, 1);
-        return joined.member_id.into_owned();
+        return (joined.member_id.into_owned(), joined.generation_id);
     }
 }
 
@@ -313,6 +321,51 @@ fn offsets_expire_by_what_old_clients_say_of_them() {
     for (group, ..) in stay {
         assert_eq!(fetch(&mut client, group, 5).0, 5, "{group}");
     }
+}
+
+/// Brings a group's only member past its time while nobody can say so: there is no room on the disk for that, and when there is
+/// room again it is a while until it is tried once more.
+fn outlive(node: &TestNode, client: &mut Client, group: &'static str) {
+    let begun = Instant::now();
+    let groups = &node.node().broker().coordinators.groups;
+    let offsets = node.node().broker().partitions.by_name("__consumer_offsets").unwrap();
+    let directory = offsets.get(PartitionIndex(0)).unwrap().directory();
+    // Whoever looks for room may find it before, and then the member is gone.
+    while matches!(&*state(client, group), "Empty" | "Dead") {
+        assert!(begun.elapsed() < Duration::from_secs(20), "a full disk refuses nothing");
+        join_for(client, group, 100, 0);
+        directory.state().note(&Fault::Full { path: directory.path().to_owned() });
+        let before = groups.figures().flushed.count();
+        while groups.figures().flushed.count() == before && state(client, group) != "Empty" {
+            assert!(begun.elapsed() < Duration::from_secs(20), "nobody is waited for no more");
+            std::thread::yield_now();
+        }
+        directory.state().has_room();
+    }
+}
+
+#[test]
+fn whose_time_is_over_keeps_nobody_from_the_group_though_nobody_was_woken_to_say_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = [QUICK, ("offsets.topic.num.partitions", "1"), ("group.min.session.timeout.ms", "1")];
+    let (node, mut client) = node(directory.path(), &settings);
+    outlive(&node, &mut client, "committed");
+    let committed = commit(&mut client, ("committed", "", -1), 5, 6);
+    outlive(&node, &mut client, "forgotten");
+    let topic = OffsetDeleteRequestTopic {
+        name: "t".into(),
+        partitions: vec![OffsetDeleteRequestPartition { partition_index: 0 }].into(),
+    };
+    let request = OffsetDeleteRequest { group_id: "forgotten".into(), topics: vec![topic].into() };
+    let body = client.ask(&request, 0);
+    let told = OffsetDeleteResponse::decode(&body, 0).unwrap();
+    let partition = told.topics.iter().next().unwrap().partitions.iter().next().unwrap();
+    let forgotten = (told.error_code, partition.error_code);
+    outlive(&node, &mut client, "deleted");
+    let body = client.ask(&DeleteGroupsRequest { groups_names: vec!["deleted".into()].into() }, 2);
+    let told = DeleteGroupsResponse::decode(&body, 2).unwrap();
+    let deleted = told.results.iter().next().unwrap().error_code;
+    assert_eq!((committed, forgotten, deleted), (0, (0, 0), 0));
 }
 
 #[test]

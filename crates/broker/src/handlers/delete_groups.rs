@@ -13,6 +13,7 @@ pub async fn handle(call: &Call, request: DeleteGroupsRequest<'_>) -> DeleteGrou
     let groups = &call.broker.coordinators.groups;
     let mut results = Vec::new();
     for id in &request.groups_names {
+        groups.settle(&id).await;
         let deleted = groups.submit(&id, |shard, _| shard.delete_group(&id)).await;
         let (error, message) = match deleted {
             Ok(()) => (ErrorCode::None, None),

@@ -19,6 +19,7 @@ pub async fn handle<'a>(call: &Call, request: OffsetDeleteRequest<'a>) -> Offset
         asked.extend(there.map(|index| (known.name.clone(), index)));
     }
     let groups = &call.broker.coordinators.groups;
+    groups.settle(&request.group_id).await;
     let known = asked.clone();
     let deleted =
         groups.submit(&request.group_id, |shard, _| shard.delete_offsets(&request.group_id, &known)).await;

@@ -169,9 +169,18 @@ impl GroupShard {
         Durable { groups: groups.collect(), offsets: &self.offsets }
     }
 
+    /// The next thing that is due of this group by `ground.now`; `None` once nothing is. For whoever judges the group before the
+    /// shard has been woken.
+    pub fn wake_named(&self, ground: &GroupGround<'_>, id: &str) -> Option<GroupDecision<()>> {
+        self.wake_one(ground, self.timers.due_of(id, ground.now)?)
+    }
+
     /// What is due of a group.
     fn wake_group(&self, ground: &GroupGround<'_>) -> Option<GroupDecision<()>> {
-        let id = self.timers.due(ground.now)?;
+        self.wake_one(ground, self.timers.due(ground.now)?)
+    }
+
+    fn wake_one(&self, ground: &GroupGround<'_>, id: &GroupId) -> Option<GroupDecision<()>> {
         let decision = match self.group(id)? {
             Group::Classic(_) => self.wake_classic(ground, id),
             Group::Consumer(_) => self.wake_consumer(ground, id),

@@ -59,4 +59,9 @@ impl Timers {
     pub(super) fn due(&self, now: Timestamp) -> Option<&GroupId> {
         self.by_time.first().filter(|(at, _)| *at <= now).map(|(_, group)| group)
     }
+
+    /// This group, if its time has come.
+    pub(super) fn due_of(&self, group: &str, now: Timestamp) -> Option<&GroupId> {
+        self.by_group.get_key_value(group).filter(|(_, at)| **at <= now).map(|(group, _)| group)
+    }
 }

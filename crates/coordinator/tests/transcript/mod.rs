@@ -6,6 +6,7 @@
 //! b: sync g c1#1 gen=1 assign=c1#1:x;c2#2:y                          `c1#1`: the id that client c1 got as the first
 //! beat g c1#1 gen=1        leave g c1#1        commit g t-0=5 member=c1#1 gen=1        fetch g t-0
 //! commit g t-0=7 txn=9/0   end 9 commit        wait 3000              crash             fail
+//! settle g late=1000       so much later, while nobody was woken for what was due, what is due of this group is done
 //! topic t 3                no-topic t          group-config g k=v     config interval=0 migration=disabled
 //! config batch=200         what is larger together than so many bytes is refused by the log
 //! ```
@@ -113,6 +114,7 @@ impl Stage {
             "crash" => self.crash(),
             "fail" => self.failing = true,
             "end" => self.end_transaction(&words),
+            "settle" => self.settle(&name, &words),
             _ => self.ask(&name, &words),
         }
         self.wait(0);
@@ -306,6 +308,21 @@ impl Stage {
             }
         }
         self.now = until;
+    }
+
+    /// Time passes without anybody being woken, and somebody is about to judge a group.
+    fn settle(&mut self, name: &str, words: &Words) {
+        self.now = Timestamp(self.now.0 + words.named_number("late", 0));
+        let mut turns = 0;
+        while self.decide(name, Token(0), |shard, ground| {
+            let due = shard.wake_named(ground, words.get(1));
+            Ok(due.map_or_else(|| Decision::reply(false), |due| due.map(|()| true)))
+        }) == Some(true)
+        {
+            turns += 1;
+            assert!(turns < 100_000, "something is due again and again");
+        }
+        self.say(format!("<- {name} settled"));
     }
 
     /// The broker ends without warning, and another loads what it left.

@@ -422,7 +422,7 @@ impl<S: Coordinated> Coordinator<S> {
         self.lanes.submit(led.replica.directory().id(), Box::new(job));
     }
 
-    fn led(self: &Arc<Self>, index: PartitionIndex) -> Answered<S, Arc<Led<S>>> {
+    pub(super) fn led(self: &Arc<Self>, index: PartitionIndex) -> Answered<S, Arc<Led<S>>> {
         if let Some(found) = self.slots.find(index) {
             return found;
         }

@@ -9,7 +9,7 @@ use coordinator::{Decision, Ground};
 use protocol::id::TopicId;
 use protocol::records::compression::Compression;
 
-use super::coordinator::Coordinated;
+use super::coordinator::{Coordinated, Coordinator};
 use super::figures::Figures;
 use crate::config::NodeConfig;
 
@@ -68,6 +68,27 @@ impl Coordinated for GroupShard {
         topics: &[(Arc<str>, TopicId)],
     ) -> Option<Decision<'static, Self, ()>> {
         Some(self.topics_were_deleted(ground, topics))
+    }
+}
+
+impl Coordinator<GroupShard> {
+    /// Does what is due of a group by now, before it is judged by somebody who is no member of it: time-outs of very many groups
+    /// are seen to together and a little late, and whose time is over must not keep others from it. Where that cannot be written
+    /// the group is judged as it is.
+    pub async fn settle(self: &Arc<Self>, group: &str) {
+        let Ok(led) = self.partition_of(group).and_then(|index| self.led(index)) else { return };
+        while led.is_due(self.holdings.now()) {
+            let due = |shard: &GroupShard, ground: &Ground<'_, GroupConfig>| {
+                let due = shard.wake_named(ground, group);
+                Ok(due.map_or_else(|| Decision::reply(false), |due| due.map(|()| true)))
+            };
+            // Apart: hardly anybody is, and each request would take the room for it.
+            if !matches!(Box::pin(self.submit_by_itself(group, due)).await, Ok(true)) {
+                break;
+            }
+            // A large group's members go one by one.
+            tokio::task::yield_now().await;
+        }
     }
 }
 

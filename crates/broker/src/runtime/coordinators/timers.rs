@@ -18,7 +18,7 @@ const RETRY_MILLIS: i64 = 500;
 /// How many things a shard does before the others have their turn.
 const TURNS_MAX: usize = 1000;
 /// Who is due within so many milliseconds is woken together: very many groups that begin one after the other have an end each to
-/// wait for, and each wake costs threads that change places.
+/// wait for, and each wake costs threads that change places. Who judges a group meanwhile has it settled first.
 const TOGETHER_MILLIS: i64 = 4;
 /// The longest sleep: clocks may be set.
 const SLEEP_MILLIS_MAX: i64 = 10_000;

@@ -130,6 +130,11 @@ impl<S: Shard, L: Writes<S>> Led<S, L> {
         self.wake_at.load(Ordering::SeqCst).max(self.not_before.load(Ordering::SeqCst))
     }
 
+    /// Whether the shard has something to do by now, whoever wakes it.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.wake_at.load(Ordering::SeqCst) <= now.0
+    }
+
     /// Has it woken at this time at the earliest.
     pub fn put_off(&self, until: i64) {
         self.not_before.store(until, Ordering::SeqCst);
