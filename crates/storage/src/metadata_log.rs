@@ -328,9 +328,12 @@ impl<D: Disk> MetadataLog<D> {
         let bases: Vec<_> = self.segments.iter().map(|segment| segment.base()).collect();
         let whole = bases.iter().skip(1).filter(|base| **base <= start.offset).count();
         if kept.len() > 1 || whole > 0 && self.is_over_bounds(&kept, now)? {
-            for path in self.segments.drop_front(whole)? {
+            let mut renamed = Vec::new();
+            let dropped = self.segments.drop_front(whole, &mut renamed);
+            for path in renamed {
                 self.disk.unlink(&path).map_err(|error| Fault::io("remove", &path, error))?;
             }
+            dropped?;
         }
         Ok(start)
     }

@@ -429,20 +429,20 @@ impl<D: Disk> Segment<D> {
     }
 }
 
-/// Marks files of a segment for deletion by name; says what they are called then.
-pub fn rename_deleted<D: Disk>(disk: &D, files: Vec<PathBuf>) -> Result<Vec<PathBuf>, Fault> {
-    let mut renamed = Vec::with_capacity(files.len());
+/// Marks files of a segment for deletion by name, and adds what they are called then to `renamed`, those before an error
+/// too. What an attempt that failed has renamed is passed over by the next one.
+pub fn rename_deleted<D: Disk>(disk: &D, files: &[PathBuf], renamed: &mut Vec<PathBuf>) -> Result<(), Fault> {
     for path in files {
         let mut name = path.clone().into_os_string();
         name.push(DELETED_SUFFIX);
         let to = PathBuf::from(name);
-        match disk.rename(&path, &to) {
+        match disk.rename(path, &to) {
             Ok(()) => renamed.push(to),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Fault::io("rename", &path, error)),
+            Err(error) => return Err(Fault::io("rename", path, error)),
         }
     }
-    Ok(renamed)
+    Ok(())
 }
 
 #[cfg(test)]

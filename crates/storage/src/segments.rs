@@ -244,27 +244,20 @@ impl<D: Disk> Segments<D> {
         Ok(young.then_some(place))
     }
 
-    /// Drops the oldest `count` segments, of which one at least stays: their files are renamed, and their new names
-    /// handed back to be removed later.
-    pub fn drop_front(&mut self, count: usize) -> Result<Vec<PathBuf>, Fault> {
+    /// Drops the oldest `count` segments, of which one at least stays: their files are renamed, and their new names added
+    /// to `renamed`, to be removed later. After an error too: nobody else knows of those that were renamed before it.
+    pub fn drop_front(&mut self, count: usize, renamed: &mut Vec<PathBuf>) -> Result<(), Fault> {
         let disk = self.descriptors.disk().clone();
         self.list.changed();
-        let mut renamed = Vec::new();
         let list = self.list.all_mut();
         let going = count.min(list.len() - 1);
         // Taken out only once its files are out of the way: an error leaves the rest in order.
         let failed = list[..going].iter_mut().enumerate().find_map(|(place, segment)| {
-            match rename_deleted(&disk, segment.files()) {
-                Ok(files) => {
-                    renamed.extend(files);
-                    None
-                }
-                Err(fault) => Some((place, fault)),
-            }
+            rename_deleted(&disk, &segment.files(), renamed).err().map(|fault| (place, fault))
         });
         // At once, for of very many each would move all that stay.
         list.drain(..failed.as_ref().map_or(going, |(place, _)| *place));
-        failed.map_or(Ok(renamed), |(_, fault)| Err(fault))
+        failed.map_or(Ok(()), |(_, fault)| Err(fault))
     }
 
     /// The segment whose name says `base`.

@@ -178,18 +178,24 @@ impl<D: Disk> Log<D> {
         while let Some(names) = &mut names
             && names.retire(&self.home, self.config.file_delete_delay)?
         {}
-        let renamed = self.segments.drop_front(reasons.len());
+        let (mut renamed, stay) = (Vec::new(), self.segments.count() - reasons.len());
+        // A longer name may take a block of the directory, and until it has that nothing can go.
+        let dropped = self.reserved(|log| {
+            let going = log.segments.count() - stay;
+            log.segments.drop_front(going, &mut renamed)
+        });
         self.flush.note_names_changed();
         let first = self.segments.first_base();
         if let Some(mut names) = names {
             names.forget_before(first);
         }
-        let renamed = renamed?;
+        // Those that went before an error are gone all the same.
+        self.home.removals().schedule(now, self.config.file_delete_delay, renamed);
+        self.partition.change(&self.home, |machine| machine.set_log_start(first));
+        dropped?;
         for offset in self.snapshots.before(first).to_vec() {
             self.remove_snapshot(offset)?;
         }
-        self.home.removals().schedule(now, self.config.file_delete_delay, renamed);
-        self.partition.change(&self.home, |machine| machine.set_log_start(first));
         Ok(Retained { reasons, bytes })
     }
 

@@ -123,12 +123,15 @@ impl Names {
         }
         self.retired = true;
         let some = self.replaced.split_off(self.replaced.len().saturating_sub(AT_ONCE));
-        let files = some.iter().flat_map(StagedFiles::paths).collect();
-        let renamed = rename_deleted(home.disk(), files).inspect_err(|fault| {
+        let files: Vec<PathBuf> = some.iter().flat_map(StagedFiles::paths).collect();
+        let mut renamed = Vec::with_capacity(files.len());
+        // A longer name may take a block of the directory, and until it has that nothing can go.
+        let outcome = home.reserved(|| rename_deleted(home.disk(), &files, &mut renamed));
+        home.removals().schedule(self.at, delay, renamed);
+        outcome.inspect_err(|fault| {
             // Some of the old names are gone and some not: only a start sorts them out.
             home.state().take_offline(&format!("a compaction was cut short: {fault}"));
         })?;
-        home.removals().schedule(self.at, delay, renamed);
         Ok(true)
     }
 

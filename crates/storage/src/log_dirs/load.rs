@@ -384,8 +384,8 @@ impl<D: Disk> LogDirs<D> {
         log.mark_deleted();
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let to = log.home().path().join(stray_name(name, &unique));
-        let renamed = log.home().disk().rename(log.path(), &to);
-        renamed.map_err(|error| Fault::io("rename", log.path(), error))
+        let (home, from) = (log.home(), log.path());
+        home.reserved(|| home.disk().rename(from, &to).map_err(|error| Fault::io("rename", from, error)))
     }
 
     /// Lists the partitions of a directory and reads its checkpoints.
@@ -543,5 +543,7 @@ fn load_one<D: Disk>(
 fn set_aside<D: Disk>(home: &Home<D>, name: &TopicPartition, directory: &Path) -> Result<(), Fault> {
     let unique = uuid::Uuid::new_v4().simple().to_string();
     let to = home.directory.path().join(stray_name(name, &unique));
-    home.directory.disk().rename(directory, &to).map_err(|error| Fault::io("rename", directory, error))
+    let disk = home.directory.disk();
+    let rename = || disk.rename(directory, &to).map_err(|error| Fault::io("rename", directory, error));
+    home.directory.reserved(rename)
 }

@@ -8,6 +8,7 @@ mod compaction;
 mod copies;
 mod failed_syncs;
 mod first_records;
+mod full_disk;
 mod many_segments;
 mod moves;
 mod resume;

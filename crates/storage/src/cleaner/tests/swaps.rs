@@ -421,3 +421,24 @@ fn what_retention_takes_beside_a_swap_does_not_come_back_without_what_replaced_i
         assert!(found.iter().any(|record| record.key == b"23"), "what is not old enough is there");
     }
 }
+
+/// A longer name may take a block of its directory, which a full disk has not: then the reserve has, and the directory is as
+/// much in use as before.
+#[test]
+fn old_segments_go_out_of_the_way_where_there_is_no_room_for_a_name() {
+    for suffix in [".log", ".index", ".timeindex"] {
+        let disk = ScriptedDisk::default();
+        let mut bench = Bench::new(disk.clone());
+        let descriptors = Descriptors::new(disk.clone(), OPEN_MAX);
+        let home = LogDirectory::start(bench.temp.path(), Uuid([7; 16]), descriptors, 128 << 10).unwrap();
+        bench.home = Arc::new(home);
+        let log = fill(&bench);
+        disk.fail_once("rename", suffix, Errno::NOSPC);
+        clean(&log, OPTIONS, NOW).unwrap().unwrap();
+        assert_ne!(health(&log), DirectoryHealth::Offline, "{suffix}");
+        assert_eq!(stored(&log).len(), 5, "{suffix}");
+        bench.home.removals().run(&disk, Timestamp(i64::MAX)).unwrap();
+        let left = names(&bench);
+        assert!(left.iter().all(|name| !name.ends_with(".deleted")), "{suffix}: nobody removes {left:?}");
+    }
+}

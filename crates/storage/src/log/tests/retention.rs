@@ -359,3 +359,38 @@ fn readers_miss_nothing_but_what_is_gone_where_very_little_is_kept() {
     }
     assert!(skipped > 0, "it was left behind at times");
 }
+
+/// A longer name may take a block of its directory, which a full disk has not: then the reserve has. And what went before an
+/// error is gone all the same: on a full disk that is the only way to any room.
+#[test]
+fn retention_makes_room_where_there_is_none_for_a_name() {
+    for (suffix, lasts) in [("1.log", false), ("1.index", false), ("1.timeindex", false), ("2.index", true)] {
+        let disk = ScriptedDisk::default();
+        let Bench { _temp: temp, mut config, .. } = Bench::new(disk.clone());
+        let descriptors = Descriptors::new(disk.clone(), 4);
+        let home = LogDirectory::start(temp.path(), Uuid([7; 16]), descriptors, 128 << 10).unwrap();
+        config.retention.bytes = Some(200);
+        let bench = Bench { _temp: temp, home: Arc::new(home), config };
+        let mut log = bench.create();
+        for _ in 0..4 {
+            append(&mut log, of_time(NOW.0)).unwrap();
+            log.roll(NOW).unwrap();
+        }
+        if lasts {
+            disk.fail("rename", suffix, Errno::NOSPC);
+            log.retain(NOW).unwrap_err();
+            assert_eq!(log.partition().watermarks().log_start, Offset(2), "{suffix}: two are gone");
+            assert_eq!(bench.home.state().health(), DirectoryHealth::Full, "{suffix}");
+            disk.mend();
+            assert_eq!(log.retain(NOW).unwrap().reasons.len(), 1, "{suffix}");
+        } else {
+            disk.fail_once("rename", suffix, Errno::NOSPC);
+            assert_eq!(log.retain(NOW).unwrap().reasons.len(), 3, "{suffix}");
+        }
+        assert_eq!(log.partition().watermarks().log_start, Offset(3), "{suffix}");
+        bench.home.removals().run(&disk, Timestamp(i64::MAX)).unwrap();
+        let names = std::fs::read_dir(log.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = names.filter(|name| name.to_string_lossy().ends_with(".deleted")).collect();
+        assert!(left.is_empty(), "{suffix}: nobody removes {left:?} before the next start");
+    }
+}
