@@ -325,6 +325,10 @@ impl Partition {
             if header.next_offset() <= base_offset {
                 return Err(AppendRefusal::OffsetsOutOfOrder { base_offset });
             }
+            if header.has_producer_id() && header.attributes.is_control() {
+                // Once it is in the log it is too late to find that it cannot be read.
+                end_marker(&batch)?;
+            }
             if replicated.length == 0 {
                 replicated.base_offset = base_offset;
             }

@@ -337,16 +337,17 @@ impl<D: Disk> Log<D> {
                 let end = self.partition.watermarks().log_end;
                 self.flush.truncated(end, end);
                 self.segments.drop_begun_behind(end)?;
+                // Nor the snapshot of producers, who go on before that offset.
+                self.drop_snapshots_behind(end)?;
             }
             self.home.noted(written)?;
             if let Some(aborted) = self.partition.change(&self.home, |machine| machine.replay(&batch))? {
                 self.segments.active().abort(&aborted);
             }
+            // With each, for one behind it may fail.
+            self.epochs_due |= self.partition.leader_epochs().latest() != epochs;
         }
         self.note_growth();
-        if self.partition.leader_epochs().latest() != epochs {
-            self.epochs_due = true;
-        }
         Ok(replicated.length)
     }
 

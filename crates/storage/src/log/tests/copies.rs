@@ -59,3 +59,83 @@ fn epochs_of_what_was_written_elsewhere_are_on_disk_before_they_are_not_learned_
     }
     assert_eq!(epochs(&log), (vec![(4, 0), (5, 1)], vec![(4, 0), (5, 1)]));
 }
+
+/// A follower of producer 9, who has written one batch.
+fn follower(disk: &ScriptedDisk) -> (Bench<ScriptedDisk>, Log<ScriptedDisk>) {
+    let bench = Bench::new(disk.clone());
+    let mut log = bench.create();
+    append(&mut log, of_producer(9, 0, 1, false)).unwrap();
+    flush(&mut log);
+    log.become_follower(LeaderEpoch(5));
+    (bench, log)
+}
+
+fn flush(log: &mut Log<ScriptedDisk>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    log.flush(NOW, Box::new(move |outcome| tell.send(outcome).unwrap())).unwrap();
+    told.recv().unwrap().unwrap();
+}
+
+fn from_leader(base: i64, payload: usize) -> Vec<u8> {
+    let (base_offset, leader_epoch) = (Offset(base), LeaderEpoch(5));
+    data(1, payload, BatchOptions { base_offset, leader_epoch, ..BatchOptions::default() })
+}
+
+/// Recovery does not learn it again once the recovery point has passed its first batch.
+#[test]
+fn an_epoch_is_on_disk_though_a_batch_behind_its_first_one_failed() {
+    let disk = ScriptedDisk::default();
+    let (_bench, mut log) = follower(&disk);
+    disk.fail_after(1, "pwrite", ".log", Errno::MFILE);
+    let both = [from_leader(1, 10), from_leader(2, 10)].concat();
+    log.append_replicated(LeaderEpoch(5), &both, NOW).unwrap_err();
+    assert_eq!(log.partition().watermarks().log_end, Offset(2));
+    flush(&mut log);
+    assert_eq!(epochs(&log), (vec![(3, 0), (5, 1)], vec![(3, 0), (5, 1)]));
+}
+
+/// Another leader may have what lies before that segment, and whoever counts on the snapshot would know its producers as
+/// they were before it.
+#[test]
+fn a_snapshot_made_for_a_segment_that_could_not_begin_does_not_stay_behind_the_end() {
+    let disk = ScriptedDisk::default();
+    let (bench, mut log) = follower(&disk);
+    let snapshot = log.path().join("00000000000000000050.snapshot");
+    disk.fail_once("open", "00000000000000000050.log", Errno::NOSPC);
+    log.append_replicated(LeaderEpoch(5), &from_leader(50, 1450), NOW).unwrap_err();
+    assert!(bench.home.look_for_room());
+    assert!(disk.count("rename", "50.snapshot.tmp") == 1 && !snapshot.exists());
+    lead_at(&mut log, 6);
+    let append = Append { leader_epoch: LeaderEpoch(6), ..client() };
+    for sequence in 1..50 {
+        log.append(append, &mut of_producer(9, sequence, 1, false), &mut Scratch::default()).unwrap();
+    }
+    log.roll(NOW).unwrap();
+    let checkpoints = Checkpoints { recovery_point: Offset(50), ..unclean(&log) };
+    drop(log);
+    let mut log = bench.open(checkpoints);
+    let appended = log.append(client(), &mut of_producer(9, 49, 1, false), &mut Scratch::default()).unwrap();
+    assert!(matches!(appended, Appended::Duplicate(_)), "{appended:?}");
+}
+
+/// It would be written once more with each attempt, and the log would not open again.
+#[test]
+fn a_marker_that_cannot_be_read_is_not_written() {
+    let (_bench, mut log) = follower(&ScriptedDisk::default());
+    let options = BatchOptions {
+        base_offset: Offset(1),
+        leader_epoch: LeaderEpoch(5),
+        producer: (ProducerId(9), ProducerEpoch(0), Sequence::NONE),
+        transactional: true,
+        control: true,
+        ..BatchOptions::default()
+    };
+    let mut builder = BatchBuilder::new(options);
+    builder.push(NOW, Some(b"?"), Some(b"?"), &[]);
+    let (marker, size) = (builder.finish_uncompressed(), log.size());
+    for _ in 0..2 {
+        let refused = log.append_replicated(LeaderEpoch(5), &marker, NOW).unwrap_err();
+        assert!(matches!(refused, AppendError::Refused(AppendRefusal::ControlRecord(_))), "{refused}");
+    }
+    assert_eq!((log.size(), log.partition().watermarks().log_end), (size, Offset(1)));
+}
