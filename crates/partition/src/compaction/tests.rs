@@ -148,12 +148,13 @@ fn of_each_key_the_last_record_stays() {
         let waiting = BatchSubject { delete_horizon: Some(Timestamp(NOW.0 + 1)), ..DATA };
         let legacy = BatchSubject { legacy: true, ..DATA };
         type Line<'a> = (&'a str, BatchSubject, (i64, Option<&'a [u8]>, bool), bool);
-        let table: [Line<'_>; 12] = [
+        let table: [Line<'_>; 13] = [
             ("older", DATA, (4, Some(b"a"), true), false),
             ("the last", DATA, (5, Some(b"a"), true), true),
             ("newer than mapped so far", DATA, (6, Some(b"a"), true), true),
             ("of a key that is not dirty", DATA, (3, Some(b"c"), true), true),
             ("without a key", DATA, (3, None, true), false),
+            ("the last one mapped, without a key", DATA, (10, None, true), false),
             ("behind the map", DATA, (11, Some(b"a"), true), true),
             ("behind the map and without a key", DATA, (11, None, true), true),
             ("a tombstone nobody has met", DATA, (8, Some(b"b"), false), true),

@@ -38,6 +38,9 @@ fn the_last_five_batches_are_known_again_by_their_first_offset() {
     // The same first sequence with another count is no duplicate.
     let longer = Sent { count: 3, ..sent(7, 0, 12) };
     assert_eq!(code(&leader.send(longer).unwrap_err()), ErrorCode::OutOfOrderSequenceNumber);
+    // Nor is the same last one.
+    let shorter = Sent { count: 1, ..sent(7, 0, 13) };
+    assert_eq!(code(&leader.send(shorter).unwrap_err()), ErrorCode::OutOfOrderSequenceNumber);
 }
 
 #[test]

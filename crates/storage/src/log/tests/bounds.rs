@@ -96,6 +96,24 @@ fn what_checkpoints_tell_of_lies_within_the_log() {
     assert_eq!(opened.recovery_point(), Offset(3), "what comes behind it is not on stable storage");
 }
 
+/// What the other replicas have is not known before the leader tells: until then no more counts as committed than before.
+#[test]
+fn a_start_commits_nothing() {
+    let bench = Bench::new(RealDisk);
+    let mut log = bench.create();
+    append(&mut log, plain(5, 10)).unwrap();
+    log.close().unwrap();
+    for clean in [true, false] {
+        let checkpoints = Checkpoints { clean, high_watermark: Offset(2), ..unclean(&log) };
+        let (home, config) = (Arc::clone(&bench.home), Arc::new(bench.config.clone()));
+        let name = (Bench::<RealDisk>::name(), Some(Uuid([1; 16])));
+        let mut opened = Log::open(home, name, config, checkpoints, NOW).unwrap().log;
+        opened.become_follower(EPOCH);
+        let marks = opened.partition().watermarks();
+        assert_eq!((marks.high_watermark, marks.log_end), (Offset(2), Offset(5)), "clean: {clean}");
+    }
+}
+
 /// The batch that holds the log start goes as a whole, and nothing before the log start is anybody's to write again.
 #[test]
 fn a_log_that_is_cut_within_the_batch_of_its_start_begins_there() {
