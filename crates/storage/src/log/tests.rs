@@ -6,7 +6,7 @@ use partition::segments::RollRules;
 use partition::transactions::AbortedTransaction;
 use partition::{CompressionTarget, Origin, Verification};
 use proptest::prelude::*;
-use protocol::id::{PartitionIndex, ProducerEpoch, ProducerId, Sequence, Uuid};
+use protocol::id::{NodeId, PartitionIndex, ProducerEpoch, ProducerId, Sequence, Uuid};
 use protocol::records::build::{BatchBuilder, BatchOptions};
 use protocol::records::compression::{Codec, Compression, Decompressors};
 use protocol::records::control::{CoordinatorEpoch, EndMarker};

@@ -26,6 +26,9 @@ impl From<Codec> for Compression {
 #[derive(Default)]
 pub struct Compressors {
     pending: Vec<u8>,
+    /// Where deflate leaves what it has come to, [`STEP_BYTES`] a quarter at a time: handed the end of the output it would clear
+    /// all the room there is, each time it is called.
+    deflated: Vec<u8>,
     deflate: Option<(u32, Compress)>,
     zstd: Option<(i32, Encoder<'static>)>,
 }
@@ -174,14 +177,16 @@ impl<'c> Compressing<'c> {
     }
 
     fn deflate(&mut self, mut input: &[u8], flush: FlushCompress) -> Result<(), CompressionError> {
-        let (_, deflate) = self.states.deflate.as_mut().expect("made at the start");
+        let Compressors { deflate, deflated, .. } = &mut *self.states;
+        let (_, deflate) = deflate.as_mut().expect("made at the start");
+        deflated.resize(STEP_BYTES / 4, 0);
         loop {
-            let before = deflate.total_in();
-            self.out.reserve(STEP_BYTES / 4);
+            let before = (deflate.total_in(), deflate.total_out());
             let status = deflate
-                .compress_vec(input, self.out, flush)
+                .compress(input, deflated, flush)
                 .map_err(|_| corrupt(Codec::Gzip, "the encoder failed"))?;
-            input = &input[(deflate.total_in() - before) as usize..];
+            input = &input[(deflate.total_in() - before.0) as usize..];
+            self.out.extend_from_slice(&deflated[..(deflate.total_out() - before.1) as usize]);
             let done = match flush {
                 FlushCompress::Finish => status == Status::StreamEnd,
                 _ => input.is_empty(),

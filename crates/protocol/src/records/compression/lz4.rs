@@ -3,6 +3,7 @@
 //! Message format v0 has a header checksum that covers the frame's magic too, by an old mistake of Kafka's; its
 //! readers accept either and its writers go on making it. From v1 on the checksum is LZ4's own (KIP-57).
 
+use lz4_flex::block::DecompressError;
 use twox_hash::XxHash32;
 
 use super::{Codec, CompressionError, corrupt};
@@ -24,6 +25,10 @@ const BLOCK_64_KIB: u8 = 4 << 4;
 
 /// One byte of LZ4 stands for at most 255 of output.
 const RATIO_MAX: usize = 255;
+/// And of records hardly ever for more than this: a frame may allow blocks of 4 MiB, as those of Go's clients do, and hold little.
+const RATIO_EXPECTED: usize = 8;
+/// How much more room is tried where that was not enough.
+const ROOM_GROWTH: usize = 4;
 
 /// Which bytes the checksum of a frame's header covers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -105,20 +110,27 @@ impl<'p> Lz4Stream<'p> {
         uncompressed: bool,
         output: &mut Vec<u8>,
     ) -> Result<usize, CompressionError> {
-        let most = if uncompressed {
-            block.len()
-        } else {
-            block.len().saturating_mul(RATIO_MAX).min(self.block_bytes_max)
-        };
-        if output.len() < most {
-            output.resize(most, 0);
-        }
         if uncompressed {
-            output[..most].copy_from_slice(block);
-            return Ok(most);
+            if output.len() < block.len() {
+                output.resize(block.len(), 0);
+            }
+            output[..block.len()].copy_from_slice(block);
+            return Ok(block.len());
         }
-        lz4_flex::block::decompress_into(block, &mut output[..most])
-            .map_err(|_| corrupt(Codec::Lz4, "a block is invalid"))
+        let most = block.len().saturating_mul(RATIO_MAX).min(self.block_bytes_max);
+        let mut room = block.len().saturating_mul(RATIO_EXPECTED).max(output.len()).min(most);
+        loop {
+            if output.len() < room {
+                output.resize(room, 0);
+            }
+            match lz4_flex::block::decompress_into(block, &mut output[..room]) {
+                Ok(written) => return Ok(written),
+                Err(DecompressError::OutputTooSmall { .. }) if room < most => {
+                    room = room.saturating_mul(ROOM_GROWTH).min(most);
+                }
+                Err(_) => return Err(corrupt(Codec::Lz4, "a block is invalid")),
+            }
+        }
     }
 
     fn take_u32(&mut self) -> Result<u32, CompressionError> {

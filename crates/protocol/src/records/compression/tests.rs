@@ -173,6 +173,33 @@ fn lz4_frames_of_the_reference_writer_are_read() {
 }
 
 #[test]
+fn a_small_lz4_block_has_little_memory_taken_however_large_its_frame_allows_blocks_to_be() {
+    use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
+    use std::io::Write;
+    let framed = |input: &[u8]| {
+        let info = FrameInfo::new().block_size(BlockSize::Max4MB).block_mode(BlockMode::Independent);
+        let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
+        encoder.write_all(input).unwrap();
+        encoder.finish().unwrap()
+    };
+    let mut states = Decompressors::default();
+    let mut read = |input: &[u8]| {
+        let payload = framed(input);
+        let mut stream = states.start(Codec::Lz4, &payload, 8 << 20).unwrap();
+        assert!(stream.next_step().unwrap() == input);
+        (payload.len(), states.buffered())
+    };
+    let text = (0..8_000).map(|n: u32| format!("{{\"key\":{n}}}")).collect::<String>();
+    let (payload, buffered) = read(text.as_bytes());
+    assert!(buffered <= payload * 8, "{buffered} bytes for {payload}");
+    // What stands for more than is expected is read as well.
+    for length in [200_000, 1 << 20, 4 << 20] {
+        let (_, buffered) = read(&vec![7; length]);
+        assert!(buffered <= 4 << 20);
+    }
+}
+
+#[test]
 fn levels_change_the_bytes_and_not_the_content() {
     let text = (0..40_000).map(|n: u32| n.wrapping_mul(2_654_435_761).to_string()).collect::<String>();
     for (codec, low, high) in [(Codec::Gzip, 1, 9), (Codec::Zstd, -5, 19)] {

@@ -101,8 +101,8 @@ impl DownConversion<'_> {
         let compressors = &mut self.scratch.compressors;
         let mut compressing =
             compressors.start_with_checksum(codec.into(), &mut self.out, cap, header_checksum(magic))?;
-        // Alone in its wrapper, it has offset 0 in v1.
-        let inner = if magic == 1 { 0 } else { found.offset.0 };
+        let base = if magic == 1 { batch.header.base_offset.0 } else { 0 };
+        let inner = found.offset.0.wrapping_sub(base);
         compressing.write(&inner.to_be_bytes())?;
         compressing.write(&(found.length as u32).to_be_bytes())?;
         compressing.write(&found.crc.to_be_bytes())?;

@@ -6,6 +6,7 @@ use crate::records::build::{BatchBuilder, BatchOptions};
 use crate::records::control::{CoordinatorEpoch, EndMarker};
 use crate::records::legacy::{LegacyBuilder, LegacyOptions};
 use crate::records::record::Header;
+use crate::records::walk::Cursor;
 
 const CODECS: [Codec; 4] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4];
 const CAP: u64 = 16 << 20;
@@ -120,6 +121,42 @@ fn control_batches_and_what_lies_before_the_reader_are_left_out() {
         assert_eq!(read(&set), [&records[1..3], &records[4..]].concat(), "{codec}");
     }
     assert_eq!(converted(1, 0, PLENTY, &marker), (Vec::new(), Ok(marker.len())));
+}
+
+#[test]
+fn offsets_in_a_wrapper_count_from_the_front_of_the_batch_wherever_its_reader_begins() {
+    let offsets = |codec: Codec, set: &[u8]| {
+        let mut messages = Messages::new(set);
+        let mut all = Vec::new();
+        while let Some(wrapper) = messages.next_message().unwrap() {
+            let (mut decompressors, mut inner) = (Decompressors::default(), Vec::new());
+            let mut stream = decompressors.start(codec, wrapper.value.unwrap(), CAP).unwrap();
+            while let Ok(byte) = stream.byte() {
+                inner.push(byte);
+            }
+            let mut inner = Messages::new(&inner);
+            let mut within = Vec::new();
+            while let Some(message) = inner.next_message().unwrap() {
+                within.push(message.offset.0);
+            }
+            all.push((wrapper.offset.0, within));
+        }
+        all
+    };
+    let records = [60, 600 << 10, 600 << 10, 2 << 20, 10].map(|size| Some(noise(size as u64, size)));
+    let records = (100..).zip(records).map(|(offset, value)| (offset, 5, None, value));
+    let records: Vec<Owned> = records.collect();
+    for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4] {
+        let bytes = batch(options(codec, 100), &records);
+        let wrappers = |from| offsets(codec, &converted(1, from, PLENTY, &bytes).0);
+        assert_eq!(wrappers(100)[0], (101, vec![0, 1]), "{codec}");
+        assert_eq!(wrappers(101), [(101, vec![1]), (102, vec![2])], "{codec}");
+        // One that is too large to be unpacked into memory.
+        assert_eq!(wrappers(103)[0], (103, vec![3]), "{codec}");
+        assert_eq!(wrappers(104), [(104, vec![4])], "{codec}");
+        let (set, _) = converted(1, 102, PLENTY, &bytes);
+        assert_eq!(read(&set), records[2..3], "{codec}");
+    }
 }
 
 #[test]

@@ -17,10 +17,23 @@ const UNPACKED_MAX: usize = 1 << 20;
 #[derive(Default)]
 pub(super) struct Begun {
     set: Vec<u8>,
+    /// From where offsets count in a v1 wrapper: the front of the batch, whatever of it goes into which wrapper.
     base: Offset,
     last: Offset,
     timestamp_type: TimestampType,
     max_timestamp: Timestamp,
+}
+
+impl Begun {
+    /// Nothing yet of what counts its offsets from here.
+    fn of(base: Offset) -> Self {
+        Self { base, ..Self::default() }
+    }
+
+    fn take(&mut self) -> Self {
+        let next = Self::of(self.base);
+        std::mem::replace(self, next)
+    }
 }
 
 impl DownConversion<'_> {
@@ -42,7 +55,7 @@ impl DownConversion<'_> {
     ) -> Result<(), DownConversionError> {
         let header = &batch.header;
         let mut stream = decompressors.start(codec, batch.payload(), self.decompressed_bytes_max)?;
-        let mut begun = Begun::default();
+        let mut begun = Begun::of(header.base_offset);
         for _ in 0..header.count {
             if self.full {
                 return Ok(());
@@ -50,7 +63,7 @@ impl DownConversion<'_> {
             let length = varint::read_i32(&mut stream)?;
             let length = usize::try_from(length).map_err(|_| RecordError::Length { length })?;
             if length > UNPACKED_MAX {
-                self.end_wrapper(std::mem::take(&mut begun), codec)?;
+                self.end_wrapper(begun.take(), codec)?;
                 self.large(batch, codec, (&mut stream, length))?;
                 continue;
             }
@@ -77,19 +90,19 @@ impl DownConversion<'_> {
         let size = message_size(self.magic, record.key, record.value);
         let most = UNPACKED_MAX.min(self.room.bytes.saturating_sub(self.out.len()));
         if !begun.set.is_empty() && begun.set.len() + size > most {
-            self.end_wrapper(std::mem::take(begun), codec)?;
+            self.end_wrapper(begun.take(), codec)?;
             if self.full {
                 return Ok(());
             }
         }
         if begun.set.is_empty() {
-            begun.base = record.offset;
             begun.timestamp_type = record.timestamp_type;
             begun.max_timestamp = Timestamp::NONE;
         }
         begun.last = record.offset;
         begun.max_timestamp = begun.max_timestamp.max(record.timestamp);
-        // Only inside a v1 wrapper do offsets count from 0.
+        // Only inside a v1 wrapper do they count from the front. Readers take the last of them from the wrapper's own offset; some of
+        // 2016 take them as they are, to see what they know already.
         let offset =
             if self.magic == 1 { Offset(record.offset.0.wrapping_sub(begun.base.0)) } else { record.offset };
         let attributes = attributes(self.magic, Codec::None, record.timestamp_type);
