@@ -336,18 +336,19 @@ impl<D: Disk> Log<D> {
                 // A segment that begins behind the log's end must not stay without the batch it was made for.
                 let end = self.partition.watermarks().log_end;
                 self.flush.truncated(end, end);
-                self.segments.drop_begun_behind(end)?;
+                let tidied = self.segments.drop_begun_behind(end);
                 // Nor the snapshot of producers, who go on before that offset.
-                self.drop_snapshots_behind(end)?;
+                let tidied = tidied.and_then(|()| self.drop_snapshots_behind(end));
+                self.home.noted(written)?;
+                self.home.noted(tidied)?;
             }
-            self.home.noted(written)?;
             if let Some(aborted) = self.partition.change(&self.home, |machine| machine.replay(&batch))? {
                 self.segments.active().abort(&aborted);
             }
             // With each, for one behind it may fail.
             self.epochs_due |= self.partition.leader_epochs().latest() != epochs;
+            self.note_growth();
         }
-        self.note_growth();
         Ok(replicated.length)
     }
 

@@ -227,7 +227,7 @@ impl<D: Disk> LogDirectory<D> {
         self.lock_compacting().insert(log.clone());
     }
 
-    /// A log is not compacted any more, or is gone.
+    /// A log is gone.
     pub fn forget_compacting(&self, log: &TopicPartition) {
         self.lock_compacting().remove(log);
     }

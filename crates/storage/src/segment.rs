@@ -445,5 +445,16 @@ pub fn rename_deleted<D: Disk>(disk: &D, files: &[PathBuf], renamed: &mut Vec<Pa
     Ok(())
 }
 
+/// Gives files that were marked for deletion their names again, which are shorter and need no room. One with which that fails is
+/// left to the next start.
+pub fn rename_back<D: Disk>(disk: &D, renamed: impl DoubleEndedIterator<Item = PathBuf>) {
+    for path in renamed.rev() {
+        let back = path.with_extension("");
+        if let Err(error) = disk.rename(&path, &back) {
+            tracing::warn!(path = %path.display(), %error, "a file that was to be removed has not got its name back");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::fault::Fault;
 use crate::scan::BatchSpan;
 use crate::segment::replacement::StagedFiles;
-use crate::segment::{Segment, rename_deleted};
+use crate::segment::{Segment, rename_back, rename_deleted};
 
 pub use list::SegmentList;
 pub use loading::{Loaded, Loading, first_recovered};
@@ -253,7 +253,11 @@ impl<D: Disk> Segments<D> {
         let going = count.min(list.len() - 1);
         // Taken out only once its files are out of the way: an error leaves the rest in order.
         let failed = list[..going].iter_mut().enumerate().find_map(|(place, segment)| {
-            rename_deleted(&disk, &segment.files(), renamed).err().map(|fault| (place, fault))
+            let whole = renamed.len();
+            let fault = rename_deleted(&disk, &segment.files(), renamed).err()?;
+            // Some of them gone it could be neither read nor found to be old again.
+            rename_back(&disk, renamed.drain(whole..));
+            Some((place, fault))
         });
         // At once, for of very many each would move all that stay.
         list.drain(..failed.as_ref().map_or(going, |(place, _)| *place));

@@ -86,8 +86,8 @@ async fn commit(call: &Call, request: &OffsetCommitRequest<'_>, offsets: Vec<New
         knows_missing_groups: call.asked.version >= MISSING_GROUPS_SINCE,
     };
     let groups = &call.broker.coordinators.groups;
-    // Who is no member may commit where nobody is one.
-    if request.member_id.is_empty() && request.generation_id_or_member_epoch < 0 {
+    // Who claims no generation may commit where nobody is a member.
+    if request.generation_id_or_member_epoch < 0 {
         groups.settle(&request.group_id).await;
     }
     match groups.submit(&request.group_id, |shard, ground| shard.commit_offsets(ground, &commit)).await {

@@ -1,7 +1,7 @@
 //! The machine of a log, as the log changes it: whoever moves its high watermark has its directory hear of that, so that a
 //! checkpoint of very many logs at rest looks at none of them.
 //!
-//! Reading it is reading the [`Partition`]; it is changed by [`Machine::change`] alone. Nothing here decides: who leads, and who is
+//! Reading it is reading the [`Partition`]; it is changed by [`Machine::change`] alone, or replaced by a new one. Nothing here decides: who leads, and who is
 //! in sync, the log is told.
 
 use std::ops::Deref;

@@ -11,7 +11,7 @@ use protocol::id::Timestamp;
 use super::{LogDirs, SharedLog, each_of, locked, whole};
 use crate::directory_state::DirectoryHealth;
 use crate::disk::Disk;
-use crate::log::{Log, Retained};
+use crate::log::Retained;
 use crate::names::TopicPartition;
 
 /// The log to clean next, and what was seen on the way to it.
@@ -65,7 +65,8 @@ impl<D: Disk> LogDirs<D> {
             // Retention says what is wrong with one that a thread panicked with.
             let Ok(mut log) = whole(&shared) else { continue };
             let health = log.home().state().health();
-            if !self.is_compacted(&log, &name) || health == DirectoryHealth::Offline {
+            // One that was compacted once stays known: another of its name may just have been made that is.
+            if !log.config().compaction.compact || health == DirectoryHealth::Offline {
                 continue;
             }
             let cleanable = match log.cleanable(now) {
@@ -134,16 +135,6 @@ impl<D: Disk> LogDirs<D> {
             });
             log.map(|log| (name, log))
         })
-    }
-
-    /// Whether a log is compacted. One that is not is passed over from now on, until its configuration changes, which its lock
-    /// does not let happen meanwhile.
-    fn is_compacted(&self, log: &Log<D>, name: &TopicPartition) -> bool {
-        let compacted = log.config().compaction.compact;
-        if !compacted {
-            self.directories().for_each(|directory| directory.forget_compacting(name));
-        }
-        compacted
     }
 
     /// The logs that compaction has given up on.

@@ -3,6 +3,8 @@
 //! Runs on a thread where work may take its time, a few answers at once of each log directory. A set ends where its reader's bound or the
 //! answer's is reached, and the next fetch goes on from there. Readers of versions 0 to 2 ask for so many bytes of each
 //! partition and no more, and are shown the beginning of a message that is larger; version 3 sends a first one whole.
+//!
+//! deviation: of a batch that is larger than a reader of versions 0 to 2 asks for, the messages that fit are sent.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

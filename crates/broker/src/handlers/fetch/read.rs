@@ -27,8 +27,8 @@ use crate::runtime::partitions::{Replica, TopicReplicas};
 
 /// The most that one answer has read into memory to be looked at: what small ranges are sent through anyway.
 const READ_AT_ONCE_MAX: u64 = 32 << 10;
-/// What was written within so many milliseconds is in memory: the system takes no page away that it has not written to the disk,
-/// which it does after half a minute, and one that was just written last of all.
+/// What was written within so many milliseconds is in memory: the system takes a page away only once it has written it to the disk,
+/// and one that was just written last of all.
 const HOT_MS: i64 = 20_000;
 
 /// What became of one partition.

@@ -26,7 +26,7 @@ impl From<Codec> for Compression {
 #[derive(Default)]
 pub struct Compressors {
     pending: Vec<u8>,
-    /// Where deflate leaves what it has come to, [`STEP_BYTES`] a quarter at a time: handed the end of the output it would clear
+    /// Where deflate leaves what it has come to, a quarter of [`STEP_BYTES`] at a time: handed the end of the output it would clear
     /// all the room there is, each time it is called.
     deflated: Vec<u8>,
     deflate: Option<(u32, Compress)>,

@@ -381,6 +381,8 @@ fn retention_makes_room_where_there_is_none_for_a_name() {
             log.retain(NOW).unwrap_err();
             assert_eq!(log.partition().watermarks().log_start, Offset(2), "{suffix}: two are gone");
             assert_eq!(bench.home.state().health(), DirectoryHealth::Full, "{suffix}");
+            let there = log.path().join("00000000000000000002.log");
+            assert!(there.exists(), "{suffix}: what has not gone is all there");
             disk.mend();
             assert_eq!(log.retain(NOW).unwrap().reasons.len(), 1, "{suffix}");
         } else {
