@@ -245,7 +245,7 @@ impl<D: Disk> Segments<D> {
     }
 
     /// Drops the oldest `count` segments, of which one at least stays: their files are renamed, and their new names added
-    /// to `renamed`, to be removed later. After an error too: nobody else knows of those that were renamed before it.
+    /// to `renamed`, to be removed later. After an error too, of those before the one it came at, which stays whole.
     pub fn drop_front(&mut self, count: usize, renamed: &mut Vec<PathBuf>) -> Result<(), Fault> {
         let disk = self.descriptors.disk().clone();
         self.list.changed();

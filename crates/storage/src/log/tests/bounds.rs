@@ -1,5 +1,5 @@
 //! Where something begins or ends exactly: segments to the byte, look-ups by time where that goes back or where the log start
-//! lies within a batch, and marks that lie beyond what there is.
+//! lies within a batch, marks that lie beyond what there is, and what is known to have been written lately.
 
 use super::*;
 
@@ -225,4 +225,21 @@ fn of_the_youngest_records_of_one_time_the_first_is_told() {
             log = bench.open(checkpoints);
         }
     }
+}
+
+#[test]
+fn a_slice_says_when_it_was_written_if_that_is_not_long_ago() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let mut log = bench.create();
+    append(&mut log, plain(1, 50)).unwrap();
+    let second = Timestamp(NOW.0 / 1000 * 1000);
+    assert_eq!(log.read(Offset(0), Offset(1), 1000, true).unwrap().written, Some(second));
+    log.close().unwrap();
+    let checkpoints = Checkpoints { clean: true, ..unclean(&log) };
+    drop(log);
+    let mut log = bench.open(checkpoints);
+    assert_eq!(log.read(Offset(0), Offset(1), 1000, true).unwrap().written, None, "before this start");
+    append(&mut log, plain(1, 50)).unwrap();
+    let written = [0, 1].map(|from| log.read(Offset(from), Offset(2), 1000, true).unwrap().written);
+    assert_eq!(written, [None, Some(second)]);
 }
