@@ -18,7 +18,7 @@ use crate::refusal::AppendRefusal;
 use crate::replica::Partition;
 use crate::rules::AppendRules;
 use crate::transactions::AbortedTransaction;
-use crate::validate::{Validated, single_batch, validate};
+use crate::validate::{Validated, validate};
 use crate::verifications::VerificationGuard;
 use crate::watermarks::Role;
 
@@ -155,14 +155,25 @@ impl Partition {
         bytes: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<AppendDecision, AppendRefusal> {
-        match self.role() {
-            Role::Leader(leadership) if leadership.leader_epoch == append.leader_epoch => {}
-            _ => return Err(AppendRefusal::NotLeader { epoch: append.leader_epoch }),
-        }
-        let mut header = single_batch(bytes, append.origin)?;
+        self.check_leads(append.leader_epoch)?;
+        let validated = validate(rules, append.origin, append.now, bytes, scratch)?;
+        self.decide_validated(rules, append, &validated, bytes, scratch)
+    }
+
+    /// Decides likewise about a batch that was validated before: by these rules, of this origin, at the same time and
+    /// with the same scratch.
+    pub fn decide_validated(
+        &self,
+        rules: &AppendRules,
+        append: Append,
+        validated: &Validated,
+        bytes: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<AppendDecision, AppendRefusal> {
+        self.check_leads(append.leader_epoch)?;
+        let mut header = validated.header;
         let length = header.size();
         let bytes = &mut bytes[..length];
-        let validated = validate(rules, &append, &header, bytes, scratch)?;
         header.base_offset = self.watermarks().log_end;
         if header.base_offset.0 > i64::MAX - i64::from(header.count) {
             return Err(AppendRefusal::OffsetsExhausted { log_end: header.base_offset, count: header.count });
@@ -182,8 +193,16 @@ impl Partition {
         };
         let write = if validated.reencoded { WriteFrom::Scratch } else { WriteFrom::InPlace { length } };
         let target = if validated.reencoded { &mut scratch.reencoded[..] } else { bytes };
-        patch(rules, &header, &validated, target);
+        patch(rules, &header, validated, target);
         Ok(AppendDecision::Append(self.plan(rules, &append, &header, write, producer)))
+    }
+
+    /// Refuses where this replica does not lead at this epoch.
+    pub fn check_leads(&self, epoch: LeaderEpoch) -> Result<(), AppendRefusal> {
+        match self.role() {
+            Role::Leader(leadership) if leadership.leader_epoch == epoch => Ok(()),
+            _ => Err(AppendRefusal::NotLeader { epoch }),
+        }
     }
 
     fn plan(

@@ -35,7 +35,7 @@ pub mod segments;
 #[cfg(test)]
 mod testing;
 pub mod transactions;
-mod validate;
+pub mod validate;
 pub mod verifications;
 pub mod watermarks;
 

@@ -2,6 +2,9 @@
 //!
 //! An uncompressed batch is walked once where it lies. A compressed one is walked out of a stream. Only a batch
 //! whose codec is not the topic's is written anew, into the scratch buffer.
+//!
+//! Nothing here asks the partition: whoever appends what takes long to validate ([`takes_long`]) does it before the batch's
+//! turn at its log, and holds up nobody else there.
 
 use protocol::id::Timestamp;
 use protocol::offset::Offset;
@@ -13,7 +16,7 @@ use protocol::records::legacy::UpConverted;
 use protocol::records::record::RecordError;
 use protocol::records::walk::{Announced, Seen, SliceCursor, Walk, walk_cursor};
 
-use crate::append::{Append, Origin, Scratch};
+use crate::append::{Origin, Scratch};
 use crate::refusal::{AppendRefusal, RecordRefusal, RecordRefusalReason};
 use crate::rules::{AppendRules, CompressedValidation, CompressionTarget};
 
@@ -23,16 +26,50 @@ const RECORD_REFUSALS_MAX: usize = 1000;
 /// The smallest length any message format has, v0 with neither key nor value.
 const LENGTH_MIN: i32 = 14;
 
-/// A batch that may be appended.
-pub(crate) struct Validated {
+/// Validating a batch takes long where it comes to going through so many bytes, as they are gone through uncompressed: about
+/// a millisecond.
+const LONG_BYTES: usize = 4 << 20;
+/// A byte of a compressed batch stands for so many, which it unpacks to and which are unpacked.
+const UNPACKED: usize = 32;
+/// And for so many where the batch is compressed anew.
+const COMPRESSED_ANEW: usize = 128;
+
+/// A batch that may be appended, as far as that does not hang on its partition.
+#[derive(Clone, Copy, Debug)]
+pub struct Validated {
+    /// As it came.
+    pub(crate) header: BatchHeader,
     /// The largest timestamp of its records, or the stamp.
     pub(crate) max_timestamp: Timestamp,
     /// It stands in the scratch buffer, compressed anew.
     pub(crate) reencoded: bool,
 }
 
+/// Whether validating the batch in `bytes` will take long, by its header and length alone. What cannot be read does not.
+pub fn takes_long(rules: &AppendRules, origin: Origin, bytes: &[u8]) -> bool {
+    let Some(source) = codec(bytes) else { return false };
+    let each = match rules.compression {
+        CompressionTarget::Codec(target) if target.codec != source => COMPRESSED_ANEW,
+        _ if matches!(origin, Origin::Converted(_)) => return false,
+        _ if source == Codec::None => 1,
+        _ if trusts_header(rules) => return false,
+        _ => UNPACKED,
+    };
+    bytes.len() >= LONG_BYTES / each
+}
+
+/// The codec that the batch at the front of `bytes` names.
+fn codec(bytes: &[u8]) -> Option<Codec> {
+    BatchHeader::parse(bytes).ok()?.attributes.codec()
+}
+
+/// Whether nobody looks at the records of a batch that stays compressed as it is.
+fn trusts_header(rules: &AppendRules) -> bool {
+    rules.compressed_validation == CompressedValidation::Header && !rules.compacted
+}
+
 /// The header of the one batch that `bytes` begin with. What follows it may only be too little for another.
-pub(crate) fn single_batch(bytes: &[u8], origin: Origin) -> Result<BatchHeader, AppendRefusal> {
+fn single_batch(bytes: &[u8], origin: Origin) -> Result<BatchHeader, AppendRefusal> {
     let size = framed(bytes)?.ok_or(AppendRefusal::NoBatch)?;
     match batch::magic(bytes) {
         Some(MAGIC_V2) => {}
@@ -82,15 +119,20 @@ struct Judged<'a> {
     target: Compression,
 }
 
-/// Judges the batch that `bytes` are exactly. Changes nothing but the scratch buffer.
-pub(crate) fn validate(
+/// Judges the one batch that `bytes` begin with. Changes nothing but the scratch buffer.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn validate(
     rules: &AppendRules,
-    append: &Append,
-    header: &BatchHeader,
+    origin: Origin,
+    now: Timestamp,
     bytes: &[u8],
     scratch: &mut Scratch,
 ) -> Result<Validated, AppendRefusal> {
-    let from_client = !matches!(append.origin, Origin::Coordinator { .. });
+    let header = single_batch(bytes, origin)?;
+    let bytes = &bytes[..header.size()];
+    let from_client = !matches!(origin, Origin::Coordinator { .. });
     if from_client && header.base_offset != Offset::ZERO {
         return Err(AppendRefusal::BaseOffset { base_offset: header.base_offset });
     }
@@ -98,24 +140,24 @@ pub(crate) fn validate(
     if header.size() > max as usize {
         return Err(AppendRefusal::TooLarge { size: header.size() as u64, max });
     }
-    let converted = match append.origin {
+    let converted = match origin {
         Origin::Converted(converted) => Some(converted),
         Origin::Client { .. } | Origin::Coordinator { .. } => {
-            batch::verify_crc(bytes, header).map_err(AppendRefusal::Crc)?;
+            batch::verify_crc(bytes, &header).map_err(AppendRefusal::Crc)?;
             None
         }
     };
     let unknown_codec = AppendRefusal::UnknownCodec { id: (header.attributes.0 & 7) as u8 };
     let source = header.attributes.codec().ok_or(unknown_codec)?;
     if from_client {
-        check_client_header(header)?;
+        check_client_header(&header)?;
     }
     let target = match rules.compression {
         // Markers are never compressed: every reader looks into them.
         CompressionTarget::Codec(target) if !header.attributes.is_control() => target,
         _ => Compression::from(source),
     };
-    let judged = Judged { rules, now: append.now, header, bytes, converted, source, target };
+    let judged = Judged { rules, now, header: &header, bytes, converted, source, target };
     let walked = judged.check_records(scratch)?;
     let reencoded = target.codec != source;
     let size = if reencoded { judged.reencode(scratch)? } else { header.size() };
@@ -126,11 +168,11 @@ pub(crate) fn validate(
         });
     }
     let max_timestamp = match (rules.timestamp_type, walked) {
-        (TimestampType::LogAppendTime, _) => append.now,
+        (TimestampType::LogAppendTime, _) => now,
         (TimestampType::CreateTime, Some(walk)) => walk.max_timestamp,
         (TimestampType::CreateTime, None) => header.max_timestamp,
     };
-    Ok(Validated { max_timestamp, reencoded })
+    Ok(Validated { header, max_timestamp, reencoded })
 }
 
 fn check_client_header(header: &BatchHeader) -> Result<(), AppendRefusal> {
@@ -151,10 +193,8 @@ fn check_client_header(header: &BatchHeader) -> Result<(), AppendRefusal> {
 impl Judged<'_> {
     /// Walks the records; `None` where the topic trusts the header of a compressed batch.
     fn check_records(&self, scratch: &mut Scratch) -> Result<Option<Walk>, AppendRefusal> {
-        let trusted = self.rules.compressed_validation == CompressedValidation::Header
-            && self.source != Codec::None
-            && self.source == self.target.codec
-            && !self.rules.compacted;
+        let trusted =
+            trusts_header(self.rules) && self.source != Codec::None && self.source == self.target.codec;
         if trusted {
             // Of timestamps there is the header's word only, so its largest stands for all.
             return match self.refused_timestamp(self.header.max_timestamp) {
@@ -293,5 +333,42 @@ impl Judged<'_> {
         reencoded[..BATCH_OVERHEAD].copy_from_slice(&anew.write());
         batch::seal(reencoded);
         Ok(reencoded.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{CLIENT, PLAIN, Sent};
+
+    /// A batch whose header is true but for what follows it, of so many bytes.
+    fn of(codec: Codec, bytes: usize) -> Vec<u8> {
+        let mut batch = Sent { codec, ..PLAIN }.bytes();
+        batch.resize(bytes, 0);
+        let length = i32::try_from(bytes - LOG_OVERHEAD).unwrap();
+        batch[8..LOG_OVERHEAD].copy_from_slice(&length.to_be_bytes());
+        batch
+    }
+
+    #[test]
+    fn what_takes_long_is_large_or_unpacked_or_packed_anew() {
+        let as_sent = AppendRules::default();
+        let long = |rules: &AppendRules, codec, bytes| takes_long(rules, CLIENT, &of(codec, bytes));
+        for (codec, bound) in [(Codec::None, 4 << 20), (Codec::Lz4, 128 << 10)] {
+            assert!(!long(&as_sent, codec, bound - 1) && long(&as_sent, codec, bound), "{codec:?}");
+        }
+        let zstd = Compression::from(Codec::Zstd);
+        let anew = AppendRules { compression: CompressionTarget::Codec(zstd), ..as_sent };
+        for codec in [Codec::None, Codec::Lz4] {
+            assert!(!long(&anew, codec, (32 << 10) - 1) && long(&anew, codec, 32 << 10), "{codec:?}");
+        }
+        assert!(!long(&anew, Codec::Zstd, (128 << 10) - 1) && long(&anew, Codec::Zstd, 128 << 10));
+        let by_header = AppendRules { compressed_validation: CompressedValidation::Header, ..as_sent };
+        assert!(!long(&by_header, Codec::Lz4, 8 << 20), "nobody looks inside");
+        assert!(
+            long(&AppendRules { compacted: true, ..by_header }, Codec::Lz4, 8 << 20),
+            "for keys one does"
+        );
+        assert!(!takes_long(&as_sent, CLIENT, b"no batch"));
     }
 }

@@ -23,8 +23,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use partition::segments::{ActiveSegment, Incoming, should_roll};
+use partition::validate::Validated;
 use partition::verifications::{FirstBatch, VerificationGuard};
-use partition::{Append, AppendDecision, AppendPlan, AppendRefusal, Duplicate, Millis, Partition, Scratch};
+use partition::{
+    Append, AppendDecision, AppendPlan, AppendRefusal, AppendRules, Duplicate, Millis, Partition, Scratch,
+};
 use protocol::id::{DirectoryId, LeaderEpoch, Timestamp, TopicId};
 use protocol::offset::{LastOffset, Offset};
 use protocol::records::batches::Batches;
@@ -249,11 +252,39 @@ impl<D: Disk> Log<D> {
         scratch: &mut Scratch,
     ) -> Result<Appended, AppendError> {
         self.check()?;
-        match self.partition.decide_append(&self.config.append, append, bytes, scratch)? {
+        let decision = self.partition.decide_append(&self.config.append, append, bytes, scratch)?;
+        self.carry_out(decision, append.now, bytes, scratch)
+    }
+
+    /// Appends likewise a batch that was validated before its turn here, by what were the rules then. Where others hold by
+    /// now it is validated anew.
+    pub fn append_validated(
+        &mut self,
+        append: Append,
+        (rules, validated): (&AppendRules, &Validated),
+        bytes: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<Appended, AppendError> {
+        if self.config.append != *rules {
+            return self.append(append, bytes, scratch);
+        }
+        self.check()?;
+        let decision = self.partition.decide_validated(rules, append, validated, bytes, scratch)?;
+        self.carry_out(decision, append.now, bytes, scratch)
+    }
+
+    fn carry_out(
+        &mut self,
+        decision: AppendDecision,
+        now: Timestamp,
+        bytes: &[u8],
+        scratch: &Scratch,
+    ) -> Result<Appended, AppendError> {
+        match decision {
             AppendDecision::Duplicate(duplicate) => Ok(Appended::Duplicate(duplicate)),
             AppendDecision::Append(plan) => {
                 self.home.state().check_room()?;
-                let written = self.write(&plan, plan.bytes(bytes, scratch), append.now);
+                let written = self.write(&plan, plan.bytes(bytes, scratch), now);
                 Ok(Appended::Written(self.home.noted(written)?))
             }
         }

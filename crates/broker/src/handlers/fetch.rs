@@ -242,7 +242,7 @@ impl Fetch {
             let topic = read::find(&self.broker, &wanted.key.topic)?;
             topic.get(wanted.key.partition).cloned()
         });
-        Waiting::new(self.limits.bytes_min, found)
+        Waiting::new(self.limits.isolation, self.limits.bytes_min, found)
     }
 
     /// Has what lies on the disk brought into memory first, so that sending it holds up no other connection, and what

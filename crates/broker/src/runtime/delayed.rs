@@ -3,16 +3,57 @@
 //! A waiting fetch hangs in the list of every partition it reads. An append counts its bytes against what the
 //! fetch still lacks and wakes it once nothing is lacking; anything else that changes what a reader may be told
 //! (another leader, a deleted topic, a moved log start) wakes it at once. Who wakes up reads again and takes
-//! itself out of the lists.
+//! itself out of the lists. A reader of what is committed hears of records once their transaction has ended, and of nothing
+//! before.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use partition::fetch::Isolation;
+use protocol::offset::Offset;
 use tokio::sync::Notify;
+
+/// What has become readable of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readable {
+    /// How many bytes, up to the high watermark.
+    pub bytes: u64,
+    /// And of those whose transactions have ended.
+    pub stable: Stable,
+}
+
+/// How far the last stable offset has gone along with the high watermark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stable {
+    /// As far: no transaction is open, nor was.
+    Along,
+    /// By something else: a transaction has ended.
+    Otherwise,
+    /// Not at all: a transaction holds it.
+    Held,
+}
+
+impl Stable {
+    /// Of the high watermark and the last stable offset as they were before and are now.
+    pub fn of(
+        (high_watermark, stable): (Offset, Offset),
+        (high_watermark_now, now): (Offset, Offset),
+    ) -> Self {
+        if stable == high_watermark && now == high_watermark_now {
+            Self::Along
+        } else if stable == now {
+            Self::Held
+        } else {
+            Self::Otherwise
+        }
+    }
+}
 
 /// A fetch that waits.
 #[derive(Debug)]
 pub struct Waiter {
+    /// How far it may read.
+    isolation: Isolation,
     /// How many bytes it lacks.
     lacking: AtomicI64,
     /// Whether anything has happened since it was said what is lacking.
@@ -26,8 +67,9 @@ pub struct Place(u32);
 
 impl Waiter {
     /// A fetch that lacks so many bytes.
-    pub fn new(lacking: i64) -> Arc<Self> {
+    pub fn new(isolation: Isolation, lacking: i64) -> Arc<Self> {
         Arc::new(Self {
+            isolation,
             lacking: AtomicI64::new(lacking),
             touched: AtomicBool::new(false),
             wake: Notify::new(),
@@ -56,8 +98,14 @@ impl Waiter {
         !self.touched.load(Ordering::SeqCst)
     }
 
-    /// So many bytes more may be read.
-    fn bring(&self, bytes: i64) {
+    /// So much more may be read.
+    fn bring(&self, bytes: i64, stable: Stable) {
+        match (self.isolation, stable) {
+            (Isolation::LastStableOffset, Stable::Held) => return self.touched.store(true, Ordering::SeqCst),
+            // What was held may be much more than these bytes.
+            (Isolation::LastStableOffset, Stable::Otherwise) => return self.change(),
+            _ => {}
+        }
         self.touched.store(true, Ordering::SeqCst);
         if self.lacking.fetch_sub(bytes, Ordering::SeqCst) <= bytes {
             self.wake.notify_one();
@@ -118,13 +166,13 @@ impl Waiters {
         }
     }
 
-    /// So many bytes more may be read.
-    pub fn appended(&self, bytes: u64) {
+    /// So much more may be read.
+    pub fn appended(&self, readable: Readable) {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
-        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.each(|waiter| waiter.bring(bytes));
+        let bytes = i64::try_from(readable.bytes).unwrap_or(i64::MAX);
+        self.each(|waiter| waiter.bring(bytes, readable.stable));
     }
 
     /// Something has changed that every reader should hear of.
@@ -176,6 +224,14 @@ mod tests {
 
     use super::*;
 
+    fn waiter(lacking: i64) -> Arc<Waiter> {
+        Waiter::new(Isolation::HighWatermark, lacking)
+    }
+
+    fn appended(waiters: &Waiters, bytes: u64) {
+        waiters.appended(Readable { bytes, stable: Stable::Along });
+    }
+
     fn is_woken(waiter: &Waiter) -> bool {
         pin!(waiter.woken()).as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
     }
@@ -183,23 +239,60 @@ mod tests {
     #[test]
     fn an_append_wakes_whoever_lacks_nothing_more() {
         let waiters = Waiters::default();
-        let (modest, greedy) = (Waiter::new(1), Waiter::new(100));
+        let (modest, greedy) = (waiter(1), waiter(100));
         waiters.add(modest.clone());
         waiters.add(greedy.clone());
-        waiters.appended(60);
+        appended(&waiters, 60);
         assert!(is_woken(&modest));
         assert!(!is_woken(&greedy));
-        waiters.appended(40);
+        appended(&waiters, 40);
         assert!(is_woken(&greedy));
         greedy.lacks(10);
-        waiters.appended(9);
+        appended(&waiters, 9);
         assert!(!is_woken(&greedy));
+    }
+
+    #[test]
+    fn who_reads_what_is_committed_is_not_woken_by_a_transaction_before_its_end() {
+        let waiters = Waiters::default();
+        let (all, committed) = (waiter(200), Waiter::new(Isolation::LastStableOffset, 200));
+        waiters.add(all.clone());
+        waiters.add(committed.clone());
+        appended(&waiters, 100);
+        assert!(!is_woken(&committed) && !is_woken(&all), "half of it, and no transaction");
+        waiters.appended(Readable { bytes: 100, stable: Stable::Held });
+        assert!(is_woken(&all) && !is_woken(&committed));
+        committed.lacks(200);
+        waiters.appended(Readable { bytes: 100, stable: Stable::Held });
+        assert!(!is_woken(&committed) && !committed.is_untouched(), "it may be told of a high watermark");
+        waiters.appended(Readable { bytes: 78, stable: Stable::Otherwise });
+        assert!(is_woken(&committed), "what was held is more than the marker");
+    }
+
+    #[test]
+    fn the_last_stable_offset_goes_along_is_held_or_jumps() {
+        let marks = |high_watermark, stable| (Offset(high_watermark), Offset(stable));
+        assert_eq!(Stable::of(marks(5, 5), marks(9, 9)), Stable::Along);
+        assert_eq!(
+            Stable::of(marks(9, 9), marks(9, 9)),
+            Stable::Along,
+            "another sync has moved both already"
+        );
+        assert_eq!(Stable::of(marks(5, 5), marks(9, 5)), Stable::Held, "a transaction begins");
+        assert_eq!(Stable::of(marks(9, 5), marks(12, 5)), Stable::Held);
+        assert_eq!(Stable::of(marks(9, 5), marks(10, 10)), Stable::Otherwise, "it ends");
+        assert_eq!(Stable::of(marks(9, 5), marks(10, 7)), Stable::Otherwise, "another is open");
+        assert_eq!(
+            Stable::of(marks(5, 5), marks(9, 7)),
+            Stable::Otherwise,
+            "before its batch there was another"
+        );
     }
 
     #[test]
     fn a_change_wakes_everybody_and_who_is_removed_is_left_alone() {
         let waiters = Waiters::default();
-        let (one, other) = (Waiter::new(100), Waiter::new(100));
+        let (one, other) = (waiter(100), waiter(100));
         let (place, others) = (waiters.add(one.clone()), waiters.add(other.clone()));
         waiters.remove(others);
         waiters.remove(others);
@@ -216,10 +309,10 @@ mod tests {
     #[test]
     fn whatever_happens_touches_a_waiter_even_if_it_lacks_more() {
         let waiters = Waiters::default();
-        let waiter = Waiter::new(100);
+        let waiter = waiter(100);
         waiters.add(waiter.clone());
         assert!(waiter.is_untouched());
-        waiters.appended(1);
+        appended(&waiters, 1);
         assert!(!waiter.is_untouched() && !is_woken(&waiter));
         waiter.lacks(100);
         assert!(waiter.is_untouched());
@@ -233,25 +326,25 @@ mod tests {
     #[test]
     fn an_append_during_a_reading_counts() {
         let waiters = Waiters::default();
-        let waiter = Waiter::new(100);
+        let waiter = waiter(100);
         waiters.add(waiter.clone());
         waiter.lacks(100);
-        waiters.appended(60);
+        appended(&waiters, 60);
         assert!(!waiter.found(30), "ninety of a hundred");
         assert!(!is_woken(&waiter));
-        waiters.appended(10);
+        appended(&waiters, 10);
         assert!(is_woken(&waiter));
         waiter.lacks(100);
-        waiters.appended(70);
+        appended(&waiters, 70);
         assert!(waiter.found(30), "the append has made up the rest");
     }
 
     #[test]
     fn a_wake_between_reading_and_waiting_is_not_lost() {
         let waiters = Waiters::default();
-        let waiter = Waiter::new(1);
+        let waiter = waiter(1);
         waiters.add(waiter.clone());
-        waiters.appended(1);
+        appended(&waiters, 1);
         assert!(is_woken(&waiter));
         assert!(!is_woken(&waiter));
     }

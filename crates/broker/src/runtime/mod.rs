@@ -11,6 +11,7 @@ pub mod directory_turns;
 pub mod fetch_sessions;
 pub mod housekeeping;
 pub mod log_cleaners;
+pub mod long_work;
 pub mod missing_replicas;
 pub mod partitions;
 pub mod producer_ids;

@@ -4,11 +4,13 @@
 //! decision and one write, never across an await, and never two at once.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError, RwLock, TryLockError};
 
 use partition::fetch::FetchFrom;
+use partition::validate::{takes_long, validate};
 use partition::verifications::{FirstBatch, VerificationGuard};
-use partition::{Append, Origin, Scratch};
+use partition::{Append, AppendRules, Origin, Scratch};
 use protocol::id::{PartitionIndex, Timestamp, TopicId};
 use protocol::offset::Offset;
 use storage::log::{AppendError, Appended, Fetched, Log, ReadError};
@@ -17,7 +19,8 @@ use storage::pace::{Pace, Touching};
 use storage::{Fault, SharedLog};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::delayed::Waiters;
+use super::delayed::{Readable, Stable, Waiters};
+use super::long_work;
 use crate::metrics::TopicMetrics;
 
 /// What the replicas of a topic have in common.
@@ -130,7 +133,8 @@ impl Replica {
         }
     }
 
-    /// Appends one batch as the leader, counts it and wakes who waited for it.
+    /// Appends one batch as the leader, counts it and wakes who waited for it. A batch that takes long to validate is
+    /// validated before its turn at the log, which is left to others meanwhile.
     pub fn append(
         &self,
         origin: Origin,
@@ -138,12 +142,43 @@ impl Replica {
         bytes: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<ReplicaAppend, AppendError> {
+        let rules = match self.append_unless_long(origin, now, bytes, scratch)? {
+            ControlFlow::Break(done) => return Ok(done),
+            ControlFlow::Continue(rules) => rules,
+        };
+        let validated = long_work::run(|| validate(&rules, origin, now, bytes, scratch))?;
         self.at_directory(|touching| {
             let _writing = touching.write(bytes.len());
-            let log = self.log()?;
+            let mut log = self.log()?;
             self.seen(&log);
             let leader_epoch = log.partition().current_leader_epoch();
-            self.append_to(log, Append { origin, leader_epoch, now }, bytes, scratch)
+            let (append, before) = (Append { origin, leader_epoch, now }, marks(&log));
+            let appended = log.append_validated(append, (&rules, &validated), bytes, scratch)?;
+            Ok(self.appended(log, before, appended))
+        })
+    }
+
+    /// Appends one batch, unless it takes long to validate: then says by which rules.
+    fn append_unless_long(
+        &self,
+        origin: Origin,
+        now: Timestamp,
+        bytes: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<ControlFlow<ReplicaAppend, AppendRules>, AppendError> {
+        self.at_directory(|touching| {
+            let _writing = touching.write(bytes.len());
+            let mut log = self.log()?;
+            self.seen(&log);
+            let leader_epoch = log.partition().current_leader_epoch();
+            let rules = &log.config().append;
+            if takes_long(rules, origin, bytes) {
+                log.partition().check_leads(leader_epoch)?;
+                return Ok(ControlFlow::Continue(*rules));
+            }
+            let before = marks(&log);
+            let appended = log.append(Append { origin, leader_epoch, now }, bytes, scratch)?;
+            Ok(ControlFlow::Break(self.appended(log, before, appended)))
         })
     }
 
@@ -177,47 +212,53 @@ impl Replica {
         scratch: &mut Scratch,
     ) -> Result<ReplicaAppend, AppendError> {
         let _writing = touching.write(bytes.len());
-        let log = self.log()?;
+        let mut log = self.log()?;
         self.seen(&log);
-        self.append_to(log, append, bytes, scratch)
+        let before = marks(&log);
+        let appended = log.append(append, bytes, scratch)?;
+        Ok(self.appended(log, before, appended))
     }
 
-    fn append_to(
-        &self,
-        mut log: MutexGuard<'_, Log>,
-        append: Append,
-        bytes: &mut [u8],
-        scratch: &mut Scratch,
-    ) -> Result<ReplicaAppend, AppendError> {
-        let appended = log.append(append, bytes, scratch)?;
+    /// Counts what an append has come to, and wakes who waited for it.
+    fn appended(&self, log: MutexGuard<'_, Log>, before: Marks, appended: Appended) -> ReplicaAppend {
         let log_start = log.partition().watermarks().log_start;
-        let commit_due = log.commit_due();
+        let (commit_due, stable) = (log.commit_due(), Stable::of(before, marks(&log)));
         drop(log);
         if let Appended::Written(written) = &appended {
             self.metrics().messages_in.add(u64::try_from(written.count).unwrap_or(0));
             self.metrics().bytes_in.add(u64::from(written.bytes));
             if written.high_watermark_moved {
-                self.waiters.appended(u64::from(written.bytes));
+                self.waiters.appended(Readable { bytes: u64::from(written.bytes), stable });
             }
         }
-        Ok(ReplicaAppend { appended, log_start, commit_due })
+        ReplicaAppend { appended, log_start, commit_due }
     }
 
     /// Takes in that an append of so many bytes is on stable storage, and wakes who waited for it. Says where the high
     /// watermark stands; nothing where the log is refused, which then has nobody who could read it.
     pub fn synced(&self, bytes: u64) -> Option<Offset> {
-        let high_watermark = self.log().ok().map(|mut log| {
+        let moved = self.log().ok().map(|mut log| {
+            let before = marks(&log);
             log.take_synced();
-            log.partition().watermarks().high_watermark
+            (before, marks(&log))
         });
-        self.waiters.appended(bytes);
-        high_watermark
+        let stable = moved.map_or(Stable::Otherwise, |(before, now)| Stable::of(before, now));
+        self.waiters.appended(Readable { bytes, stable });
+        moved.map(|(_, (high_watermark, _))| high_watermark)
     }
 
     /// Reads, as far as the reader may see.
     pub fn fetch(&self, from: FetchFrom, bytes_max: u32, min_one: bool) -> Result<Fetched, ReadError> {
         self.at_directory(|_| self.log()?.fetch(from, bytes_max, min_one))
     }
+}
+
+/// A high watermark, and the last stable offset.
+type Marks = (Offset, Offset);
+
+fn marks(log: &Log) -> Marks {
+    let partition = log.partition();
+    (partition.watermarks().high_watermark, partition.last_stable_offset())
 }
 
 /// Whether to touch a directory may be to wait: it is slow, or as many threads are at it as may be, so that one is left
@@ -383,45 +424,4 @@ impl Partitions {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use protocol::id::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn who_is_at_a_directory_for_want_of_a_processor_makes_nobody_wait() {
-        let pace = Pace::default();
-        let mut there = vec![pace.touch(), pace.touch()];
-        let mut turns = 0;
-        assert!(stays_crowded(&pace, 2, || turns += 1));
-        assert_eq!(turns, YIELDS, "they were let go on, and did not");
-        assert!(!stays_crowded(&pace, 2, || drop(there.pop())));
-        assert_eq!(there.len(), 1, "one has gone, and the other is no obstacle");
-        assert!(!stays_crowded(&pace, 2, || panic!("there is nobody to wait for")));
-        // So long a write makes it slow for a second.
-        pace.set_slow_after(Duration::from_millis(125));
-        while !pace.was_slow() {
-            let _writing = pace.write(0);
-            while !pace.is_slow() {
-                // As one who waits for a disk, and not for a processor: that would be taken off.
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
-        assert!(stays_crowded(&pace, 2, || panic!("a disk does not want for a processor")));
-    }
-
-    #[test]
-    fn a_topic_that_was_taken_out_is_known_to_be_until_the_next_image() {
-        let (partitions, id) = (Partitions::default(), Uuid([7; 16]));
-        let topic = Arc::new(TopicReplicas { name: "t".into(), id, replicas: Vec::new() });
-        partitions.write().by_name.insert("t".into(), topic.clone());
-        partitions.write().by_id.insert(id, topic);
-        assert!(!partitions.is_removed(id));
-        assert!(partitions.remove(id).is_some());
-        assert!(partitions.is_removed(id) && partitions.by_name("t").is_none());
-        partitions.forget_removed();
-        assert!(!partitions.is_removed(id));
-    }
-}
+pub(crate) mod tests;

@@ -45,9 +45,9 @@ pub struct Rest {
 }
 
 impl Waiting {
-    /// Hangs a fetch that lacks so many bytes in the lists of these.
-    pub fn new(lacking: i64, replicas: impl Iterator<Item = Arc<Replica>>) -> Self {
-        let waiter = Waiter::new(lacking);
+    /// Hangs a fetch that may read so far, and lacks so many bytes, in the lists of these.
+    pub fn new(isolation: Isolation, lacking: i64, replicas: impl Iterator<Item = Arc<Replica>>) -> Self {
+        let waiter = Waiter::new(isolation, lacking);
         let hang = |replica: Arc<Replica>| {
             let place = replica.waiters.add(waiter.clone());
             (Arc::downgrade(&replica), place)

@@ -20,6 +20,7 @@ mod resume;
 mod retention;
 mod small_files;
 mod snapshots;
+mod validated;
 
 use super::*;
 use crate::descriptors::Descriptors;

@@ -380,33 +380,13 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use protocol::id::{Timestamp, Uuid};
     use storage::log_config::LogConfig;
-    use storage::log_dirs::format;
-    use storage::names::TopicPartition;
-    use storage::{LogDirs, LogDirsConfig, RealDisk};
 
     use super::*;
-    use crate::runtime::partitions::ReplicaTopic;
+    use crate::runtime::partitions;
 
     fn replica(directory: &Path) -> Arc<Replica> {
-        let now = Timestamp(1);
-        format(&RealDisk, directory, ("a cluster", NodeId(1)), now).unwrap();
-        let config = LogDirsConfig {
-            directories: vec![directory.to_owned()],
-            node_id: NodeId(1),
-            cluster_id: None,
-            open_files_max: 100,
-            batch_positions_bytes: 1 << 20,
-            recovery_threads: 1,
-            reserve_bytes: 0,
-        };
-        let (id, index) = (Uuid([1; 16]), PartitionIndex(0));
-        let name = TopicPartition::new("t", index);
-        let log_dirs = LogDirs::open(RealDisk, &config, now).unwrap();
-        let log = log_dirs.create(&name, id, Arc::new(LogConfig::default()), None, now).unwrap();
-        let of = ReplicaTopic { name: "t".into(), id, metrics: Arc::default() };
-        Arc::new(Replica::new(Arc::new(of), index, log))
+        Arc::new(partitions::tests::replica(directory, LogConfig::default()))
     }
 
     fn limits(bytes_hot: u64) -> Limits {

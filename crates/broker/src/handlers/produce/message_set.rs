@@ -10,6 +10,7 @@ use protocol::records::compression::Compressors;
 use protocol::records::legacy::{LegacyScratch, UpConversion, convert_to_v2};
 use storage::log::AppendError;
 
+use crate::runtime::long_work;
 use crate::runtime::partitions::Replica;
 
 /// The first version that carries nothing but batches of v2.
@@ -36,6 +37,9 @@ pub enum Records<'m> {
 /// A batch larger than this is not kept for the next one's memory.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
+/// To convert so many bytes takes about a millisecond, or much more if they are compressed.
+const LONG_BYTES: usize = 64 << 10;
+
 impl SetMemory {
     /// What the records are, as a log may take them.
     ///
@@ -61,8 +65,9 @@ impl SetMemory {
         }
         self.batch.clear();
         let Self { scratch, compressors, batch } = self;
-        let converted = convert_to_v2(records, &conversion, scratch, compressors, batch)
-            .map_err(AppendRefusal::MessageSet)?;
+        let mut convert = || convert_to_v2(records, &conversion, scratch, compressors, batch);
+        let converted = if records.len() < LONG_BYTES { convert() } else { long_work::run(convert) };
+        let converted = converted.map_err(AppendRefusal::MessageSet)?;
         Ok(converted
             .map_or(Records::None, |converted| Records::Converted(batch, Origin::Converted(converted))))
     }

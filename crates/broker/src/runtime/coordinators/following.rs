@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use partition::fetch::Isolation;
 use protocol::offset::Offset;
 use storage::Fault;
 
@@ -27,7 +28,7 @@ impl Followed for Replica {
     }
 
     fn follower(self: &Arc<Self>) -> impl Follower {
-        let waiter = Waiter::new(1);
+        let waiter = Waiter::new(Isolation::HighWatermark, 1);
         let place = self.waiters.add(waiter.clone());
         Hanging { replica: self.clone(), waiter, place }
     }
