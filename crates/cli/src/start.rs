@@ -69,7 +69,7 @@ impl Start {
 
 /// Starts the node and serves until SIGTERM or Ctrl-C, or until the node cannot go on.
 pub fn run(start: &Start) -> Result<u8, Failure> {
-    broker::heap::few_arenas();
+    broker::heap::begin();
     logging::start(start.log.as_deref())?;
     daemon::leave_terminal();
     let config = start.configure()?;

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 /// The sizes that are pooled. The smallest is what a connection begins with; a frame over the largest gets a
 /// buffer of its own that is dropped after it. Each is twice the one before: a frame that grows holds at most
-/// three times what has arrived, also while it moves from one to the next.
+/// three times what has arrived, also while it moves from one to the next, and one that is larger hardly more than that.
 const CLASSES: [usize; 8] = [16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20];
 
 /// How much a connection that fills its reads may ask for at once, without having a larger frame: what is read
@@ -147,6 +147,10 @@ impl ReadBuffer {
         if self.end == self.bytes.len() {
             let grown = needed.max(self.wanted).min(self.bytes.len() * 2);
             let grown = grown.max(self.bytes.len() + 1);
+            if grown > CLASSES[CLASSES.len() - 1] {
+                self.extend_to(grown);
+                return &mut self.bytes[self.end..];
+            }
             let mut larger = pool.kept(needed.max(grown)).unwrap_or_else(|| pool.take(grown));
             larger[..held].copy_from_slice(&self.bytes[self.start..self.end]);
             pool.give(std::mem::replace(&mut self.bytes, larger));
@@ -154,6 +158,13 @@ impl ReadBuffer {
             self.end = held;
         }
         &mut self.bytes[self.end..]
+    }
+
+    /// Extends a buffer that is larger than those of the pool towards so many bytes. It is moved by its pages and not byte by
+    /// byte, and no page of it is touched long before it is read into.
+    fn extend_to(&mut self, bytes: usize) {
+        self.bytes.reserve_exact(bytes - self.bytes.len());
+        self.bytes.resize(self.bytes.capacity().min(self.bytes.len() + READ_BYTES_MAX), 0);
     }
 
     /// Notes that the last room was filled with `count` bytes.
@@ -228,6 +239,25 @@ mod tests {
             assert!(buffer.capacity() <= 4 * arrived + (64 << 10), "{} for {arrived}", buffer.capacity());
         }
         assert_eq!(buffer.filled(), &bytes[..]);
+    }
+
+    #[test]
+    fn a_frame_beyond_the_pool_holds_hardly_more_than_has_arrived_of_it() {
+        let pool = BufferPool::new(8 << 20);
+        let mut buffer = ReadBuffer::default();
+        let bytes: Vec<u8> = (0..12_000_000u32).map(|index| (index % 251) as u8).collect();
+        for piece in bytes.chunks(100_000) {
+            fill(&mut buffer, &pool, bytes.len(), piece);
+            let arrived = buffer.filled().len();
+            let hardly_more =
+                if arrived > 2 << 20 { arrived + READ_BYTES_MAX } else { 4 * arrived + (64 << 10) };
+            assert!(buffer.capacity() <= hardly_more, "{} for {arrived}", buffer.capacity());
+        }
+        assert!(buffer.filled() == bytes && buffer.capacity() == bytes.len());
+        buffer.consume(bytes.len());
+        let kept = pool.bytes_kept();
+        buffer.release(&pool);
+        assert_eq!((buffer.capacity(), pool.bytes_kept()), (0, kept), "nobody keeps it");
     }
 
     #[test]
