@@ -58,11 +58,13 @@ impl<D: Disk> TransactionIndex<D> {
     ) -> Result<bool, Fault> {
         let mut complete = false;
         let mut wrong = None;
-        let mut index: u64 = 0;
-        self.entries.walk(0, |entry| {
+        // Markers come in order: who reads near the end is not shown all that was ever aborted.
+        let ended = self.entries.partition_point(last_offset, from.0.saturating_sub(1))?;
+        let mut index = u64::from(ended);
+        self.entries.walk(ended, |entry| {
             match read(entry) {
                 Ok(aborted) => {
-                    if aborted.last_offset.0 >= from.0 && aborted.first_offset < end {
+                    if aborted.first_offset < end {
                         into.push(aborted);
                     }
                     complete = aborted.last_stable_offset >= end;
@@ -83,9 +85,7 @@ impl<D: Disk> TransactionIndex<D> {
 
     /// Drops the transactions whose marker is at `end` or later.
     pub fn truncate(&mut self, end: Offset) -> Result<(), Fault> {
-        let kept = self
-            .entries
-            .partition_point(|entry| i64::from_be_bytes(field(entry, 18)), end.0.saturating_sub(1))?;
+        let kept = self.entries.partition_point(last_offset, end.0.saturating_sub(1))?;
         self.entries.keep(kept)
     }
 }
@@ -98,9 +98,14 @@ fn read(entry: &[u8; ENTRY]) -> Result<AbortedTransaction, i16> {
     Ok(AbortedTransaction {
         producer_id: ProducerId(i64::from_be_bytes(field(entry, 2))),
         first_offset: Offset(i64::from_be_bytes(field(entry, 10))),
-        last_offset: LastOffset(i64::from_be_bytes(field(entry, 18))),
+        last_offset: LastOffset(last_offset(entry)),
         last_stable_offset: Offset(i64::from_be_bytes(field(entry, 26))),
     })
+}
+
+/// Where the marker lies.
+fn last_offset(entry: &[u8; ENTRY]) -> i64 {
+    i64::from_be_bytes(field(entry, 18))
 }
 
 fn field(entry: &[u8; ENTRY], start: usize) -> [u8; 8] {

@@ -11,6 +11,7 @@ use super::*;
 use crate::descriptors::Descriptors;
 use crate::names::SegmentFile;
 use crate::offset_index::{OffsetIndex, OffsetPosition};
+use crate::scripted_disk::ScriptedDisk;
 use crate::time_index::{TimeIndex, TimestampOffset};
 use crate::transaction_index::TransactionIndex;
 use partition::transactions::AbortedTransaction;
@@ -138,6 +139,31 @@ fn aborted_transactions_are_found_by_range() {
     assert_eq!(find(31, 40), (vec![], false));
     index.truncate(Offset(20)).unwrap();
     assert_eq!(index.entries().count().unwrap(), 1);
+}
+
+#[test]
+fn who_reads_committed_records_near_the_end_reads_little_of_all_that_was_aborted() {
+    let (disk, temp) = (ScriptedDisk::default(), tempfile::tempdir().unwrap());
+    let path: Arc<Path> = temp.path().into();
+    let descriptors = Descriptors::new(disk.clone(), 100);
+    let mut index =
+        TransactionIndex::absent(descriptors.file(&path, SegmentFile::TransactionIndex, Offset(0)));
+    let aborted = |last: i64| AbortedTransaction {
+        producer_id: ProducerId(7),
+        first_offset: Offset(last - 9),
+        last_offset: LastOffset(last),
+        last_stable_offset: Offset(last + 1),
+    };
+    for transaction in 1..=10_000 {
+        index.push(&aborted(transaction * 10));
+        index.entries().make_room().unwrap();
+    }
+    let before = disk.bytes_read(".txnindex");
+    let mut found = Vec::new();
+    index.collect(Offset(99_985), Offset(100_100), &mut found).unwrap();
+    assert_eq!(found, [aborted(99_990), aborted(100_000)]);
+    let read = disk.bytes_read(".txnindex") - before;
+    assert!(read < 20_000, "{read} bytes of 340,000");
 }
 
 #[test]
