@@ -53,7 +53,11 @@ const ASLEEP: u8 = 2;
 /// A thread that is at something of the directory; it has left when this is dropped.
 #[derive(Debug)]
 #[must_use]
-pub struct Touching<'p>(&'p Pace);
+pub struct Touching<'p> {
+    pace: &'p Pace,
+    /// Whether it is one of those that are counted.
+    counted: bool,
+}
 
 /// A write under way; ended by being dropped.
 #[derive(Debug)]
@@ -112,7 +116,12 @@ impl Pace {
         if self.watched.load(Ordering::SeqCst) != VISITED {
             self.visited();
         }
-        Touching(self)
+        Touching { pace: self, counted: true }
+    }
+
+    /// A thread that nobody else waits for, however long it is at the directory.
+    pub fn touch_apart(&self) -> Touching<'_> {
+        Touching { pace: self, counted: false }
     }
 
     #[cold]
@@ -161,7 +170,7 @@ impl Pace {
         due != 0 && self.now() > due
     }
 
-    /// How many threads are at it.
+    /// How many threads are at it that others may have to wait for.
     pub fn threads(&self) -> usize {
         self.threads.load(Ordering::SeqCst)
     }
@@ -180,12 +189,12 @@ impl<'p> Touching<'p> {
     /// Begins a write of so many bytes by the thread that is counted by this.
     pub fn write(&self, bytes: usize) -> Writing<'p> {
         // Not made of another one, whose end would be this one's.
-        self.0.begin(bytes, None)
+        self.pace.begin(bytes, None)
     }
 
     /// The pace of the directory.
     pub fn pace(&self) -> &'p Pace {
-        self.0
+        self.pace
     }
 }
 
@@ -215,7 +224,9 @@ fn recovery(took: u64) -> u64 {
 
 impl Drop for Touching<'_> {
     fn drop(&mut self) {
-        self.0.threads.fetch_sub(1, Ordering::Relaxed);
+        if self.counted {
+            self.pace.threads.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -304,6 +315,17 @@ mod tests {
         assert_eq!((pace.due.load(Ordering::Acquire), pace.threads()), (0, 1));
         drop(touching);
         assert_eq!(pace.threads(), 0);
+    }
+
+    #[test]
+    fn a_thread_that_nobody_waits_for_is_not_counted_and_its_writes_are_looked_at() {
+        let pace = Pace::default();
+        let touching = pace.touch_apart();
+        let writing = touching.write(0);
+        assert_eq!(pace.threads(), 0);
+        until(|| pace.is_slow());
+        drop((writing, touching));
+        assert_eq!((pace.due.load(Ordering::Acquire), pace.threads()), (0, 0));
     }
 
     #[test]

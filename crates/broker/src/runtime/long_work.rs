@@ -15,20 +15,29 @@ use super::short_slices;
 /// How many do such work with a thread of their own.
 static AT_IT: AtomicUsize = AtomicUsize::new(0);
 
+/// Who does the work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Thread {
+    /// One that connections may wait for, or that has nothing to do with them.
+    AsItWas,
+    /// One that was of connections and is not, until the work is done.
+    GivenUp,
+}
+
 /// Does what takes long.
-pub fn run<R>(work: impl FnOnce() -> R) -> R {
+pub fn run<R>(work: impl FnOnce(Thread) -> R) -> R {
     let in_a_task = tokio::task::try_id().is_some();
     let multi_thread =
         |runtime: Handle| in_a_task && matches!(runtime.runtime_flavor(), RuntimeFlavor::MultiThread);
     if !Handle::try_current().is_ok_and(multi_thread) {
-        return work();
+        return work(Thread::AsItWas);
     }
     match Place::take(&AT_IT, 2 * connection_threads()) {
         Some(_place) => tokio::task::block_in_place(|| {
             let _usual = UsualSlices::begin();
-            work()
+            work(Thread::GivenUp)
         }),
-        None => work(),
+        None => work(Thread::AsItWas),
     }
 }
 
@@ -74,10 +83,11 @@ mod tests {
     fn the_only_thread_of_connections_goes_on_with_them_while_one_works_for_long() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let (done, until_done) = channel();
-        let long = runtime.spawn(async move { run(|| until_done.recv().is_ok()) });
+        let work = move |thread| until_done.recv().is_ok() && thread == Thread::GivenUp;
+        let long = runtime.spawn(async move { run(work) });
         let other = runtime.spawn(async move { done.send(()).is_ok() });
         assert!(runtime.block_on(async { long.await.unwrap() && other.await.unwrap() }));
-        assert_eq!(run(|| 7), 7, "apart from any task");
+        assert_eq!(run(|thread| thread), Thread::AsItWas, "apart from any task");
     }
 
     #[test]

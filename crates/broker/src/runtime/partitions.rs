@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError, RwLock, TryLockError};
+use std::time::{Duration, Instant};
 
 use partition::fetch::FetchFrom;
 use partition::validate::{takes_long, validate};
@@ -20,7 +21,7 @@ use storage::{Fault, SharedLog};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::delayed::{Readable, Stable, Waiters};
-use super::long_work;
+use super::long_work::{self, Thread};
 use crate::metrics::TopicMetrics;
 
 /// What the replicas of a topic have in common.
@@ -118,14 +119,18 @@ impl Replica {
         let directory = self.directory();
         let touching = directory.pace().touch();
         let pace = touching.pace();
-        for _ in 0..=YIELDS {
-            if pace.is_slow() {
+        if !pace.is_slow() && pace.threads() <= threads_at_once() {
+            return work(&touching);
+        }
+        let begun = Instant::now();
+        for _ in 0..YIELDS {
+            std::thread::yield_now();
+            if pace.is_slow() || begun.elapsed() > YIELDING_MAX {
                 break;
             }
             if pace.threads() <= threads_at_once() {
                 return work(&touching);
             }
-            std::thread::yield_now();
         }
         match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
             Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| work(&touching)),
@@ -146,15 +151,21 @@ impl Replica {
             ControlFlow::Break(done) => return Ok(done),
             ControlFlow::Continue(rules) => rules,
         };
-        let validated = long_work::run(|| validate(&rules, origin, now, bytes, scratch))?;
-        self.at_directory(|touching| {
-            let _writing = touching.write(bytes.len());
-            let mut log = self.log()?;
-            self.seen(&log);
-            let leader_epoch = log.partition().current_leader_epoch();
-            let (append, before) = (Append { origin, leader_epoch, now }, marks(&log));
-            let appended = log.append_validated(append, (&rules, &validated), bytes, scratch)?;
-            Ok(self.appended(log, before, appended))
+        long_work::run(|thread| {
+            let validated = validate(&rules, origin, now, bytes, scratch)?;
+            let mut append = |touching: &Touching<'_>| {
+                let _writing = touching.write(bytes.len());
+                let mut log = self.log()?;
+                self.seen(&log);
+                let leader_epoch = log.partition().current_leader_epoch();
+                let (append, before) = (Append { origin, leader_epoch, now }, marks(&log));
+                let appended = log.append_validated(append, (&rules, &validated), bytes, scratch)?;
+                Ok(self.appended(log, before, appended))
+            };
+            match thread {
+                Thread::AsItWas => self.at_directory(append),
+                Thread::GivenUp => append(&self.directory().pace().touch_apart()),
+            }
         })
     }
 
@@ -265,18 +276,31 @@ fn marks(log: &Log) -> Marks {
 /// for everybody else whatever becomes of them. As whoever is there mostly waits for nothing but a processor, they are
 /// first let have that.
 pub fn may_stall(pace: &Pace) -> bool {
-    stays_crowded(pace, threads_at_once(), std::thread::yield_now)
+    stays_crowded(pace, threads_at_once(), YIELDING_MAX, std::thread::yield_now)
 }
 
-fn stays_crowded(pace: &Pace, at_once: usize, mut let_others_go_on: impl FnMut()) -> bool {
+fn stays_crowded(
+    pace: &Pace,
+    at_once: usize,
+    patience: Duration,
+    mut let_others_go_on: impl FnMut(),
+) -> bool {
+    let is_crowded = || pace.is_slow() || pace.threads() >= at_once;
+    if pace.was_slow() {
+        return true;
+    }
+    if !is_crowded() {
+        return false;
+    }
+    let begun = Instant::now();
     for _ in 0..YIELDS {
-        if pace.was_slow() {
+        let_others_go_on();
+        if pace.was_slow() || begun.elapsed() > patience {
             return true;
         }
-        if !pace.is_slow() && pace.threads() < at_once {
+        if !is_crowded() {
             return false;
         }
-        let_others_go_on();
     }
     true
 }
@@ -284,6 +308,9 @@ fn stays_crowded(pace: &Pace, at_once: usize, mut let_others_go_on: impl FnMut()
 /// How often a thread lets others go on before it is given up to waiting, or its request to a thread that may wait. Either
 /// costs more than these together.
 const YIELDS: u32 = 8;
+
+/// But for no longer than this: whoever is let go on may have much to do.
+const YIELDING_MAX: Duration = Duration::from_micros(300);
 
 /// How many threads of connections may be at a directory at a time.
 fn threads_at_once() -> usize {

@@ -66,7 +66,7 @@ impl SetMemory {
         self.batch.clear();
         let Self { scratch, compressors, batch } = self;
         let mut convert = || convert_to_v2(records, &conversion, scratch, compressors, batch);
-        let converted = if records.len() < LONG_BYTES { convert() } else { long_work::run(convert) };
+        let converted = if records.len() < LONG_BYTES { convert() } else { long_work::run(|_| convert()) };
         let converted = converted.map_err(AppendRefusal::MessageSet)?;
         Ok(converted
             .map_or(Records::None, |converted| Records::Converted(batch, Origin::Converted(converted))))

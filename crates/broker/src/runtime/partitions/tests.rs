@@ -77,11 +77,13 @@ fn who_is_at_a_directory_for_want_of_a_processor_makes_nobody_wait() {
     let pace = Pace::default();
     let mut there = vec![pace.touch(), pace.touch()];
     let mut turns = 0;
-    assert!(stays_crowded(&pace, 2, || turns += 1));
+    assert!(stays_crowded(&pace, 2, Duration::MAX, || turns += 1));
     assert_eq!(turns, YIELDS, "they were let go on, and did not");
-    assert!(!stays_crowded(&pace, 2, || drop(there.pop())));
+    assert!(stays_crowded(&pace, 2, Duration::ZERO, || turns += 1));
+    assert_eq!(turns, YIELDS + 1, "one of them took long");
+    assert!(!stays_crowded(&pace, 2, Duration::MAX, || drop(there.pop())));
     assert_eq!(there.len(), 1, "one has gone, and the other is no obstacle");
-    assert!(!stays_crowded(&pace, 2, || panic!("there is nobody to wait for")));
+    assert!(!stays_crowded(&pace, 2, Duration::MAX, || panic!("there is nobody to wait for")));
     // So long a write makes it slow for a second.
     pace.set_slow_after(Duration::from_millis(125));
     while !pace.was_slow() {
@@ -91,7 +93,7 @@ fn who_is_at_a_directory_for_want_of_a_processor_makes_nobody_wait() {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
-    assert!(stays_crowded(&pace, 2, || panic!("a disk does not want for a processor")));
+    assert!(stays_crowded(&pace, 2, Duration::MAX, || panic!("a disk does not want for a processor")));
 }
 
 #[test]
