@@ -123,6 +123,7 @@ struct Judged<'a> {
 ///
 /// # Errors
 /// What is wrong with it.
+#[inline(never)]
 pub fn validate(
     rules: &AppendRules,
     origin: Origin,

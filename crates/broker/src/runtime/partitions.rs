@@ -118,24 +118,14 @@ impl Replica {
     pub fn at_directory<R>(&self, work: impl FnOnce(&Touching<'_>) -> R) -> R {
         let directory = self.directory();
         let touching = directory.pace().touch();
-        let pace = touching.pace();
-        if !pace.is_slow() && pace.threads() <= threads_at_once() {
-            return work(&touching);
+        // Whoever asks is one of those there.
+        let most = threads_at_once() + 1;
+        if stays_crowded(touching.pace(), most, YIELDING_MAX, std::thread::yield_now)
+            && on_a_thread_of_connections()
+        {
+            return tokio::task::block_in_place(|| work(&touching));
         }
-        let begun = Instant::now();
-        for _ in 0..YIELDS {
-            std::thread::yield_now();
-            if pace.is_slow() || begun.elapsed() > YIELDING_MAX {
-                break;
-            }
-            if pace.threads() <= threads_at_once() {
-                return work(&touching);
-            }
-        }
-        match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| work(&touching)),
-            _ => work(&touching),
-        }
+        work(&touching)
     }
 
     /// Appends one batch as the leader, counts it and wakes who waited for it. A batch that takes long to validate is
@@ -270,6 +260,10 @@ type Marks = (Offset, Offset);
 fn marks(log: &Log) -> Marks {
     let partition = log.partition();
     (partition.watermarks().high_watermark, partition.last_stable_offset())
+}
+
+fn on_a_thread_of_connections() -> bool {
+    Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
 /// Whether to touch a directory may be to wait: it is slow, or as many threads are at it as may be, so that one is left
