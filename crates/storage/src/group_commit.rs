@@ -51,6 +51,18 @@ pub struct Ticket<D: Disk = RealDisk> {
     pub done: Done,
 }
 
+impl<D: Disk> Ticket<D> {
+    /// The same wish, with somebody more to be told, after who was to be told so far.
+    pub fn telling(self, last: Done) -> Self {
+        let first = self.done;
+        let done: Done = Box::new(move |outcome| {
+            first(outcome.clone());
+            last(outcome);
+        });
+        Self { done, ..self }
+    }
+}
+
 /// The thread of one log directory that makes files durable.
 pub struct GroupCommit<D: Disk = RealDisk> {
     shared: Arc<Shared<D>>,

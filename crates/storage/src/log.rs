@@ -164,6 +164,12 @@ impl<D: Disk> Log<D> {
         self.topic_id
     }
 
+    /// Forgets the topic's id.
+    #[cfg(test)]
+    pub(crate) fn forget_topic_id(&mut self) {
+        self.topic_id = None;
+    }
+
     /// The id of the log directory it lies in.
     pub fn directory_id(&self) -> DirectoryId {
         self.home.id()
@@ -428,12 +434,13 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
+    /// Writes the epochs, of a log that was cut or copied, and brings them to stable storage.
     fn write_leader_epochs(&mut self) -> Result<(), Fault> {
         self.epochs_due = true;
         if self.made {
             let (path, epochs) = self.epochs_to_write();
             self.epochs_there = true;
-            checkpoint::write_leader_epochs(self.home.disk(), &path, &epochs)?;
+            self.reserved(|log| checkpoint::write_leader_epochs(log.home.disk(), &path, &epochs))?;
             self.epochs_due = false;
         }
         Ok(())

@@ -356,8 +356,8 @@ impl<D: Disk> LogDirs<D> {
             let mut log = locked(log);
             log.mark_deleted();
             if !log.is_made() {
-                let forgotten = log.forget_first();
-                return log.home().noted(forgotten);
+                let home = Arc::clone(log.home());
+                return home.reserved(|| log.forget_first());
             }
             (Arc::clone(log.home()), log.path().to_owned(), log.config().file_delete_delay)
         };

@@ -15,6 +15,7 @@ use protocol::id::Timestamp;
 use rustix::io::Errno;
 
 use crate::disk::{Access, Disk, Entry, FileFacts, RealDisk, Space};
+use crate::reserve::RESERVE;
 
 /// The disk; clones share one script.
 #[derive(Clone, Default)]
@@ -65,6 +66,10 @@ struct State {
     under_lock: Vec<(usize, &'static str, PathBuf)>,
     /// Each call is counted as if it were made twice.
     doubled: bool,
+    /// So many more calls that take room find some, and then one does not.
+    room_for: Option<usize>,
+    /// Which one that was.
+    without_room: Option<String>,
 }
 
 /// Judges a guard of calls as things are, and on a disk of which each call is made twice: that is planted, and it must notice.
@@ -273,6 +278,31 @@ impl ScriptedDisk {
         self.script.state.lock().unwrap().usable = Some(bytes);
     }
 
+    /// Has one call find no room: the one that takes some after so many others, but for what a reserve takes.
+    pub fn no_room_after(&self, calls: usize) {
+        let mut state = self.script.state.lock().unwrap();
+        (state.room_for, state.without_room) = (Some(calls), None);
+    }
+
+    /// The call that has found no room, if it has come by now; from here on all find some.
+    pub fn take_without_room(&self) -> Option<String> {
+        let mut state = self.script.state.lock().unwrap();
+        state.room_for = None;
+        state.without_room.take()
+    }
+
+    /// A call that may take a block of the disk, or, by a name, of a directory.
+    fn take_room(&self, verb: &'static str, path: &Path) -> io::Result<()> {
+        let mut state = self.script.state.lock().unwrap();
+        let Some(left) = state.room_for.filter(|_| !path.ends_with(RESERVE)) else { return Ok(()) };
+        state.room_for = left.checked_sub(1);
+        if left > 0 {
+            return Ok(());
+        }
+        state.without_room = Some(format!("{verb} {}", path.display()));
+        Err(Errno::NOSPC.into())
+    }
+
     /// From here on takes note of the calls that this thread makes while it says that a lock is held.
     pub fn watch(&self, held_lock: impl Fn() -> bool + Send + 'static) {
         self.script.state.lock().unwrap().held_lock = Some((thread::current().id(), Box::new(held_lock)));
@@ -325,6 +355,7 @@ impl Disk for ScriptedDisk {
         self.call("open", path)?;
         if access == Access::Create && !path.exists() {
             self.script.state.lock().unwrap().note_under_lock("create", path);
+            self.take_room("create", path)?;
         }
         let (file, path) = (RealDisk.open(path, access)?, path.to_owned());
         let mut state = self.script.state.lock().unwrap();
@@ -354,7 +385,8 @@ impl Disk for ScriptedDisk {
     }
 
     fn pwrite(&self, file: &ScriptedFile, bytes: &[u8], position: u64) -> io::Result<usize> {
-        if let Err(error) = self.call("pwrite", &file.path) {
+        let called = self.call("pwrite", &file.path).and_then(|()| self.take_room("pwrite", &file.path));
+        if let Err(error) = called {
             let torn = self.script.state.lock().unwrap().torn.unwrap_or(0).min(bytes.len());
             RealDisk.pwrite(&file.file, &bytes[..torn], position)?;
             return Err(error);
@@ -393,6 +425,7 @@ impl Disk for ScriptedDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.call("rename", from)?;
+        self.take_room("rename", from)?;
         RealDisk.rename(from, to)
     }
 
@@ -403,6 +436,7 @@ impl Disk for ScriptedDisk {
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.call("create_dir", path)?;
+        self.take_room("create_dir", path)?;
         RealDisk.create_dir(path)
     }
 

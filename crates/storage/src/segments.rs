@@ -335,16 +335,21 @@ impl<D: Disk> Segments<D> {
         Ok(())
     }
 
-    /// Removes all segments and begins anew with `base`.
+    /// Removes all segments and begins anew with `base`. After an error there is one at least, whose file may not be.
     pub fn restart(&mut self, base: Offset, now: Timestamp) -> Result<(), Fault> {
         self.list.changed();
         let disk = self.descriptors.disk().clone();
         let list = self.list.all_mut();
         while let Some(segment) = list.last_mut() {
             remove_all(&disk, segment.files())?;
+            if list.len() == 1 {
+                break;
+            }
             list.pop();
         }
-        list.push(Segment::create(&self.descriptors, &self.directory, base, now)?);
+        let first = Segment::create(&self.descriptors, &self.directory, base, now)?;
+        list.clear();
+        list.push(first);
         Ok(())
     }
 

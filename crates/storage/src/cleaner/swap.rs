@@ -161,7 +161,7 @@ impl<D: Disk> Run<'_, D> {
         self.sync_files(&mut rewritten, batch.end)?;
         self.sync_names()?;
         for one in &mut rewritten {
-            self.cleaning.names().ok_or(CleanError::Aborted)?.offer(&mut one.segment)?;
+            self.cleaning.names().ok_or(CleanError::Aborted)?.offer(&self.home, &mut one.segment)?;
         }
         self.sync_names()?;
         let replaced = whole(self.log)?.replace_segments(self.cleaning, rewritten, self.now)?;
@@ -177,7 +177,7 @@ impl<D: Disk> Run<'_, D> {
         }
         self.sync_names()?;
         self.cleaning.names().ok_or(CleanError::Aborted)?.note_synced();
-        while self.cleaning.names().ok_or(CleanError::Aborted)?.settle(&self.disk)? {
+        while self.cleaning.names().ok_or(CleanError::Aborted)?.settle(&self.home)? {
             self.work.pace.let_others_in();
         }
         whole(self.log)?.note_settled(self.cleaning);

@@ -6,6 +6,7 @@ mod formats;
 mod interference;
 mod kills;
 mod model;
+mod no_room;
 mod swaps;
 
 use std::sync::{Arc, Mutex};

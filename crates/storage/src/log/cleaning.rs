@@ -274,7 +274,7 @@ impl<D: Disk> Log<D> {
     /// Gives every segment its own names, where that could not be done before.
     pub(super) fn settle_segments(&mut self) -> Result<(), Fault> {
         for segment in self.segments.iter_mut().filter(|segment| segment.stage() != Stage::Live) {
-            segment.move_to(Stage::Live)?;
+            self.home.reserved(|| segment.move_to(Stage::Live))?;
             self.flush.note_names_changed();
         }
         Ok(())

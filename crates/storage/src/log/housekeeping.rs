@@ -77,14 +77,7 @@ impl<D: Disk> Log<D> {
         let made = self.make(Room::Reserve);
         let ticket = made.and_then(|()| self.reserved(|log| log.ticket(end, Box::new(|_| ()))));
         match ticket {
-            Ok(ticket) => {
-                let reached = ticket.done;
-                let done: Done = Box::new(move |outcome| {
-                    reached(outcome.clone());
-                    done(outcome);
-                });
-                self.home.commit().submit(Ticket { done, ..ticket });
-            }
+            Ok(ticket) => self.home.commit().submit(ticket.telling(done)),
             Err(fault) => done(Err(fault)),
         }
     }
@@ -106,8 +99,10 @@ impl<D: Disk> Log<D> {
     /// Has the log brought to stable storage in the background, and `done` told.
     pub fn flush(&mut self, now: Timestamp, done: Done) -> Result<(), Fault> {
         self.check()?;
-        let ticket = self.ticket(self.partition.watermarks().log_end, done);
-        self.home.background().submit(self.home.noted(ticket)?);
+        let (home, end) = (Arc::clone(&self.home), self.partition.watermarks().log_end);
+        // What was acknowledged is to last, on a full disk too; and very many logs may ask.
+        let ticket = home.reserved_in_part(|| self.ticket(end, Box::new(|_| ())))?;
+        home.background().submit(ticket.telling(done));
         self.last_flush = now;
         Ok(())
     }

@@ -195,10 +195,13 @@ impl<D: Disk> Log<D> {
             }
         }
         self.partition = Machine::new(source.partition().clone(), &self.home);
-        self.segments.finish()?;
-        self.take_snapshot(end)?;
+        // All of it is copied: for want of little more it must not stay where it is.
+        self.reserved(|log| {
+            log.segments.finish()?;
+            log.take_snapshot(end)
+        })?;
         self.write_leader_epochs()?;
-        let Ticket { mut files, done, .. } = self.ticket(end, Box::new(|_| ()))?;
+        let Ticket { mut files, done, .. } = self.reserved(|log| log.ticket(end, Box::new(|_| ())))?;
         // The checkpoint of where it goes will vouch for its very end, and so for the last indexes too.
         files.extend(self.segments.active().dirty_files(true)?);
         let disk = self.home.disk();
@@ -219,16 +222,16 @@ impl<D: Disk> Log<D> {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let away = self.home.path().join(deletion_name(&self.name, &unique));
         let (source, target) = (Arc::clone(&self.home), Arc::clone(&copy.home));
-        source.noted(rename(source.disk(), self.path(), &away))?;
+        source.reserved(|| rename(source.disk(), self.path(), &away))?;
         let place = target.path().join(self.name.to_string());
-        if let Err(fault) = target.noted(rename(target.disk(), copy.path(), &place)) {
+        if let Err(fault) = target.reserved(|| rename(target.disk(), copy.path(), &place)) {
             // It may have its new name all the same, under which a start may take it for the replica, and the log goes on.
             if let Err(error) = target.disk().rename(&place, copy.path())
                 && error.kind() != std::io::ErrorKind::NotFound
             {
                 tracing::warn!(path = %place.display(), %error, "a copy that is not the replica has its name");
             }
-            if let Err(worse) = rename(source.disk(), &away, self.path()) {
+            if let Err(worse) = source.reserved(|| rename(source.disk(), &away, self.path())) {
                 // The copy is all there is under a name that a start would take: it must stay where it is.
                 target.state().take_offline(&format!("a replica cannot be moved here: {fault}"));
                 source.state().take_offline(&format!("a replica cannot be moved away: {worse}"));

@@ -321,7 +321,9 @@ impl<D: Disk> Log<D> {
             }
             None => {}
         }
-        partition_metadata::write(self.home.disk(), self.path(), topic_id)?;
+        let home = &self.home;
+        // Of a directory that an old Kafka has left every log may ask.
+        home.reserved_in_part(|| partition_metadata::write(home.disk(), self.path(), topic_id))?;
         self.flush.note_small(SmallFile::PartitionMetadata);
         self.topic_id = Some(topic_id);
         Ok(())

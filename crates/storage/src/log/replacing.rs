@@ -108,9 +108,9 @@ impl Cleaning {
 
 impl Names {
     /// Gives a segment that is on stable storage the names of a complete one.
-    pub fn offer<D: Disk>(&mut self, segment: &mut Segment<D>) -> Result<(), Fault> {
+    pub fn offer<D: Disk>(&mut self, home: &LogDirectory<D>, segment: &mut Segment<D>) -> Result<(), Fault> {
         self.offered.push(segment.base());
-        segment.move_to(Stage::Swap)
+        home.reserved(|| segment.move_to(Stage::Swap))
     }
 
     /// Marks some of the files for deletion that a replacement has left; whether there were any.
@@ -141,12 +141,12 @@ impl Names {
     }
 
     /// Gives some of the segments that have taken their places their own names; whether there were any.
-    pub fn settle<D: Disk>(&mut self, disk: &D) -> Result<bool, Fault> {
+    pub fn settle<D: Disk>(&mut self, home: &LogDirectory<D>) -> Result<bool, Fault> {
         let before = self.unsettled.len();
         while before - self.unsettled.len() < AT_ONCE
             && let Some(files) = self.unsettled.last_mut()
         {
-            files.move_to(disk, Stage::Live)?;
+            home.reserved(|| files.move_to(home.disk(), Stage::Live))?;
             self.settled.push(files.base());
             self.unsettled.pop();
         }
@@ -233,7 +233,7 @@ impl<D: Disk> Log<D> {
         if names.unsettled.is_empty() {
             return Ok(());
         }
-        while names.settle(home.disk())? {}
+        while names.settle(&home)? {}
         drop(names);
         self.note_settled(cleaning);
         Ok(())

@@ -100,7 +100,8 @@ impl<D: Disk> Log<D> {
         self.flush.truncated(start, start);
         self.keep_topic_id()?;
         self.drop_snapshots_behind(Offset(-1))?;
-        self.segments.restart(start, now)?;
+        // What was there is gone, and who tries again goes on where this one has ended.
+        self.reserved(|log| log.segments.restart(start, now))?;
         self.set_cleaned_to(None);
         self.set_resume_due(0);
         self.flush.note_names_changed();

@@ -327,6 +327,7 @@ impl<D: Disk> LogDirs<D> {
         now: Timestamp,
     ) -> Result<bool, Fault> {
         let directory = &home.directory;
+        let forget = || directory.reserved(|| directory.first_records().forget(row.place));
         if let Some(log) = self.get(&row.name) {
             if locked(&log).directory_id() == directory.id() {
                 let placed = || matches!(placement(&row.name, Some(row.topic_id)), Placement::Here(_));
@@ -335,14 +336,14 @@ impl<D: Disk> LogDirs<D> {
                     return Err(fault);
                 }
             }
-            return directory.first_records().forget(row.place).map(|()| false);
+            return forget().map(|()| false);
         }
         if self.wait_for_unloaded(&row.name, directory.id(), row.place) {
             // Whether the log has the batch shows when it can be read.
             return Ok(false);
         }
         let Placement::Here(config) = placement(&row.name, Some(row.topic_id)) else {
-            return directory.first_records().forget(row.place).map(|()| false);
+            return forget().map(|()| false);
         };
         let planned = Log::plan(Arc::clone(directory), row.name.clone(), row.topic_id, config, now)
             .and_then(|mut log| log.take_first(row).map(|_| log));

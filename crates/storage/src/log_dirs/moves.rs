@@ -477,7 +477,9 @@ impl<D: Disk> LogDirs<D> {
     ) -> Result<(), Fault> {
         let (name, home, place) = (copy.name.clone(), Arc::clone(&copy.home), copy.name.to_string());
         let (path, named) = (home.path().join(&copy.directory), home.path().join(&place));
-        home.disk().rename(&path, &named).map_err(|error| Fault::io("rename", &path, error))?;
+        home.reserved(|| {
+            home.disk().rename(&path, &named).map_err(|error| Fault::io("rename", &path, error))
+        })?;
         copy.directory = place;
         let said = Checkpoints { clean: false, recovery_point: Offset::ZERO, ..copy.said };
         let opened = home.reserved(|| {

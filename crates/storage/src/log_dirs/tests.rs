@@ -11,6 +11,7 @@ mod first_records;
 mod full_disk;
 mod many_segments;
 mod moves;
+mod no_room;
 mod resume;
 
 use std::path::Path;

@@ -126,7 +126,6 @@ impl<D: Disk> LogDirs<D> {
                 }
             }
         }
-        let forgotten = row.map_or(Ok(()), |row| directory.first_records().forget(row));
-        directory.noted(forgotten)
+        row.map_or(Ok(()), |row| directory.reserved(|| directory.first_records().forget(row)))
     }
 }

@@ -194,7 +194,7 @@ fn calling_it_off_leaves_a_segment_that_has_taken_its_place() {
         crate::whole_file::read_up_to(&RealDisk, &source.file, &mut batches, 0).unwrap();
         cleaned.append(&batches, 100).unwrap();
         cleaned.finish().unwrap();
-        cleaning.names().unwrap().offer(&mut cleaned).unwrap();
+        cleaning.names().unwrap().offer(&bench.home, &mut cleaned).unwrap();
         let rewritten = vec![Rewritten { segment: cleaned, bases: vec![base] }];
         let replaced = log.replace_segments(&cleaning, rewritten, NOW).unwrap().unwrap();
         assert_eq!((replaced.gone.len(), replaced.refused), (1, Vec::new()));
@@ -222,7 +222,7 @@ fn calling_it_off_takes_back_what_was_offered() {
         let cleaning = log.begin_cleaning().unwrap().unwrap();
         let mut cleaned = begun(&log, &cleaning, base);
         cleaned.finish().unwrap();
-        cleaning.names().unwrap().offer(&mut cleaned).unwrap();
+        cleaning.names().unwrap().offer(&bench.home, &mut cleaned).unwrap();
         let mut config = LogConfig::clone(log.config());
         config.compaction.compact = false;
         log.set_config(Arc::new(config));
