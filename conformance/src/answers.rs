@@ -13,6 +13,7 @@ mod same;
 mod scene;
 
 mod bodies;
+mod broken_sets;
 mod cluster;
 mod configs;
 mod consumer_groups;
@@ -196,6 +197,7 @@ fn cases() -> Vec<Case> {
         two_phase::cases(),
         streams_groups::cases(),
         message_sets::cases(),
+        broken_sets::cases(),
         list_offsets::cases(),
         log_dirs::cases(),
     ];

@@ -55,7 +55,7 @@ fn resealed(bytes: Vec<u8>, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 }
 
 /// What partition 0 holds.
-fn stored(s: &Scene) -> Value {
+pub fn stored(s: &Scene) -> Value {
     fetch(s, 0, 1_000_000)
 }
 

@@ -269,11 +269,14 @@ fn message_set(error: &LegacyError) -> ErrorCode {
         | LegacyError::Magic { magic: ..=-1 | 3.. }
         | LegacyError::Truncated => ErrorCode::CorruptMessage,
         LegacyError::TooLarge { .. } => ErrorCode::MessageTooLarge,
+        LegacyError::Timestamp { .. } => ErrorCode::InvalidTimestamp,
         // zstd has a number, which these formats do not have; the others nobody has.
         LegacyError::Codec { id: 5.. } | LegacyError::Compression(CompressionError::Corrupt { .. }) => {
             ErrorCode::UnknownServerError
         }
         LegacyError::Magic { .. }
+        | LegacyError::WrappedMagic { .. }
+        | LegacyError::WrapperOffset { .. }
         | LegacyError::Wrapper
         | LegacyError::Codec { .. }
         | LegacyError::Compression(CompressionError::TooLarge { .. }) => ErrorCode::InvalidRecord,

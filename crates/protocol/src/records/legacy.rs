@@ -29,8 +29,8 @@ use wrapped::{Part, Wrapped};
 /// Why bytes are not a message set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum LegacyError {
-    /// A message is too short for its own fields.
-    #[error("a message has length {length}, too little for its own fields")]
+    /// A message is too short for its own fields, or longer than any can be.
+    #[error("a message has length {length}, which none of its format can have")]
     Length {
         /// The length read.
         length: i32,
@@ -40,6 +40,26 @@ pub enum LegacyError {
     Magic {
         /// The format's number.
         magic: i8,
+    },
+    /// A message inside a wrapper has another format than that.
+    #[error("a message inside a compressed one has format v{magic}, and that has another")]
+    WrappedMagic {
+        /// The format's number.
+        magic: i8,
+    },
+    /// The wrapper's offset is neither 0 nor one that the last message inside may have (v1).
+    #[error("a compressed message has offset {wrapper}, and the last one inside is number {last}")]
+    WrapperOffset {
+        /// The offset of the wrapper.
+        wrapper: Offset,
+        /// That of the last message inside.
+        last: Offset,
+    },
+    /// A time before all that there are, which is not that for none either.
+    #[error("a message has timestamp {}, and -1 stands for none", timestamp.0)]
+    Timestamp {
+        /// The timestamp.
+        timestamp: Timestamp,
     },
     /// The checksum does not match the bytes.
     #[error("a message carries CRC {stored:#010x}, and its bytes have {computed:#010x}")]

@@ -154,7 +154,9 @@ impl<'a> Messages<'a> {
             Some(1) => HEADER_V1 + LENGTHS,
             _ => HEADER_V0 + LENGTHS,
         };
-        let body = usize::try_from(length).ok().filter(|&body| body >= needed);
+        // With what comes before its length a message has a size in 31 bits too.
+        let lengths = needed..=i32::MAX as usize - LOG_OVERHEAD;
+        let body = usize::try_from(length).ok().filter(|body| lengths.contains(body));
         let size = LOG_OVERHEAD + body.ok_or(LegacyError::Length { length })?;
         let Some(message) = rest.get(..size) else { return Ok(None) };
         let message = Message::parse(message, length)?;

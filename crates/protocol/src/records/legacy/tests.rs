@@ -110,6 +110,12 @@ fn damage_is_named() {
     assert!(matches!(with(18, &[0xff]), LegacyError::Crc { .. }));
     assert_eq!(with(8, &[0, 0, 0, 21]), LegacyError::Length { length: 21 });
     assert_eq!(with(8, &[0xff; 4]), LegacyError::Length { length: -1 });
+    let endless = i32::MAX - 11;
+    assert_eq!(
+        with(8, &endless.to_be_bytes()),
+        LegacyError::Length { length: endless },
+        "with offset and length"
+    );
     assert_eq!(with(16, &[2]), LegacyError::Magic { magic: 2 });
     assert_eq!(with(26, &[0, 0, 1, 0]), LegacyError::Fields);
     assert_eq!(records(&plain[..plain.len() - 1], 1 << 20).unwrap().len(), 9, "a cut message is left out");
@@ -165,6 +171,51 @@ fn sets_become_batches() {
                 })
                 .collect();
             assert_eq!(read, written(magic), "v{magic} {codec}");
+        }
+    }
+}
+
+/// A v1 message in gzip, with these bytes inside.
+fn wrapping(inside: &[u8], offset: i64) -> Vec<u8> {
+    let mut packed = Vec::new();
+    Compressors::default().compress(Codec::Gzip.into(), inside, &mut packed).unwrap();
+    let mut wrapper = Vec::new();
+    let (offset, timestamp) = (Offset(offset), Timestamp(0));
+    build::write_message(1, Codec::Gzip.id(), offset, timestamp, (None, Some(&packed)), &mut wrapper);
+    wrapper
+}
+
+#[test]
+fn what_does_not_belong_in_a_wrapper_is_refused_as_what_it_is() {
+    let inside = |magic| built(magic, Codec::None, &[(0, -1, None, None), (1, -1, None, None)]);
+    let refused = |inside: &[u8]| up(&wrapping(inside, 1), &AS_IT_IS).unwrap_err();
+    assert_eq!(refused(&inside(0)), LegacyError::WrappedMagic { magic: 0 });
+    let mut nine = inside(1);
+    nine[16] = 9;
+    assert_eq!(refused(&nine), LegacyError::WrappedMagic { magic: 9 });
+    let zeros = [&inside(1)[..], &[0; 40]].concat();
+    assert_eq!(refused(&zeros), LegacyError::Length { length: 0 }, "and no message of v0");
+}
+
+#[test]
+fn a_wrapper_says_where_its_last_message_is_to_be_or_nothing() {
+    let inside = built(1, Codec::None, &[(0, 7, None, None), (1, 7, None, None), (2, 7, None, None)]);
+    for offset in [-1, 1] {
+        let refused = LegacyError::WrapperOffset { wrapper: Offset(offset), last: Offset(2) };
+        assert_eq!(up(&wrapping(&inside, offset), &AS_IT_IS), Err(refused));
+    }
+    for offset in [0, 2, 99] {
+        assert_eq!(read_batch(&up(&wrapping(&inside, offset), &AS_IT_IS).unwrap()).1.len(), 3);
+    }
+}
+
+#[test]
+fn a_time_before_all_times_makes_no_batch() {
+    for timestamp in [-2, i64::MIN] {
+        for codec in CODECS {
+            let set = built(1, codec, &[(0, -1, None, None), (1, timestamp, None, None)]);
+            let refused = LegacyError::Timestamp { timestamp: Timestamp(timestamp) };
+            assert_eq!(up(&set, &AS_IT_IS), Err(refused), "{codec}");
         }
     }
 }

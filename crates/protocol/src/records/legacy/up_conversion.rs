@@ -113,15 +113,25 @@ fn convert(
     let mut writer = RecordWriter::new(compressing, &mut scratch.key);
     let mut messages = Messages::new(bytes);
     while let Some(message) = messages.next_message()? {
+        let mut last = None;
+        let mut write = |part: Part<'_>| {
+            if let Part::Head(head) = part {
+                check_timestamp(head.timestamp)?;
+                last = Some(head.offset);
+            }
+            writer.part(part).map_err(too_large)
+        };
         if survey.codec == Codec::None {
-            message.parts(|part| writer.part(part).map_err(too_large))?;
+            message.parts(write)?;
             continue;
         }
         let cap = conversion.decompressed_bytes_max;
         let mut wrapped = Wrapped::open(&mut scratch.decompressors, &message, cap)?;
-        while wrapped.next_message(|part| writer.part(part).map_err(too_large))? {}
-        if writer.count == 0 {
-            return Err(LegacyError::Wrapper);
+        while wrapped.next_message(&mut write)? {}
+        let last = last.ok_or(LegacyError::Wrapper)?;
+        // Some old clients leave it at 0. Any other says where the last message inside is to be.
+        if message.magic == 1 && message.offset != Offset::ZERO && message.offset < last {
+            return Err(LegacyError::WrapperOffset { wrapper: message.offset, last });
         }
     }
     let (header, converted) = writer.finish(compression.codec, survey.stamped).map_err(too_large)?;
@@ -130,6 +140,11 @@ fn convert(
     out[start..start + BATCH_OVERHEAD].copy_from_slice(&header.write());
     batch::seal(&mut out[start..]);
     Ok(converted)
+}
+
+/// Readers, and Kafka where it writes a batch anew, take no time below that for none.
+fn check_timestamp(timestamp: Timestamp) -> Result<(), LegacyError> {
+    if timestamp < Timestamp::NONE { Err(LegacyError::Timestamp { timestamp }) } else { Ok(()) }
 }
 
 /// Writes the records of a v2 batch out of the parts of messages.

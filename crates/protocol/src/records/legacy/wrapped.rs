@@ -66,11 +66,15 @@ impl<'d, 'p> Wrapped<'d, 'p> {
         }
         let offset = Offset(i64::from_be_bytes(self.take()?));
         let length = i32::from_be_bytes(self.take()?);
+        // Before its format, as in Kafka: what is all zeros is no message of v0.
+        if length < (HEADER_V0 + LENGTHS) as i32 {
+            return Err(LegacyError::Length { length }.into());
+        }
         let stored = u32::from_be_bytes(self.take()?);
         let mut crc = crc32fast::Hasher::new();
         let [magic, attributes] = self.take_covered(&mut crc)?;
         if magic as i8 != self.magic {
-            return Err(LegacyError::Magic { magic: magic as i8 }.into());
+            return Err(LegacyError::WrappedMagic { magic: magic as i8 }.into());
         }
         if attributes & CODEC_BITS != Codec::None.id() {
             return Err(LegacyError::Wrapper.into());
