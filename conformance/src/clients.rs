@@ -2,7 +2,7 @@
 //! `conformance/old-clients`.
 //!
 //! Each `run` installs what it needs, prints its checks and ends with `N passed, M failed`. Nothing here looks into
-//! what they check.
+//! what they check. `EXAMINED` tells them whose broker it is (`headwater` or `apache-kafka`), for what only one of them can.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -50,7 +50,9 @@ impl Clients {
         for client in self.chosen(folder)? {
             let name = client.file_name().unwrap_or_default().to_string_lossy().into_owned();
             println!("== {name}");
-            let (passed, failed) = run_client(&client, &bootstrap).with_context(|| name.clone())?;
+            let examined = if self.against.apache_kafka { "apache-kafka" } else { "headwater" };
+            let run = run_client(&client, &bootstrap, examined);
+            let (passed, failed) = run.with_context(|| name.clone())?;
             totals = (totals.0 + passed, totals.1 + failed);
         }
         drop(broker);
@@ -96,9 +98,10 @@ fn settings(launch: Launch) -> Launch {
 }
 
 /// Runs one client, passes on what it prints and reads the counts off its last line.
-fn run_client(client: &std::path::Path, bootstrap: &str) -> Result<(u32, u32)> {
+fn run_client(client: &std::path::Path, bootstrap: &str, examined: &str) -> Result<(u32, u32)> {
     let mut child = Command::new(client.join("run"))
         .arg(bootstrap)
+        .env("EXAMINED", examined)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
