@@ -41,7 +41,9 @@ fn broker_epoch(bytes: &[u8]) -> Option<BrokerEpoch> {
 mod tests {
     use super::*;
     use crate::disk::RealDisk;
+    use crate::scripted_disk::ScriptedDisk;
     use proptest::prelude::*;
+    use rustix::io::Errno;
 
     #[test]
     fn the_mark_is_kafkas_to_the_byte_and_taken_once() {
@@ -59,6 +61,18 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join(CLEAN_SHUTDOWN), "").unwrap();
         assert_eq!(take(&RealDisk, directory.path()).unwrap(), Some(BrokerEpoch(-1)));
+    }
+
+    #[test]
+    fn a_mark_counts_only_once_it_is_gone_for_good() {
+        let (directory, disk) = (tempfile::tempdir().unwrap(), ScriptedDisk::default());
+        write(&disk, directory.path(), BrokerEpoch(97)).unwrap();
+        disk.reset();
+        assert_eq!(take(&disk, directory.path()).unwrap(), Some(BrokerEpoch(97)));
+        assert_eq!(disk.count("fsync_dir", &directory.path().to_string_lossy()), 1);
+        write(&disk, directory.path(), BrokerEpoch(98)).unwrap();
+        disk.fail_once("fsync_dir", "", Errno::IO);
+        take(&disk, directory.path()).unwrap_err();
     }
 
     proptest! {

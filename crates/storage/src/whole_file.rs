@@ -182,3 +182,30 @@ fn beside(path: &Path) -> PathBuf {
     name.push(".tmp");
     name.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+    use crate::scripted_disk::ScriptedDisk;
+
+    #[test]
+    fn bytes_are_on_stable_storage_before_their_name_and_the_name_before_it_is_told() {
+        type Replace = fn(&ScriptedDisk, &Path) -> Result<(), Fault>;
+        let ways: [(Replace, &[&str]); 3] = [
+            (|disk, path| replace(disk, path, b"new"), &["fdatasync", "rename", "fsync_dir"]),
+            (|disk, path| replace_unnamed(disk, path, b"new"), &["fdatasync", "rename"]),
+            (|disk, path| replace_unsynced(disk, path, b"new"), &["rename"]),
+        ];
+        for (replace, expected) in ways {
+            let (directory, disk) = (tempfile::tempdir().unwrap(), ScriptedDisk::default());
+            let path = directory.path().join("file");
+            std::fs::write(&path, "of another length").unwrap();
+            replace(&disk, &path).unwrap();
+            assert_eq!(read_text(&RealDisk, &path).unwrap().as_deref(), Some("new"));
+            let calls = disk.lasting(|_, _| true);
+            let verbs: Vec<_> = calls.iter().filter_map(|call| call.split(' ').next()).collect();
+            assert_eq!(verbs, expected);
+        }
+    }
+}

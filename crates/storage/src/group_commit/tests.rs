@@ -142,6 +142,16 @@ fn a_failed_fsync_fails_all_who_waited_and_is_never_tried_again() {
 }
 
 #[test]
+fn names_that_cannot_be_synced_acknowledge_nothing() {
+    let bench = Bench::new();
+    let file = bench.file("a");
+    bench.disk.fail_once("fsync_dir", "", Errno::IO);
+    let refused = bench.submit(&file).recv().unwrap().unwrap_err().to_string();
+    assert!(refused.contains("cannot fsync"), "{refused}");
+    assert_eq!(bench.state.health(), DirectoryHealth::Offline);
+}
+
+#[test]
 fn what_was_handed_in_is_completed_at_the_end() {
     let bench = Bench::new();
     let file = bench.file("a");

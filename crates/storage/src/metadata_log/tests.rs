@@ -192,7 +192,6 @@ fn snapshot_replaces_the_log_before_it() {
     assert_eq!(again.control, control);
 }
 
-/// Whoever follows from the oldest snapshot on reads the log from there.
 /// What does not fit into one batch goes on in the next, behind its offsets.
 #[test]
 fn batches_of_a_large_snapshot_follow_one_another() {
@@ -222,8 +221,12 @@ fn batches_of_a_large_snapshot_follow_one_another() {
     assert_eq!(disk.count("pwrite", ".checkpoint.tmp"), of_data as usize + 2);
     let read = snapshots::read(&RealDisk, directory.path(), id).unwrap();
     assert_eq!(read.image.topics.len(), 5000);
+    let steps = disk.lasting(|_, _| true);
+    let steps: Vec<_> = steps.iter().filter_map(|step| step.split(' ').next()).collect();
+    assert_eq!(steps, ["fdatasync", "rename", "fsync_dir"], "before the log that it replaces may go");
 }
 
+/// Whoever follows from the oldest snapshot on reads the log from there.
 #[test]
 fn log_behind_the_oldest_snapshot_stays() {
     let directory = fresh();
@@ -238,6 +241,24 @@ fn log_behind_the_oldest_snapshot_stays() {
     }
     let slice = log.read(Offset(10), (Offset(30), Offset(30)), 1 << 20).unwrap();
     assert!(slice.base == Offset(10) && slice.length > 0, "{} bytes of segment {}", slice.length, slice.base);
+}
+
+/// The process was killed between the two.
+#[test]
+fn a_snapshot_counts_that_the_log_was_not_told_of() {
+    let directory = fresh();
+    let (mut log, loaded) = open(directory.path(), LIMITS);
+    let (mut image, control) = (loaded.image, loaded.control);
+    fill(&mut log, &mut image, 0..10);
+    let metadata = directory.path().join(METADATA_DIRECTORY);
+    snapshots::write(&RealDisk, &metadata, &image, &control, Timestamp(6)).unwrap();
+    let before = log.bytes_since_snapshot();
+    fill(&mut log, &mut image, 10..12);
+    let behind = log.bytes_since_snapshot() - before;
+    drop(log);
+    let (log, again) = open(directory.path(), LIMITS);
+    assert_eq!((again.image, again.control), (image, control));
+    assert_eq!(log.bytes_since_snapshot(), behind, "what it has taken in is not taken in once more");
 }
 
 /// A start from a snapshot at the end of a segment takes its indexes on trust.

@@ -1,5 +1,7 @@
 //! Segments against a vector of batches: appended, read, rolled, reopened, crashed at any byte.
 
+mod slices;
+
 use proptest::prelude::*;
 use protocol::offset::LastOffset;
 use protocol::records::batches::{Batch, Batches};
@@ -144,38 +146,20 @@ fn a_failed_write_leaves_nothing_behind() {
     );
 }
 
+/// Nobody makes them anew once the recovery point has passed their segment, and its age is read out of them.
 #[test]
-fn a_first_batch_over_the_limit_comes_whole_or_not_at_all() {
+fn the_indexes_of_a_segment_are_whole_in_their_files_once_the_next_is_begun() {
     let dir = Dir::new(RealDisk);
     let mut segments = dir.create();
-    segments.append(&batch(0, 1, 1000)).unwrap();
-    segments.append(&batch(1, 1, 10)).unwrap();
-    let end = Offset(2);
-    let mut length = |from, bytes_max, min_one| {
-        let slice = segments.read(Offset(from), (end, end), bytes_max, min_one).unwrap();
-        (slice.length, slice.first_batch)
-    };
-    let (large, small) = (batch(0, 1, 1000).len() as u32, batch(1, 1, 10).len() as u32);
-    assert_eq!(length(0, 100, true), (large, large));
-    assert_eq!(length(0, 100, false), (0, large));
-    assert_eq!(length(0, large + 5, false), (large, large));
-    assert_eq!(length(1, 0, true), (small, small));
-    assert_eq!(length(2, 1000, true), (0, 0));
-}
-
-#[test]
-fn a_bound_inside_the_log_ends_the_slice() {
-    let dir = Dir::new(RealDisk);
-    let mut segments = dir.create();
-    for base in 0..10 {
+    for base in 0..5 {
         segments.append(&batch(base, 1, 100)).unwrap();
     }
-    segments.roll(Offset(10), NOW).unwrap();
-    let size = batch(0, 1, 100).len() as u32;
-    for end in 0..=10 {
-        let slice = segments.read(Offset(0), (Offset(end), Offset(10)), 1 << 20, true).unwrap();
-        assert_eq!(slice.length, end as u32 * size, "up to {end}");
-    }
+    segments.roll(Offset(5), NOW).unwrap();
+    let file = |kind| std::fs::read(dir.temp.path().join(format!("{:020}.{kind}", 0))).unwrap();
+    assert!(file("index").len() >= 8);
+    let times = file("timeindex");
+    let youngest = [&(NOW.0 + 4).to_be_bytes()[..], &4_u32.to_be_bytes()].concat();
+    assert_eq!(times.last_chunk::<12>().map(|last| &last[..]), Some(&youngest[..]));
 }
 
 #[test]
@@ -213,6 +197,8 @@ fn leftovers_of_an_interrupted_compaction_are_finished() {
     assert_eq!(names.iter().find(odd), None);
     let renamed = disk.lasting(|verb, path| verb == "rename" && path.ends_with(".swap"));
     assert!(renamed.len() == 3 && renamed[2].ends_with(".log.swap"), "its name says that the others count");
+    let lasting = disk.lasting(|verb, path| verb == "fsync_dir" || path.ends_with(".swap"));
+    assert!(lasting[0].starts_with("fsync_dir"), "what they replace is gone for good before: {lasting:?}");
 }
 
 #[test]

@@ -86,6 +86,23 @@ fn a_torn_checkpoint_of_epochs_is_written_anew_though_no_batch_tells_of_any() {
     assert_eq!(read, [(EPOCH, Offset(0))], "the one that it is led in now");
 }
 
+/// Those of flushed batches are nowhere else.
+#[test]
+fn a_checkpoint_of_epochs_takes_the_place_of_another_whole() {
+    let bench = Bench::new(ScriptedDisk::default());
+    let mut log = bench.create();
+    append(&mut log, plain(1, 10)).unwrap();
+    committed(&mut log);
+    lead_at(&mut log, 5);
+    append_at(&mut log, 5);
+    let lasting = || bench.home.disk().lasting(|_, path| path.contains(checkpoint::LEADER_EPOCH));
+    let before = lasting().len();
+    log.write_epochs_due().unwrap();
+    let calls = lasting().split_off(before);
+    let verbs: Vec<_> = calls.iter().filter_map(|call| call.split(' ').next()).collect();
+    assert_eq!(verbs, ["fdatasync", "rename"], "{calls:?}");
+}
+
 /// Kafka keeps one for each segment, and the newest of all.
 #[test]
 fn snapshots_of_producers_that_belong_to_nothing_go_at_a_start() {
