@@ -182,6 +182,7 @@ enum Step {
     MakeRoom,
     Reopen,
     Truncate(u16),
+    LookUp(u32),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -191,6 +192,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::MakeRoom),
         1 => Just(Step::Reopen),
         1 => any::<u16>().prop_map(Step::Truncate),
+        2 => (0u32..200_000).prop_map(Step::LookUp),
     ];
     prop::collection::vec(step, 0..3000)
 }
@@ -203,6 +205,12 @@ proptest! {
         let base = Offset(7);
         let mut index = OffsetIndex::absent(base, dir.file(SegmentFile::OffsetIndex, base));
         let mut model: Vec<(u32, u32)> = Vec::new();
+        let expected = |model: &[(u32, u32)], target: u32| {
+            model.iter().rfind(|(offset, _)| *offset <= target).map_or(0, |(_, position)| *position)
+        };
+        let found = |index: &mut OffsetIndex, target: u32| {
+            index.lookup(Offset(7 + i64::from(target))).unwrap().map_or(0, |entry| entry.position)
+        };
         for step in steps {
             match step {
                 Step::Push(gap) => {
@@ -221,13 +229,15 @@ proptest! {
                     index.truncate(Offset(7 + i64::from(end))).unwrap();
                     model.retain(|(offset, _)| *offset < u32::from(end));
                 }
+                // Whatever a look-up leaves in memory is what those after it begin from.
+                Step::LookUp(target) => {
+                    prop_assert_eq!(found(&mut index, target), expected(&model, target));
+                }
             }
         }
         prop_assert_eq!(index.entries().count().unwrap() as usize, model.len());
         for target in targets {
-            let expected = model.iter().rfind(|(offset, _)| *offset <= target).map_or(0, |(_, position)| *position);
-            let found = index.lookup(Offset(7 + i64::from(target))).unwrap();
-            prop_assert_eq!(found.map_or(0, |entry| entry.position), expected);
+            prop_assert_eq!(found(&mut index, target), expected(&model, target));
         }
     }
 

@@ -89,6 +89,18 @@ fn read_in_order(dir: &Dir, segment: &mut Segment<ScriptedDisk>, length: u32, ba
     (dir.reads() - before) as f64 / f64::from(rounds)
 }
 
+/// As Kafka places them.
+#[test]
+fn an_index_entry_is_due_past_the_interval_and_not_at_it() {
+    let dir = Dir::new();
+    let mut segment = dir.filled(0, 0);
+    let size = batch(0, 100).len() as u32;
+    for (at, entries) in [(0, 0), (1, 0), (2, 0), (3, 1), (4, 1), (5, 1), (6, 2)] {
+        segment.append(&batch(at * 3, 100), 2 * size).unwrap();
+        assert_eq!(segment.indexes().offsets.entries().count().unwrap(), entries, "{at}");
+    }
+}
+
 #[test]
 fn what_was_appended_is_found_without_a_read_however_old() {
     let dir = Dir::new();

@@ -131,16 +131,23 @@ fn a_log_that_is_cut_within_the_batch_of_its_start_begins_there() {
     assert_eq!((marks.log_start, marks.log_end), (Offset(2), Offset(3)));
 }
 
-/// What is brought to stable storage while a log begins anew says nothing of what comes in its place.
+/// What is brought to stable storage while a log is cut, or begins anew, says nothing of what comes in its place.
 #[test]
-fn a_flush_from_before_a_log_began_anew_does_not_count() {
-    let bench = Bench::new(RealDisk);
-    let mut log = bench.create();
-    append(&mut log, plain(3, 10)).unwrap();
-    let ticket = log.ticket(Offset(3), Box::new(|_| ())).unwrap();
-    log.truncate_fully(Offset(0), NOW).unwrap();
-    (ticket.done)(Ok(()));
-    assert_eq!(log.recovery_point(), Offset(0));
+fn a_flush_from_before_a_cut_does_not_count() {
+    for fully in [false, true] {
+        let bench = Bench::new(RealDisk);
+        let mut log = bench.create();
+        append(&mut log, plain(3, 10)).unwrap();
+        append(&mut log, plain(3, 10)).unwrap();
+        let ticket = log.ticket(Offset(6), Box::new(|_| ())).unwrap();
+        match fully {
+            true => log.truncate_fully(Offset(0), NOW).unwrap(),
+            false => log.truncate(Offset(3), NOW).unwrap(),
+        }
+        append(&mut log, plain(9, 10)).unwrap();
+        (ticket.done)(Ok(()));
+        assert_eq!(log.recovery_point(), Offset(0));
+    }
 }
 
 #[test]

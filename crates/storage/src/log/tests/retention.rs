@@ -238,6 +238,15 @@ fn what_was_deleted_goes_though_all_else_is_kept_for_ever() {
     }
 }
 
+#[test]
+fn a_segment_goes_of_which_just_all_was_deleted() {
+    let bench = bench(None, None);
+    let mut log = fill(&bench);
+    log.delete_records(Offset(5)).unwrap();
+    assert_eq!(log.retain(NOW).unwrap().reasons, [RetentionReason::LogStart]);
+    assert_eq!(log.segments.first_base(), Offset(5));
+}
+
 /// Else a power cut that brings the old names back brings what was deleted back with them.
 #[test]
 fn where_a_log_begins_is_said_until_the_lack_of_older_names_is_on_stable_storage() {
@@ -360,17 +369,35 @@ fn readers_miss_nothing_but_what_is_gone_where_very_little_is_kept() {
     assert!(skipped > 0, "it was left behind at times");
 }
 
+/// A bench with a reserve.
+fn reserving(disk: &ScriptedDisk) -> Bench<ScriptedDisk> {
+    let Bench { _temp: temp, config, .. } = Bench::new(disk.clone());
+    let descriptors = Descriptors::new(disk.clone(), 4);
+    let home = LogDirectory::start(temp.path(), Uuid([7; 16]), descriptors, 128 << 10).unwrap();
+    Bench { _temp: temp, home: Arc::new(home), config }
+}
+
+/// Of all that is as old as the limit the segment that is written to goes too, and for that another must be begun.
+#[test]
+fn all_there_is_goes_where_there_is_no_room_for_another_segment() {
+    let disk = ScriptedDisk::default();
+    let mut bench = reserving(&disk);
+    bench.config.retention.time = Some(Millis(1000));
+    let mut log = bench.create();
+    append(&mut log, of_time(NOW.0)).unwrap();
+    disk.fail_once("open", "1.log", Errno::NOSPC);
+    let retained = log.retain(Timestamp(NOW.0 + 2000)).unwrap();
+    assert_eq!((retained.reasons.len(), log.size()), (1, 0));
+}
+
 /// A longer name may take a block of its directory, which a full disk has not: then the reserve has. And what went before an
 /// error is gone all the same: on a full disk that is the only way to any room.
 #[test]
 fn retention_makes_room_where_there_is_none_for_a_name() {
     for (suffix, lasts) in [("1.log", false), ("1.index", false), ("1.timeindex", false), ("2.index", true)] {
         let disk = ScriptedDisk::default();
-        let Bench { _temp: temp, mut config, .. } = Bench::new(disk.clone());
-        let descriptors = Descriptors::new(disk.clone(), 4);
-        let home = LogDirectory::start(temp.path(), Uuid([7; 16]), descriptors, 128 << 10).unwrap();
-        config.retention.bytes = Some(200);
-        let bench = Bench { _temp: temp, home: Arc::new(home), config };
+        let mut bench = reserving(&disk);
+        bench.config.retention.bytes = Some(200);
         let mut log = bench.create();
         for _ in 0..4 {
             append(&mut log, of_time(NOW.0)).unwrap();
