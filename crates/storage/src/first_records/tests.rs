@@ -48,6 +48,23 @@ fn who_forgets_a_row_once_more_takes_nothing_of_those_behind_it() {
     assert_eq!(std::fs::metadata(directory.path().join(FIRST_RECORDS)).unwrap().len(), 0);
 }
 
+/// Else who has no room leaves a hole, and behind that nothing is found after a kill.
+#[test]
+fn a_row_that_could_not_be_written_takes_no_place() {
+    for torn in [0, 9] {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = ScriptedDisk::default();
+        let rows = FirstRecords::new(&disk, directory.path());
+        rows.put(&name(0), TOPIC, b"one").unwrap().unwrap();
+        disk.tear(torn);
+        disk.fail_once("pwrite", FIRST_RECORDS, rustix::io::Errno::NOSPC);
+        rows.put(&name(1), TOPIC, b"none").unwrap_err();
+        rows.put(&name(2), TOPIC, b"two").unwrap().unwrap();
+        let killed = FirstRecords::new(&RealDisk, directory.path());
+        assert_eq!(partitions(&killed.take_up().unwrap()), [0, 2], "{torn} bytes of it were written");
+    }
+}
+
 fn partitions(found: &[FoundRow]) -> Vec<i32> {
     found.iter().map(|row| row.name.partition.0).collect()
 }

@@ -626,6 +626,19 @@ fn a_failing_directory_takes_only_its_own_logs_with_it() {
 }
 
 #[test]
+fn a_cordoned_directory_is_taken_only_where_there_is_no_other_or_by_its_id() {
+    let node = Node::new(&["a", "b"]);
+    let (dirs, _) = node.start(RealDisk);
+    let [a, b] = [0, 1].map(|index| dirs.homes[index].directory.id());
+    dirs.cordon([a].into());
+    (0..3).for_each(|at| assert_eq!(locked(&create(&dirs, &name("t", at))).directory_id(), b));
+    let log = dirs.create(&name("u", 0), TOPIC, Arc::default(), Some(a), NOW).unwrap();
+    assert_eq!(locked(&log).directory_id(), a);
+    dirs.cordon([a, b].into());
+    create(&dirs, &name("t", 3));
+}
+
+#[test]
 fn a_full_directory_is_taken_only_where_there_is_no_other() {
     let node = Node::new(&["a", "b"]);
     let disk = ScriptedDisk::default();

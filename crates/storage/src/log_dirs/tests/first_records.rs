@@ -43,6 +43,24 @@ fn a_first_record_costs_one_call_and_the_files_of_its_log_a_few_more() {
     disk.judge_at_most(51 * 10, "to close 51 logs");
 }
 
+/// Such a one is synced, or read by the cleaner, before long: its record would be written twice for nothing.
+#[test]
+fn a_log_that_is_flushed_or_compacted_has_its_files_with_its_first_record() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let durable = LogConfig { flush_messages: Some(1), ..LogConfig::default() };
+    let mut compacted = LogConfig::default();
+    compacted.compaction.compact = true;
+    for (partition, config, apart) in
+        [(0, durable, false), (1, compacted, false), (2, LogConfig::default(), true)]
+    {
+        let log = dirs.plan(&name("t", partition), TOPIC, Arc::new(config), None, NOW).unwrap();
+        locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+        assert!(append(&log));
+        assert_eq!(locked(&log).is_made(), !apart, "{partition}");
+    }
+}
+
 #[test]
 fn a_start_after_a_kill_takes_few_calls_for_a_log() {
     let node = Node::new(&["a"]);
@@ -96,7 +114,7 @@ fn a_row_whose_mark_was_lost_brings_nothing_back() {
     let node = Node::new(&["a"]);
     let path = node.directory(0).join(FIRST_RECORDS);
     let (dirs, _) = node.start(RealDisk);
-    for partition in 0..4 {
+    for partition in 0..5 {
         assert!(append(&planned(&dirs, partition, TOPIC)));
     }
     let unmarked = std::fs::read(&path).unwrap();
@@ -109,8 +127,10 @@ fn a_row_whose_mark_was_lost_brings_nothing_back() {
     // The same, and that one has its files before it has a record.
     assert!(dirs.delete(&name("t", 3), NOW).unwrap());
     dirs.create(&name("t", 3), other, Arc::default(), None, NOW).unwrap();
-    // Its only record is deleted.
+    // Its only record is deleted, or its only segment.
     locked(&dirs.get(&name("t", 2)).unwrap()).delete_records(Offset(1)).unwrap();
+    let later = Timestamp(NOW.0 + 8 * 86_400_000);
+    assert_eq!(locked(&dirs.get(&name("t", 4)).unwrap()).retain(later).unwrap().reasons.len(), 1);
     dirs.keep_log_starts().unwrap();
     drop(dirs);
     std::fs::write(&path, unmarked).unwrap();
@@ -120,13 +140,16 @@ fn a_row_whose_mark_was_lost_brings_nothing_back() {
         _ => Placement::Here(Arc::default()),
     };
     let report = dirs.load(placement, NOW);
-    assert_eq!((report.loaded, report.failed.len()), (3, 0));
+    assert_eq!((report.loaded, report.failed.len()), (4, 0));
     assert_eq!(end(&dirs.get(&name("t", 0)).unwrap()), Offset(2));
     assert!(dirs.get(&name("t", 1)).is_none());
     assert_eq!(end(&dirs.get(&name("t", 3)).unwrap()), Offset(0), "the record is of another topic");
-    let log = dirs.get(&name("t", 2)).unwrap();
-    let marks = locked(&log).partition().watermarks();
-    assert_eq!((marks.log_start, marks.log_end), (Offset(1), Offset(1)));
+    for (partition, empty) in [(2, false), (4, true)] {
+        let log = dirs.get(&name("t", partition)).unwrap();
+        let marks = locked(&log).partition().watermarks();
+        assert_eq!((marks.log_start, marks.log_end), (Offset(1), Offset(1)));
+        assert_eq!(locked(&log).size() == 0, empty, "{partition}");
+    }
     assert_eq!(rows(&node), 0, "no row counts any more");
 }
 
@@ -347,6 +370,23 @@ fn a_kill_in_the_midst_of_making_the_files_loses_nothing() {
             assert!(calls > 5 && batches == 2, "{calls} calls, {batches} batches");
             return;
         }
+    }
+}
+
+/// A row that counted again after a power cut would be given to a log that was cut down to nothing.
+#[test]
+fn a_log_is_not_cut_before_it_is_durable_that_its_first_record_counts_no_more() {
+    for fully in [false, true] {
+        let (node, disk) = (Node::new(&["a"]), ScriptedDisk::default());
+        let (dirs, _) = node.start(disk.clone());
+        assert!(append(&planned(&dirs, 0, TOPIC)));
+        dirs.make_planned(usize::MAX);
+        assert_eq!(disk.count("fdatasync", FIRST_RECORDS), 0);
+        match fully {
+            true => dirs.truncate_fully(&name("t", 0), Offset(0), NOW).unwrap(),
+            false => dirs.truncate(&name("t", 0), Offset(0), NOW).unwrap(),
+        }
+        assert_eq!(disk.count("fdatasync", FIRST_RECORDS), 1, "{fully}");
     }
 }
 

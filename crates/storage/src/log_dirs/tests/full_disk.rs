@@ -37,3 +37,24 @@ fn one_of_two_is_set_aside_without_room() {
     assert_eq!((report.strays.len(), report.failed.len()), (1, 0), "{:?}", report.failed);
     assert!(places[0].exists() != places[1].exists());
 }
+
+#[test]
+fn what_is_deleted_goes_without_room() {
+    let (node, disk) = (ended(&["a"]), ScriptedDisk::default());
+    let (dirs, _) = node.start(disk.clone());
+    disk.fail_once("rename", "a/t-0", Errno::NOSPC);
+    assert!(dirs.delete(&name("t", 0), NOW).unwrap());
+    assert!(!node.directory(0).join("t-0").exists());
+}
+
+#[test]
+fn where_logs_begin_is_written_down_without_room() {
+    let (node, disk) = (ended(&["a"]), ScriptedDisk::default());
+    let (dirs, _) = node.start(disk.clone());
+    let log = dirs.get(&name("t", 0)).unwrap();
+    locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    locked(&log).delete_records(Offset(1)).unwrap();
+    disk.fail_once("open", "log-start-offset-checkpoint.tmp", Errno::NOSPC);
+    dirs.keep_log_starts().unwrap();
+    assert_eq!(disk.count("open", "log-start-offset-checkpoint.tmp"), 2);
+}

@@ -155,6 +155,28 @@ fn a_move_whose_end_is_not_on_stable_storage_loses_nothing_that_comes_after() {
 }
 
 #[test]
+fn a_copy_is_on_stable_storage_before_it_takes_the_place_of_its_log() {
+    let disk = ScriptedDisk::default();
+    let (node, dirs, _log) = filled(disk.clone());
+    dirs.finish_move(&begin(&dirs, &name("t", 0)), NOW).unwrap();
+    let there = node.directory(1).to_string_lossy().into_owned();
+    let calls = disk.lasting(|_, path| path.starts_with(&there));
+    let named =
+        calls.iter().position(|call| call.starts_with("rename") && call.ends_with("-future")).unwrap();
+    for file in [".log", ".index", ".timeindex", "leader-epoch-checkpoint", "partition.metadata"] {
+        let synced = |call: &String| call.starts_with("fdatasync") && call.contains(file);
+        assert!(calls[..named].iter().any(synced), "{file}: {calls:?}");
+    }
+    // The old name goes for good before the new one comes, and nothing is written before that has come for good.
+    let calls = disk.lasting(|_, path| !path.contains("checkpoint") && !path.contains("-future/"));
+    let goes = |call: &&String| call.starts_with("rename") && call.ends_with("/a/t-0");
+    let names: Vec<_> = calls.iter().skip_while(|call| !goes(call)).take(4).collect();
+    let [_, first, here, second] = names[..] else { panic!("{calls:?}") };
+    assert_eq!(*first, format!("fsync_dir {}", node.directory(0).display()));
+    assert!(here.ends_with("-future") && *second == format!("fsync_dir {there}"), "{names:?}");
+}
+
+#[test]
 fn of_many_who_begin_to_move_a_replica_one_does() {
     let (node, dirs, _log) = filled(RealDisk);
     let there = dirs.directories().nth(1).unwrap().id();
