@@ -117,6 +117,32 @@ fn a_segment_written_anew_is_as_old_as_the_last_of_those_it_was_made_from() {
     assert_eq!(RealDisk.facts(&paths[0]).unwrap().modified, Timestamp(2_000_000));
 }
 
+/// As Kafka has it of what was clean before it knew of horizons.
+#[test]
+fn a_tombstone_of_an_old_format_goes_when_the_last_clean_segment_is_younger_by_the_retention() {
+    for (younger, left) in [(RETENTION - 1, "0:a=- 1:b=1 2:c=1"), (RETENTION, "1:b=1 2:c=1")] {
+        let bench = Bench::new(RealDisk);
+        drop(bench.create());
+        let paths = [0, 1, 2].map(|base| bench.temp.path().join(format!("t-0/{base:020}.log")));
+        let sets = [
+            set(1, Codec::None, false, &[(0, "a", None)]),
+            set(1, Codec::None, false, &[(1, "b", Some("1"))]),
+        ];
+        std::fs::write(&paths[0], &sets[0]).unwrap();
+        std::fs::write(&paths[1], &sets[1]).unwrap();
+        std::fs::write(&paths[2], []).unwrap();
+        let log = bench.reopen(RealDisk, Offset(2));
+        locked(&log).set_cleaned_to(Some(Offset(2)));
+        put(&log, &[("c", Some("1"))]);
+        roll(&log);
+        for (path, modified) in paths.iter().zip([1_000_000, 1_000_000 + younger]) {
+            RealDisk.set_modified(path, Timestamp(modified)).unwrap();
+        }
+        clean(&log, OPTIONS, NOW).unwrap().unwrap();
+        assert_eq!(summary(&log), left, "{younger} ms");
+    }
+}
+
 /// A log of old messages is recovered like any other: none that is broken is served.
 #[test]
 fn a_broken_message_ends_the_log_before_it() {

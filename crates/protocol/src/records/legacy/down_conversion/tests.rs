@@ -91,6 +91,17 @@ fn batches_become_sets_with_keys_values_offsets_and_timestamps() {
 }
 
 #[test]
+fn a_wrapper_is_as_young_as_the_youngest_inside_wherever_that_is() {
+    let mut records = some(5, 20);
+    records[2].1 = 9000;
+    for codec in CODECS.into_iter().filter(|codec| *codec != Codec::None) {
+        let (set, _) = converted(1, 100, PLENTY, &batch(options(codec, 100), &records));
+        let wrapper = Messages::new(&set).next_message().unwrap().unwrap();
+        assert_eq!((wrapper.timestamp, read(&set)), (Timestamp(9000), records.clone()), "{codec}");
+    }
+}
+
+#[test]
 fn a_batch_stamped_by_the_log_becomes_messages_that_are() {
     for codec in CODECS {
         let stamped = BatchOptions { log_append_time: Some(Timestamp(77)), ..options(codec, 100) };
