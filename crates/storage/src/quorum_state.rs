@@ -93,6 +93,7 @@ fn parse(path: &Path, text: &str) -> Result<QuorumState, Fault> {
 mod tests {
     use super::*;
     use crate::disk::RealDisk;
+    use crate::scripted_disk::ScriptedDisk;
 
     const FIXED: &str = r#"{"clusterId":"","leaderId":1,"leaderEpoch":1,"votedId":-1,"appliedOffset":0,"currentVoters":[{"voterId":1}],"data_version":0}"#;
     const LOGGED: &str = r#"{"leaderId":1,"leaderEpoch":1,"votedId":-1,"votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1}"#;
@@ -117,6 +118,15 @@ mod tests {
         let voted = Some(ReplicaKey { id: NodeId(7), directory: protocol::id::Uuid([9; 16]) });
         let state = QuorumState { epoch: LeaderEpoch(3), leader: None, voted };
         assert_eq!(parse(Path::new("q"), &text(state, None)).unwrap(), state);
+    }
+
+    #[test]
+    fn a_vote_is_on_stable_storage_before_it_is_told() {
+        let (directory, disk) = (tempfile::tempdir().unwrap(), ScriptedDisk::default());
+        write(&disk, directory.path(), QuorumState::default(), None).unwrap();
+        let calls = disk.lasting(|_, _| true);
+        let verbs: Vec<_> = calls.iter().filter_map(|call| call.split(' ').next()).collect();
+        assert_eq!(verbs, ["fdatasync", "rename", "fsync_dir"]);
     }
 
     #[test]

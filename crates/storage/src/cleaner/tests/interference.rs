@@ -172,6 +172,19 @@ fn two_never_clean_one_log() {
     outcome.unwrap().unwrap();
 }
 
+#[test]
+fn what_was_called_off_at_its_very_end_counts_for_nothing() {
+    let bench = Bench::new(RealDisk);
+    let log = bench.create();
+    fill(&log);
+    let cleaning = locked(&log).begin_cleaning().unwrap().unwrap();
+    let end = locked(&log).partition().watermarks().log_end;
+    locked(&log).truncate(CUT, NOW).unwrap();
+    assert!(!locked(&log).end_cleaning(&cleaning, Some(end)));
+    assert_eq!(locked(&log).cleaned_to(), None);
+    assert!(locked(&log).begin_cleaning().unwrap().is_some(), "the next one may begin");
+}
+
 fn begun(log: &Log<RealDisk>, cleaning: &Cleaning, base: Offset) -> Segment<RealDisk> {
     Segment::create_cleaned(log.home().descriptors(), cleaning.directory(), base, NOW).unwrap()
 }

@@ -45,6 +45,18 @@ fn nothing_is_copied_to_a_full_disk_whatever_its_format() {
 }
 
 #[test]
+fn an_old_message_that_is_broken_is_not_copied() {
+    let (old, there) = (Bench::new(RealDisk), Bench::new(RealDisk));
+    let mut copy = there.create();
+    copy.become_follower(EPOCH);
+    let mut piece = old_log(&old).piece_from(Offset(0), 1 << 20).unwrap();
+    *piece.bytes.last_mut().unwrap() ^= 1;
+    let refused = copy.take_copied(&piece, NOW).unwrap_err().to_string();
+    assert!(refused.contains("a message that carries CRC"), "{refused}");
+    assert_eq!(copy.partition().watermarks().log_end, Offset(2), "those before it are whole");
+}
+
+#[test]
 fn epochs_of_what_was_written_elsewhere_are_on_disk_before_they_are_not_learned_again() {
     let bench = Bench::new(RealDisk);
     let mut log = bench.create();
@@ -116,6 +128,58 @@ fn a_snapshot_made_for_a_segment_that_could_not_begin_does_not_stay_behind_the_e
     let mut log = bench.open(checkpoints);
     let appended = log.append(client(), &mut of_producer(9, 49, 1, false), &mut Scratch::default()).unwrap();
     assert!(matches!(appended, Appended::Duplicate(_)), "{appended:?}");
+}
+
+/// What was flushed for the segment that was begun says nothing of what comes before it.
+#[test]
+fn a_batch_behind_a_gap_that_could_not_be_written_vouches_for_none_in_the_gap() {
+    let disk = ScriptedDisk::default();
+    let (_bench, mut log) = follower(&disk);
+    disk.fail_once("pwrite", "00000000000000000050.log", Errno::MFILE);
+    log.append_replicated(LeaderEpoch(5), &from_leader(50, 1450), NOW).unwrap_err();
+    // What was handed in when the segment was begun is through before this is.
+    flush(&mut log);
+    assert_eq!((log.partition().watermarks().log_end, log.recovery_point()), (Offset(1), Offset(1)));
+}
+
+/// Compaction may have left nothing at the very end, and retention may be faster than a copy.
+#[test]
+fn a_copy_begins_and_ends_where_its_log_does() {
+    let (mut here, there) = (Bench::new(RealDisk), Bench::new(RealDisk));
+    here.config.append.compacted = true;
+    let mut log = here.create();
+    for _ in 0..6 {
+        append(&mut log, keyed()).unwrap();
+    }
+    let mut copy = there.create();
+    copy.become_follower(EPOCH);
+    let first = log.piece_from(Offset(0), 1).unwrap();
+    copy.take_copied(&first, NOW).unwrap();
+    assert_eq!(copy.partition().watermarks().log_end, Offset(1));
+    log.delete_records(Offset(4)).unwrap();
+    let checkpoints = Checkpoints { log_start: Offset(4), ..unclean(&log) };
+    std::fs::write(log.path().join("00000000000000000009.log"), []).unwrap();
+    drop(log);
+    let mut log = here.open(checkpoints);
+    let rest = log.piece_from(Offset(4), 1 << 20).unwrap();
+    copy.take_copied(&rest, NOW).unwrap();
+    assert_eq!(
+        (u64::from(copy.segments.active().size()), copy.segment_bases()),
+        (rest.bytes.len() as u64, vec![Offset(4)])
+    );
+    copy.complete_copy(&mut log, NOW).unwrap();
+    let ends =
+        |log: &Log<RealDisk>| (log.partition().watermarks().log_start, log.partition().watermarks().log_end);
+    assert_eq!(ends(&copy), (Offset(4), Offset(9)));
+    let checkpoints = unclean(&copy);
+    drop(copy);
+    assert_eq!(ends(&there.open(checkpoints)), (Offset(4), Offset(9)), "no offset is given to two records");
+}
+
+fn keyed() -> Vec<u8> {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.push(NOW, Some(b"k"), Some(b"v"), &[]);
+    builder.finish_uncompressed()
 }
 
 /// It would be written once more with each attempt, and the log would not open again.

@@ -98,3 +98,30 @@ fn one_odd_snapshot_costs_a_start_no_more_than_a_segment() {
         assert!(most > usual.1, "none of {:?} is of any use", sound.snapshots);
     }
 }
+
+/// Of a producer whose batches were deleted there is nothing else, and a batch that it sends again would be taken for new.
+#[test]
+fn the_snapshot_at_the_front_of_a_compacted_log_counts_though_a_transaction_was_open_there() {
+    let mut bench = Bench::new(RealDisk);
+    bench.config.append.compacted = true;
+    let keyed = |producer, sequence, transactional| {
+        let producer = (ProducerId(producer), ProducerEpoch(0), Sequence(sequence));
+        let options = BatchOptions { producer, transactional, ..BatchOptions::default() };
+        let mut builder = BatchBuilder::new(options);
+        builder.push(NOW, Some(b"k"), Some(b"v"), &[]);
+        builder.finish_uncompressed()
+    };
+    let mut log = bench.create();
+    append(&mut log, keyed(9, 0, false)).unwrap();
+    append(&mut log, keyed(7, 0, true)).unwrap();
+    log.roll(NOW).unwrap();
+    append(&mut log, keyed(7, 1, true)).unwrap();
+    log.delete_records(Offset(2)).unwrap();
+    assert_eq!(log.retain(NOW).unwrap().reasons.len(), 1);
+    let checkpoints = Checkpoints { recovery_point: Offset(0), ..unclean(&log) };
+    drop(log);
+    let mut log = bench.open(checkpoints);
+    let again = log.append(client(), &mut keyed(9, 0, false), &mut Scratch::default()).unwrap();
+    assert!(matches!(again, Appended::Duplicate(_)), "{again:?}");
+    assert_eq!(log.partition().last_stable_offset(), Offset(2), "its next batch opens it again");
+}

@@ -60,3 +60,20 @@ fn producers_are_known_where_a_replica_has_moved_to() {
         assert!(!append_once(&log), "after a clean end: {ends_cleanly}");
     }
 }
+
+/// Their batches may be deleted too, and no clean end writes them again.
+#[test]
+fn epochs_are_on_disk_where_a_replica_has_moved_to() {
+    let node = Node::new(&["a", "b"]);
+    let (dirs, _) = node.start(RealDisk);
+    let [here, there] = [0, 1].map(|index| dirs.directories().nth(index).unwrap().id());
+    let log = dirs.create(&name("t", 0), TOPIC, Arc::default(), Some(here), NOW).unwrap();
+    locked(&log).become_leader(LeaderEpoch(0), NodeId(1), 1, [NodeId(1)]).unwrap();
+    assert!(append(&log));
+    locked(&log).delete_records(Offset(1)).unwrap();
+    assert!(dirs.begin_move(&name("t", 0), there, NOW).unwrap());
+    dirs.finish_move(&dirs.moving(&name("t", 0)).unwrap(), NOW).unwrap();
+    let path = node.directory(1).join("t-0").join(crate::checkpoint::LEADER_EPOCH);
+    let epochs = crate::checkpoint::read_leader_epochs(&RealDisk, &path).unwrap();
+    assert_eq!(epochs, [(LeaderEpoch(0), Offset(1))]);
+}
