@@ -118,6 +118,7 @@ impl ResumePoint {
 mod tests {
     use super::*;
     use crate::disk::RealDisk;
+    use crate::scripted_disk::ScriptedDisk;
 
     fn point() -> ResumePoint {
         let largest = TimestampOffset { timestamp: Timestamp(1_700_000_000_000), offset: LastOffset(41) };
@@ -131,6 +132,15 @@ mod tests {
             last_entries: 17,
             largest: Some(largest),
         }
+    }
+
+    #[test]
+    fn a_point_is_gone_for_good_once_it_is_removed() {
+        let (directory, disk) = (tempfile::tempdir().unwrap(), ScriptedDisk::default());
+        point().write(&disk, directory.path()).unwrap();
+        ResumePoint::remove(&disk, directory.path()).unwrap();
+        assert_eq!(ResumePoint::read(&disk, directory.path()).unwrap(), None);
+        assert_eq!(disk.count("fsync_dir", &directory.path().to_string_lossy()), 1);
     }
 
     #[test]

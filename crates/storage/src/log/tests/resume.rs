@@ -366,3 +366,22 @@ fn a_full_disk_has_no_room_for_points() {
     assert!(!log.advance_resume_point().unwrap());
     assert!(log.snapshots.as_slice().is_empty());
 }
+
+/// What this start has not read may have rotted, and may hold the youngest record of all.
+#[test]
+fn what_lies_in_front_of_a_point_is_neither_forgotten_nor_taken_for_checked() {
+    let bench = bench();
+    let mut log = bench.create();
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.push(Timestamp(NOW.0 + 5000), None, Some(b"young"), &[]);
+    append(&mut log, builder.finish_uncompressed()).unwrap();
+    rounds(&mut log, 0, 30);
+    let kept = point(&log).unwrap();
+    let mut log = killed(&bench, log);
+    assert_eq!(log.recovery_point(), kept.offset);
+    let end = log.partition().watermarks().log_end;
+    let checked = [Offset(0), kept.offset].map(|from| log.read(from, end, 1, true).unwrap().checked);
+    assert_eq!(checked, [false, true]);
+    let largest = log.segments.iter_mut().next().unwrap().largest().unwrap().unwrap();
+    assert_eq!((largest.timestamp, largest.offset.0), (Timestamp(NOW.0 + 5000), 0));
+}

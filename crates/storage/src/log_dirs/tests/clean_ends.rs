@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::checkpoint::LEADER_EPOCH;
+use crate::clean_logs::{CLEAN_LOGS, CleanLogs};
 
 const LOGS: i32 = 20;
 
@@ -112,4 +113,27 @@ fn a_log_that_comes_in_the_midst_of_the_end_is_closed_too() {
     assert!(log.end_close().unwrap());
     let indexes = entries(log.path()).iter().filter(|file| file.ends_with("index")).count();
     assert_eq!((indexes, log.end_close().unwrap()), (2, false));
+}
+
+#[test]
+fn what_a_clean_end_has_told_counts_for_nothing_once_a_bit_of_it_has_changed() {
+    let node = Node::new(&["a"]);
+    let (dirs, _) = node.start(RealDisk);
+    let log = create(&dirs, &name("t", 0));
+    (0..3).for_each(|_| assert!(append(&log)));
+    dirs.close(BrokerEpoch(7));
+    let directory = node.directory(0);
+    let path = directory.join(CLEAN_LOGS);
+    let whole = std::fs::read(&path).unwrap();
+    let is_known = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let known = CleanLogs::take(&RealDisk, directory, Some(BrokerEpoch(7))).unwrap();
+        known.of(&RealDisk, &directory.join("t-0")).is_some()
+    };
+    assert!(is_known(&whole));
+    for at in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        assert!(!is_known(&changed), "byte {at}");
+    }
 }
