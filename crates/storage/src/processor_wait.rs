@@ -67,7 +67,7 @@ impl Reading {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
 
@@ -76,14 +76,19 @@ mod tests {
         if !std::path::Path::new("/proc/thread-self/schedstat").exists() {
             return;
         }
-        let done = AtomicBool::new(false);
+        let others = 4 * std::thread::available_parallelism().unwrap().get();
+        let (started, done) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (waited, elapsed) = std::thread::scope(|scope| {
-            for _ in 0..4 * std::thread::available_parallelism().unwrap().get() {
+            for _ in 0..others {
                 scope.spawn(|| {
+                    started.fetch_add(1, Ordering::Relaxed);
                     while !done.load(Ordering::Relaxed) {
                         std::hint::spin_loop();
                     }
                 });
+            }
+            while started.load(Ordering::Relaxed) < others {
+                std::thread::yield_now();
             }
             let (begun, before) = (Instant::now(), READING.with_borrow_mut(Reading::read));
             while begun.elapsed() < Duration::from_millis(300) {
