@@ -1,20 +1,21 @@
 //! The C library's allocator, told what a server needs of it: that it gives back what is free, and keeps no more than it needs apart.
 //!
 //! [`begin`] is called by who starts a process, before it has threads, [`give_back`] by a node that has read what it needs to
-//! start. It replaces no allocator, and what the environment says of it holds (`MALLOC_ARENA_MAX`, `MALLOC_MMAP_THRESHOLD_`,
-//! `MALLOC_TRIM_THRESHOLD_`).
+//! start. It replaces no allocator, and what these variables of the environment say holds: `MALLOC_ARENA_MAX`,
+//! `MALLOC_MMAP_THRESHOLD_`, `MALLOC_TRIM_THRESHOLD_`.
 
 #![expect(unsafe_code, reason = "the allocator is told by functions of the C library")]
 
-/// What is larger comes from the system and goes back to it: the buffer of a frame that is larger than those that are
-/// pooled.
+/// What is as large comes from the system and goes back to it: the buffer of a frame that no other uses.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const APART_BYTES: libc::c_int = 2 << 20;
 /// So much may be free at the end of the heap before it goes back.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const FREE_BYTES: libc::c_int = 4 << 20;
 
-/// Lets threads share arenas, one for each processor and no fewer than two, before there are any. By itself the C library makes
+/// Says how memory is to be kept, before there are threads.
+///
+/// Threads share arenas, one for each processor and no fewer than two, from the first of them on. By itself the C library makes
 /// eight for each processor, and every one keeps what was once free between what is in use.
 ///
 /// And says from which size on memory is the system's as soon as it is free. By itself the C library takes that to be the largest

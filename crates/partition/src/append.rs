@@ -6,7 +6,7 @@
 
 use protocol::id::{LeaderEpoch, Timestamp};
 use protocol::offset::{LastOffset, Offset};
-use protocol::records::batch::{self, BatchHeader};
+use protocol::records::batch::{self, BatchHeader, TimestampType};
 use protocol::records::batches::{Batch, Batches};
 use protocol::records::compression::{Compressors, Decompressors};
 use protocol::records::control::ControlRecord;
@@ -157,11 +157,11 @@ impl Partition {
     ) -> Result<AppendDecision, AppendRefusal> {
         self.check_leads(append.leader_epoch)?;
         let validated = validate(rules, append.origin, append.now, bytes, scratch)?;
-        self.decide_validated(rules, append, &validated, bytes, scratch)
+        self.decide(rules, append, &validated, bytes, scratch)
     }
 
-    /// Decides likewise about a batch that was validated before: by these rules, of this origin, at the same time and
-    /// with the same scratch.
+    /// Decides likewise about a batch that was validated before: by these rules, of this origin, and with the same scratch.
+    /// Time may have gone on.
     pub fn decide_validated(
         &self,
         rules: &AppendRules,
@@ -171,6 +171,17 @@ impl Partition {
         scratch: &mut Scratch,
     ) -> Result<AppendDecision, AppendRefusal> {
         self.check_leads(append.leader_epoch)?;
+        self.decide(rules, append, validated, bytes, scratch)
+    }
+
+    fn decide(
+        &self,
+        rules: &AppendRules,
+        append: Append,
+        validated: &Validated,
+        bytes: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<AppendDecision, AppendRefusal> {
         let mut header = validated.header;
         let length = header.size();
         let bytes = &mut bytes[..length];
@@ -179,7 +190,11 @@ impl Partition {
             return Err(AppendRefusal::OffsetsExhausted { log_end: header.base_offset, count: header.count });
         }
         header.leader_epoch = append.leader_epoch;
-        header.max_timestamp = validated.max_timestamp;
+        header.max_timestamp = match rules.timestamp_type {
+            // Of its turn, whenever it came: those of a log rise.
+            TimestampType::LogAppendTime => append.now,
+            TimestampType::CreateTime => validated.max_timestamp,
+        };
         let producer = match self.check_producer(&header, append.origin, bytes)? {
             Some(Checked::Duplicate(known)) => {
                 return Ok(AppendDecision::Duplicate(Duplicate {
@@ -193,7 +208,7 @@ impl Partition {
         };
         let write = if validated.reencoded { WriteFrom::Scratch } else { WriteFrom::InPlace { length } };
         let target = if validated.reencoded { &mut scratch.reencoded[..] } else { bytes };
-        patch(rules, &header, validated, target);
+        patch(rules, &header, target);
         Ok(AppendDecision::Append(self.plan(rules, &append, &header, write, producer)))
     }
 
@@ -213,7 +228,7 @@ impl Partition {
         write: WriteFrom,
         producer: Option<ProducerUpdate>,
     ) -> AppendPlan {
-        let stamped = rules.timestamp_type == batch::TimestampType::LogAppendTime;
+        let stamped = rules.timestamp_type == TimestampType::LogAppendTime;
         AppendPlan {
             base_offset: header.base_offset,
             last_offset: header.last_offset(),
@@ -287,10 +302,10 @@ pub(crate) fn end_marker(
     Ok(Some((marker, timestamp)))
 }
 
-fn patch(rules: &AppendRules, header: &BatchHeader, validated: &Validated, bytes: &mut [u8]) {
+fn patch(rules: &AppendRules, header: &BatchHeader, bytes: &mut [u8]) {
     batch::set_base_offset(bytes, header.base_offset);
     batch::set_leader_epoch(bytes, header.leader_epoch);
-    batch::set_max_timestamp(bytes, rules.timestamp_type, validated.max_timestamp);
+    batch::set_max_timestamp(bytes, rules.timestamp_type, header.max_timestamp);
 }
 
 /// The part of replicated bytes that may be written.

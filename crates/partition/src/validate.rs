@@ -33,13 +33,15 @@ const LONG_BYTES: usize = 4 << 20;
 const UNPACKED: usize = 32;
 /// And for so many where the batch is compressed anew.
 const COMPRESSED_ANEW: usize = 128;
+/// To compress so many bytes anew takes long.
+pub const LONG_ANEW_BYTES: usize = LONG_BYTES / COMPRESSED_ANEW;
 
 /// A batch that may be appended, as far as that does not hang on its partition.
 #[derive(Clone, Copy, Debug)]
 pub struct Validated {
     /// As it came.
     pub(crate) header: BatchHeader,
-    /// The largest timestamp of its records, or the stamp.
+    /// The largest timestamp of its records.
     pub(crate) max_timestamp: Timestamp,
     /// It stands in the scratch buffer, compressed anew.
     pub(crate) reencoded: bool,
@@ -123,6 +125,7 @@ struct Judged<'a> {
 ///
 /// # Errors
 /// What is wrong with it.
+// Twice in the walk of a produce, and large.
 #[inline(never)]
 pub fn validate(
     rules: &AppendRules,
@@ -168,11 +171,7 @@ pub fn validate(
             segment_bytes: rules.segment_bytes,
         });
     }
-    let max_timestamp = match (rules.timestamp_type, walked) {
-        (TimestampType::LogAppendTime, _) => now,
-        (TimestampType::CreateTime, Some(walk)) => walk.max_timestamp,
-        (TimestampType::CreateTime, None) => header.max_timestamp,
-    };
+    let max_timestamp = walked.map_or(header.max_timestamp, |walk| walk.max_timestamp);
     Ok(Validated { header, max_timestamp, reencoded })
 }
 

@@ -279,6 +279,16 @@ impl<D: Disk> Log<D> {
         self.carry_out(decision, append.now, bytes, scratch)
     }
 
+    /// The rules by which this log's leader of an epoch has its batches validated, before their turn here or in it.
+    ///
+    /// # Errors
+    /// Why no batch is taken, whatever it is.
+    pub fn append_rules(&self, epoch: LeaderEpoch) -> Result<&AppendRules, AppendError> {
+        self.check()?;
+        self.partition.check_leads(epoch)?;
+        Ok(&self.config.append)
+    }
+
     fn carry_out(
         &mut self,
         decision: AppendDecision,

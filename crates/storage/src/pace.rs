@@ -36,7 +36,7 @@ pub struct Pace {
     due: AtomicU64,
     /// Until when the directory is slow, likewise.
     slow_until: AtomicU64,
-    /// How many threads are at it.
+    /// How many threads are at it that others may have to wait for.
     threads: AtomicUsize,
     /// What whoever watches knows of it: one of the three below.
     watched: AtomicU8,
@@ -69,7 +69,7 @@ pub struct Writing<'p> {
     due: u64,
     /// What its thread had waited for a processor before.
     waited: ProcessorWait,
-    /// None where who writes is counted already.
+    /// None where who writes has one already.
     _touching: Option<Touching<'p>>,
 }
 
@@ -186,7 +186,7 @@ impl Pace {
 }
 
 impl<'p> Touching<'p> {
-    /// Begins a write of so many bytes by the thread that is counted by this.
+    /// Begins a write of so many bytes by the thread that this is of.
     pub fn write(&self, bytes: usize) -> Writing<'p> {
         // Not made of another one, whose end would be this one's.
         self.pace.begin(bytes, None)

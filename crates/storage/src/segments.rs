@@ -342,6 +342,8 @@ impl<D: Disk> Segments<D> {
         let list = self.list.all_mut();
         while let Some(segment) = list.last_mut() {
             remove_all(&disk, segment.files())?;
+            // Nothing is to be appended to a file that has no name.
+            segment.close();
             if list.len() == 1 {
                 break;
             }

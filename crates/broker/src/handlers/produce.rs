@@ -48,7 +48,8 @@ const IDS_SINCE: i16 = 13;
 const ZSTD_SINCE: i16 = 7;
 
 thread_local! {
-    /// Memory that requests reuse. A request never gives its thread away between its first batch and its last.
+    /// Memory that requests reuse. A request never waits between its first batch and its last: whatever its thread
+    /// is given up to, no other request is served by it meanwhile.
     static MEMORY: RefCell<Memory> = RefCell::default();
 }
 

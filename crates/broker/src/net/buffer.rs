@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 /// The sizes that are pooled. The smallest is what a connection begins with; a frame over the largest gets a
 /// buffer of its own that is dropped after it. Each is twice the one before: a frame that grows holds at most
-/// three times what has arrived, also while it moves from one to the next, and one that is larger hardly more than that.
+/// three times what has arrived, also while it moves from one to the next, and one that is larger hardly more than has arrived.
 const CLASSES: [usize; 8] = [16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20];
 
 /// How much a connection that fills its reads may ask for at once, without having a larger frame: what is read
@@ -163,7 +163,9 @@ impl ReadBuffer {
     /// Extends a buffer that is larger than those of the pool towards so many bytes. It is moved by its pages and not byte by
     /// byte, and no page of it is touched long before it is read into.
     fn extend_to(&mut self, bytes: usize) {
-        self.bytes.reserve_exact(bytes - self.bytes.len());
+        if self.bytes.len() == self.bytes.capacity() {
+            self.bytes.reserve_exact(bytes - self.bytes.len());
+        }
         self.bytes.resize(self.bytes.capacity().min(self.bytes.len() + READ_BYTES_MAX), 0);
     }
 

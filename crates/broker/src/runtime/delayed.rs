@@ -25,7 +25,7 @@ pub struct Readable {
 /// How far the last stable offset has gone along with the high watermark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stable {
-    /// As far: no transaction is open, nor was.
+    /// As far: no transaction is open, nor was one before.
     Along,
     /// By something else: a transaction has ended.
     Otherwise,

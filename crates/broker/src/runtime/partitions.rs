@@ -141,8 +141,14 @@ impl Replica {
             ControlFlow::Break(done) => return Ok(done),
             ControlFlow::Continue(rules) => rules,
         };
+        let (begun, directory) = (Instant::now(), self.directory());
         long_work::run(|thread| {
+            // One that connections may wait for is counted, so that somebody else hears of the sockets.
+            let counted = (thread == Thread::AsItWas).then(|| directory.pace().touch());
             let validated = validate(&rules, origin, now, bytes, scratch)?;
+            drop(counted);
+            let took = i64::try_from(begun.elapsed().as_millis()).unwrap_or(0);
+            let now = Timestamp(now.0.saturating_add(took));
             let mut append = |touching: &Touching<'_>| {
                 let _writing = touching.write(bytes.len());
                 let mut log = self.log()?;
@@ -172,10 +178,8 @@ impl Replica {
             let mut log = self.log()?;
             self.seen(&log);
             let leader_epoch = log.partition().current_leader_epoch();
-            let rules = &log.config().append;
-            if takes_long(rules, origin, bytes) {
-                log.partition().check_leads(leader_epoch)?;
-                return Ok(ControlFlow::Continue(*rules));
+            if takes_long(&log.config().append, origin, bytes) {
+                return Ok(ControlFlow::Continue(*log.append_rules(leader_epoch)?));
             }
             let before = marks(&log);
             let appended = log.append(Append { origin, leader_epoch, now }, bytes, scratch)?;

@@ -191,7 +191,7 @@ impl<D: Disk> Log<D> {
                 self.truncate_fully(source.partition.watermarks().log_start, now)?;
             }
             if self.segments.active().base() < end {
-                self.roll_at(end, now)?;
+                self.reserved(|log| log.roll_at(end, now))?;
             }
         }
         self.partition = Machine::new(source.partition().clone(), &self.home);

@@ -4,6 +4,7 @@
 //! Compressed sets pass through in steps, and what comes of them is bounded by the topic's `max.message.bytes`, so that
 //! a small request cannot grow. As in Kafka, these versions may carry a batch of v2 too, which is taken as it is.
 
+use partition::validate::LONG_ANEW_BYTES;
 use partition::{AppendRefusal, CompressionTarget, Origin};
 use protocol::records::batch::{BatchError, BatchHeader, MAGIC_V2, magic};
 use protocol::records::compression::Compressors;
@@ -37,9 +38,6 @@ pub enum Records<'m> {
 /// A batch larger than this is not kept for the next one's memory.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
-/// To convert so many bytes takes about a millisecond, or much more if they are compressed.
-const LONG_BYTES: usize = 64 << 10;
-
 impl SetMemory {
     /// What the records are, as a log may take them.
     ///
@@ -66,7 +64,8 @@ impl SetMemory {
         self.batch.clear();
         let Self { scratch, compressors, batch } = self;
         let mut convert = || convert_to_v2(records, &conversion, scratch, compressors, batch);
-        let converted = if records.len() < LONG_BYTES { convert() } else { long_work::run(|_| convert()) };
+        let converted =
+            if records.len() < LONG_ANEW_BYTES { convert() } else { long_work::run(|_| convert()) };
         let converted = converted.map_err(AppendRefusal::MessageSet)?;
         Ok(converted
             .map_or(Records::None, |converted| Records::Converted(batch, Origin::Converted(converted))))

@@ -1,5 +1,4 @@
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use partition::{CompressionTarget, Verification};
@@ -49,26 +48,25 @@ fn a_log_and_its_directory_are_free_while_a_batch_for_it_is_compressed_anew() {
         builder.push(now, None, Some(value.as_bytes()), &[]);
     }
     let batch = builder.finish_uncompressed();
-    let (appended, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let (mut free, mut busy) = (0, 0);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let origin = Origin::Client { zstd: true, verification: Verification::NotRequired };
-            while !enough.load(Ordering::Relaxed) {
-                replica.append(origin, now, &mut batch.clone(), &mut Scratch::default()).unwrap();
-                appended.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-        while appended.load(Ordering::Relaxed) < 5 {
-            let log_is_free = replica.log_if_free().is_some();
-            match log_is_free && replica.directory().pace().threads() == 0 {
-                true => free += 1,
-                false => busy += 1,
-            }
-            std::thread::yield_now();
+    let replica = Arc::new(replica);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let appending = replica.clone();
+    let appends = runtime.spawn(async move {
+        let origin = Origin::Client { zstd: true, verification: Verification::NotRequired };
+        for _ in 0..5 {
+            appending.append(origin, now, &mut batch.clone(), &mut Scratch::default()).unwrap();
         }
-        enough.store(true, Ordering::Relaxed);
     });
+    let (mut free, mut busy) = (0, 0);
+    while !appends.is_finished() {
+        let log_is_free = replica.log_if_free().is_some();
+        match log_is_free && replica.directory().pace().threads() == 0 {
+            true => free += 1,
+            false => busy += 1,
+        }
+        std::thread::yield_now();
+    }
+    runtime.block_on(appends).unwrap();
     assert!(free > 3 * busy, "seen free {free} times, and {busy} times not");
 }
 

@@ -1,6 +1,7 @@
 //! Batches that were validated before their turn at the log.
 
 use partition::validate::validate;
+use protocol::records::batch::TimestampType;
 
 use super::*;
 
@@ -54,4 +55,21 @@ fn a_batch_validated_before_its_turn_is_known_if_it_is_there_by_then() {
     append(&mut log, of_producer(7, 0, 3, false)).unwrap();
     let again = append_validated(&mut log, &rules, &mut of_producer(7, 0, 3, false)).unwrap();
     assert!(matches!(again, Appended::Duplicate(Duplicate { base_offset: Offset(0), .. })), "{again:?}");
+}
+
+#[test]
+fn a_batch_is_stamped_with_the_time_of_its_turn_and_not_with_that_at_which_it_was_validated() {
+    let mut bench = Bench::new(RealDisk);
+    bench.config.append.timestamp_type = TimestampType::LogAppendTime;
+    let mut log = bench.create();
+    let (rules, scratch) = (log.config().append, &mut Scratch::default());
+    let (mut bytes, append) = (plain(3, 10), client());
+    let validated = validate(&rules, append.origin, append.now, &bytes, scratch).unwrap();
+    let later = Append { now: Timestamp(append.now.0 + 500), ..append };
+    log.append(later, &mut plain(1, 10), &mut Scratch::default()).unwrap();
+    let done = written(log.append_validated(later, (&rules, &validated), &mut bytes, scratch).unwrap());
+    assert_eq!(done.log_append_time, Some(later.now));
+    let stored = read_all(&mut log);
+    let stamps: Vec<_> = Batches::new(&stored).map(|batch| batch.header.max_timestamp).collect();
+    assert_eq!(stamps, [later.now; 2]);
 }
