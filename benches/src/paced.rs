@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 
 use crate::frames::{AnswerShape, Frame};
@@ -95,7 +96,11 @@ impl Paced {
         let mut events = Vec::with_capacity(64);
         while (samples.len() as u64) < count {
             events.clear();
-            epoll::wait(&readiness, spare_capacity(&mut events), Some(&PATIENCE))?;
+            // Whoever stops the process for a moment and lets it go on interrupts this.
+            if let Err(error) = epoll::wait(&readiness, spare_capacity(&mut events), Some(&PATIENCE)) {
+                ensure!(error == Errno::INTR, "cannot wait for acknowledgements: {error}");
+                continue;
+            }
             ensure!(!events.is_empty(), "{} of {count} acknowledgements came", samples.len());
             for event in &events {
                 let number = usize::try_from(event.data.u64())?;
